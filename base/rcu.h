@@ -1,0 +1,8 @@
+// rcu.h - user-space RCU, QSBR flavour: readers (workers) pay nothing per packet and one
+// quiescent call per burst; the one writer (control thread) waits or defers frees.
+#pragma once
+
+#define _LGPL_SOURCE // inline fast paths; allowed by liburcu for any licence
+#define URCU_INLINE_SMALL_FUNCTIONS
+#include <urcu/rculfhash.h> // cds_lfht: resizable lock-free hash table
+#include <urcu/urcu-qsbr.h>

@@ -1,0 +1,136 @@
+// config.h - what a swanctl.conf says, typed, checked and with defaults filled in. Immutable after
+// loading. Everything lives in the config's arena: config_free() frees it all (secrets wiped).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "cred/id.h"
+#include "crypto/alg.h"
+
+#define CONF_PROPOSALS_MAX 32
+#define CONF_TRANSFORMS_MAX 40
+#define CONF_LIST_MAX 32
+
+// One proposal string, e.g. "aes256gcm16-prfsha384-ecp384".
+struct conf_proposal {
+    unsigned n;
+    const struct alg *alg[CONF_TRANSFORMS_MAX];
+    bool esn, noesn; // ESP: keyword given
+};
+struct conf_proposals {
+    unsigned n;
+    struct conf_proposal p[CONF_PROPOSALS_MAX];
+    char *text[CONF_PROPOSALS_MAX]; // as written
+};
+
+// local_addrs / remote_addrs: one entry.
+struct conf_host {
+    bool any;       // %any, %any4, %any6 (family set for the latter two; AF_UNSPEC otherwise)
+    uint16_t family;
+    ip_t lo, hi;    // one address (lo == hi), a prefix or a range
+    char *name;     // a DNS name to resolve when needed; else NULL
+};
+
+enum conf_auth { CONF_AUTH_PSK = 1, CONF_AUTH_PUBKEY };
+struct conf_side { // local {} / remote {}
+    enum conf_auth auth;
+    bool id_given;
+    struct id id; // local default: our address; remote default: %any
+};
+
+// local_ts / remote_ts: one entry; "dynamic" becomes the IKE SA's own address at negotiation.
+struct conf_ts {
+    bool dynamic;
+    ip_t lo, hi;
+    uint8_t proto;
+    uint16_t port_lo, port_hi;
+};
+
+enum conf_mode { CONF_TUNNEL, CONF_TRANSPORT, CONF_PASS, CONF_DROP };
+enum conf_start { CONF_NONE, CONF_TRAP, CONF_START, CONF_TRAP_START };
+enum conf_dpd_action { CONF_CLEAR, CONF_DPD_TRAP, CONF_RESTART };
+
+struct conf_child {
+    char *name;
+    struct conf_proposals esp;
+    unsigned local_n, remote_n;
+    struct conf_ts local_ts[CONF_LIST_MAX], remote_ts[CONF_LIST_MAX];
+    uint64_t rekey_s, life_s, rand_s;                   // seconds; 0 = never
+    uint64_t rekey_bytes, life_bytes, rand_bytes;       // 0 = no limit
+    uint64_t rekey_packets, life_packets, rand_packets; // 0 = no limit
+    enum conf_mode mode;
+    enum conf_start start_action, close_action;
+    enum conf_dpd_action dpd_action;
+    uint32_t reqid;    // 0 = chosen by the daemon
+    uint32_t priority; // 0 = computed
+    uint32_t replay_window;
+    uint32_t mark_in, mark_in_mask, mark_out, mark_out_mask;
+    uint32_t if_id_in, if_id_out;
+    bool policies;     // install policies (default yes)
+    char *updown;      // script, or NULL
+    bool hostaccess;
+    bool copy_df, copy_ecn;
+    bool sha256_96;
+};
+
+enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNIQUE_REPLACE };
+
+struct conf_conn {
+    char *name;
+    unsigned local_addr_n, remote_addr_n;
+    struct conf_host local_addr[CONF_LIST_MAX], remote_addr[CONF_LIST_MAX];
+    uint16_t local_port, remote_port; // 500; 4500 when told so
+    struct conf_proposals ike;
+    struct conf_side local, remote;
+    uint64_t rekey_s, over_s, rand_s, reauth_s;
+    uint64_t dpd_delay_s; // 0 = no dead-peer detection of our own
+    uint32_t keyingtries; // 0 = for ever
+    enum conf_unique unique;
+    bool encap;           // force UDP encapsulation
+    uint32_t if_id_in, if_id_out;
+    unsigned child_n;
+    struct conf_child *child;
+};
+
+struct conf_psk {
+    char *name;
+    span_t secret;
+    unsigned owner_n;
+    struct id owner[CONF_LIST_MAX];
+};
+
+struct config {
+    struct arena arena;
+    unsigned conn_n, psk_n;
+    struct conf_conn *conn;
+    struct conf_psk *psk;
+};
+
+// One mistake (or warning) and where it is. Strings live in the list's arena.
+struct conf_issue {
+    const char *file;
+    unsigned line, column;
+    const char *token; // what stands there
+    const char *what;  // what is wrong
+    const char *hint;  // what to write instead
+    bool warning;
+};
+struct conf_issues {
+    struct arena arena;
+    unsigned n, cap, errors;
+    struct conf_issue *issue;
+};
+
+// Reads a file (includes followed) and reports every mistake, not only the first. *out is set only
+// if there was no error (warnings are fine): nothing is ever half-loaded.
+// Errors: ERR_SYNTAX (see issues), ERR_NOTFOUND / ERR_PERMISSION (an issue names the file), ERR_NOMEM.
+err_t config_load(const char *path, struct config **out, struct conf_issues *issues);
+// The same for text in memory (tests, fuzzing); includes are refused.
+err_t config_load_text(const char *name, span_t text, struct config **out,
+                       struct conf_issues *issues);
+void config_free(struct config *c); // wipes secrets; NULL is fine
+void conf_issues_done(struct conf_issues *issues);
+const struct conf_conn *config_conn(const struct config *c, const char *name);

@@ -1,0 +1,42 @@
+// id.h - identities, RFC 7296 3.5, and how swanctl.conf writes and matches them.
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "base/cursor.h"
+
+enum id_type {
+    ID_ANY = 0, // "%any": matches everybody; never on the wire
+    ID_IPV4_ADDR = 1,
+    ID_FQDN = 2,
+    ID_RFC822_ADDR = 3,
+    ID_IPV6_ADDR = 5,
+    ID_DER_ASN1_DN = 9,
+    ID_DER_ASN1_GN = 10,
+    ID_KEY_ID = 11,
+};
+
+#define ID_MAX 256 // bytes; longer ones are refused
+
+// Copied by value.
+struct id {
+    uint8_t type;
+    uint16_t len;
+    uint8_t data[ID_MAX];
+};
+
+// From swanctl.conf text: "10.0.0.1", "moon.example.org", "@fqdn", "alice@example.org",
+// "@#6b6579" (key id in hex), "@@user@fqdn", "keyid:...", "fqdn:...", "ipv4:...", "%any".
+// Errors: ERR_SYNTAX, ERR_SPACE.
+err_t id_parse(const char *text, struct id *out, struct why *why);
+err_t id_from_wire(uint8_t type, span_t data, struct id *out); // ERR_SYNTAX, ERR_SPACE, ERR_UNSUPPORTED
+struct id id_from_ip(const ip_t *ip);
+bool id_eq(const struct id *a, const struct id *b); // FQDN and e-mail domain ignore case
+// How well the wire identity fits a configured pattern: 0 = not at all; larger = more specific
+// ("%any" 1, "*.example.org" 2, exact 3).
+unsigned id_match(const struct id *pattern, const struct id *wire);
+// As strongSwan prints it. buf of ID_TEXT_MAX is returned; unprintable bytes are escaped.
+#define ID_TEXT_MAX (4 * ID_MAX + 8)
+const char *id_show(const struct id *id, char buf[ID_TEXT_MAX]);
+const char *id_type_name(uint8_t type); // "ID_FQDN"

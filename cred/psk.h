@@ -1,0 +1,15 @@
+// psk.h - pre-shared keys and who owns them (swanctl.conf secrets.ike*).
+#pragma once
+
+#include "base/secret.h"
+#include "cred/id.h"
+
+struct psk_store;
+
+struct psk_store *psk_store_new(void);
+void psk_store_free(struct psk_store *s); // wipes
+// Adds a key that belongs to the n identities (n == 0: to anybody). Copies.
+err_t psk_add(struct psk_store *s, span_t key, const struct id *owners, unsigned n);
+// The best key shared by us and peer: most specific owners win. ERR_NOTFOUND.
+err_t psk_find(const struct psk_store *s, const struct id *us, const struct id *peer,
+               struct secret *out);

@@ -1,0 +1,76 @@
+// alg.h - the algorithms by their IANA IKEv2 transform numbers, and their names in the three
+// languages users meet: swanctl.conf keywords, `ip xfrm` (kernel) names, RFC names.
+// Pure data: the one table that conf/, ike/, netlink/ and cli/ translate with.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Transform types, RFC 7296 3.3.2.
+enum alg_type { ALG_ENCR = 1, ALG_PRF = 2, ALG_INTEG = 3, ALG_KE = 4, ALG_ESN = 5 };
+
+// Type 1, encryption.
+enum alg_encr {
+    ENCR_NONE = 0,
+    ENCR_NULL = 11,
+    ENCR_AES_CBC = 12,
+    ENCR_AES_GCM_8 = 18,
+    ENCR_AES_GCM_12 = 19,
+    ENCR_AES_GCM_16 = 20,
+    ENCR_CHACHA20_POLY1305 = 28,
+};
+// Type 2, pseudo-random function.
+enum alg_prf { PRF_HMAC_SHA1 = 2, PRF_HMAC_SHA2_256 = 5, PRF_HMAC_SHA2_384 = 6, PRF_HMAC_SHA2_512 = 7 };
+// Type 3, integrity.
+enum alg_integ {
+    INTEG_NONE = 0,
+    INTEG_HMAC_SHA1_96 = 2,
+    INTEG_HMAC_SHA2_256_128 = 12,
+    INTEG_HMAC_SHA2_384_192 = 13,
+    INTEG_HMAC_SHA2_512_256 = 14,
+};
+// Type 4, key exchange method.
+enum alg_ke {
+    KE_NONE = 0,
+    KE_MODP_2048 = 14,
+    KE_MODP_3072 = 15,
+    KE_MODP_4096 = 16,
+    KE_ECP_256 = 19,
+    KE_ECP_384 = 20,
+    KE_ECP_521 = 21,
+    KE_X25519 = 31,
+};
+// Type 5, sequence numbers (RFC 9827).
+enum alg_esn { ESN_NO = 0, ESN_YES = 1 };
+
+// One algorithm. Sizes in bytes.
+struct alg {
+    uint8_t type;      // enum alg_type
+    uint16_t id;       // transform number
+    uint16_t key_len;  // 0 = no key, or (PRF) any length; ENCR: without salt
+    uint16_t salt_len; // implicit nonce taken from KEYMAT after the key (AEAD)
+    uint16_t iv_len;   // on the wire
+    uint16_t icv_len;  // AEAD tag or truncated MAC
+    uint16_t block;    // payload is padded to a multiple of this (at least 4 for ESP)
+    bool aead;
+    bool key_attr;       // the KEY_LENGTH attribute is sent (variable-length ciphers)
+    const char *keyword; // swanctl.conf: "aes128gcm16", "sha256", "prfsha256", "x25519"
+    const char *kernel;  // `ip xfrm`: "rfc4106(gcm(aes))"; NULL if none
+    const char *name;    // RFC / IANA: "ENCR_AES_GCM_16", as `swanctl --list-sas` prints: "AES_GCM_16"
+};
+
+// The whole table; *n entries. A cipher with three key sizes has three entries.
+const struct alg *alg_all(size_t *n);
+// Exact entry; key_len 0 = the first with that id. NULL if not known here.
+const struct alg *alg_find(enum alg_type type, uint16_t id, uint16_t key_len);
+// By swanctl.conf keyword, aliases included ("aes128gcm128", "sha2_256", "modp2048", "ecp256").
+// A keyword can mean an ENCR, an INTEG, a PRF ("prf...") or a KE. NULL if unknown.
+const struct alg *alg_by_keyword(const char *keyword);
+// All keywords, NULL-terminated, for "did you mean".
+const char *const *alg_keywords(void);
+// By kernel name, for NETLINK_XFRM. icv_len distinguishes GCM variants (0 = any).
+const struct alg *alg_by_kernel(enum alg_type type, const char *kernel, uint16_t key_len,
+                                uint16_t icv_len);
+// IANA-style text for a number, known or not: buf of 32, returned.
+const char *alg_show(enum alg_type type, uint16_t id, char buf[32]);

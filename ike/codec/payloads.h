@@ -1,0 +1,123 @@
+// payloads.h - the small payloads. Each has its reader and writer side by side in <name>.c.
+// All readers take the body (generic header off), borrow from it, allocate nothing.
+#pragma once
+
+#include "base/addr.h"
+#include "base/cursor.h"
+#include "cred/id.h"
+
+// ---- Key Exchange, RFC 7296 3.4 (kex.c) ----
+struct kex {
+    uint16_t method; // IANA "Transform Type 4" number
+    span_t data;
+};
+err_t kex_read(span_t body, struct kex *out); // ERR_SHORT, ERR_SYNTAX (no data)
+void kex_write(wr_t *w, const struct kex *k);
+
+// ---- Identification, 3.5 (ident.c); struct id is cred/id.h ----
+err_t ident_read(span_t body, struct id *out); // ERR_SHORT, ERR_SYNTAX, ERR_SPACE, ERR_UNSUPPORTED
+void ident_write(wr_t *w, const struct id *id);
+
+// ---- Authentication, 3.8 (authp.c) ----
+enum auth_method { AUTH_RSA = 1, AUTH_PSK = 2, AUTH_NULL = 13, AUTH_SIGNATURE = 14 };
+struct authp {
+    uint8_t method;
+    span_t data;
+};
+err_t authp_read(span_t body, struct authp *out);
+void authp_write(wr_t *w, const struct authp *a);
+
+// ---- Nonce, 3.9 (nonce.c): 16..256 bytes, else ERR_SYNTAX ----
+#define NONCE_MIN 16
+#define NONCE_MAX 256
+err_t nonce_read(span_t body, span_t *out);
+
+// ---- Notify, 3.10 (notify.c) ----
+#define NOTIFY_LIST(X)                                                                             \
+    X(UNSUPPORTED_CRITICAL_PAYLOAD, 1)                                                             \
+    X(INVALID_IKE_SPI, 4)                                                                          \
+    X(INVALID_MAJOR_VERSION, 5)                                                                    \
+    X(INVALID_SYNTAX, 7)                                                                           \
+    X(INVALID_MESSAGE_ID, 9)                                                                       \
+    X(INVALID_SPI, 11)                                                                             \
+    X(NO_PROPOSAL_CHOSEN, 14)                                                                      \
+    X(INVALID_KE_PAYLOAD, 17)                                                                      \
+    X(AUTHENTICATION_FAILED, 24)                                                                   \
+    X(SINGLE_PAIR_REQUIRED, 34)                                                                    \
+    X(NO_ADDITIONAL_SAS, 35)                                                                       \
+    X(INTERNAL_ADDRESS_FAILURE, 36)                                                                \
+    X(FAILED_CP_REQUIRED, 37)                                                                      \
+    X(TS_UNACCEPTABLE, 38)                                                                         \
+    X(INVALID_SELECTORS, 39)                                                                       \
+    X(TEMPORARY_FAILURE, 43)                                                                       \
+    X(CHILD_SA_NOT_FOUND, 44)                                                                      \
+    X(INITIAL_CONTACT, 16384)                                                                      \
+    X(SET_WINDOW_SIZE, 16385)                                                                      \
+    X(ADDITIONAL_TS_POSSIBLE, 16386)                                                               \
+    X(IPCOMP_SUPPORTED, 16387)                                                                     \
+    X(NAT_DETECTION_SOURCE_IP, 16388)                                                              \
+    X(NAT_DETECTION_DESTINATION_IP, 16389)                                                         \
+    X(COOKIE, 16390)                                                                               \
+    X(USE_TRANSPORT_MODE, 16391)                                                                   \
+    X(HTTP_CERT_LOOKUP_SUPPORTED, 16392)                                                           \
+    X(REKEY_SA, 16393)                                                                             \
+    X(ESP_TFC_PADDING_NOT_SUPPORTED, 16394)                                                        \
+    X(NON_FIRST_FRAGMENTS_ALSO, 16395)                                                             \
+    X(MOBIKE_SUPPORTED, 16396)                                                                     \
+    X(MULTIPLE_AUTH_SUPPORTED, 16404)                                                              \
+    X(EAP_ONLY_AUTHENTICATION, 16417)                                                              \
+    X(CHILDLESS_IKEV2_SUPPORTED, 16418)                                                            \
+    X(IKEV2_MESSAGE_ID_SYNC_SUPPORTED, 16420)                                                      \
+    X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)                                                        \
+    X(SIGNATURE_HASH_ALGORITHMS, 16431)
+enum notify_type {
+#define X(name, number) N_##name = number,
+    NOTIFY_LIST(X)
+#undef X
+};
+#define NOTIFY_STATUS_FIRST 16384 // below: errors
+struct notify {
+    uint16_t type;
+    uint8_t protocol; // enum protocol, 0 = about the IKE SA or nothing
+    uint8_t spi_len;  // 0, 4 or 8
+    uint64_t spi;
+    span_t data;
+};
+err_t notify_read(span_t body, struct notify *out);
+void notify_write(wr_t *w, const struct notify *n);
+const char *notify_name(uint16_t type, char buf[40]); // "NO_PROPOSAL_CHOSEN", "notify 12345"
+struct msg;
+// The first Notify of a type in a message. ERR_NOTFOUND. Malformed ones are skipped.
+err_t notify_find(const struct msg *m, uint16_t type, struct notify *out);
+// The first error Notify (type < 16384). ERR_NOTFOUND.
+err_t notify_find_error(const struct msg *m, struct notify *out);
+
+// ---- Delete, 3.11 (delete.c) ----
+#define DELETE_SPIS_MAX 256
+struct delete_payload {
+    uint8_t protocol;
+    uint8_t spi_len;
+    unsigned n;
+    uint32_t spi[DELETE_SPIS_MAX]; // ESP/AH; none for IKE
+};
+err_t delete_read(span_t body, struct delete_payload *out); // ERR_LIMIT over DELETE_SPIS_MAX
+void delete_write(wr_t *w, const struct delete_payload *d);
+
+// ---- Traffic Selectors, 3.13 (ts.c) ----
+#define TS_MAX 64 // selectors of one payload
+struct ts {
+    uint8_t proto; // 0 = any
+    uint16_t port_lo, port_hi; // 0..65535 = any; 65535..0 = OPAQUE
+    ip_t lo, hi;   // inclusive range, same family
+};
+struct ts_list {
+    unsigned n;
+    struct ts ts[TS_MAX];
+};
+err_t ts_read(span_t body, struct ts_list *out); // unknown TS types are skipped. ERR_SYNTAX (lo > hi), ERR_LIMIT
+void ts_write(wr_t *w, const struct ts_list *l);
+// Narrowing (RFC 7296 2.9): what both allow. ERR_NOCHOICE (-> TS_UNACCEPTABLE) if nothing.
+err_t ts_narrow(const struct ts_list *ours, const struct ts_list *theirs, struct ts_list *out);
+bool ts_subset(const struct ts_list *inner, const struct ts_list *outer); // inner within outer
+struct ts ts_from_prefix(const prefix_t *p);
+const char *ts_show(const struct ts_list *l, char *buf, size_t cap); // "10.1.0.0/16[tcp/80] ..."

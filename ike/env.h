@@ -1,0 +1,46 @@
+// env.h - everything the diplomat takes from outside: clock, randomness, network, executor,
+// listeners. Nothing in ike/exchange, ike/sa or ike/auth calls the system directly, so whole
+// negotiations run in test/sim with a clock that moves on command.
+#pragma once
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "conf/config.h"
+#include "xfrm/xfrm.h"
+
+struct ike_sa;
+struct child_sa;
+
+// One UDP datagram with an IKE message (non-ESP marker already taken off / not yet put on).
+struct datagram {
+    endpoint_t from, to;
+    span_t bytes;
+};
+
+enum ike_event_kind {
+    IKE_EV_UP, IKE_EV_DOWN, IKE_EV_REKEYED,
+    CHILD_EV_UP, CHILD_EV_DOWN, CHILD_EV_REKEYED,
+};
+
+struct env {
+    void *ctx;
+    uint64_t (*now)(void *ctx);  // monotonic ns
+    uint64_t (*wall)(void *ctx); // seconds since 1970
+    void (*random)(void *ctx, void *out, size_t n);
+    // Sends without waiting; loss is the protocol's business. Port 4500 on either side means: the
+    // net layer puts the non-ESP marker in front. An empty `bytes` is a NAT keepalive (0xff).
+    void (*send)(void *ctx, const struct datagram *d);
+    // Our address towards a peer (route look-up); AF_UNSPEC if none.
+    ip_t (*source_for)(void *ctx, const ip_t *peer);
+    // Name -> address for remote_addrs with DNS names; ERR_NOTFOUND.
+    err_t (*resolve)(void *ctx, const char *name, uint16_t family, ip_t *out);
+    struct xfrm_api xfrm;
+    // The story of a negotiation, one sentence a call; ike_sa may be NULL before there is one.
+    void (*tell)(void *ctx, enum log_level level, const struct ike_sa *sa, const char *sentence);
+    void (*event)(void *ctx, enum ike_event_kind kind, const struct ike_sa *sa,
+                  const struct child_sa *child);
+    // Keys of a new IKE SA or child SA in Wireshark's table formats (--keylog); NULL = off.
+    // file: "ikev2_decryption_table" or "esp_sa". The only way key bytes ever leave, and only if
+    // the user asked for it on the command line.
+    void (*keylog)(void *ctx, const char *file, const char *line);
+};

@@ -1,0 +1,111 @@
+// ike.h - the diplomat: all IKE SAs of this host (RFC 7296). Not thread-safe: one thread.
+// No sockets, no clock, no randomness of its own: struct env brings them.
+#pragma once
+
+#include "ike/env.h"
+
+struct ike;
+
+// Limits and times, strongSwan's charon.* defaults.
+struct ike_options {
+    uint64_t retransmit_ns;      // first timeout: 4 s
+    double retransmit_base;      // back-off factor: 1.8
+    unsigned retransmit_tries;   // 5
+    uint64_t half_open_ns;       // an unfinished responder IKE SA lives this long: 30 s
+    unsigned cookie_threshold;   // half-open IKE SAs before cookies are asked for: 30
+    unsigned cookie_threshold_ip; // from one address: 3
+    unsigned half_open_max;      // in all; above, IKE_SA_INIT is dropped: 10000
+    uint64_t keepalive_ns;       // NAT keepalive: 20 s; 0 = off
+    uint16_t natt_port;          // 4500
+    bool executor_has_raw_esp;   // false: UDP encapsulation is forced (faked NAT detection)
+};
+struct ike_options ike_options_default(void);
+
+struct ike *ike_new(const struct env *env, const struct ike_options *opt);
+// Deletes nothing at the peers (see ike_shutdown) and leaves the executor's SAs alone.
+void ike_free(struct ike *ike);
+
+// Puts a configuration in force. The diplomat borrows it until the next ike_configure or ike_free.
+// Connections that are gone keep their IKE SAs until they end. Installs trap policies and starts
+// what start_action says.
+void ike_configure(struct ike *ike, const struct config *config);
+
+// A datagram arrived. Anything may be in it.
+void ike_input(struct ike *ike, const struct datagram *d);
+// Time has passed: runs what is due. ike_next() is the monotonic ns when to call it next;
+// UINT64_MAX = nothing to wait for.
+void ike_tick(struct ike *ike);
+uint64_t ike_next(const struct ike *ike);
+// An event of the executor: acquire, expire, mapping.
+void ike_xfrm_event(struct ike *ike, const struct xfrm_event *ev);
+
+// ---- commands (VICI, CLI) ----
+// Result of a command, told once when the outcome is known, possibly before the call returns.
+// err: ERR_OK, or why not with a sentence.
+typedef void ike_done_fn(void *ctx, err_t err, const char *sentence);
+
+// conn may be NULL (search all children); child NULL: the IKE SA only.
+void ike_initiate(struct ike *ike, const char *conn, const char *child, ike_done_fn *done, void *ctx);
+
+// What to act on: names and/or ids; 0/NULL = not given.
+struct ike_choice {
+    const char *ike, *child;
+    uint32_t ike_id, child_id;
+    bool force;  // terminate without waiting for the peer
+    bool reauth; // rekey: reauthenticate instead
+};
+// *matches: how many SAs it applies to.
+void ike_terminate(struct ike *ike, const struct ike_choice *what, unsigned *matches,
+                   ike_done_fn *done, void *ctx);
+err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches);
+// Graceful end: DELETE to every peer, SAs and policies out of the executor; done when answered or
+// after `timeout_ns`.
+void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void *ctx);
+// Takes SAs over that an earlier run has left in the executor? No: IKE state is not persisted; a
+// restarted diplomat leaves the executor's SAs and policies as they are (traffic flows on) until the
+// peers negotiate anew (INITIAL_CONTACT), then replaces them without a gap.
+
+// ---- views for list-sas, stats; valid during the callback only ----
+enum ike_state_view { IKE_VIEW_CONNECTING, IKE_VIEW_ESTABLISHED, IKE_VIEW_REKEYING, IKE_VIEW_DELETING };
+struct ike_sa_view {
+    const char *name;
+    uint32_t id;
+    enum ike_state_view state;
+    bool initiator;
+    endpoint_t local, remote;
+    struct id local_id, remote_id;
+    uint64_t spi_i, spi_r;
+    bool nat_local, nat_remote, nat_any, encap_forced;
+    const struct alg *encr, *integ, *prf; // NULL = none
+    uint16_t ke;                          // enum alg_ke
+    uint64_t established_s, rekey_in_s, reauth_in_s; // seconds ago / from now; 0 = n/a
+    unsigned tasks_queued, tasks_active;
+    const struct conf_conn *conf; // NULL if the connection is gone from the configuration
+};
+enum child_state_view { CHILD_VIEW_INSTALLING, CHILD_VIEW_INSTALLED, CHILD_VIEW_REKEYING, CHILD_VIEW_REKEYED, CHILD_VIEW_DELETING };
+struct child_sa_view {
+    const char *name;
+    uint32_t id, reqid;
+    enum child_state_view state;
+    bool tunnel, udp;
+    uint32_t spi_in, spi_out;
+    const struct alg *encr, *integ;
+    uint16_t ke; // PFS group, 0 = none
+    bool esn;
+    uint64_t install_s, rekey_in_s, life_in_s; // seconds ago / from now; 0 = n/a
+    uint64_t bytes_in, packets_in, use_in_s, bytes_out, packets_out, use_out_s;
+    const char *local_ts, *remote_ts; // space-separated
+    const struct conf_child *conf;
+};
+typedef bool ike_view_fn(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa);
+typedef bool child_view_fn(void *ctx, const struct child_sa_view *v);
+void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx);
+void ike_each_child(struct ike *ike, const struct ike_sa *sa, child_view_fn *fn, void *ctx);
+void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *out); // for events
+
+struct ike_stats {
+    uint64_t total, half_open, established;
+    uint64_t children;
+    uint64_t sent, received, retransmitted, dropped, cookies_sent;
+};
+void ike_stats(const struct ike *ike, struct ike_stats *out);

@@ -1,0 +1,44 @@
+// keys.h - key material of an IKE SA and its children (RFC 7296 2.13 - 2.18), and AUTH (2.15).
+#pragma once
+
+#include "base/addr.h"
+#include "base/secret.h"
+#include "crypto/sealer.h"
+#include "ike/codec/proposal.h"
+
+// Keys of an IKE SA. Wipe with ike_keys_done().
+struct ike_keys {
+    uint16_t prf;
+    struct secret d, ai, ar, ei, er, pi, pr; // SK_*; ei/er include the AEAD salt
+};
+// SKEYSEED = prf(Ni | Nr, g^ir); {SK_d | ...} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).
+// Errors: ERR_ALGORITHM, ERR_CRYPTO.
+err_t ike_keys_initial(const struct proposal *chosen, span_t ni, span_t nr,
+                       const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
+                       struct ike_keys *out);
+// Rekey: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), old PRF (RFC 7296 2.18).
+err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, span_t ni, span_t nr,
+                     const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
+                     struct ike_keys *out);
+// Sealers of both directions. initiator: are we the original initiator of this IKE SA?
+err_t ike_keys_sealers(const struct ike_keys *k, const struct proposal *chosen, bool initiator,
+                       struct sealer **seal, struct sealer **open);
+void ike_keys_done(struct ike_keys *k);
+
+// KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): initiator->responder keys first, encryption before
+// integrity (2.17).
+struct child_keys {
+    struct secret ei, ai, er, ar; // i: for traffic from the exchange's initiator
+};
+err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen, span_t ni,
+                      span_t nr, const struct secret *shared /* NULL without PFS */,
+                      struct child_keys *out);
+void child_keys_done(struct child_keys *k);
+
+// InitiatorSignedOctets / ResponderSignedOctets = message | nonce of the other | prf(SK_p, ID body).
+// Pre-shared key AUTH = prf(prf(psk, "Key Pad for IKEv2"), octets). out: prf_len bytes.
+err_t auth_psk(uint16_t prf, span_t psk, span_t message, span_t peer_nonce,
+               const struct secret *sk_p, span_t id_body, uint8_t out[64]);
+
+// NAT detection hash: SHA-1(SPIi | SPIr | IP | port) (2.23).
+err_t nat_hash(uint64_t spi_i, uint64_t spi_r, const endpoint_t *e, uint8_t out[20]);

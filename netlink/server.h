@@ -1,0 +1,16 @@
+// server.h - pavise-xfrmd's side of NETLINK_XFRM: decodes requests, calls the executor's
+// struct xfrm_api, answers as the kernel would (ACKs, errors, dumps, multicast).
+#pragma once
+
+#include "base/loop.h"
+#include "xfrm/xfrm.h"
+
+struct xfrm_server;
+
+// Listens on the abstract Unix SOCK_SEQPACKET socket XFRMD_SOCKET (client.h) or `name`. Peers
+// without uid 0 are refused (SO_PEERCRED). All in the loop's thread.
+err_t xfrm_server_new(struct loop *loop, const char *name, struct xfrm_api api,
+                      struct xfrm_server **out, struct why *why);
+void xfrm_server_free(struct xfrm_server *s);
+// Multicasts an event to the clients that joined its group.
+void xfrm_server_event(struct xfrm_server *s, const struct xfrm_event *ev);

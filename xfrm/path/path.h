@@ -1,0 +1,64 @@
+// path.h - the walk of a packet through the executor.
+//
+// A burst of packets comes in from a port. path_out() and path_in() lead it through an array of
+// named stages (path.c is the table of contents). A stage is a function over the whole burst: it
+// looks at the packets that are not dropped yet, and either improves them or gives them a drop
+// word. What leaves the path goes through the worker's exits. Dropped packets are counted under
+// their word and returned to the pool at the end of the walk.
+//
+// One worker is one thread; it is an RCU reader and must be registered (rcu_register_thread).
+// Nothing in a worker is shared with another thread except the database (read side).
+#pragma once
+
+#include "base/rcu.h"
+#include "xfrm/path/pkt.h"
+#include "xfrm/xfrm.h"
+
+struct db; // SAD + SPD, xfrm/db/db.h
+struct hold;
+
+// Where packets and news go. Every function takes n packets of one burst; the packets stay the
+// burst's (they are given back to the pool after the walk). A failed packet gets a drop word.
+struct exits {
+    void (*send)(void *ctx, struct pkt **p, unsigned n);    // ESP to the network (from, to, udp)
+    void (*deliver)(void *ctx, struct pkt **p, unsigned n); // inner packet to the host
+    void (*bypass)(void *ctx, struct pkt **p, unsigned n);  // out, no policy or a policy without
+                                                            // template: on in clear
+    void (*event)(void *ctx, const struct xfrm_event *ev);  // ACQUIRE, EXPIRE; copied by the callee
+    void *ctx;
+};
+
+struct worker {
+    struct db *db;
+    struct pool *pool;
+    struct hold *hold;   // packets waiting for an SA
+    struct exits exits;
+    uint64_t now;        // monotonic ns of this burst
+    uint64_t wall;       // seconds since 1970 of this burst
+    uint64_t drops[DROP_COUNT]; // written by this worker only; read by others with relaxed loads
+    uint64_t packets_in, packets_out, bytes_in, bytes_out;
+    bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
+};
+
+struct stage {
+    const char *name; // the word for traces and counters
+    void (*run)(struct worker *w, struct burst *b);
+};
+
+extern const struct stage outbound[]; // ends with {NULL, NULL}
+extern const struct stage inbound[];
+
+// The packets are owned by the callee from here on.
+void path_out(struct worker *w, struct burst *b); // inner IP packets from the TUN device
+void path_in(struct worker *w, struct burst *b);  // ESP: at = ESP header, from/to/udp set
+
+// ---- hold: packets waiting for an SA (hold.c), bounded in packets and time ----
+#define HOLD_MAX 256                     // packets in all
+#define HOLD_PER_POLICY 64               // packets of one policy
+#define HOLD_TIMEOUT (30 * NSEC_PER_SEC) // as the kernel's xfrm_acq_expires
+struct hold *hold_new(void);
+void hold_free(struct hold *h, struct pool *pool);
+// Walks again those packets whose SA may be there now; drops those that have waited too long.
+// Call after the database has changed (db_generation) and about once a second.
+void hold_retry(struct worker *w);
+unsigned hold_count(const struct hold *h);

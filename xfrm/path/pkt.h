@@ -1,0 +1,60 @@
+// pkt.h - a packet and a burst of packets on their way through the executor.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "xfrm/path/drop.h"
+
+#define BURST_MAX 64      // packets handled by one call of a stage
+#define PKT_HEADROOM 128  // bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up
+#define PKT_TAILROOM 320  // padding (255) + trailer 2 + ICV 32, rounded up
+#define PKT_DATA_MAX 9216 // largest packet taken from a port in one buffer
+
+struct sa;
+struct policy;
+
+// What selectors look at (RFC 4301 4.4.1.1), read from an inner packet by flow_read().
+struct flow {
+    ip_t src, dst;
+    uint16_t sport, dport; // ICMP: type and code, as the kernel matches them
+    uint8_t proto;
+    bool fragment;         // not the first fragment: ports unknown
+    uint8_t tos, ttl;
+};
+
+// Owned by exactly one of: a port (receiving), a burst, the hold queue, the pool.
+struct pkt {
+    uint8_t *at;     // first byte of what the packet is now: inner IP, ESP header, ...
+    uint32_t len;    // bytes from `at`
+    uint8_t *room;   // start of its buffer
+    uint32_t size;   // bytes of the buffer
+    enum drop drop;  // set: later stages pass it by; the path's end counts and frees it
+    struct sa *sa;   // valid within the burst (RCU read side)
+    const struct policy *policy;
+    struct flow flow;
+    uint64_t seq;    // full 64-bit sequence number
+    uint64_t born;   // monotonic ns; when it came in (hold timeout)
+    endpoint_t from, to; // outer addresses; port 0: raw ESP (IP protocol 50)
+    uint8_t outer_tos;
+    bool udp;        // outer is ESP in UDP
+    bool held;       // taken over by the hold queue: no longer the burst's
+    uint32_t mark;
+};
+
+struct burst {
+    unsigned n;
+    struct pkt *p[BURST_MAX];
+};
+
+// Reads the inner IP header and ports. False: malformed (lengths, version, truncated headers).
+// Sets len to the IP total length if the buffer is longer (trailing TFC padding goes).
+bool flow_read(struct pkt *p);
+
+// ---- buffers: fixed number, made at start, never allocated later; one pool per worker ----
+struct pool;
+struct pool *pool_new(unsigned count);
+void pool_free(struct pool *p);
+struct pkt *pool_take(struct pool *p);           // reset, at = room + PKT_HEADROOM; NULL when empty
+void pool_give(struct pool *p, struct pkt *pkt);

@@ -1,0 +1,36 @@
+// port.h - where packets come from and go to. The only vtable of the packet path.
+//
+// A port belongs to one worker's thread after port start. Receiving fills packets from the
+// worker's pool; sending never blocks (a full socket buffer is a drop with a word).
+#pragma once
+
+#include "xfrm/path/pkt.h"
+
+struct port;
+
+struct port_ops {
+    const char *name; // "tun", "udp_encap", "raw_ip", "af_xdp", "pcap"
+    // Receives up to BURST_MAX packets into b (b->n = 0 before). Returns without waiting.
+    void (*recv)(struct port *p, struct pool *pool, struct burst *b);
+    // Sends; a packet that could not be sent gets a drop word.
+    void (*send)(struct port *p, struct pkt **pkts, unsigned n);
+    int (*fd)(const struct port *p); // for poll: readable means recv has something
+    void (*free)(struct port *p);
+};
+
+struct port { // first member of every port
+    const struct port_ops *ops;
+};
+
+// TUN device `name` (IFF_TUN | IFF_NO_PI), brought up with `mtu`. recv: inner packets (at = IP header).
+// Errors: ERR_PERMISSION, ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy").
+err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *why);
+
+// UDP sockets for ESP in UDP on `port`, IPv4 and IPv6, shared with an IKE daemon by SO_REUSEPORT
+// and a classic-BPF program that sends non-ESP-marker packets to it and ESP to us. `fwmark` is set
+// on everything sent. Keepalives (one byte 0xff) are eaten. One fd per family.
+err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
+                     struct why *why);
+
+// Raw ESP, IP protocol 50. One per family.
+err_t raw_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why);

@@ -1,0 +1,220 @@
+// xfrm.h - the contract between diplomat and executor as plain structs: what NETLINK_XFRM carries,
+// without its wire layout (netlink/codec.h translates). Names are those of <linux/xfrm.h> and
+// `ip xfrm`; ports and SPIs are in host byte order, times in seconds.
+//
+// One vtable, struct xfrm_ops, is the whole conversation. Three stand behind it:
+//   xfrm/control.c     pavise-xfrmd's own SAD and SPD
+//   netlink/client.c   another process over NETLINK_XFRM: pavise-xfrmd or the Linux kernel
+//   test/sim/          a fake that remembers what it was told
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+
+#define XFRM_TMPL_MAX 6      // templates of one policy (XFRM_MAX_DEPTH)
+#define XFRM_KEY_MAX 128     // bytes of one key, salt included
+#define XFRM_ALG_NAME_MAX 64 // bytes with the terminator
+#define XFRM_INF UINT64_MAX  // lifetime: no limit
+#define XFRM_REPLAY_MAX 4096 // packets of the largest replay window
+
+enum xfrm_proto { XFRM_PROTO_ESP = 50, XFRM_PROTO_AH = 51, XFRM_PROTO_COMP = 108, XFRM_PROTO_ANY = 255 };
+enum xfrm_mode { XFRM_TRANSPORT = 0, XFRM_TUNNEL = 1, XFRM_BEET = 4 };
+enum xfrm_dir { XFRM_IN = 0, XFRM_OUT = 1, XFRM_FWD = 2, XFRM_DIRS = 3 };
+enum xfrm_action { XFRM_ALLOW = 0, XFRM_BLOCK = 1 };
+
+// Which packets (RFC 4301 4.4.1.1). family AF_UNSPEC: any. *_mask 0: any port.
+struct xfrm_selector {
+    uint16_t family;
+    prefix_t src, dst;
+    uint16_t sport, sport_mask, dport, dport_mask;
+    uint8_t proto; // 0: any
+    int32_t ifindex;
+    uint32_t user;
+};
+
+// Limits; XFRM_INF = none. Seconds 0 = none, as in the kernel.
+struct xfrm_lifetime {
+    uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
+    uint64_t soft_add_s, hard_add_s, soft_use_s, hard_use_s;
+};
+
+// Used up so far. Times are seconds since 1970; 0 = never.
+struct xfrm_current {
+    uint64_t bytes, packets, add_time, use_time;
+};
+
+// One algorithm as the kernel names it. Empty name: absent.
+struct xfrm_alg {
+    char name[XFRM_ALG_NAME_MAX];
+    uint16_t key_bits;
+    uint16_t icv_bits;    // AEAD: tag; auth: truncation; 0 for ciphers
+    bool trunc_given;     // auth came as XFRMA_ALG_AUTH_TRUNC, not XFRMA_ALG_AUTH
+    uint8_t key[XFRM_KEY_MAX];
+};
+
+struct xfrm_mark {
+    uint32_t value, mask; // mask 0 and value 0: no mark
+};
+
+struct xfrm_encap { // UDP encapsulation, RFC 3948
+    uint16_t type;  // 0 = none, 2 = UDP_ENCAP_ESPINUDP
+    uint16_t sport, dport;
+    ip_t oa;
+};
+
+// Sequence and replay state as XFRMA_REPLAY_ESN_VAL / XFRMA_REPLAY_VAL carry it.
+struct xfrm_replay {
+    bool esn_given; // the extended attribute was used (needed for ESN and windows over 32)
+    uint32_t window;
+    uint64_t out_seq, in_seq;              // last used / highest seen
+    uint32_t bitmap[XFRM_REPLAY_MAX / 32]; // bit of in_seq as the kernel lays it out
+};
+
+struct xfrm_stats { // struct xfrm_stats: errors seen by an SA
+    uint32_t replay_window, replay, integrity_failed;
+};
+
+// An SA (RFC 4301 4.4.2). Identity: daddr, SPI, protocol, mark.
+struct xfrm_sa {
+    struct xfrm_selector sel;
+    ip_t saddr, daddr;
+    uint32_t spi;
+    uint8_t proto;   // enum xfrm_proto
+    uint8_t mode;    // enum xfrm_mode
+    uint16_t family; // of the outer header
+    uint32_t reqid;
+    uint32_t seq; // of the ACQUIRE or ALLOCSPI it answers
+    uint8_t flags;        // XFRM_STATE_* as in the kernel: NOECN 1, DECAP_DSCP 2, NOPMTUDISC 4, WILDRECV 8,
+                          // ICMP 16, AF_UNSPEC 32, ALIGN4 64, ESN 128
+    uint32_t extra_flags; // XFRM_SA_XFLAG_*: DONT_ENCAP_DSCP 1, OSEQ_MAY_WRAP 2
+    struct xfrm_lifetime limit;
+    struct xfrm_current current;
+    struct xfrm_stats stats;
+    struct xfrm_alg crypt, auth, aead;
+    struct xfrm_replay replay;
+    struct xfrm_encap encap;
+    struct xfrm_mark mark;        // looked up by
+    struct xfrm_mark output_mark; // set on the packet sent (XFRMA_SET_MARK)
+    bool output_mark_mask_given;
+    uint32_t if_id;
+    uint32_t tfcpad;       // bytes; 0 = none
+    uint32_t nat_keepalive_s;
+    uint8_t dir;           // 0 = not given, 1 = in, 2 = out (XFRMA_SA_DIR)
+    uint32_t pcpu;         // XFRMA_SA_PCPU; UINT32_MAX = not given
+    bool larval;           // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
+};
+#define XFRM_STATE_NOECN 1
+#define XFRM_STATE_DECAP_DSCP 2
+#define XFRM_STATE_NOPMTUDISC 4
+#define XFRM_STATE_AF_UNSPEC 32
+#define XFRM_STATE_ESN 128
+
+struct xfrm_sa_id {
+    ip_t daddr;
+    uint32_t spi;
+    uint8_t proto;
+    struct xfrm_mark mark;
+    ip_t saddr; // only a check where given (XFRMA_SRCADDR); AF_UNSPEC otherwise
+};
+
+// What an SA must look like to serve a policy (struct xfrm_user_tmpl).
+struct xfrm_tmpl {
+    ip_t saddr, daddr;
+    uint32_t spi; // 0: any
+    uint8_t proto, mode;
+    uint16_t family;
+    uint32_t reqid;
+    uint8_t share, optional;
+    uint32_t aalgos, ealgos, calgos; // ~0: any
+};
+
+// A policy (RFC 4301 4.4.1). Identity: dir, selector, mark, if_id, type; or dir and index.
+struct xfrm_policy {
+    struct xfrm_selector sel;
+    uint8_t dir, action, flags, share, type;
+    uint32_t priority, index;
+    struct xfrm_lifetime limit;
+    struct xfrm_current current;
+    struct xfrm_mark mark;
+    uint32_t if_id;
+    unsigned tmpl_count;
+    struct xfrm_tmpl tmpl[XFRM_TMPL_MAX];
+};
+
+struct xfrm_policy_id {
+    uint8_t dir, type;
+    uint32_t index; // 0: by selector
+    struct xfrm_selector sel;
+    struct xfrm_mark mark;
+    uint32_t if_id;
+};
+
+// ---- events: executor -> listeners (multicast groups of NETLINK_XFRM) ----
+enum xfrm_event_kind {
+    XFRM_EV_ACQUIRE, // a packet needs an SA that is not there
+    XFRM_EV_EXPIRE,  // soft or hard lifetime of an SA
+    XFRM_EV_POLEXPIRE,
+    XFRM_EV_SA_NEW, XFRM_EV_SA_UPD, XFRM_EV_SA_DEL, XFRM_EV_SA_FLUSH,
+    XFRM_EV_POL_NEW, XFRM_EV_POL_UPD, XFRM_EV_POL_DEL, XFRM_EV_POL_FLUSH,
+    XFRM_EV_MAPPING, // a peer behind NAT has moved (authenticated packets from elsewhere)
+    XFRM_EV_AE,      // replay state
+};
+
+struct xfrm_event {
+    enum xfrm_event_kind kind;
+    bool hard;                  // EXPIRE
+    uint8_t proto;              // SA_FLUSH
+    uint32_t portid, nlseq;     // who caused it (0 = the executor itself)
+    const struct xfrm_sa *sa;   // SA_*, EXPIRE, MAPPING
+    const struct xfrm_policy *policy; // POL_*, POLEXPIRE, ACQUIRE
+    const struct xfrm_tmpl *tmpl;     // ACQUIRE: the template that found no SA
+    struct xfrm_selector trigger;     // ACQUIRE: the packet
+    uint32_t seq;                     // ACQUIRE: answer with an SA of this seq
+    endpoint_t new_peer;              // MAPPING
+};
+
+typedef void xfrm_event_fn(void *ctx, const struct xfrm_event *ev); // borrows ev for the call
+
+struct xfrm_counts { // GETSADINFO, GETSPDINFO
+    uint32_t sa_count, sa_hash_count, sa_hash_max;
+    uint32_t policies[XFRM_DIRS];
+    uint32_t policy_hash_count, policy_hash_max;
+};
+
+// ---- the conversation ----
+// Every function returns what the kernel would say, as a class (netlink/ maps it to errno):
+// ERR_EXISTS (EEXIST), ERR_NOTFOUND (ESRCH for SAs, ENOENT for policies), ERR_ALGORITHM (ENOSYS, or
+// EINVAL for a wrong key length: why tells), ERR_SYNTAX/ERR_RANGE (EINVAL), ERR_UNSUPPORTED
+// (EPROTONOSUPPORT / EOPNOTSUPP), ERR_LIMIT (ENOBUFS). `why` may be NULL.
+// All calls from one thread (the control thread).
+struct xfrm_ops {
+    err_t (*sa_alloc_spi)(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,
+                          struct xfrm_sa *out, struct why *why);
+    err_t (*sa_add)(void *ctx, const struct xfrm_sa *sa, struct why *why);    // NEWSA
+    err_t (*sa_update)(void *ctx, const struct xfrm_sa *sa, struct why *why); // UPDSA: also completes a larval SA
+    err_t (*sa_get)(void *ctx, const struct xfrm_sa_id *id, struct xfrm_sa *out);
+    err_t (*sa_del)(void *ctx, const struct xfrm_sa_id *id);
+    err_t (*sa_flush)(void *ctx, uint8_t proto); // 0 or 255: all. ERR_NOTFOUND when there was none
+    err_t (*sa_expire)(void *ctx, const struct xfrm_sa_id *id, bool hard);
+    // Calls fn for each; fn returning false ends the walk.
+    err_t (*sa_each)(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg);
+
+    err_t (*policy_add)(void *ctx, const struct xfrm_policy *p, bool update, struct why *why);
+    err_t (*policy_get)(void *ctx, const struct xfrm_policy_id *id, struct xfrm_policy *out);
+    err_t (*policy_del)(void *ctx, const struct xfrm_policy_id *id);
+    err_t (*policy_flush)(void *ctx, uint8_t type);
+    err_t (*policy_each)(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg);
+
+    err_t (*counts)(void *ctx, struct xfrm_counts *out);
+};
+
+struct xfrm_api { // a vtable with its object
+    const struct xfrm_ops *ops;
+    void *ctx;
+};
+
+bool xfrm_selector_eq(const struct xfrm_selector *a, const struct xfrm_selector *b);
+void xfrm_selector_any(struct xfrm_selector *s, uint16_t family);
