@@ -55,8 +55,9 @@ bool endpoint_eq(const endpoint_t *a, const endpoint_t *b)
 const char *endpoint_show(const endpoint_t *e, char buf[ENDPOINT_TEXT_MAX])
 {
     char ip[IP_TEXT_MAX];
-    const char *fmt = e->ip.family == AF_INET6 ? "[%s]:%u" : "%s:%u";
-    (void)snprintf(buf, ENDPOINT_TEXT_MAX, fmt, ip_show(&e->ip, ip), e->port);
+    bool v6 = e->ip.family == AF_INET6;
+    (void)snprintf(buf, ENDPOINT_TEXT_MAX, "%s%s%s:%u", v6 ? "[" : "", ip_show(&e->ip, ip),
+                   v6 ? "]" : "", e->port);
     return buf;
 }
 
