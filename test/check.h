@@ -1,7 +1,7 @@
-// check.h - cmocka with the headers that it wants before it.
+// check.h - cmocka with the headers that it wants before it, in this order.
 #pragma once
 
-// clang-format off: cmocka needs these first
+// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
