@@ -21,7 +21,12 @@ enum alg_encr {
     ENCR_CHACHA20_POLY1305 = 28,
 };
 // Type 2, pseudo-random function.
-enum alg_prf { PRF_HMAC_SHA1 = 2, PRF_HMAC_SHA2_256 = 5, PRF_HMAC_SHA2_384 = 6, PRF_HMAC_SHA2_512 = 7 };
+enum alg_prf {
+    PRF_HMAC_SHA1 = 2,
+    PRF_HMAC_SHA2_256 = 5,
+    PRF_HMAC_SHA2_384 = 6,
+    PRF_HMAC_SHA2_512 = 7
+};
 // Type 3, integrity.
 enum alg_integ {
     INTEG_NONE = 0,
@@ -57,7 +62,7 @@ struct alg {
     bool key_attr;       // the KEY_LENGTH attribute is sent (variable-length ciphers)
     const char *keyword; // swanctl.conf: "aes128gcm16", "sha256", "prfsha256", "x25519"
     const char *kernel;  // `ip xfrm`: "rfc4106(gcm(aes))"; NULL if none
-    const char *name;    // RFC / IANA: "ENCR_AES_GCM_16", as `swanctl --list-sas` prints: "AES_GCM_16"
+    const char *name; // RFC / IANA: "ENCR_AES_GCM_16", as `swanctl --list-sas` prints: "AES_GCM_16"
 };
 
 // The whole table; *n entries. A cipher with three key sizes has three entries.
@@ -65,11 +70,14 @@ const struct alg *alg_all(size_t *n);
 // Exact entry; key_len 0 = the first with that id. NULL if not known here.
 const struct alg *alg_find(enum alg_type type, uint16_t id, uint16_t key_len);
 // By swanctl.conf keyword, aliases included ("aes128gcm128", "sha2_256", "modp2048", "ecp256").
-// A keyword can mean an ENCR, an INTEG, a PRF ("prf...") or a KE. NULL if unknown.
+// A keyword can mean an ENCR, an INTEG, a PRF ("prf..."), a KE or an ESN ("esn", "noesn").
+// NULL if unknown.
 const struct alg *alg_by_keyword(const char *keyword);
 // All keywords, NULL-terminated, for "did you mean".
 const char *const *alg_keywords(void);
-// By kernel name, for NETLINK_XFRM. icv_len distinguishes GCM variants (0 = any).
+// By kernel name or the kernel's old alias ("aes", "sha1"), for NETLINK_XFRM. key_len is without
+// the salt (0 = any). icv_len distinguishes GCM variants (0 = any). A MAC is found whatever the
+// lengths: its truncation is the SA's matter.
 const struct alg *alg_by_kernel(enum alg_type type, const char *kernel, uint16_t key_len,
                                 uint16_t icv_len);
 // IANA-style text for a number, known or not: buf of 32, returned.

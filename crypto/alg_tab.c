@@ -1,0 +1,190 @@
+#include "crypto/alg_tab.h"
+
+// clang-format off: tables keep their columns
+
+#define GCM(bits, icv, transform)                                                                 \
+    {                                                                                             \
+        .type = ALG_ENCR, .id = transform, .key_len = (bits) / 8, .salt_len = 4, .iv_len = 8,     \
+        .icv_len = icv, .block = 1, .aead = true, .key_attr = true,                               \
+        .keyword = "aes" #bits "gcm" #icv, .kernel = "rfc4106(gcm(aes))", .name = "AES_GCM_" #icv \
+    }
+#define CBC(bits)                                                                               \
+    {                                                                                           \
+        .type = ALG_ENCR, .id = ENCR_AES_CBC, .key_len = (bits) / 8, .iv_len = 16, .block = 16, \
+        .key_attr = true, .keyword = "aes" #bits, .kernel = "cbc(aes)", .name = "AES_CBC"       \
+    }
+#define HMAC(transform, key, icv, word, krnl)                                                   \
+    {                                                                                           \
+        .type = ALG_INTEG, .id = INTEG_##transform, .key_len = key, .icv_len = icv, .block = 1, \
+        .keyword = word, .kernel = krnl, .name = #transform                                     \
+    }
+#define PRF(transform, word)                                                 \
+    {                                                                        \
+        .type = ALG_PRF, .id = PRF_##transform, .block = 1, .keyword = word, \
+        .name = "PRF_" #transform                                            \
+    }
+#define KE(transform, word, text)                                                       \
+    {                                                                                   \
+        .type = ALG_KE, .id = KE_##transform, .block = 1, .keyword = word, .name = text \
+    }
+
+// Within one transform the shortest key stands first.
+const struct alg alg_table[] = {
+    GCM(128, 16, ENCR_AES_GCM_16), // RFC 4106
+    GCM(192, 16, ENCR_AES_GCM_16),
+    GCM(256, 16, ENCR_AES_GCM_16),
+    GCM(128, 12, ENCR_AES_GCM_12),
+    GCM(192, 12, ENCR_AES_GCM_12),
+    GCM(256, 12, ENCR_AES_GCM_12),
+    GCM(128, 8, ENCR_AES_GCM_8),
+    GCM(192, 8, ENCR_AES_GCM_8),
+    GCM(256, 8, ENCR_AES_GCM_8),
+    {.type = ALG_ENCR,
+     .id = ENCR_CHACHA20_POLY1305,
+     .key_len = 32,
+     .salt_len = 4,
+     .iv_len = 8,
+     .icv_len = 16,
+     .block = 1,
+     .aead = true,
+     .keyword = "chacha20poly1305", // RFC 7634
+     .kernel = "rfc7539esp(chacha20,poly1305)",
+     .name = "CHACHA20_POLY1305"},
+    CBC(128), // RFC 3602
+    CBC(192),
+    CBC(256),
+    {.type = ALG_ENCR,
+     .id = ENCR_NULL,
+     .block = 1,
+     .keyword = "null", // RFC 2410
+     .kernel = "ecb(cipher_null)",
+     .name = "NULL"},
+
+    HMAC(HMAC_SHA2_256_128, 32, 16, "sha256", "hmac(sha256)"), // RFC 4868
+    HMAC(HMAC_SHA2_384_192, 48, 24, "sha384", "hmac(sha384)"),
+    HMAC(HMAC_SHA2_512_256, 64, 32, "sha512", "hmac(sha512)"),
+    HMAC(HMAC_SHA1_96, 20, 12, "sha1", "hmac(sha1)"), // RFC 2404
+
+    PRF(HMAC_SHA2_256, "prfsha256"),
+    PRF(HMAC_SHA2_384, "prfsha384"),
+    PRF(HMAC_SHA2_512, "prfsha512"),
+    PRF(HMAC_SHA1, "prfsha1"),
+
+    KE(X25519, "x25519", "CURVE_25519"), // RFC 8031
+    KE(ECP_256, "ecp256", "ECP_256"),    // RFC 5903
+    KE(ECP_384, "ecp384", "ECP_384"),
+    KE(ECP_521, "ecp521", "ECP_521"),
+    KE(MODP_2048, "modp2048", "MODP_2048"), // RFC 3526
+    KE(MODP_3072, "modp3072", "MODP_3072"),
+    KE(MODP_4096, "modp4096", "MODP_4096"),
+
+    {.type = ALG_ESN, .id = ESN_NO, .block = 1, .keyword = "noesn", .name = "NO_EXT_SEQ"},
+    {.type = ALG_ESN, .id = ESN_YES, .block = 1, .keyword = "esn", .name = "EXT_SEQ"},
+    {0},
+};
+
+const struct alg_alias alg_aliases[] = {
+    {ALG_ENCR, "aes", "aes128"},
+    {ALG_ENCR, "aes128gcm", "aes128gcm16"},
+    {ALG_ENCR, "aes192gcm", "aes192gcm16"},
+    {ALG_ENCR, "aes256gcm", "aes256gcm16"},
+    {ALG_ENCR, "aes128gcm128", "aes128gcm16"},
+    {ALG_ENCR, "aes192gcm128", "aes192gcm16"},
+    {ALG_ENCR, "aes256gcm128", "aes256gcm16"},
+    {ALG_ENCR, "aes128gcm96", "aes128gcm12"},
+    {ALG_ENCR, "aes192gcm96", "aes192gcm12"},
+    {ALG_ENCR, "aes256gcm96", "aes256gcm12"},
+    {ALG_ENCR, "aes128gcm64", "aes128gcm8"},
+    {ALG_ENCR, "aes192gcm64", "aes192gcm8"},
+    {ALG_ENCR, "aes256gcm64", "aes256gcm8"},
+    {ALG_INTEG, "sha", "sha1"},
+    {ALG_INTEG, "sha2_256", "sha256"},
+    {ALG_INTEG, "sha2_384", "sha384"},
+    {ALG_INTEG, "sha2_512", "sha512"},
+    {ALG_KE, "curve25519", "x25519"},
+    {0},
+};
+
+// The old names that the kernel keeps beside its own (net/xfrm: "compat").
+const struct alg_alias alg_kernel_aliases[] = {
+    {ALG_ENCR, "aes", "cbc(aes)"},
+    {ALG_ENCR, "cipher_null", "ecb(cipher_null)"},
+    {ALG_INTEG, "sha1", "hmac(sha1)"},
+    {ALG_INTEG, "sha256", "hmac(sha256)"},
+    {0},
+};
+
+// IANA "Internet Key Exchange Version 2 (IKEv2) Parameters".
+const struct alg_label alg_labels[] = {
+    {ALG_ENCR, 1, "DES_IV64"},
+    {ALG_ENCR, 2, "DES_CBC"},
+    {ALG_ENCR, 3, "3DES_CBC"},
+    {ALG_ENCR, 4, "RC5_CBC"},
+    {ALG_ENCR, 5, "IDEA_CBC"},
+    {ALG_ENCR, 6, "CAST_CBC"},
+    {ALG_ENCR, 7, "BLOWFISH_CBC"},
+    {ALG_ENCR, 8, "3IDEA"},
+    {ALG_ENCR, 9, "DES_IV32"},
+    {ALG_ENCR, 13, "AES_CTR"},
+    {ALG_ENCR, 14, "AES_CCM_8"},
+    {ALG_ENCR, 15, "AES_CCM_12"},
+    {ALG_ENCR, 16, "AES_CCM_16"},
+    {ALG_ENCR, 21, "NULL_AES_GMAC"},
+    {ALG_ENCR, 23, "CAMELLIA_CBC"},
+    {ALG_ENCR, 24, "CAMELLIA_CTR"},
+    {ALG_ENCR, 25, "CAMELLIA_CCM_8"},
+    {ALG_ENCR, 26, "CAMELLIA_CCM_12"},
+    {ALG_ENCR, 27, "CAMELLIA_CCM_16"},
+
+    {ALG_PRF, 1, "PRF_HMAC_MD5"},
+    {ALG_PRF, 3, "PRF_HMAC_TIGER"},
+    {ALG_PRF, 4, "PRF_AES128_XCBC"},
+    {ALG_PRF, 8, "PRF_AES128_CMAC"},
+
+    {ALG_INTEG, 0, "NONE"},
+    {ALG_INTEG, 1, "HMAC_MD5_96"},
+    {ALG_INTEG, 3, "DES_MAC"},
+    {ALG_INTEG, 4, "KPDK_MD5"},
+    {ALG_INTEG, 5, "AES_XCBC_96"},
+    {ALG_INTEG, 6, "HMAC_MD5_128"},
+    {ALG_INTEG, 7, "HMAC_SHA1_160"},
+    {ALG_INTEG, 8, "AES_CMAC_96"},
+    {ALG_INTEG, 9, "AES_128_GMAC"},
+    {ALG_INTEG, 10, "AES_192_GMAC"},
+    {ALG_INTEG, 11, "AES_256_GMAC"},
+
+    {ALG_KE, 0, "NONE"},
+    {ALG_KE, 1, "MODP_768"},
+    {ALG_KE, 2, "MODP_1024"},
+    {ALG_KE, 5, "MODP_1536"},
+    {ALG_KE, 17, "MODP_6144"},
+    {ALG_KE, 18, "MODP_8192"},
+    {ALG_KE, 22, "MODP_1024_160"},
+    {ALG_KE, 23, "MODP_2048_224"},
+    {ALG_KE, 24, "MODP_2048_256"},
+    {ALG_KE, 25, "ECP_192"},
+    {ALG_KE, 26, "ECP_224"},
+    {ALG_KE, 27, "ECP_224_BP"},
+    {ALG_KE, 28, "ECP_256_BP"},
+    {ALG_KE, 29, "ECP_384_BP"},
+    {ALG_KE, 30, "ECP_512_BP"},
+    {ALG_KE, 32, "CURVE_448"},
+    {ALG_KE, 35, "ML_KEM_512"},
+    {ALG_KE, 36, "ML_KEM_768"},
+    {ALG_KE, 37, "ML_KEM_1024"},
+    {0},
+};
+
+const char *const alg_words[] = {
+    "aes128gcm16",  "aes192gcm16",  "aes256gcm16",  "aes128gcm12", "aes192gcm12",
+    "aes256gcm12",  "aes128gcm8",   "aes192gcm8",   "aes256gcm8",  "chacha20poly1305",
+    "aes128",       "aes192",       "aes256",       "null",        "sha256",
+    "sha384",       "sha512",       "sha1",         "prfsha256",   "prfsha384",
+    "prfsha512",    "prfsha1",      "x25519",       "ecp256",      "ecp384",
+    "ecp521",       "modp2048",     "modp3072",     "modp4096",    "noesn",
+    "esn",          "aes",          "aes128gcm",    "aes192gcm",   "aes256gcm",
+    "aes128gcm128", "aes192gcm128", "aes256gcm128", "aes128gcm96", "aes192gcm96",
+    "aes256gcm96",  "aes128gcm64",  "aes192gcm64",  "aes256gcm64", "sha",
+    "sha2_256",     "sha2_384",     "sha2_512",     "curve25519",  NULL,
+};
+// clang-format on
