@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""run - all tests of Pavise, stage by stage, with one line of result at the end.
+
+    ./dev test             what has to be green before a commit
+    ./dev test full        the same, the long matrices, fuzzing; writes doc/test-full.md
+    ./dev test NAME...     only the stages whose names contain one of the words
+
+A stage is a program that prints TAP (ok / not ok / # SKIP), or a check that is one test.
+"""
+import glob
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+STAGE_SECONDS = 900  # a stage that takes longer hangs
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, 0, 0
+        self.stages, self.failures, self.skips = [], [], []
+
+    def add(self, stage, passed, failures, skips, seconds):
+        self.passed += passed
+        self.failed += len(failures)
+        self.skipped += len(skips)
+        self.failures += [f"{stage}: {f}" for f in failures]
+        self.skips += [f"{stage}: {s}" for s in skips]
+        self.stages.append((stage, passed, len(failures), len(skips), seconds))
+
+
+def paint(code, text):
+    return f"\033[{code}m{text}\033[0m" if COLOUR else text
+
+
+def show(text):
+    print(text, flush=True)
+
+
+# ---- kinds of stages; each returns (passed, failures, skips) ----
+
+def command(name, argv):
+    """A check that is one test: exit status 0 is passed; its output is shown when it is not."""
+    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, timeout=STAGE_SECONDS)
+    if done.returncode == 0:
+        return 1, [], []
+    show(done.stdout + done.stderr)
+    return 0, [name], []
+
+
+def meson(build):
+    """Unit tests, simulator and corpus replay of one build; every subtest counts."""
+    def stage(name):
+        log = os.path.join(ROOT, build, "meson-logs/testlog.junit.xml")
+        if os.path.exists(log):
+            os.unlink(log)
+        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+               "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+        done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs"], cwd=ROOT,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env,
+                              timeout=STAGE_SECONDS)
+        passed, failures, skips = 0, [], []
+        if os.path.exists(log):
+            for case in xml.parse(log).getroot().iter("testcase"):
+                label = f"{case.get('classname')}: {case.get('name')}"
+                if case.find("failure") is not None or case.find("error") is not None:
+                    failures.append(label)
+                elif case.find("skipped") is not None:
+                    skips.append(label)
+                else:
+                    passed += 1
+        if done.returncode and not failures:
+            failures.append("meson test failed without naming a test")
+        if passed == 0 and not failures:
+            failures.append("no test ran")
+        if failures:
+            show(done.stdout[-8000:])
+        return passed, failures, skips
+    return stage
+
+
+def tap(script, *arguments, env=None):
+    """A program that prints TAP; its checks are shown as they come."""
+    def stage(name):
+        process = subprocess.Popen(["/usr/bin/python3", os.path.join(ROOT, script), *arguments], cwd=ROOT,
+                                   text=True, errors="replace", stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
+        passed, failures, skips, planned, end = 0, [], [], None, time.monotonic() + STAGE_SECONDS
+        for line in process.stdout:
+            line = line.rstrip("\n")
+            found = re.match(r"(not )?ok\b[ \d]*-? ?(.*)", line)
+            if found and "# SKIP" in line:
+                skips.append(found[2])
+            elif found and found[1]:
+                failures.append(found[2])
+            elif found:
+                passed += 1
+            elif re.match(r"1\.\.\d+$", line):
+                planned = int(line[3:])
+            show("      " + (paint(31, line) if found and found[1] else line))
+            if time.monotonic() > end:
+                process.kill()
+                failures.append("took too long")
+        status = process.wait()
+        if planned is None or planned != passed + len(failures) + len(skips):
+            failures.append(f"ended before its plan was done (exit status {status})")
+        elif status and not failures:
+            failures.append(f"exit status {status}")
+        return passed, failures, skips
+    return stage
+
+
+def stages(full):
+    """Name -> function, in the order of the story: cheap and general first."""
+    yield "layers", lambda n: command(n, ["tools/layers"])
+    yield "shape", lambda n: command(n, ["tools/shape"])
+    yield "format", lambda n: command(n, ["sh", "-c", "git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror"])
+    yield "unit, simulator, corpora (gcc, ASan+UBSan)", meson("build/asan")
+    if full:
+        yield "unit, simulator, corpora (clang)", meson("build/clang")
+    for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
+        yield "net/" + os.path.basename(script)[:-8], tap(os.path.relpath(script, ROOT))
+    for script in sorted(glob.glob(os.path.join(ROOT, "test/interop/*_test.py"))):
+        yield "interop/" + os.path.basename(script)[:-8], tap(os.path.relpath(script, ROOT))
+    yield "demo", tap("test/net/demo.py", "--tap")
+    if full:
+        asan = {"PAVISE_BUILD": "build/asan"}
+        for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
+            yield "ASan net/" + os.path.basename(script)[:-8], tap(os.path.relpath(script, ROOT), env=asan)
+        yield "fuzz", tap("test/fuzz/run.py", "--tap")
+
+
+def report(tally, seconds):
+    """doc/test-full.md: what the last full run said."""
+    with open(os.path.join(ROOT, "doc/test-full.md"), "w", encoding="utf-8") as out:
+        out.write("# The last `./dev test full`\n\n")
+        out.write(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Linux {platform.release()}, "
+                  f"{seconds / 60:.0f} minutes.\n\n| stage | passed | failed | skipped | seconds |\n|---|---|---|---|---|\n")
+        for stage, passed, failed, skipped, took in tally.stages:
+            out.write(f"| {stage} | {passed} | {failed} | {skipped} | {took:.0f} |\n")
+        out.write(f"\n{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped\n")
+
+
+def main():
+    names = sys.argv[1:]
+    full = "full" in names
+    names = [n for n in names if n != "full"]
+    tally, start = Tally(), time.monotonic()
+    chosen = [(n, f) for n, f in stages(full) if not names or any(w in n for w in names)]
+    if not chosen:
+        sys.exit("run: no stage has such a name; stages: " + ", ".join(n for n, _ in stages(True)))
+    for number, (name, stage) in enumerate(chosen, 1):
+        show(paint(1, f"[{number}/{len(chosen)}] {name}"))
+        began = time.monotonic()
+        try:
+            passed, failures, skips = stage(name)
+        except subprocess.TimeoutExpired:
+            passed, failures, skips = 0, [f"took longer than {STAGE_SECONDS} s"], []
+        took = time.monotonic() - began
+        tally.add(name, passed, failures, skips, took)
+        word = paint(31, "FAILED") if failures else paint(32, "passed")
+        show(f"      {word}: {passed} passed, {len(failures)} failed, {len(skips)} skipped, {took:.1f} s")
+    seconds = time.monotonic() - start
+    for skip in tally.skips:
+        show(f"skipped: {skip}")
+    for failure in tally.failures:
+        show(paint(31, f"failed: {failure}"))
+    if full and not names:
+        report(tally, seconds)
+    show(f"({seconds:.0f} s)")
+    show(f"{tally.passed} passed, {tally.failed} failed" + (f", {tally.skipped} skipped" if tally.skipped else ""))
+    sys.exit(1 if tally.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
