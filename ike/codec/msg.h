@@ -50,6 +50,10 @@ struct ike_header {
     uint32_t id, length;
 };
 
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Next Payload  |C|  RESERVED   |         Payload Length        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 struct payload {
     uint8_t type;
     bool critical;
@@ -68,16 +72,34 @@ struct msg {
 
 // Header only: length, version fields as they are. ERR_SHORT.
 err_t ike_header_read(span_t wire, struct ike_header *out);
-// The message without decrypting. Payloads borrow from `wire`.
+// The message without decrypting. Payloads borrow from `wire`. Versions, flags and exchange are left
+// to the caller. Payloads of unknown type are skipped; a critical one shows in unknown_critical.
+// After an error out->h is set if the header and its length were right (the rest is not to be used).
 // Errors: ERR_SHORT, ERR_TRAILING (length field and datagram differ), ERR_SYNTAX, ERR_LIMIT.
 err_t msg_read(span_t wire, struct msg *out);
 // Decrypts the SK payload in place (wire must be writable memory: pass the same buffer) and adds
-// the inner payloads to m. Errors: ERR_AUTH (drop silently), ERR_SYNTAX, ERR_LIMIT, ERR_NOTFOUND (no SK).
+// the inner payloads to m. After ERR_AUTH (forged or damaged: drop silently) the buffer holds garbage.
+// ERR_SYNTAX, ERR_LIMIT: authentic but malformed; m is unchanged. ERR_NOTFOUND: no SK.
 err_t msg_open(struct msg *m, uint8_t *wire, struct sealer *sealer);
 static inline bool msg_has(const struct msg *m, uint64_t types) { return (m->have & types) == types; }
 // The nth (0 = first) payload of a type, or NULL.
 const struct payload *msg_nth(const struct msg *m, enum payload_type type, unsigned nth);
 span_t msg_body(const struct msg *m, enum payload_type type); // of the first; empty if absent
+
+// The Encrypted payload: Next Payload names the first payload inside; its end is also the message's.
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Next Payload  |C|  RESERVED   |         Payload Length        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                     Initialization Vector                     ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                    Encrypted IKE Payloads                     ~
+// +               +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |               |             Padding (0-255 octets)            |
+// +-+-+-+-+-+-+-+-+                               +-+-+-+-+-+-+-+-+
+// |                                               |  Pad Length   |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                    Integrity Checksum Data                    ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 // ---- writing ----
 struct msgw {
@@ -89,8 +111,10 @@ struct msgw {
     struct sealer *sealer;
 };
 
+// The header as it is in *h; next and length are filled in.
 void msgw_start(struct msgw *m, uint8_t *buf, size_t cap, const struct ike_header *h);
-// Begins a payload and returns the cursor for its body; msgw_end() fills its length.
+// Begins a payload and returns the cursor for its body; msgw_end() fills its length. What does not
+// fit makes msgw_finish() fail, nothing before.
 wr_t *msgw_begin(struct msgw *m, enum payload_type type);
 void msgw_end(struct msgw *m);
 void msgw_payload(struct msgw *m, enum payload_type type, span_t body); // both, for a ready body

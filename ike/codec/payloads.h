@@ -7,6 +7,13 @@
 #include "cred/id.h"
 
 // ---- Key Exchange, RFC 7296 3.4 (kex.c) ----
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |   Key Exchange Method Num     |           RESERVED            |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                       Key Exchange Data                       ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 struct kex {
     uint16_t method; // IANA "Transform Type 4" number
     span_t data;
@@ -15,16 +22,30 @@ err_t kex_read(span_t body, struct kex *out); // ERR_SHORT, ERR_SYNTAX (no data)
 void kex_write(wr_t *w, const struct kex *k);
 
 // ---- Identification, 3.5 (ident.c); struct id is cred/id.h ----
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |   ID Type     |                 RESERVED                      |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                   Identification Data                         ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 err_t ident_read(span_t body, struct id *out); // ERR_SHORT, ERR_SYNTAX, ERR_SPACE, ERR_UNSUPPORTED
 void ident_write(wr_t *w, const struct id *id);
 
 // ---- Authentication, 3.8 (authp.c) ----
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Auth Method   |                RESERVED                       |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                      Authentication Data                      ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 enum auth_method { AUTH_RSA = 1, AUTH_PSK = 2, AUTH_NULL = 13, AUTH_SIGNATURE = 14 };
 struct authp {
     uint8_t method;
     span_t data;
 };
-err_t authp_read(span_t body, struct authp *out);
+err_t authp_read(span_t body, struct authp *out); // ERR_SHORT, ERR_SYNTAX (no data)
 void authp_write(wr_t *w, const struct authp *a);
 
 // ---- Nonce, 3.9 (nonce.c): 16..256 bytes, else ERR_SYNTAX ----
@@ -76,6 +97,15 @@ enum notify_type {
 #undef X
 };
 #define NOTIFY_STATUS_FIRST 16384 // below: errors
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |  Protocol ID  |   SPI Size    |      Notify Message Type      |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                Security Parameter Index (SPI)                 ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                       Notification Data                       ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 struct notify {
     uint16_t type;
     uint8_t protocol; // enum protocol, 0 = about the IKE SA or nothing
@@ -83,7 +113,7 @@ struct notify {
     uint64_t spi;
     span_t data;
 };
-err_t notify_read(span_t body, struct notify *out);
+err_t notify_read(span_t body, struct notify *out); // ERR_SHORT, ERR_SYNTAX (SPI size)
 void notify_write(wr_t *w, const struct notify *n);
 const char *notify_name(uint16_t type, char buf[40]); // "NO_PROPOSAL_CHOSEN", "notify 12345"
 struct msg;
@@ -94,17 +124,46 @@ err_t notify_find_error(const struct msg *m, struct notify *out);
 
 // ---- Delete, 3.11 (delete.c) ----
 #define DELETE_SPIS_MAX 256
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Protocol ID   |   SPI Size    |          Num of SPIs          |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~               Security Parameter Index(es) (SPI)              ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 struct delete_payload {
     uint8_t protocol;
     uint8_t spi_len;
     unsigned n;
     uint32_t spi[DELETE_SPIS_MAX]; // ESP/AH; none for IKE
 };
-err_t delete_read(span_t body, struct delete_payload *out); // ERR_LIMIT over DELETE_SPIS_MAX
+// ERR_SHORT, ERR_SYNTAX (protocol, SPI size or count), ERR_LIMIT (over DELETE_SPIS_MAX).
+err_t delete_read(span_t body, struct delete_payload *out);
 void delete_write(wr_t *w, const struct delete_payload *d);
 
-// ---- Traffic Selectors, 3.13 (ts.c) ----
+// ---- Traffic Selectors, 3.13 (ts.c: wire, ts_narrow.c: arithmetic, ts_show.c: text) ----
 #define TS_MAX 64 // selectors of one payload
+
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Number of TSs |                 RESERVED                      |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                       <Traffic Selectors>                     ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
+// One selector:
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | TS Type 7, 8  |IP Protocol ID |       Selector Length         |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |           Start Port          |           End Port            |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                         Starting Address                      ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                         Ending Address                        ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
+// ICMP and ICMPv6: the "port" is the type in the high and the code in the low byte (RFC 4301 4.4.1.1).
 struct ts {
     uint8_t proto; // 0 = any
     uint16_t port_lo, port_hi; // 0..65535 = any; 65535..0 = OPAQUE
@@ -114,10 +173,17 @@ struct ts_list {
     unsigned n;
     struct ts ts[TS_MAX];
 };
-err_t ts_read(span_t body, struct ts_list *out); // unknown TS types are skipped. ERR_SYNTAX (lo > hi), ERR_LIMIT
+// Selectors of unknown type are skipped: the list may be empty.
+// ERR_SHORT, ERR_TRAILING, ERR_SYNTAX (none at all, lo > hi), ERR_LIMIT (over TS_MAX).
+err_t ts_read(span_t body, struct ts_list *out);
 void ts_write(wr_t *w, const struct ts_list *l);
-// Narrowing (RFC 7296 2.9): what both allow. ERR_NOCHOICE (-> TS_UNACCEPTABLE) if nothing.
+// Narrowing (RFC 7296 2.9): what both allow, in the order of `theirs` (the initiator's choice first),
+// without selectors that others contain. ERR_NOCHOICE (-> TS_UNACCEPTABLE) if nothing.
+// out may be one of the inputs.
 err_t ts_narrow(const struct ts_list *ours, const struct ts_list *theirs, struct ts_list *out);
-bool ts_subset(const struct ts_list *inner, const struct ts_list *outer); // inner within outer
-struct ts ts_from_prefix(const prefix_t *p);
-const char *ts_show(const struct ts_list *l, char *buf, size_t cap); // "10.1.0.0/16[tcp/80] ..."
+// Is all of inner within outer? One selector of inner may need several of outer.
+bool ts_subset(const struct ts_list *inner, const struct ts_list *outer);
+struct ts ts_from_prefix(const prefix_t *p); // any protocol, any port
+// "10.1.0.0/16 10.2.0.1/32[tcp/80] 10.0.0.1..10.0.0.9 fec0::/64[ipv6-icmp/128]"; truncated to cap > 0.
+// Returns buf.
+const char *ts_show(const struct ts_list *l, char *buf, size_t cap);

@@ -1,0 +1,74 @@
+#include <string.h>
+
+#include "ike/codec/payloads.h"
+
+#define TS_IPV4_ADDR_RANGE 7
+#define TS_IPV6_ADDR_RANGE 8
+#define TS_HEAD_LEN 4 // type, protocol, length: what a selector of unknown type has, too
+
+static bool ts_opaque(const struct ts *t)
+{
+    return t->port_lo == UINT16_MAX && t->port_hi == 0;
+}
+
+// One selector of a known type; `r` holds what follows its length field.
+static err_t selector_read(uint8_t type, uint8_t proto, rd_t r, struct ts *out)
+{
+    uint16_t family = type == TS_IPV4_ADDR_RANGE ? AF_INET : AF_INET6;
+    struct ts t = {.proto = proto, .port_lo = rd_u16(&r), .lo.family = family, .hi.family = family};
+    t.port_hi = rd_u16(&r);
+    rd_copy(&r, t.lo.b, ip_len(family));
+    rd_copy(&r, t.hi.b, ip_len(family));
+    TRY(rd_done(&r));
+    if (ip_cmp(&t.lo, &t.hi) > 0) return ERR_SYNTAX;
+    if (t.port_lo > t.port_hi && !ts_opaque(&t)) return ERR_SYNTAX;
+    *out = t;
+    return ERR_OK;
+}
+
+err_t ts_read(span_t body, struct ts_list *out)
+{
+    rd_t r = rd_from(body);
+    unsigned count = rd_u8(&r);
+    (void)rd_bytes(&r, 3); // rfc7296 2.5 MUST: RESERVED is ignored on receipt
+    struct ts_list l = {0};
+    for (unsigned i = 0; i < count; i++) {
+        uint8_t type = rd_u8(&r), proto = rd_u8(&r);
+        uint16_t len = rd_u16(&r);
+        if (len < TS_HEAD_LEN) return r.bad ? ERR_SHORT : ERR_SYNTAX;
+        span_t rest = rd_bytes(&r, len - TS_HEAD_LEN);
+        if (r.bad) return ERR_SHORT;
+        // rfc7296 2.9 MUST: a selector of unknown type is ignored
+        if (type != TS_IPV4_ADDR_RANGE && type != TS_IPV6_ADDR_RANGE) continue;
+        if (l.n == TS_MAX) return ERR_LIMIT;
+        TRY(selector_read(type, proto, rd_from(rest), &l.ts[l.n++]));
+    }
+    TRY(rd_done(&r));
+    if (count == 0) return ERR_SYNTAX;
+    *out = l;
+    return ERR_OK;
+}
+
+void ts_write(wr_t *w, const struct ts_list *l)
+{
+    wr_u8(w, (uint8_t)l->n);
+    wr_zero(w, 3); // rfc7296 2.5 MUST: RESERVED is sent as zero
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct ts *t = &l->ts[i];
+        unsigned len = ip_len(t->lo.family);
+        wr_u8(w, t->lo.family == AF_INET ? TS_IPV4_ADDR_RANGE : TS_IPV6_ADDR_RANGE);
+        wr_u8(w, t->proto);
+        wr_u16(w, (uint16_t)(TS_HEAD_LEN + 4 + 2 * len));
+        wr_u16(w, t->port_lo);
+        wr_u16(w, t->port_hi);
+        wr_bytes(w, span(t->lo.b, len));
+        wr_bytes(w, span(t->hi.b, len));
+    }
+}
+
+struct ts ts_from_prefix(const prefix_t *p)
+{
+    struct ts t = {.port_hi = UINT16_MAX};
+    prefix_range(p, &t.lo, &t.hi);
+    return t;
+}
