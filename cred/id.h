@@ -26,16 +26,24 @@ struct id {
     uint8_t data[ID_MAX];
 };
 
-// From swanctl.conf text: "10.0.0.1", "moon.example.org", "@fqdn", "alice@example.org",
-// "@#6b6579" (key id in hex), "@@user@fqdn", "keyid:...", "fqdn:...", "ipv4:...", "%any".
-// Errors: ERR_SYNTAX, ERR_SPACE.
+// From swanctl.conf text, by strongSwan's rules: "10.0.0.1", "moon.example.org", "@fqdn",
+// "alice@example.org", "@#6b6579" (key id in hex), "@@user@fqdn", "C=CH, CN=moon", "%any"; or with
+// the type before it ("fqdn:", "dns:", "email:", "rfc822:", "userfqdn:", "ipv4:", "ipv6:",
+// "asn1dn:", "asn1gn:", "keyid:"), where "#" behind the colon means hex: "keyid:#6b6579".
+// Two things are kinder than there: "ipv4:10.0.0.1" is the address (not eight characters), and a
+// broken distinguished name is an error (not a key id).
+// Errors: ERR_SYNTAX, ERR_SPACE, ERR_UNSUPPORTED (a network as identity).
 err_t id_parse(const char *text, struct id *out, struct why *why);
-err_t id_from_wire(uint8_t type, span_t data, struct id *out); // ERR_SYNTAX, ERR_SPACE, ERR_UNSUPPORTED
-struct id id_from_ip(const ip_t *ip);
+// What a peer sent; never gives ID_ANY. Errors: ERR_SYNTAX (wrong length, empty, a terminator in a
+// name, broken DER), ERR_SPACE, ERR_UNSUPPORTED (unknown type).
+err_t id_from_wire(uint8_t type, span_t data, struct id *out);
+struct id id_from_ip(const ip_t *ip);               // ID_ANY for AF_UNSPEC
 bool id_eq(const struct id *a, const struct id *b); // FQDN and e-mail domain ignore case
 // How well the wire identity fits a configured pattern: 0 = not at all; larger = more specific
 // ("%any" 1, "*.example.org" 2, exact 3).
+// Wildcards in `wire` are plain characters: only the configuration may have them.
 unsigned id_match(const struct id *pattern, const struct id *wire);
+bool id_is_pattern(const struct id *id); // "%any" or a wildcard: not to be sent
 // As strongSwan prints it. buf of ID_TEXT_MAX is returned; unprintable bytes are escaped.
 #define ID_TEXT_MAX (4 * ID_MAX + 8)
 const char *id_show(const struct id *id, char buf[ID_TEXT_MAX]);
