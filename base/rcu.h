@@ -5,4 +5,5 @@
 #define _LGPL_SOURCE // inline fast paths; allowed by liburcu for any licence
 #define URCU_INLINE_SMALL_FUNCTIONS
 #include <urcu/rculfhash.h> // cds_lfht: resizable lock-free hash table
-#include <urcu/urcu-qsbr.h>
+#include <urcu/urcu-qsbr.h> // the flavour: must stand before rculist.h, which uses it
+#include <urcu/rculist.h> // lists whose readers take no lock

@@ -24,7 +24,9 @@ struct exits {
     void (*deliver)(void *ctx, struct pkt **p, unsigned n); // inner packet to the host
     void (*bypass)(void *ctx, struct pkt **p, unsigned n);  // out, no policy or a policy without
                                                             // template: on in clear
-    void (*event)(void *ctx, const struct xfrm_event *ev);  // ACQUIRE, EXPIRE; copied by the callee
+    void (*event)(void *ctx, const struct xfrm_event *ev);  // ACQUIRE, EXPIRE, MAPPING: copied by
+                                                            // the callee, which hands the copy to
+                                                            // control_worker_event()
     void *ctx;
 };
 
@@ -39,6 +41,11 @@ struct worker {
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
     bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
 };
+
+// Fills in a worker with its pool of `buffers` packets and its hold queue; db and exits are
+// borrowed. The caller sets now and wall before each burst. ERR_NOMEM.
+err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, unsigned buffers);
+void worker_done(struct worker *w); // the database must still be there
 
 struct stage {
     const char *name; // the word for traces and counters
@@ -56,7 +63,7 @@ void path_in(struct worker *w, struct burst *b);  // ESP: at = ESP header, from/
 #define HOLD_MAX 256                     // packets in all
 #define HOLD_PER_POLICY 64               // packets of one policy
 #define HOLD_TIMEOUT (30 * NSEC_PER_SEC) // as the kernel's xfrm_acq_expires
-struct hold *hold_new(void);
+struct hold *hold_new(void); // NULL when out of memory
 void hold_free(struct hold *h, struct pool *pool);
 // Walks again those packets whose SA may be there now; drops those that have waited too long.
 // Call after the database has changed (db_generation) and about once a second.

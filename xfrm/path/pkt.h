@@ -41,6 +41,7 @@ struct pkt {
     bool udp;        // outer is ESP in UDP
     bool held;       // taken over by the hold queue: no longer the burst's
     uint32_t mark;
+    bool done;       // has left the path as it should (bypass, dummy packet): goes back to the pool
 };
 
 struct burst {

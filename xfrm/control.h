@@ -1,0 +1,48 @@
+// control.h - the executor's side of the contract: struct xfrm_ops over its own SAD and SPD, with
+// the kernel's rules (net/xfrm/xfrm_user.c, xfrm_state.c, xfrm_policy.c) and one difference: what
+// this executor cannot do (AH, transport mode, nested templates) is refused with a sentence.
+//
+// Everything here belongs to one thread, the control thread, which must be a registered RCU thread.
+// It may be offline between calls: each call goes online and leaves it as it was.
+#pragma once
+
+#include "xfrm/db/db.h"
+#include "xfrm/xfrm.h"
+
+struct control;
+
+// Events come to fn during the call that causes them (a request, a tick, a worker's event).
+// portid and nlseq are 0: who asked is known to the server. NULL when out of memory.
+struct control *control_new(struct db *db, xfrm_event_fn *fn, void *ctx);
+void control_free(struct control *c); // the database stays
+
+// The conversation (xfrm.h), for the netlink server or an in-process diplomat.
+// ERR_NOTFOUND for sa_flush that found nothing; policy_flush is ERR_OK then.
+// sa_alloc_spi: ERR_NOTFOUND when no SPI of the range is free (the kernel: ENOENT).
+struct xfrm_api control_api(struct control *c);
+
+// Looks at lifetimes by time and reaps what workers have found expired. Call when the returned
+// moment (monotonic ns, UINT64_MAX = no need) has come and after control_worker_event().
+// A request may bring the moment forward: ask again with control_due().
+uint64_t control_tick(struct control *c);
+uint64_t control_due(const struct control *c);
+
+// An event that a worker handed over (exits.event), now in the control thread:
+//   ACQUIRE  gets its sequence number and a larval SA, and goes to the listeners; a repeat for the
+//            same need (another worker had it too) is swallowed
+//   EXPIRE   a hint that traffic has reached a limit; the SA itself is looked at
+//   MAPPING  forwarded with the SA as it is now
+void control_worker_event(struct control *c, const struct xfrm_event *ev);
+
+// Clocks for tests; the default is base/clock.h.
+struct control_clock {
+    uint64_t (*mono)(void *ctx); // ns
+    uint64_t (*wall)(void *ctx); // seconds since 1970
+    void *ctx;
+};
+void control_set_clock(struct control *c, struct control_clock clock);
+
+#define CONTROL_ACQUIRE_S 30 // life of a larval SA that ACQUIRE made: the kernel's xfrm_acq_expires
+#define CONTROL_SPI_S 165    // of one that ALLOCSPI made: a whole IKE exchange with retransmissions
+#define CONTROL_SA_MAX 1000000     // SAs, larval ones included: about 3 KiB each
+#define CONTROL_POLICY_MAX 1000000 // policies

@@ -1,0 +1,31 @@
+// db.h - the executor's database: SAD and SPD, and a number that tells when they have changed.
+//
+// One control thread writes (through control.h), workers read without locks inside their RCU read
+// side: what they find stays valid until their next quiescent state. Every thread that touches a
+// database must be registered (rcu_register_thread); one that waits in poll() goes offline first
+// (rcu_thread_offline), or nothing is ever freed. db_new and db_free included.
+#pragma once
+
+#include "xfrm/db/sad.h"
+#include "xfrm/db/spd.h"
+
+struct db {
+    struct sad *sad;
+    struct spd *spd;
+    uint64_t generation;
+};
+
+struct db *db_new(void);     // NULL when out of memory
+void db_free(struct db *db); // no reader may be left; waits for pending frees (rcu_barrier)
+
+// Changes whenever an SA or a policy is added, changed or removed: a worker compares it with the
+// last one it saw and calls hold_retry(). Any thread.
+uint64_t db_generation(const struct db *db);
+void db_changed(struct db *db); // control thread
+
+// Lookups of the packet path. Any RCU reader.
+static inline const struct policy *db_policy(const struct db *db, enum xfrm_dir dir, uint32_t mark,
+                                             const struct flow *f)
+{
+    return spd_find(db->spd, &(struct spd_ask){.dir = dir, .mark = mark}, f);
+}

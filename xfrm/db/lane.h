@@ -1,0 +1,42 @@
+// lane.h - the SAs that can serve one policy template, the youngest first.
+//
+// A lane is known by what SA and template must have in common: destination, protocol, mode, reqid.
+// Policies point at the lanes of their templates, so a packet finds its SA without a table: the
+// first of the lane that is alive and fits. The kernel's rules (xfrm_state_find) decide: SAs past
+// their soft lifetime only when there is no other, then the newest.
+#pragma once
+
+#include "base/rcu.h"
+#include "xfrm/path/pkt.h"
+#include "xfrm/xfrm.h"
+
+struct sa;
+struct lane;
+struct lanes; // all lanes of a database
+
+struct lane_key {
+    ip_t daddr; // of the outer header; its family is the lane's
+    uint32_t reqid;
+    uint8_t proto, mode;
+};
+
+// What a packet asks of a lane, beside the key.
+struct lane_ask {
+    const struct xfrm_tmpl *tmpl; // SPI and source address, where it names them
+    const struct flow *flow;      // must fit the SA's selector
+    uint32_t mark, if_id;         // the policy's
+};
+
+// ---- control thread ----
+struct lanes *lanes_new(void);
+void lanes_free(struct lanes *ls); // after all SAs and policies
+// The lane of this key, made if need be; each call is to be paid back with lane_put().
+// NULL when out of memory.
+struct lane *lane_get(struct lanes *ls, const struct lane_key *key);
+void lane_put(struct lanes *ls, struct lane *l); // NULL is fine
+void lane_add(struct lane *l, struct sa *sa);    // at the front
+void lane_del(struct sa *sa);
+
+// ---- any RCU reader ----
+// The SA to use now, or NULL. A lane of NULL has none.
+struct sa *lane_pick(const struct lane *l, const struct lane_ask *ask);

@@ -1,0 +1,81 @@
+// sa.h - a Security Association as the executor keeps it (RFC 4301 4.4.2).
+//
+// Three kinds of data, three owners:
+//   conf          immutable; the control thread replaces it as a whole (RCU) when the SA is updated
+//   packet state  sequence number, window, counters: plain integers of the one worker that owns the
+//                 SA; the control thread only reads them (counter.h)
+//   keeping       lists and tables of the control thread
+// An SA that has been taken out of the database is freed after an RCU grace period.
+#pragma once
+
+#include "base/order.h"
+#include "base/rcu.h"
+#include "crypto/sealer.h"
+#include "xfrm/db/lifetime.h"
+#include "xfrm/db/replay.h"
+#include "xfrm/path/pkt.h"
+#include "xfrm/xfrm.h"
+
+struct lane;
+
+// What was configured, and what packets need of it in the form in which they need it.
+struct sa_conf {
+    struct xfrm_sa x;    // keys included: GETSA shows them, as the kernel does
+    endpoint_t from, to; // outer addresses of outbound packets; port 0 without encapsulation
+    bool udp;            // ESP in UDP (RFC 3948)
+    struct rcu_head rcu;
+};
+
+struct sa {
+    // read by workers
+    struct sa_conf *conf;  // rcu_dereference; inside the control thread plain
+    struct sealer *sealer; // NULL: larval
+    be32_t spi;
+    uint32_t iv_len, icv_len;
+    uint32_t align; // payload and trailer are padded to a multiple of this; at least 4
+    bool larval;    // no keys yet (ALLOCSPI, ACQUIRE): carries no packet
+
+    // packet state, written by the owning worker
+    uint64_t next_seq; // outbound: the next number to use
+    struct replay replay;
+    uint64_t bytes, packets;      // inner packets
+    uint64_t use_time, used_mono; // first use: wall seconds, monotonic ns; 0 = never
+    uint64_t replays, forgeries;  // struct xfrm_stats
+    endpoint_t moved_to;          // peer's new endpoint, once it has been reported (MAPPING)
+
+    // flags that the worker and the control thread may both raise (atomic)
+    bool dying; // soft lifetime is over: a younger SA is preferred
+    bool dead;  // hard lifetime is over or removed: carries no packet
+
+    // keeping, control thread
+    uint64_t made_mono;
+    bool soft_told; // the soft EXPIRE event is out
+    struct lane *lane;
+    struct cds_lfht_node by_spi;
+    struct cds_list_head in_lane; // rcu
+    struct cds_list_head all, larvals;
+    struct rcu_head rcu;
+};
+
+static inline bool sa_flag(const bool *flag)
+{
+    return __atomic_load_n(flag, __ATOMIC_RELAXED);
+}
+// Raises a flag; true for the one caller who did it first.
+static inline bool sa_raise(bool *flag)
+{
+    return !sa_flag(flag) && !__atomic_exchange_n(flag, true, __ATOMIC_RELAXED);
+}
+
+// Checks the configuration as the kernel would and builds the SA with its sealer, sequence number
+// and window. x->larval: no algorithms are looked at. In the copy that is kept, algorithm names are
+// canonical and the truncation of a MAC is filled in.
+// Errors (with a sentence): ERR_SYNTAX, ERR_RANGE (EINVAL), ERR_ALGORITHM (ENOSYS: unknown name),
+// ERR_UNSUPPORTED (AH, IPComp, modes other than tunnel), ERR_NOMEM. Control thread.
+err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why);
+// Replaces what UPDSA may change in a living SA: ports, lifetimes, selector, output mark, if_id.
+err_t sa_change(struct sa *sa, const struct xfrm_sa *x, struct why *why);
+// A living copy for GETSA: configuration, counters, sequence and replay state. Any RCU reader.
+void sa_snapshot(const struct sa *sa, struct xfrm_sa *out);
+// Frees (wiping keys) after a grace period; the SA must be in no table any more. NULL is fine.
+void sa_free(struct sa *sa);

@@ -1,0 +1,31 @@
+// sad.h - the Security Association Database (RFC 4301 4.4.2): SAs by SPI, destination and protocol.
+// One writer, the control thread; readers (workers) take no lock. Writers must be registered RCU
+// threads and online (rcu_thread_online) too, since the table is resized behind everybody's back.
+#pragma once
+
+#include "xfrm/db/lane.h"
+#include "xfrm/db/sa.h"
+
+struct sad;
+
+struct sad *sad_new(void);    // NULL when out of memory
+void sad_free(struct sad *s); // frees the SAs that are still there; no reader may be left
+
+// ---- any RCU reader ----
+// The SA of an inbound packet whose mark is `mark`; larval ones included. NULL: none.
+struct sa *sad_find(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto,
+                    uint32_t mark);
+
+// ---- control thread ----
+// Takes the SA over. Whether one like it exists is the caller's question (sad_get). ERR_NOMEM.
+err_t sad_add(struct sad *s, struct sa *sa);
+// Takes it out and frees it after a grace period.
+void sad_del(struct sad *s, struct sa *sa);
+// Exact identity: address, SPI, protocol and a mark that id->mark.value satisfies.
+struct sa *sad_get(const struct sad *s, const struct xfrm_sa_id *id);
+struct xfrm_sa_id sad_id(const struct xfrm_sa *x);
+uint32_t sad_count(const struct sad *s);
+struct lanes *sad_lanes(const struct sad *s);
+// The youngest first, as the kernel dumps them: cds_list_for_each_entry(sa, sad_all(s), all).
+struct cds_list_head *sad_all(struct sad *s);
+struct cds_list_head *sad_larvals(struct sad *s); // member `larvals`

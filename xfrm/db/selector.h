@@ -1,0 +1,16 @@
+// selector.h - does a packet belong to a selector? (RFC 4301 4.4.1.1, 7; struct xfrm_selector)
+//
+// Ports are masks over bits, as in the kernel. For ICMP and Mobility Header the type is the source
+// port and the code the destination port. The `ifindex` and `user` fields are not looked at: behind
+// a TUN device neither is known (spd.h says what that means for policies).
+#pragma once
+
+#include <stdbool.h>
+
+#include "xfrm/path/pkt.h"
+#include "xfrm/xfrm.h"
+
+// Pure. A fragment without ports matches only selectors that leave the ports open.
+bool selector_match(const struct xfrm_selector *s, const struct flow *f);
+// The selector that names this one flow, for ACQUIRE.
+struct xfrm_selector selector_of(const struct flow *f);

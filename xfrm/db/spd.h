@@ -1,0 +1,63 @@
+// spd.h - the Security Policy Database (RFC 4301 4.4.1): which packets are protected, how, and
+// which may pass.
+//
+// The policy of a packet is the matching one of the smallest priority value, the oldest among
+// equals. Lookup is tuple space search: policies whose selectors have the same prefix lengths form
+// a tuple and share a hash table, so the cost grows with the number of different prefix-length
+// pairs (a handful), not with the number of policies. One writer (the control thread), lock-free
+// readers.
+//
+// A selector's ifindex cannot be compared behind a TUN device. The safe reading is taken: a policy
+// with one still protects or blocks on its addresses alone, but never lets a packet pass in clear.
+#pragma once
+
+#include "base/rcu.h"
+#include "xfrm/db/lane.h"
+#include "xfrm/db/lifetime.h"
+#include "xfrm/path/pkt.h"
+#include "xfrm/xfrm.h"
+
+struct spd;
+
+struct policy {
+    struct xfrm_policy conf;          // immutable; `current` is not kept here
+    struct lane *lane[XFRM_TMPL_MAX]; // of each template; NULL for inbound directions
+    uint64_t age;                     // order of arrival
+    uint64_t use_time, used_mono;     // first match: wall seconds, monotonic ns (counter.h)
+    // keeping, control thread
+    uint64_t add_time, made_mono;
+    bool soft_told;
+    struct cds_lfht_node by_net, by_index;
+    struct cds_list_head all;
+    struct rcu_head rcu;
+};
+
+struct spd *spd_new(void);                      // NULL when out of memory
+void spd_free(struct spd *s, struct lanes *ls); // and the policies still there; no reader left
+
+// ---- any RCU reader ----
+// What a lookup is about, beside the flow.
+struct spd_ask {
+    enum xfrm_dir dir;
+    uint32_t mark, if_id;
+};
+const struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
+// Does it say: pass in clear? (allow, and no template)
+static inline bool policy_is_bypass(const struct policy *p)
+{
+    return p->conf.action == XFRM_ALLOW && p->conf.tmpl_count == 0;
+}
+
+// ---- control thread ----
+// A policy with its lanes (outbound only), not yet in the database. NULL when out of memory.
+struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls);
+void policy_free(struct policy *p, struct lanes *ls); // after a grace period; in no table any more
+void policy_snapshot(const struct policy *p, struct xfrm_policy *out);
+err_t spd_add(struct spd *s, struct policy *p); // takes p over. ERR_NOMEM
+void spd_del(struct spd *s, struct policy *p);  // takes it out; the caller frees it
+// By direction and index, or by selector, mark, if_id and type.
+struct policy *spd_get(const struct spd *s, const struct xfrm_policy_id *id);
+bool spd_has_index(const struct spd *s, uint32_t index);
+uint32_t spd_count(const struct spd *s, enum xfrm_dir dir);
+// The youngest first: cds_list_for_each_entry(p, spd_all(s), all).
+struct cds_list_head *spd_all(struct spd *s);
