@@ -8,6 +8,13 @@
 
 struct port;
 
+// Written by the port's worker only, read by others (xfrm/db/counter.h).
+struct port_counts {
+    uint64_t packets_in, bytes_in, packets_out, bytes_out;
+    uint64_t ignored_in;  // not for the executor: keepalives, IKE while no IKE daemon runs
+    uint64_t refused_out; // the system would not take them
+};
+
 struct port_ops {
     const char *name; // "tun", "udp_encap", "raw_ip", "af_xdp", "pcap"
     // Receives up to BURST_MAX packets into b (b->n = 0 before). Returns without waiting.
@@ -20,10 +27,14 @@ struct port_ops {
 
 struct port { // first member of every port
     const struct port_ops *ops;
+    struct port_counts counts;
 };
 
-// TUN device `name` (IFF_TUN | IFF_NO_PI), brought up with `mtu`. recv: inner packets (at = IP header).
-// Errors: ERR_PERMISSION, ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy").
+// TUN device `name` (IFF_TUN | IFF_NO_PI), brought up with `mtu`. recv: inner packets (at = IP
+// header). Errors: ERR_PERMISSION, ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy"). Before
+// it comes up it is made quiet and exempt: no IPv6 addresses of its own, no reverse-path filter,
+// and the kernel's IPsec policies do not apply to what comes out of it (disable_policy) or goes
+// into it (disable_xfrm), since both have been or will be judged here.
 err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *why);
 
 // UDP sockets for ESP in UDP on `port`, IPv4 and IPv6, shared with an IKE daemon by SO_REUSEPORT
@@ -34,3 +45,7 @@ err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct por
 
 // Raw ESP, IP protocol 50. One per family.
 err_t raw_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why);
+
+// Way out for packets that stay in clear although a route has led them into the TUN device: whole
+// IP packets, sent as they are. `fwmark` lets them pass by that route. Send only. One per family.
+err_t clear_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why);

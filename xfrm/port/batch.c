@@ -1,0 +1,232 @@
+#include "xfrm/port/batch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "xfrm/db/counter.h"
+
+#define SOCKET_BUFFER (8 << 20) // bytes: about 5000 full packets, so that a busy moment is no loss
+
+static bool set_int(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+static bool set_family_v4(int fd)
+{
+    // The outer packet may be fragmented: its size is ours to choose, not the inner sender's.
+    return set_int(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_int(fd, IPPROTO_IP, IP_RECVTOS, 1) &&
+           set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+}
+
+static bool set_family_v6(int fd)
+{
+    return set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+           set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+           set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) &&
+           set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+}
+
+// Large if allowed, as large as the system's own limit otherwise; both will do.
+static void set_buffers(int fd)
+{
+    if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER))
+        (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+    if (!set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER))
+        (void)set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+}
+
+static err_t socket_failed(int fd, const char *what, const char *step, struct why *why)
+{
+    int e = errno;
+    if (fd >= 0) (void)close(fd);
+    if (e == EPERM || e == EACCES) {
+        return why_not(why, ERR_PERMISSION, "%s: %s: %s; run as root (CAP_NET_ADMIN, CAP_NET_RAW)",
+                       what, step, strerror(e));
+    }
+    return why_not(why, ERR_SYSTEM, "%s: %s: %s", what, step, strerror(e));
+}
+
+err_t batch_socket(uint16_t family, int type, int protocol, uint32_t fwmark, int *out,
+                   struct why *why)
+{
+    bool v6 = family == AF_INET6;
+    char what[48];
+    (void)snprintf(what, sizeof what, "%s socket (IPv%d)", type == SOCK_DGRAM ? "UDP" : "raw",
+                   v6 ? 6 : 4);
+    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    if (fd < 0) return socket_failed(fd, what, "cannot open", why);
+    if (!(v6 ? set_family_v6(fd) : set_family_v4(fd)))
+        return socket_failed(fd, what, "cannot set its options", why);
+    if (fwmark && !set_int(fd, SOL_SOCKET, SO_MARK, (int)fwmark))
+        return socket_failed(fd, what, "cannot set the firewall mark", why);
+    set_buffers(fd);
+    *out = fd;
+    return ERR_OK;
+}
+
+// ---- receiving ----
+
+static void recv_prepare(struct batch *m, unsigned i, struct pkt *p)
+{
+    m->iov[i] = (struct iovec){p->at, (size_t)(p->room + p->size - p->at)};
+    m->msg[i].msg_hdr = (struct msghdr){.msg_name = &m->peer[i],
+                                        .msg_namelen = sizeof m->peer[i],
+                                        .msg_iov = &m->iov[i],
+                                        .msg_iovlen = 1,
+                                        .msg_control = m->control[i],
+                                        .msg_controllen = sizeof m->control[i]};
+}
+
+static void read_control_v4(const struct cmsghdr *c, struct pkt *p)
+{
+    if (c->cmsg_level != IPPROTO_IP) return;
+    if (c->cmsg_type == IP_PKTINFO && c->cmsg_len >= CMSG_LEN(sizeof(struct in_pktinfo))) {
+        struct in_pktinfo info;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        p->to.ip = ip_from(AF_INET, &info.ipi_addr);
+    }
+    if (c->cmsg_type == IP_TOS && c->cmsg_len >= CMSG_LEN(1)) p->outer_tos = *CMSG_DATA(c);
+}
+
+static void read_control_v6(const struct cmsghdr *c, struct pkt *p)
+{
+    if (c->cmsg_level != IPPROTO_IPV6) return;
+    if (c->cmsg_type == IPV6_PKTINFO && c->cmsg_len >= CMSG_LEN(sizeof(struct in6_pktinfo))) {
+        struct in6_pktinfo info;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        p->to.ip = ip_from(AF_INET6, &info.ipi6_addr);
+    }
+    if (c->cmsg_type == IPV6_TCLASS && c->cmsg_len >= CMSG_LEN(sizeof(int))) {
+        int class;
+        memcpy(&class, CMSG_DATA(c), sizeof class);
+        p->outer_tos = (uint8_t) class;
+    }
+}
+
+static void read_one(struct mmsghdr *msg, uint16_t family, struct pkt *p)
+{
+    struct msghdr *h = &msg->msg_hdr;
+    p->len = msg->msg_len;
+    if (h->msg_flags & MSG_TRUNC) p->drop = DROP_MALFORMED_IN;
+    if (family == AF_INET) {
+        const struct sockaddr_in *s4 = h->msg_name;
+        p->from = (endpoint_t){ip_from(AF_INET, &s4->sin_addr), ntohs(s4->sin_port)};
+    } else {
+        const struct sockaddr_in6 *s6 = h->msg_name;
+        p->from = (endpoint_t){ip_from(AF_INET6, &s6->sin6_addr), ntohs(s6->sin6_port)};
+    }
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (family == AF_INET) read_control_v4(c, p);
+        if (family == AF_INET6) read_control_v6(c, p);
+    }
+}
+
+void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, struct burst *b)
+{
+    unsigned ready = 0;
+    while (ready < BURST_MAX && (b->p[ready] = pool_take(pool))) {
+        recv_prepare(m, ready, b->p[ready]);
+        ready++;
+    }
+    int got = ready ? recvmmsg(fd, m->msg, ready, MSG_DONTWAIT, NULL) : 0;
+    b->n = got > 0 ? (unsigned)got : 0;
+    for (unsigned i = 0; i < b->n; i++) read_one(&m->msg[i], family, b->p[i]);
+    for (unsigned i = b->n; i < ready; i++) pool_give(pool, b->p[i]);
+}
+
+// ---- sending ----
+
+static socklen_t write_peer(void *at, uint16_t family, const endpoint_t *to)
+{
+    if (family == AF_INET6) {
+        struct sockaddr_in6 s6 = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
+        memcpy(&s6.sin6_addr, to->ip.b, 16);
+        memcpy(at, &s6, sizeof s6);
+        return sizeof s6;
+    }
+    struct sockaddr_in s4 = {.sin_family = AF_INET, .sin_port = htons(to->port)};
+    memcpy(&s4.sin_addr, to->ip.b, 4);
+    memcpy(at, &s4, sizeof s4);
+    return sizeof s4;
+}
+
+// Appends one control message and returns the bytes used so far.
+static size_t write_control(uint8_t *control, size_t used, int level, int type, const void *data,
+                            size_t n)
+{
+    struct cmsghdr head = {.cmsg_len = CMSG_LEN(n), .cmsg_level = level, .cmsg_type = type};
+    memset(control + used, 0, CMSG_SPACE(n));
+    memcpy(control + used, &head, sizeof head);
+    memcpy(control + used + CMSG_LEN(0), data, n);
+    return used + CMSG_SPACE(n);
+}
+
+static size_t write_controls(uint8_t *control, uint16_t family, const struct pkt *p)
+{
+    size_t used = 0;
+    const int tos = p->outer_tos;
+    if (family == AF_INET6) {
+        struct in6_pktinfo info = {0};
+        memcpy(&info.ipi6_addr, p->from.ip.b, 16);
+        used = write_control(control, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+        return write_control(control, used, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+    }
+    struct in_pktinfo info = {0};
+    memcpy(&info.ipi_spec_dst, p->from.ip.b, 4);
+    used = write_control(control, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    return write_control(control, used, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+}
+
+void batch_count_out(struct port_counts *c, struct pkt *p, bool sent, enum drop word)
+{
+    if (!sent) {
+        p->drop = word;
+        count_add(&c->refused_out, 1);
+        return;
+    }
+    count_add(&c->packets_out, 1);
+    count_add(&c->bytes_out, p->len);
+}
+
+// A full socket buffer ends the burst; anything else concerns one packet (no route, too big).
+static void send_all(struct batch *m, int fd, struct pkt **p, unsigned n, struct port_counts *c)
+{
+    unsigned at = 0;
+    while (at < n) {
+        int sent = sendmmsg(fd, m->msg + at, n - at, MSG_DONTWAIT);
+        unsigned good = sent > 0 ? (unsigned)sent : 0;
+        unsigned bad = good ? 0 : errno == EAGAIN || errno == ENOBUFS ? n - at : 1;
+        for (; good; good--) batch_count_out(c, p[at++], true, DROP_NONE);
+        for (; bad; bad--) batch_count_out(c, p[at++], false, DROP_SEND);
+    }
+}
+
+static void send_prepare(struct batch *m, unsigned i, uint16_t family, struct pkt *p)
+{
+    m->iov[i] = (struct iovec){p->at, p->len};
+    m->msg[i].msg_hdr = (struct msghdr){.msg_name = &m->peer[i],
+                                        .msg_namelen = write_peer(&m->peer[i], family, &p->to),
+                                        .msg_iov = &m->iov[i],
+                                        .msg_iovlen = 1};
+}
+
+void batch_send(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
+                struct port_counts *c)
+{
+    for (unsigned i = 0; i < n; i++) {
+        send_prepare(m, i, family, p[i]);
+        m->msg[i].msg_hdr.msg_control = m->control[i];
+        m->msg[i].msg_hdr.msg_controllen = write_controls(m->control[i], family, p[i]);
+    }
+    send_all(m, fd, p, n, c);
+}
+
+void batch_send_bare(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
+                     struct port_counts *c)
+{
+    for (unsigned i = 0; i < n; i++) send_prepare(m, i, family, p[i]);
+    send_all(m, fd, p, n, c);
+}

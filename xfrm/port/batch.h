@@ -1,0 +1,38 @@
+// batch.h - up to BURST_MAX packets by one system call (recvmmsg, sendmmsg), with the local
+// address and TOS of each one in control messages. What the socket ports have in common.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "xfrm/port/port.h"
+
+#define BATCH_CONTROL_MAX 128 // bytes of control messages per packet; 64 are used
+
+// System call arguments, kept between calls. One thread at a time.
+struct batch {
+    struct mmsghdr msg[BURST_MAX];
+    struct iovec iov[BURST_MAX];
+    struct sockaddr_in6 peer[BURST_MAX]; // room for either family
+    _Alignas(struct cmsghdr) uint8_t control[BURST_MAX][BATCH_CONTROL_MAX];
+};
+
+// A socket of the packet path: non-blocking, marked, with large buffers, reporting destination
+// and TOS, never refusing to fragment. `what` names it in the sentence.
+err_t batch_socket(uint16_t family, int type, int protocol, uint32_t fwmark, int *out,
+                   struct why *why);
+
+// Receives what is there into b (b->n = 0 before), without waiting: at, len, from, to (address
+// only), outer_tos. A packet longer than its buffer has its drop word set already.
+void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, struct burst *b);
+
+// Sends from p->from.ip to p->to with p->outer_tos. What the system does not take gets a drop word.
+// Counts into c.
+void batch_send(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
+                struct port_counts *c);
+// The same for packets that bring their own IP header: destination only, no control messages.
+void batch_send_bare(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
+                     struct port_counts *c);
+
+// For the send functions of ports: one packet more or less.
+void batch_count_out(struct port_counts *c, struct pkt *p, bool sent, enum drop word);

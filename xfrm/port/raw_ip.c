@@ -1,0 +1,81 @@
+// raw_ip.c - ESP directly over IP (protocol 50, RFC 4303) through a raw socket.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "xfrm/db/counter.h"
+#include "xfrm/port/batch.h"
+
+#define IPV4_HEADER_MIN 20 // bytes
+
+struct raw_ip {
+    struct port port;
+    int fd;
+    uint16_t family;
+    struct batch batch;
+};
+
+static struct raw_ip *self(struct port *p)
+{
+    return (struct raw_ip *)p;
+}
+
+// IPv4 raw sockets hand over the IP header, IPv6 ones do not.
+static void strip_header(struct pkt *p)
+{
+    uint32_t header = p->len >= IPV4_HEADER_MIN ? (p->at[0] & 15u) * 4 : UINT32_MAX;
+    if (header < IPV4_HEADER_MIN || header > p->len) {
+        p->drop = DROP_MALFORMED_IN;
+        return;
+    }
+    p->at += header;
+    p->len -= header;
+}
+
+static void raw_ip_recv(struct port *port, struct pool *pool, struct burst *b)
+{
+    struct raw_ip *r = self(port);
+    batch_recv(&r->batch, r->fd, r->family, pool, b);
+    for (unsigned i = 0; i < b->n; i++) {
+        struct pkt *p = b->p[i];
+        if (r->family == AF_INET) strip_header(p);
+        p->from.port = p->to.port = 0;
+        count_add(&port->counts.packets_in, 1);
+        count_add(&port->counts.bytes_in, p->len);
+    }
+}
+
+static void raw_ip_send(struct port *port, struct pkt **p, unsigned n)
+{
+    struct raw_ip *r = self(port);
+    for (unsigned i = 0; i < n; i++) p[i]->to.port = 0; // IPv6 reads it as the protocol
+    batch_send(&r->batch, r->fd, r->family, p, n, &port->counts);
+}
+
+static int raw_ip_fd(const struct port *port)
+{
+    return ((const struct raw_ip *)port)->fd;
+}
+
+static void raw_ip_free(struct port *port)
+{
+    (void)close(self(port)->fd);
+    free(port);
+}
+
+static const struct port_ops raw_ip_ops = {"raw_ip", raw_ip_recv, raw_ip_send, raw_ip_fd,
+                                           raw_ip_free};
+
+err_t raw_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why)
+{
+    struct raw_ip *r = calloc(1, sizeof *r);
+    if (!r) return why_not(why, ERR_NOMEM, "out of memory");
+    r->port.ops = &raw_ip_ops;
+    r->family = family;
+    err_t e = batch_socket(family, SOCK_RAW, IPPROTO_ESP, fwmark, &r->fd, why);
+    if (e != ERR_OK) {
+        free(r);
+        return e;
+    }
+    *out = &r->port;
+    return ERR_OK;
+}

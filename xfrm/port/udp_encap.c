@@ -1,0 +1,119 @@
+// udp_encap.c - ESP in UDP (RFC 3948) on the port that the IKE daemon uses too.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/natt_share.h"
+#include "base/order.h"
+#include "xfrm/db/counter.h"
+#include "xfrm/port/batch.h"
+
+struct udp_encap {
+    struct port port;
+    int fd;
+    uint16_t family, number; // UDP port
+    struct batch batch;
+};
+
+static struct udp_encap *self(struct port *p)
+{
+    return (struct udp_encap *)p;
+}
+
+// rfc3948 2.2, 2.3: neither an IKE message nor a keepalive is ESP. IKE comes here only while no
+// IKE daemon shares the port.
+static bool is_esp(const struct pkt *p)
+{
+    return p->len >= 4 && get32(p->at) != 0;
+}
+
+static void udp_encap_recv(struct port *port, struct pool *pool, struct burst *b)
+{
+    struct udp_encap *u = self(port);
+    unsigned kept = 0;
+    batch_recv(&u->batch, u->fd, u->family, pool, b);
+    for (unsigned i = 0; i < b->n; i++) {
+        struct pkt *p = b->p[i];
+        if (!is_esp(p)) {
+            count_add(&port->counts.ignored_in, 1);
+            pool_give(pool, p);
+            continue;
+        }
+        p->to.port = u->number;
+        p->udp = true;
+        count_add(&port->counts.packets_in, 1);
+        count_add(&port->counts.bytes_in, p->len);
+        b->p[kept++] = p;
+    }
+    b->n = kept;
+}
+
+static void udp_encap_send(struct port *port, struct pkt **p, unsigned n)
+{
+    struct udp_encap *u = self(port);
+    batch_send(&u->batch, u->fd, u->family, p, n, &port->counts);
+}
+
+static int udp_encap_fd(const struct port *port)
+{
+    return ((const struct udp_encap *)port)->fd;
+}
+
+static void udp_encap_free(struct port *port)
+{
+    (void)close(self(port)->fd);
+    free(port);
+}
+
+static const struct port_ops udp_encap_ops = {"udp_encap", udp_encap_recv, udp_encap_send,
+                                              udp_encap_fd, udp_encap_free};
+
+static err_t bind_shared(int fd, uint16_t family, uint16_t number, struct why *why)
+{
+    struct sockaddr_storage at;
+    const endpoint_t any = {.ip.family = family, .port = number};
+    socklen_t len = endpoint_to_sockaddr(&any, &at);
+    const int on = 1;
+    if (natt_share_prepare(fd) != ERR_OK ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
+        return why_not(why, ERR_SYSTEM, "UDP port %u: cannot be shared: %s", number,
+                       strerror(errno));
+    }
+    if (bind(fd, (struct sockaddr *)&at, len) != 0) {
+        return why_not(why, ERR_SYSTEM,
+                       "UDP port %u (IPv%d): %s; see who holds it with `ss -lunp`, an IKE daemon "
+                       "must share it with SO_REUSEPORT",
+                       number, family == AF_INET6 ? 6 : 4, strerror(errno));
+    }
+    if (natt_share_attach(fd, false) == ERR_OK) return ERR_OK;
+    return why_not(why, ERR_SYSTEM,
+                   "UDP port %u: cannot attach the program that tells IKE from "
+                   "ESP: %s",
+                   number, strerror(errno));
+}
+
+err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
+                     struct why *why)
+{
+    struct udp_encap *u = calloc(1, sizeof *u);
+    if (!u) return why_not(why, ERR_NOMEM, "out of memory");
+    u->port.ops = &udp_encap_ops;
+    u->family = family;
+    u->number = port;
+    err_t e = batch_socket(family, SOCK_DGRAM, 0, fwmark, &u->fd, why);
+    if (e != ERR_OK) {
+        free(u);
+        return e;
+    }
+    // rfc3948 2.1 SHOULD: no UDP checksum over IPv4; ESP has a better one
+    const int no_checksum = family == AF_INET;
+    (void)setsockopt(u->fd, SOL_SOCKET, SO_NO_CHECK, &no_checksum, sizeof no_checksum);
+    e = bind_shared(u->fd, family, port, why);
+    if (e != ERR_OK) {
+        udp_encap_free(&u->port);
+        return e;
+    }
+    *out = &u->port;
+    return ERR_OK;
+}
