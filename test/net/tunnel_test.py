@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""A net-to-net tunnel in every combination of outer and inner family, encapsulation and algorithm:
+ping, big packets and TCP pass, tshark decrypts ESP and IKE with the keys that we log."""
+import json
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import main, wait_until
+from sites import ALICE, BOB, Sites
+
+PATHS = [  # outer family, encapsulation
+    (4, True), (4, False), (6, True), (6, False),
+]
+ESP = ["aes128gcm16", "aes192gcm16", "aes256gcm16", "aes128gcm8", "aes128gcm12", "chacha20poly1305", "aes128-sha256",
+       "aes192-sha384", "aes256-sha512", "aes128-sha1", "null-sha256", "aes256gcm16-esn", "aes128-sha256-esn"]
+IKE = ["aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha384-ecp384", "chacha20poly1305-prfsha512-ecp256",
+       "aes128-sha256-ecp521", "aes256-sha512-modp2048", "aes192-sha384-modp3072", "aes256-sha384-modp4096"]
+
+
+def capture(host, device, name):
+    path = os.path.join(host.dir, name)
+    if os.path.exists(path):
+        os.unlink(path)
+    process = host.start(["tshark", "-n", "-q", "-i", device, "-w", path], "tshark")
+    wait_until(lambda: "Capturing" in process.output(), 10)
+    time.sleep(0.2)
+
+    def stop():
+        time.sleep(0.3)
+        process.stop(signal.SIGINT)
+        return path
+    return stop
+
+
+def uat(directory, table):
+    """The lines of a key log as tshark options."""
+    options = []
+    path = os.path.join(directory, table)
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if line.strip() and not line.startswith("#"):
+                    options += ["-o", f"uat:{table}:{line.strip()}"]
+    return options
+
+
+def tshark(host, pcap, keys, show):
+    decrypt = ["-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE"]
+    return host.try_run(["tshark", "-n", "-r", pcap, *decrypt, *uat(keys, "esp_sa"), *uat(keys, "ikev2_decryption_table"),
+                         *show], timeout=60).stdout
+
+
+def stop(site):
+    for daemons in (site.iked, site.xfrmd):
+        for process in daemons.values():
+            process.stop()
+        daemons.clear()
+
+
+def clear_keys(host):
+    for table in ("esp_sa", "ikev2_decryption_table"):
+        path = os.path.join(host.dir, table)
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def paths(site, tap):
+    for outer, encap in PATHS:
+        name = f"{'UDP' if encap else 'raw ESP'} over IPv{outer}"
+        site.start(outer=outer, encap=encap)
+        site.up()
+        for inner in (4, 6):
+            got = site.alice.ping(BOB[inner], 5, 0.02)
+            tap.equal(f"{name}: IPv{inner} ping passes", got, 5)
+            got = site.alice.ping(BOB[inner], 3, 0.02, size=3000)
+            tap.equal(f"{name}: IPv{inner} ping of 3000 bytes passes (fragments)", got, 3)
+            got = site.bob.ping(ALICE[inner], 3, 0.02)
+            tap.equal(f"{name}: IPv{inner} ping the other way passes", got, 3)
+        tap.check(f"{name}: TCP passes at more than 50 Mbit/s", tcp(site) > 50e6)
+        stop(site)
+
+
+def tcp(site):
+    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
+    wait_until(lambda: "listening" in server.output(), 3)
+    done = site.alice.try_run(["iperf3", "-J", "-c", BOB[4], "-t", 1], timeout=30)
+    server.stop()
+    try:
+        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]
+    except (ValueError, KeyError):
+        return 0
+
+
+def algorithms(site, tap):
+    for esp in ESP:
+        clear_keys(site.moon)
+        for host in (site.moon, site.sun):
+            site.xfrmd[host] = host.xfrmd()
+            site.iked[host] = host.iked(site.config(host.name, esp=esp, encap=True), "--keylog", host.dir)
+        site.up()
+        ear = capture(site.cafe, "eth0", "esp.pcapng")
+        got = site.alice.ping(BOB[4], 5, 0.02)
+        pcap = ear()
+        tap.equal(f"ESP {esp}: ping passes", got, 5)
+        shown = tshark(site.moon, pcap, site.moon.dir, ["-Y", "icmp.type == 8"])
+        tap.equal(f"ESP {esp}: tshark decrypts all of it with the logged keys", shown.count("Echo (ping) request"), 5)
+        stop(site)
+
+
+def ike_algorithms(site, tap):
+    for ike in IKE:
+        clear_keys(site.moon)
+        ear = capture(site.cafe, "eth0", "ike.pcapng")
+        for host in (site.moon, site.sun):
+            site.xfrmd[host] = host.xfrmd()
+            site.iked[host] = host.iked(site.config(host.name, ike=ike, encap=True), "--keylog", host.dir)
+        site.up()
+        pcap = ear()
+        tap.equal(f"IKE {ike}: ping passes", site.alice.ping(BOB[4], 3, 0.02), 3)
+        shown = tshark(site.moon, pcap, site.moon.dir, ["-V", "-Y", "isakmp.exchangetype == 35"])
+        good = shown.count("moon.example.org") >= 1 and shown.count("sun.example.org") >= 1
+        tap.check(f"IKE {ike}: tshark decrypts IKE_AUTH with the logged keys", good, shown[-1500:])
+        stop(site)
+
+
+def test(lab, tap):
+    site = Sites(lab)
+    paths(site, tap)
+    algorithms(site, tap)
+    ike_algorithms(site, tap)
+
+
+if __name__ == "__main__":
+    main(test, "tunnels: families, encapsulation, algorithms")
