@@ -4,6 +4,11 @@
 
 #define _LGPL_SOURCE // inline fast paths; allowed by liburcu for any licence
 #define URCU_INLINE_SMALL_FUNCTIONS
+#define URCU_API_MAP // rcu_read_lock() and the rest mean this flavour's
+
+// The flavour stands first: the others use its names.
+// clang-format off
+#include <urcu/urcu-qsbr.h>
 #include <urcu/rculfhash.h> // cds_lfht: resizable lock-free hash table
-#include <urcu/urcu-qsbr.h> // the flavour: must stand before rculist.h, which uses it
-#include <urcu/rculist.h> // lists whose readers take no lock
+#include <urcu/rculist.h>   // lists whose readers take no lock
+// clang-format on
