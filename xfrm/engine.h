@@ -1,0 +1,54 @@
+// engine.h - the executor's packet thread: it waits for packets at the ports, leads them burst by
+// burst through path_out() or path_in(), and sends what comes out through the right port.
+//
+// Threads: engine_new/start/stop/free, engine_kick, engine_news and engine_counts belong to the
+// control thread. The worker tells the control thread news (ACQUIRE, EXPIRE, MAPPING) through a
+// bounded ring and loop_wake(); it never waits for it.
+#pragma once
+
+#include "base/loop.h"
+#include "xfrm/db/db.h"
+#include "xfrm/path/path.h"
+#include "xfrm/port/port.h"
+
+#define ENGINE_BUFFERS 1024 // packets: the hold queue, bursts in flight, and ample reserve
+#define ENGINE_NEWS 256     // events waiting for the control thread; more are counted and lost
+
+struct engine;
+
+enum engine_family { ENGINE_V4, ENGINE_V6, ENGINE_FAMILIES };
+
+// The worker's ports, borrowed until engine_free(). All but tun may be NULL: what should leave
+// there is dropped (DROP_SEND).
+struct engine_ports {
+    struct port *tun;
+    struct port *udp[ENGINE_FAMILIES], *raw[ENGINE_FAMILIES], *clear[ENGINE_FAMILIES];
+};
+
+struct engine_conf {
+    struct db *db;
+    struct loop *loop; // woken (loop_on_wake) when there is news
+    struct engine_ports ports;
+    bool allow_clear_in; // see struct worker
+};
+
+struct engine_counts {
+    uint64_t drops[DROP_COUNT];
+    uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets
+    uint64_t held;                                         // packets waiting for an SA now
+    uint64_t news_lost;
+};
+
+// Errors: ERR_NOMEM, ERR_SYSTEM, with a sentence.
+err_t engine_new(const struct engine_conf *conf, struct engine **out, struct why *why);
+err_t engine_start(struct engine *e, struct why *why);
+void engine_stop(struct engine *e); // returns when the thread has ended; harmless if not started
+void engine_free(struct engine *e); // stopped; the ports stay the caller's. NULL is fine
+
+// The database has changed: held packets may go now.
+void engine_kick(struct engine *e);
+// Hands the worker's news to fn, one by one, at most one ringful. Call when the loop was woken.
+void engine_news(struct engine *e, xfrm_event_fn *fn, void *ctx);
+// The TUN device was deleted by someone: no packet comes from the host any more.
+bool engine_tun_lost(const struct engine *e);
+void engine_counts(const struct engine *e, struct engine_counts *out);
