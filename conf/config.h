@@ -102,11 +102,19 @@ struct conf_psk {
     struct id owner[CONF_LIST_MAX];
 };
 
+// pavise { executor = ... }: who moves the packets. AUTO: pavise-xfrmd if it runs, else the kernel.
+enum conf_executor { CONF_EXEC_AUTO, CONF_EXEC_PAVISE, CONF_EXEC_KERNEL };
+
 struct config {
     struct arena arena;
     unsigned conn_n, psk_n;
     struct conf_conn *conn;
     struct conf_psk *psk;
+    // The section "pavise", which strongSwan ignores:
+    enum conf_executor executor;
+    uint16_t port, port_nat_t; // 500, 4500: where we listen
+    uint32_t fwmark;           // on the executor's own packets; 0 = the daemon's default
+    char *vici_socket;         // path; VICI_SOCKET of vici/msg.h by default
 };
 
 // One mistake (or warning) and where it is. Strings live in the list's arena.
@@ -117,6 +125,8 @@ struct conf_issue {
     const char *what;  // what is wrong
     const char *hint;  // what to write instead
     bool warning;
+    unsigned file_no;   // 0 = the first file read
+    const char *source; // the line as it stands there; NULL if it might show a secret
 };
 struct conf_issues {
     struct arena arena;
