@@ -64,10 +64,13 @@ class Sites:
             local_ts=ts[side], remote_ts=ts[1 - side], conn_extra=o["conn_extra"], child_extra=o["child_extra"],
             secret=o["secret"])
 
-    def start(self, xfrmd_options=(), iked_options=(), **options):
+    def start(self, xfrmd_options=(), iked_options=(), executor="pavise", **options):
         self.options = options
         for host in (self.moon, self.sun):
-            self.xfrmd[host] = host.xfrmd(*xfrmd_options)
+            if executor == "pavise":
+                self.xfrmd[host] = host.xfrmd(*xfrmd_options)
+            else:
+                iked_options = [*iked_options, "--executor", executor]
             self.iked[host] = host.iked(self.config(host.name, **options), *iked_options)
         return self
 
