@@ -1,0 +1,196 @@
+#include "ike/sa/keys.h"
+
+#include <string.h>
+
+#include "crypto/prf.h"
+#include "ike/codec/payloads.h"
+
+#define SPI_LEN 8
+#define SEED_MAX (SECRET_MAX + 2 * NONCE_MAX + 2 * SPI_LEN) // the longest input to prf+
+#define PARTS_MAX 8                                         // keys cut from one prf+ stream
+
+// A key to be cut from a prf+ stream.
+struct part {
+    struct secret *to;
+    uint32_t len;
+};
+
+// Cuts prf+(key, seed) into the parts, in order.
+static err_t keys_cut(uint16_t prf, span_t key, span_t seed, const struct part *parts, unsigned n)
+{
+    uint8_t stream[PARTS_MAX * PRF_MAX];
+    size_t len = 0;
+    for (unsigned i = 0; i < n; i++) len += parts[i].len;
+    if (len > sizeof stream) return ERR_ALGORITHM;
+    err_t e = prf_plus(prf, key, seed, stream, len);
+    rd_t r = rd_from(span(stream, len));
+    for (unsigned i = 0; i < n && e == ERR_OK; i++) {
+        e = secret_set(parts[i].to, rd_bytes(&r, parts[i].len));
+    }
+    wipe(stream, sizeof stream);
+    return e;
+}
+
+// Key bytes that the suite takes from the stream: cipher with its salt, and MAC.
+static err_t suite_key_lens(const struct proposal *suite, uint32_t *encr, uint32_t *integ)
+{
+    const struct transform *i = proposal_get(suite, ALG_INTEG);
+    const struct alg *cipher = proposal_alg(suite, ALG_ENCR);
+    const struct alg *mac = i && i->id != INTEG_NONE ? proposal_alg(suite, ALG_INTEG) : NULL;
+    if (!cipher && suite->protocol != PROTO_AH) return ERR_ALGORITHM;
+    // A suite without integrity protection has no place here, whoever asks for it.
+    if (!mac && !(cipher && cipher->aead)) return ERR_ALGORITHM;
+    *encr = cipher ? (uint32_t)cipher->key_len + cipher->salt_len : 0;
+    *integ = mac ? mac->key_len : 0;
+    return ERR_OK;
+}
+
+// {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} (RFC 7296 2.14)
+static err_t ike_keys_expand(const struct proposal *chosen, span_t skeyseed, span_t seed,
+                             struct ike_keys *k)
+{
+    uint32_t encr, integ, prf_bytes = prf_len(k->prf);
+    TRY(suite_key_lens(chosen, &encr, &integ));
+    const struct part parts[] = {
+        {&k->d, prf_bytes}, {&k->ai, integ},     {&k->ar, integ},     {&k->ei, encr},
+        {&k->er, encr},     {&k->pi, prf_bytes}, {&k->pr, prf_bytes},
+    };
+    return keys_cut(k->prf, skeyseed, seed, parts, sizeof parts / sizeof *parts);
+}
+
+// What both ways to an IKE SA share: SKEYSEED = prf(key, parts), then the keys.
+static err_t ike_keys_derive(const struct proposal *chosen, uint16_t seed_prf, span_t key,
+                             const span_t parts[3], span_t seed, struct ike_keys *out)
+{
+    const struct transform *prf = proposal_get(chosen, ALG_PRF);
+    uint8_t skeyseed[PRF_MAX];
+    if (!prf || prf_len(prf->id) == 0 || prf_len(seed_prf) == 0) return ERR_ALGORITHM;
+    struct ike_keys k = {.prf = prf->id};
+    err_t e = prf_do(seed_prf, key, parts, 3, skeyseed);
+    if (e == ERR_OK) e = ike_keys_expand(chosen, span(skeyseed, prf_len(seed_prf)), seed, &k);
+    if (e == ERR_OK) *out = k;
+    ike_keys_done(&k);
+    wipe(skeyseed, sizeof skeyseed);
+    return e;
+}
+
+// Ni | Nr | SPIi | SPIr
+static err_t ike_seed(wr_t *w, span_t ni, span_t nr, uint64_t spi_i, uint64_t spi_r)
+{
+    wr_bytes(w, ni);
+    wr_bytes(w, nr);
+    wr_u64(w, spi_i);
+    wr_u64(w, spi_r);
+    return wr_done(w);
+}
+
+err_t ike_keys_initial(const struct proposal *chosen, span_t ni, span_t nr,
+                       const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
+                       struct ike_keys *out)
+{
+    uint8_t buf[2 * NONCE_MAX + 2 * SPI_LEN];
+    wr_t w = wr_into(buf, sizeof buf);
+    TRY(ike_seed(&w, ni, nr, spi_i, spi_r));
+    const struct transform *prf = proposal_get(chosen, ALG_PRF);
+    if (!prf) return ERR_ALGORITHM;
+    span_t nonces = span(buf, ni.len + nr.len);
+    const span_t parts[3] = {secret_span(shared)};
+    return ike_keys_derive(chosen, prf->id, nonces, parts, wr_span(&w), out);
+}
+
+err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, span_t ni,
+                     span_t nr, const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
+                     struct ike_keys *out)
+{
+    uint8_t buf[2 * NONCE_MAX + 2 * SPI_LEN];
+    wr_t w = wr_into(buf, sizeof buf);
+    TRY(ike_seed(&w, ni, nr, spi_i, spi_r));
+    const span_t parts[3] = {secret_span(shared), ni, nr};
+    // rfc7296 2.18 MUST: the old IKE SA's PRF makes SKEYSEED, the new one's the keys
+    return ike_keys_derive(chosen, old->prf, secret_span(&old->d), parts, wr_span(&w), out);
+}
+
+static err_t sealer_of(const struct proposal *chosen, const struct secret *encr,
+                       const struct secret *integ, struct sealer **out)
+{
+    const struct transform *e = proposal_get(chosen, ALG_ENCR);
+    const struct transform *i = proposal_get(chosen, ALG_INTEG);
+    if (!e) return ERR_ALGORITHM;
+    const struct sealer_spec spec = {.encr = e->id,
+                                     .integ = i ? i->id : INTEG_NONE,
+                                     .encr_key = secret_span(encr),
+                                     .integ_key = secret_span(integ)};
+    return sealer_new(&spec, out, NULL);
+}
+
+err_t ike_keys_sealers(const struct ike_keys *k, const struct proposal *chosen, bool initiator,
+                       struct sealer **seal, struct sealer **open)
+{
+    struct sealer *from_i = NULL, *from_r = NULL;
+    TRY(sealer_of(chosen, &k->ei, &k->ai, &from_i));
+    err_t e = sealer_of(chosen, &k->er, &k->ar, &from_r);
+    if (e != ERR_OK) {
+        sealer_free(from_i);
+        return e;
+    }
+    *seal = initiator ? from_i : from_r;
+    *open = initiator ? from_r : from_i;
+    return ERR_OK;
+}
+
+void ike_keys_done(struct ike_keys *k)
+{
+    wipe(k, sizeof *k);
+}
+
+err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen, span_t ni,
+                      span_t nr, const struct secret *shared, struct child_keys *out)
+{
+    uint32_t encr, integ;
+    uint8_t seed[SEED_MAX];
+    struct child_keys k = {0};
+    wr_t w = wr_into(seed, sizeof seed);
+    TRY(suite_key_lens(chosen, &encr, &integ));
+    if (shared) wr_bytes(&w, secret_span(shared));
+    wr_bytes(&w, ni);
+    wr_bytes(&w, nr);
+    // rfc7296 2.17 MUST: initiator to responder first, encryption before integrity
+    const struct part parts[] = {{&k.ei, encr}, {&k.ai, integ}, {&k.er, encr}, {&k.ar, integ}};
+    err_t e = wr_done(&w);
+    if (e == ERR_OK) e = keys_cut(ike->prf, secret_span(&ike->d), wr_span(&w), parts, 4);
+    if (e == ERR_OK) *out = k;
+    child_keys_done(&k);
+    wipe(seed, sizeof seed);
+    return e;
+}
+
+void child_keys_done(struct child_keys *k)
+{
+    wipe(k, sizeof *k);
+}
+
+err_t auth_psk(uint16_t prf, span_t psk, span_t message, span_t peer_nonce,
+               const struct secret *sk_p, span_t id_body, uint8_t out[64])
+{
+    uint8_t maced_id[PRF_MAX], key[PRF_MAX];
+    const span_t pad = span_str("Key Pad for IKEv2"); // rfc7296 2.15: 17 characters, no terminator
+    TRY(prf_do(prf, secret_span(sk_p), &id_body, 1, maced_id));
+    err_t e = prf_do(prf, psk, &pad, 1, key);
+    const span_t octets[] = {message, peer_nonce, span(maced_id, prf_len(prf))};
+    if (e == ERR_OK) e = prf_do(prf, span(key, prf_len(prf)), octets, 3, out);
+    wipe(key, sizeof key);
+    wipe(maced_id, sizeof maced_id);
+    return e;
+}
+
+err_t nat_hash(uint64_t spi_i, uint64_t spi_r, const endpoint_t *e, uint8_t out[20])
+{
+    uint8_t buf[2 * SPI_LEN + 16 + 2];
+    wr_t w = wr_into(buf, sizeof buf);
+    wr_u64(&w, spi_i);
+    wr_u64(&w, spi_r);
+    wr_bytes(&w, span(e->ip.b, ip_len(e->ip.family)));
+    wr_u16(&w, e->port);
+    const span_t all = wr_span(&w);
+    return hash_sha1(&all, 1, out);
+}
