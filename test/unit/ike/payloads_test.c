@@ -1,0 +1,189 @@
+// The small payloads: bytes as the RFC draws them, read and written back.
+#include "ike/codec/payloads.h"
+
+#include "ike/codec/msg.h"
+#include "ike/codec/proposal.h"
+#include "test/unit/ike/hex.h"
+
+static uint8_t out[4096];
+#define WRITTEN(call)                      \
+    ({                                     \
+        wr_t w = wr_into(out, sizeof out); \
+        call;                              \
+        CHECK_OK(wr_done(&w));             \
+        wr_span(&w);                       \
+    })
+
+static void ke_is_read_and_written(void **state)
+{
+    (void)state;
+    struct kex k;
+    CHECK_OK(kex_read(HEX("001f ffff 0102030405"), &k)); // RESERVED may be anything
+    CHECK_EQ(k.method, 31);
+    CHECK_SPAN(k.data, HEX("0102030405"));
+    CHECK_SPAN(WRITTEN(kex_write(&w, &k)), HEX("001f 0000 0102030405"));
+}
+
+static void ke_needs_a_value(void **state)
+{
+    (void)state;
+    struct kex k;
+    CHECK_EQ(kex_read(HEX("001f0000"), &k), ERR_SYNTAX);
+    CHECK_EQ(kex_read(HEX("001f00"), &k), ERR_SHORT);
+    CHECK_EQ(kex_read(span(NULL, 0), &k), ERR_SHORT);
+}
+
+static void id_is_read_and_written(void **state)
+{
+    (void)state;
+    struct id id;
+    CHECK_OK(ident_read(HEX("02 aabbcc 6d6f6f6e2e6f7267"), &id));
+    CHECK_EQ(id.type, ID_FQDN);
+    CHECK_SPAN(span(id.data, id.len), span_str("moon.org"));
+    CHECK_SPAN(WRITTEN(ident_write(&w, &id)), HEX("02 000000 6d6f6f6e2e6f7267"));
+    CHECK_OK(ident_read(HEX("01 000000 c0a80001"), &id));
+    CHECK_SPAN(WRITTEN(ident_write(&w, &id)), HEX("01 000000 c0a80001"));
+}
+
+static void id_of_the_wrong_size_is_refused(void **state)
+{
+    (void)state;
+    struct id id;
+    CHECK_EQ(ident_read(HEX("010000"), &id), ERR_SHORT);
+    CHECK(ident_read(HEX("01000000 c0a800"), &id) != ERR_OK); // an IPv4 address of three bytes
+    uint8_t long_id[4 + ID_MAX + 1] = {ID_KEY_ID};
+    CHECK(ident_read(SPAN(long_id), &id) != ERR_OK);
+}
+
+static void auth_is_read_and_written(void **state)
+{
+    (void)state;
+    struct authp a;
+    CHECK_OK(authp_read(HEX("02 ffffff a1a2a3"), &a));
+    CHECK_EQ(a.method, AUTH_PSK);
+    CHECK_SPAN(a.data, HEX("a1a2a3"));
+    CHECK_SPAN(WRITTEN(authp_write(&w, &a)), HEX("02 000000 a1a2a3"));
+    CHECK_EQ(authp_read(HEX("02000000"), &a), ERR_SYNTAX);
+    CHECK_EQ(authp_read(HEX("0200"), &a), ERR_SHORT);
+}
+
+static void nonce_has_its_limits(void **state)
+{
+    (void)state;
+    uint8_t bytes[NONCE_MAX + 1] = {0};
+    span_t n;
+    CHECK_EQ(nonce_read(span(bytes, NONCE_MIN - 1), &n), ERR_SYNTAX);
+    CHECK_OK(nonce_read(span(bytes, NONCE_MIN), &n));
+    CHECK_OK(nonce_read(span(bytes, NONCE_MAX), &n));
+    CHECK_EQ(n.len, NONCE_MAX);
+    CHECK_EQ(nonce_read(span(bytes, NONCE_MAX + 1), &n), ERR_SYNTAX);
+}
+
+static void notify_with_each_spi_size(void **state)
+{
+    (void)state;
+    static const char *const wire[] = {"00 00 4000", "03 04 4009 c1c2c3c4",
+                                       "01 08 0004 0102030405060708 0909"};
+    static const uint64_t spi[] = {0, 0xc1c2c3c4, 0x0102030405060708};
+    for (unsigned i = 0; i < 3; i++) {
+        struct notify n;
+        span_t body = HEX(wire[i]);
+        CHECK_OK(notify_read(body, &n));
+        CHECK(n.spi == spi[i]);
+        CHECK_SPAN(WRITTEN(notify_write(&w, &n)), body);
+    }
+}
+
+static void notify_with_another_spi_size_is_refused(void **state)
+{
+    (void)state;
+    struct notify n;
+    CHECK_EQ(notify_read(HEX("03 03 4009 c1c2c3"), &n), ERR_SYNTAX);
+    CHECK_EQ(notify_read(HEX("03 04 4009 c1c2c3"), &n), ERR_SHORT);
+    CHECK_EQ(notify_read(HEX("03 ff 4009"), &n), ERR_SYNTAX);
+    CHECK_EQ(notify_read(HEX("030440"), &n), ERR_SHORT);
+}
+
+static void notify_names(void **state)
+{
+    (void)state;
+    char buf[40];
+    CHECK_STR(notify_name(14, buf), "NO_PROPOSAL_CHOSEN");
+    CHECK_STR(notify_name(16431, buf), "SIGNATURE_HASH_ALGORITHMS");
+    CHECK_STR(notify_name(12345, buf), "notify 12345");
+}
+
+static void notify_is_found_among_others(void **state)
+{
+    (void)state;
+    struct msg m = {.n = 4};
+    struct notify n;
+    m.payload[0] = (struct payload){.type = PAYLOAD_N, .body = HEX("0000")}; // malformed: skipped
+    m.payload[1] = (struct payload){.type = PAYLOAD_V, .body = HEX("00004007")};
+    m.payload[2] = (struct payload){.type = PAYLOAD_N, .body = HEX("00004006 cc")};
+    m.payload[3] = (struct payload){.type = PAYLOAD_N, .body = HEX("0000000e")};
+    CHECK_OK(notify_find(&m, N_COOKIE, &n));
+    CHECK_SPAN(n.data, HEX("cc"));
+    CHECK_EQ(notify_find(&m, N_USE_TRANSPORT_MODE, &n), ERR_NOTFOUND);
+    CHECK_OK(notify_find_error(&m, &n));
+    CHECK_EQ(n.type, N_NO_PROPOSAL_CHOSEN);
+    m.n = 3;
+    CHECK_EQ(notify_find_error(&m, &n), ERR_NOTFOUND);
+}
+
+static void delete_of_children_and_of_the_ike_sa(void **state)
+{
+    (void)state;
+    struct delete_payload d;
+    CHECK_OK(delete_read(HEX("03 04 0002 c1c2c3c4 d1d2d3d4"), &d));
+    CHECK_EQ(d.n, 2);
+    CHECK_EQ(d.spi[1], 0xd1d2d3d4);
+    CHECK_SPAN(WRITTEN(delete_write(&w, &d)), HEX("03 04 0002 c1c2c3c4 d1d2d3d4"));
+    CHECK_OK(delete_read(HEX("01 00 0000"), &d));
+    CHECK_EQ(d.protocol, PROTO_IKE);
+    CHECK_SPAN(WRITTEN(delete_write(&w, &d)), HEX("01 00 0000"));
+}
+
+static void delete_that_contradicts_itself(void **state)
+{
+    (void)state;
+    struct delete_payload d;
+    CHECK_EQ(delete_read(HEX("03 04 0002 c1c2c3c4"), &d), ERR_SYNTAX);          // one too few
+    CHECK_EQ(delete_read(HEX("03 04 0001 c1c2c3c4 d1d2d3d4"), &d), ERR_SYNTAX); // one too many
+    CHECK_EQ(delete_read(HEX("01 08 0001 0102030405060708"), &d), ERR_SYNTAX);  // IKE with an SPI
+    CHECK_EQ(delete_read(HEX("01 00 ffff"), &d), ERR_SYNTAX);
+    CHECK_EQ(delete_read(HEX("03 00 ffff"), &d), ERR_SYNTAX);
+    CHECK_EQ(delete_read(HEX("09 04 0000"), &d), ERR_SYNTAX); // no such protocol
+    CHECK_EQ(delete_read(HEX("0304"), &d), ERR_SHORT);
+}
+
+static void delete_of_too_many(void **state)
+{
+    (void)state;
+    struct delete_payload d;
+    uint8_t body[4 + 4 * (DELETE_SPIS_MAX + 1)] = {3, 4, 1, 0};
+    CHECK_OK(delete_read(span(body, sizeof body - 4), &d));
+    CHECK_EQ(d.n, DELETE_SPIS_MAX);
+    body[3] = 1;
+    CHECK_EQ(delete_read(SPAN(body), &d), ERR_LIMIT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ke_is_read_and_written),
+        cmocka_unit_test(ke_needs_a_value),
+        cmocka_unit_test(id_is_read_and_written),
+        cmocka_unit_test(id_of_the_wrong_size_is_refused),
+        cmocka_unit_test(auth_is_read_and_written),
+        cmocka_unit_test(nonce_has_its_limits),
+        cmocka_unit_test(notify_with_each_spi_size),
+        cmocka_unit_test(notify_with_another_spi_size_is_refused),
+        cmocka_unit_test(notify_names),
+        cmocka_unit_test(notify_is_found_among_others),
+        cmocka_unit_test(delete_of_children_and_of_the_ike_sa),
+        cmocka_unit_test(delete_that_contradicts_itself),
+        cmocka_unit_test(delete_of_too_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
