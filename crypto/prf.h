@@ -15,5 +15,6 @@ err_t prf_plus(uint16_t prf, span_t key, span_t seed, uint8_t *out, size_t len);
 
 #define SHA1_LEN 20
 #define SHA256_LEN 32
-err_t hash_sha1(const span_t *parts, unsigned n, uint8_t out[SHA1_LEN]); // NAT detection, RFC 7296 2.23
+err_t hash_sha1(const span_t *parts, unsigned n,
+                uint8_t out[SHA1_LEN]); // NAT detection, RFC 7296 2.23
 err_t hash_sha256(const span_t *parts, unsigned n, uint8_t out[SHA256_LEN]);

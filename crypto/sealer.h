@@ -46,7 +46,7 @@ void sealer_free(struct sealer *s); // wipes the keys; NULL is fine
 
 uint32_t sealer_iv_len(const struct sealer *s);
 uint32_t sealer_icv_len(const struct sealer *s);
-uint32_t sealer_block(const struct sealer *s);      // >= 1; ESP rounds up to 4 itself
+uint32_t sealer_block(const struct sealer *s);       // >= 1; ESP rounds up to 4 itself
 const char *sealer_provider(const struct sealer *s); // "openssl", "ipsecmb", "null"
 
 // Writes the IV of a message that is about to be sealed: for counter modes it is derived from

@@ -1,0 +1,195 @@
+#include "crypto/sealer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+#include "crypto/provider.h"
+#include "crypto/rng.h"
+
+// One message; a 64 KiB super-packet fits many times. Keeps every length inside OpenSSL's int.
+#define TEXT_MAX (1U << 24)
+#define ICV_MIN 12 // bytes; less than 96 bits invites guessing
+
+// The fastest first.
+static const struct provider *const providers[] = {&provider_ipsecmb, &provider_openssl};
+
+// ---- making ----
+
+// "16, 24 or 32": the key lengths (with salt) that an algorithm takes.
+static const char *key_lengths(const struct alg *a, char buf[32])
+{
+    size_t n, at = 0;
+    const struct alg *all = alg_all(&n);
+    buf[0] = 0;
+    for (size_t i = 0; i < n && at < 24; i++) {
+        if (all[i].type != a->type || all[i].id != a->id) continue;
+        bool last = i + 1 == n || all[i + 1].type != a->type || all[i + 1].id != a->id;
+        at += (size_t)snprintf(buf + at, 32 - at, "%s%d",
+                               at == 0 ? ""
+                               : last  ? " or "
+                                       : ", ",
+                               all[i].key_len + all[i].salt_len);
+    }
+    return buf;
+}
+
+// The entry that fits the key, or a sentence that names the lengths that would.
+static err_t alg_choose(enum alg_type type, uint16_t id, size_t key_len, const struct alg **out,
+                        struct why *why)
+{
+    char text[32];
+    const struct alg *a = alg_find(type, id, 0);
+    if (!a) {
+        return why_not(why, ERR_ALGORITHM, "%s algorithm %u (%s) is not known here",
+                       type == ALG_ENCR ? "encryption" : "integrity", id, alg_show(type, id, text));
+    }
+    size_t n;
+    const struct alg *all = alg_all(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].type != a->type || all[i].id != id) continue;
+        if ((size_t)all[i].key_len + all[i].salt_len != key_len) continue;
+        *out = &all[i];
+        return ERR_OK;
+    }
+    return why_not(why, ERR_ALGORITHM, "%s takes a key of %s bytes%s, not %zu", a->name,
+                   key_lengths(a, text), a->salt_len ? " (salt included)" : "", key_len);
+}
+
+static err_t icv_choose(const struct sealer_plan *plan, uint16_t wanted, uint32_t *out,
+                        struct why *why)
+{
+    const struct alg *a = plan->integ ? plan->integ : plan->encr;
+    // The HMACs here have keys as long as their untruncated output (RFC 4868 2.1.1, RFC 2404 3).
+    uint32_t max = plan->integ ? a->key_len : a->icv_len;
+    uint32_t min = plan->integ ? ICV_MIN : a->icv_len;
+    *out = wanted ? wanted : a->icv_len;
+    if (*out >= min && *out <= max) return ERR_OK;
+    if (min == max)
+        return why_not(why, ERR_ALGORITHM, "%s has an ICV of %u bytes, not %u", a->name, max, *out);
+    return why_not(why, ERR_ALGORITHM, "%s has an ICV of %u to %u bytes, not %u", a->name, min, max,
+                   *out);
+}
+
+static err_t plan_make(const struct sealer_spec *spec, struct sealer_plan *plan, struct why *why)
+{
+    *plan = (struct sealer_plan){0};
+    TRY(alg_choose(ALG_ENCR, spec->encr, spec->encr_key.len, &plan->encr, why));
+    const struct alg *a = plan->encr;
+    plan->encr_key = span(spec->encr_key.at, a->key_len);
+    if (a->salt_len) plan->salt = span(spec->encr_key.at + a->key_len, a->salt_len);
+    if (a->aead && (spec->integ != INTEG_NONE || spec->integ_key.len)) {
+        return why_not(why, ERR_ALGORITHM, "%s authenticates by itself and takes no MAC", a->name);
+    }
+    if (!a->aead && spec->integ == INTEG_NONE) {
+        return why_not(why, ERR_ALGORITHM, "%s needs a MAC beside it", a->name);
+    }
+    if (!a->aead) {
+        TRY(alg_choose(ALG_INTEG, spec->integ, spec->integ_key.len, &plan->integ, why));
+        plan->integ_key = spec->integ_key;
+    }
+    return icv_choose(plan, spec->icv_len, &plan->icv_len, why);
+}
+
+static const struct provider *provider_choose(const struct sealer_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < sizeof providers / sizeof *providers; i++) {
+        if (name && strcmp(providers[i]->name, name) != 0) continue;
+        if (providers[i]->can(plan)) return providers[i];
+    }
+    return NULL;
+}
+
+err_t sealer_new(const struct sealer_spec *spec, struct sealer **out, struct why *why)
+{
+    struct sealer_plan plan;
+    TRY(plan_make(spec, &plan, why));
+    const struct provider *by = provider_choose(&plan, spec->provider);
+    if (!by) {
+        return why_not(why, ERR_ALGORITHM, "provider \"%s\" does not do %s here",
+                       spec->provider ? spec->provider : "any", plan.encr->name);
+    }
+    struct iv_pool *ivs = NULL;
+    if (plan.encr->id == ENCR_AES_CBC && !(ivs = calloc(1, sizeof *ivs))) return ERR_NOMEM;
+    struct sealer *s;
+    err_t e = by->make(&plan, &s);
+    if (e != ERR_OK) {
+        free(ivs);
+        return why_not(why, e, "%s cannot prepare %s", by->name, plan.encr->name);
+    }
+    s->by = by;
+    s->iv_len = plan.encr->iv_len;
+    s->icv_len = plan.icv_len;
+    s->block = plan.encr->block;
+    s->ivs = ivs;
+    *out = s;
+    return ERR_OK;
+}
+
+void sealer_free(struct sealer *s)
+{
+    if (!s) return;
+    if (s->ivs) wipe(s->ivs, sizeof *s->ivs);
+    free(s->ivs);
+    s->by->drop(s);
+}
+
+uint32_t sealer_iv_len(const struct sealer *s)
+{
+    return s->iv_len;
+}
+
+uint32_t sealer_icv_len(const struct sealer *s)
+{
+    return s->icv_len;
+}
+
+uint32_t sealer_block(const struct sealer *s)
+{
+    return s->block;
+}
+
+const char *sealer_provider(const struct sealer *s)
+{
+    return s->by->name;
+}
+
+// ---- using ----
+
+void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv)
+{
+    struct iv_pool *pool = s->ivs;
+    if (!pool) {
+        // rfc4106 3.1, rfc7634 2 MUST: never the same IV twice under one key
+        if (s->iv_len) put64(iv, unique);
+        return;
+    }
+    // rfc3602 3 MUST: chosen at random, not to be foreseen
+    if (pool->left < s->iv_len) {
+        rng_fill(pool->at, sizeof pool->at);
+        pool->left = sizeof pool->at;
+    }
+    memcpy(iv, pool->at + sizeof pool->at - pool->left, s->iv_len);
+    pool->left -= s->iv_len;
+}
+
+static void jobs_judge_shape(const struct sealer *s, struct seal_job *jobs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const struct seal_job *j = &jobs[i];
+        jobs[i].bad = j->text_len > TEXT_MAX || j->head_len > TEXT_MAX ||
+                      j->text_len % s->block != 0 || (j->esn && j->head_len != ESN_HEAD_LEN);
+    }
+}
+
+void sealer_seal(struct sealer *s, struct seal_job *jobs, unsigned n)
+{
+    jobs_judge_shape(s, jobs, n);
+    s->by->seal(s, jobs, n);
+}
+
+void sealer_open(struct sealer *s, struct seal_job *jobs, unsigned n)
+{
+    jobs_judge_shape(s, jobs, n);
+    s->by->open(s, jobs, n);
+}

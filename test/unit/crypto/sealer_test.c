@@ -1,0 +1,424 @@
+#include "crypto/sealer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/alg.h"
+#include "test/check.h"
+
+#define HEAD 8
+#define SIZES 1500 // text lengths tried, in bytes
+
+// Every pair of algorithms there is.
+static const struct {
+    uint16_t encr, integ;
+    uint8_t key_len, mac_len; // salt included
+} pairs[] = {
+    {ENCR_AES_GCM_16, 0, 20, 0},
+    {ENCR_AES_GCM_16, 0, 28, 0},
+    {ENCR_AES_GCM_16, 0, 36, 0},
+    {ENCR_AES_GCM_12, 0, 20, 0},
+    {ENCR_AES_GCM_12, 0, 28, 0},
+    {ENCR_AES_GCM_12, 0, 36, 0},
+    {ENCR_AES_GCM_8, 0, 20, 0},
+    {ENCR_AES_GCM_8, 0, 28, 0},
+    {ENCR_AES_GCM_8, 0, 36, 0},
+    {ENCR_CHACHA20_POLY1305, 0, 36, 0},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA1_96, 16, 20},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA1_96, 24, 20},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA1_96, 32, 20},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_256_128, 16, 32},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_256_128, 24, 32},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_256_128, 32, 32},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_384_192, 16, 48},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_384_192, 24, 48},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_384_192, 32, 48},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_512_256, 16, 64},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_512_256, 24, 64},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_512_256, 32, 64},
+    {ENCR_NULL, INTEG_HMAC_SHA1_96, 0, 20},
+    {ENCR_NULL, INTEG_HMAC_SHA2_256_128, 0, 32},
+    {ENCR_NULL, INTEG_HMAC_SHA2_384_192, 0, 48},
+    {ENCR_NULL, INTEG_HMAC_SHA2_512_256, 0, 64},
+};
+#define PAIRS (sizeof pairs / sizeof *pairs)
+
+static uint8_t keys[128];
+
+// NULL if that provider does not do the pair on this machine.
+static struct sealer *make(size_t pair, const char *provider, uint16_t icv_len)
+{
+    for (size_t i = 0; i < sizeof keys; i++) keys[i] = (uint8_t)(i * 7 + 1);
+    struct sealer_spec spec = {
+        .encr = pairs[pair].encr,
+        .integ = pairs[pair].integ,
+        .icv_len = icv_len,
+        .encr_key = span(keys, pairs[pair].key_len),
+        .integ_key = span(keys + 64, pairs[pair].mac_len),
+        .provider = provider,
+    };
+    struct sealer *s = NULL;
+    err_t e = sealer_new(&spec, &s, NULL);
+    if (e == ERR_ALGORITHM && provider && !strcmp(provider, "ipsecmb")) return NULL;
+    CHECK_OK(e);
+    return s;
+}
+
+// Runs fn for every pair and provider; at least all pairs with one must run.
+static void for_all(void (*fn)(struct sealer *s, size_t pair))
+{
+    static const char *const providers[] = {"openssl", "ipsecmb"};
+    size_t ran = 0;
+    for (size_t p = 0; p < 2; p++) {
+        for (size_t i = 0; i < PAIRS; i++) {
+            struct sealer *s = make(i, providers[p], 0);
+            if (!s) continue;
+            CHECK_STR(sealer_provider(s), providers[p]);
+            fn(s, i);
+            sealer_free(s);
+            ran++;
+        }
+    }
+    print_message("# %zu algorithms and providers\n", ran);
+    CHECK(ran >= PAIRS);
+}
+
+// A message on the heap, exactly as long as it is, so that a byte too far is seen.
+struct letter {
+    uint8_t *at;
+    size_t len;
+    struct seal_job job;
+};
+
+static struct letter letter_write(struct sealer *s, uint32_t head, uint32_t text)
+{
+    struct letter l = {.len = head + sealer_iv_len(s) + text + sealer_icv_len(s)};
+    l.at = malloc(l.len);
+    for (size_t i = 0; i < l.len; i++) l.at[i] = (uint8_t)(i * 13 + text);
+    l.job = (struct seal_job){.head = l.at, .head_len = head, .text_len = text};
+    sealer_iv(s, 0x0102030405060708, l.at + head);
+    return l;
+}
+
+static struct letter letter_copy(const struct letter *l)
+{
+    struct letter c = *l;
+    c.at = malloc(l->len);
+    memcpy(c.at, l->at, l->len);
+    c.job.head = c.at;
+    return c;
+}
+
+static void letter_free(struct letter *l)
+{
+    free(l->at);
+}
+
+static bool text_is_zero(const struct sealer *s, const struct seal_job *j)
+{
+    const uint8_t *text = j->head + j->head_len + sealer_iv_len(s);
+    for (uint32_t i = 0; i < j->text_len; i++) {
+        if (text[i]) return false;
+    }
+    return true;
+}
+
+// ---- what is sealed can be opened ----
+
+static void round_trip(struct sealer *s, size_t pair)
+{
+    for (uint32_t n = 0; n <= SIZES; n += sealer_block(s)) {
+        struct letter l = letter_write(s, HEAD, n), clear = letter_copy(&l);
+        size_t covered = l.len - sealer_icv_len(s);
+        sealer_seal(s, &l.job, 1);
+        CHECK(!l.job.bad);
+        CHECK(!memcmp(l.at, clear.at, HEAD + sealer_iv_len(s)));
+        if (n >= 8) { // a byte or two may well be the same by chance
+            CHECK_EQ(!memcmp(l.at, clear.at, covered), pairs[pair].encr == ENCR_NULL);
+        }
+        sealer_open(s, &l.job, 1);
+        CHECK(!l.job.bad);
+        CHECK(!memcmp(l.at, clear.at, covered));
+        letter_free(&l);
+        letter_free(&clear);
+    }
+}
+
+static void every_size_survives_the_round_trip(void **state)
+{
+    (void)state;
+    for_all(round_trip);
+}
+
+static void odd_heads(struct sealer *s, size_t pair)
+{
+    (void)pair;
+    for (uint32_t head = 0; head <= 64; head++) {
+        struct letter l = letter_write(s, head, 48);
+        sealer_seal(s, &l.job, 1);
+        sealer_open(s, &l.job, 1);
+        CHECK(!l.job.bad);
+        letter_free(&l);
+    }
+}
+
+static void a_head_may_have_any_length(void **state)
+{
+    (void)state;
+    for_all(odd_heads);
+}
+
+// ---- what was changed is refused ----
+
+static void flip(struct sealer *s, size_t pair)
+{
+    (void)pair;
+    struct letter l = letter_write(s, HEAD, 64);
+    sealer_seal(s, &l.job, 1);
+    for (size_t bit = 0; bit < l.len * 8; bit++) {
+        struct letter c = letter_copy(&l);
+        c.at[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        sealer_open(s, &c.job, 1);
+        CHECK(c.job.bad);
+        CHECK(text_is_zero(s, &c.job));
+        letter_free(&c);
+    }
+    letter_free(&l);
+}
+
+static void every_flipped_bit_is_seen(void **state)
+{
+    (void)state;
+    for_all(flip);
+}
+
+static void wrong_lengths(struct sealer *s, size_t pair)
+{
+    (void)pair;
+    struct letter l = letter_write(s, HEAD, 64);
+    sealer_seal(s, &l.job, 1);
+    for (uint32_t shorter = sealer_block(s); shorter <= 64; shorter += sealer_block(s)) {
+        struct letter c = letter_copy(&l);
+        c.job.text_len -= shorter;
+        sealer_open(s, &c.job, 1);
+        CHECK(c.job.bad);
+        letter_free(&c);
+    }
+    for (uint32_t odd = 1; odd < sealer_block(s); odd++) {
+        struct letter c = letter_copy(&l);
+        c.job.text_len -= odd;
+        sealer_open(s, &c.job, 1);
+        CHECK(c.job.bad);
+        CHECK(!memcmp(c.at, l.at, l.len));
+        sealer_seal(s, &c.job, 1);
+        CHECK(c.job.bad);
+        CHECK(!memcmp(c.at, l.at, l.len));
+        letter_free(&c);
+    }
+    letter_free(&l);
+}
+
+static void a_cut_message_is_refused(void **state)
+{
+    (void)state;
+    for_all(wrong_lengths);
+}
+
+static void esn(struct sealer *s, size_t pair)
+{
+    (void)pair;
+    struct letter l = letter_write(s, HEAD, 64);
+    l.job.esn = true;
+    l.job.esn_hi = 7;
+    sealer_seal(s, &l.job, 1);
+    CHECK(!l.job.bad);
+    static const struct {
+        bool esn;
+        uint32_t hi;
+        bool good;
+    } tries[] = {{true, 7, true}, {true, 8, false}, {true, 0, false}, {false, 7, false}};
+    for (size_t i = 0; i < 4; i++) {
+        struct letter c = letter_copy(&l);
+        c.job.esn = tries[i].esn;
+        c.job.esn_hi = tries[i].hi;
+        sealer_open(s, &c.job, 1);
+        CHECK_EQ(c.job.bad, !tries[i].good);
+        letter_free(&c);
+    }
+    l.job.head_len = HEAD - 1; // an extended number has its place in an ESP header only
+    sealer_open(s, &l.job, 1);
+    CHECK(l.job.bad);
+    letter_free(&l);
+}
+
+static void the_high_half_of_an_esn_counts(void **state)
+{
+    (void)state;
+    for_all(esn);
+}
+
+static void burst(struct sealer *s, size_t pair)
+{
+    (void)pair;
+    enum { N = 67 };
+    struct letter l[N], clear[N];
+    struct seal_job jobs[N];
+    for (unsigned i = 0; i < N; i++) {
+        l[i] = letter_write(s, HEAD, i * 16);
+        clear[i] = letter_copy(&l[i]);
+        jobs[i] = l[i].job;
+    }
+    sealer_seal(s, jobs, N);
+    for (unsigned i = 0; i < N; i++) CHECK(!jobs[i].bad);
+    l[13].at[0] ^= 1;
+    l[40].at[l[40].len - 1] ^= 1;
+    jobs[41].text_len = UINT32_MAX;
+    sealer_open(s, jobs, N);
+    for (unsigned i = 0; i < N; i++) {
+        bool spoilt = i == 13 || i == 40 || i == 41;
+        CHECK_EQ(jobs[i].bad, spoilt);
+        if (!spoilt) CHECK(!memcmp(l[i].at, clear[i].at, l[i].len - sealer_icv_len(s)));
+        letter_free(&l[i]);
+        letter_free(&clear[i]);
+    }
+    sealer_open(s, jobs, 0);
+}
+
+static void jobs_of_a_burst_are_independent(void **state)
+{
+    (void)state;
+    for_all(burst);
+}
+
+// ---- lengths and keys ----
+
+static void a_mac_may_be_cut_to_96_bits_and_no_shorter(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PAIRS; i++) {
+        for (uint16_t icv = 1; icv <= pairs[i].mac_len + 1; icv++) {
+            struct sealer_spec spec = {
+                .encr = pairs[i].encr,
+                .integ = pairs[i].integ,
+                .icv_len = icv,
+                .encr_key = span(keys, pairs[i].key_len),
+                .integ_key = span(keys, pairs[i].mac_len),
+            };
+            struct sealer *s = NULL;
+            bool fine = pairs[i].integ && icv >= 12 && icv <= pairs[i].mac_len;
+            fine = fine || (pairs[i].encr == ENCR_AES_GCM_16 && icv == 16);
+            CHECK_EQ(sealer_new(&spec, &s, NULL), fine ? ERR_OK : ERR_ALGORITHM);
+            if (!fine) continue;
+            CHECK_EQ(sealer_icv_len(s), icv);
+            if (icv % 4 == 0) flip(s, i);
+            sealer_free(s);
+        }
+    }
+}
+
+static void refuse(const struct sealer_spec *spec, const char *says)
+{
+    struct sealer *s = NULL;
+    struct why why = {""};
+    CHECK_EQ(sealer_new(spec, &s, &why), ERR_ALGORITHM);
+    if (!strstr(why.text, says)) print_error("%s\n", why.text);
+    CHECK(strstr(why.text, says) != NULL);
+    CHECK(s == NULL);
+}
+
+static void a_wrong_specification_is_explained(void **state)
+{
+    (void)state;
+    struct sealer_spec spec = {.encr = ENCR_AES_GCM_16, .encr_key = span(keys, 16)};
+    refuse(&spec, "AES_GCM_16 takes a key of 20, 28 or 36 bytes (salt included), not 16");
+    spec.encr = ENCR_CHACHA20_POLY1305;
+    refuse(&spec, "CHACHA20_POLY1305 takes a key of 36 bytes");
+    spec.encr = ENCR_AES_CBC;
+    refuse(&spec, "AES_CBC needs a MAC");
+    spec.integ = INTEG_HMAC_SHA2_256_128;
+    spec.integ_key = span(keys, 20);
+    refuse(&spec, "HMAC_SHA2_256_128 takes a key of 32 bytes, not 20");
+    spec.encr_key = span(keys, 17);
+    refuse(&spec, "AES_CBC takes a key of 16, 24 or 32 bytes, not 17");
+    spec.encr_key = span(keys, 16);
+    spec.integ_key = span(keys, 32);
+    spec.icv_len = 8;
+    refuse(&spec, "ICV of 12 to 32 bytes, not 8");
+    spec.icv_len = 0;
+    spec.integ = 5;
+    refuse(&spec, "integrity algorithm 5 (AES_XCBC_96) is not known here");
+    spec = (struct sealer_spec){.encr = 3, .encr_key = span(keys, 24)};
+    refuse(&spec, "encryption algorithm 3 (3DES_CBC) is not known here");
+    spec = (struct sealer_spec){.encr = ENCR_NULL};
+    refuse(&spec, "NULL needs a MAC");
+    spec.encr_key = span(keys, 1);
+    refuse(&spec, "NULL takes a key of 0 bytes");
+    spec = (struct sealer_spec){.encr = ENCR_AES_GCM_8, .encr_key = span(keys, 36), .icv_len = 16};
+    refuse(&spec, "AES_GCM_8 has an ICV of 8 bytes, not 16");
+    spec.icv_len = 0;
+    spec.integ = INTEG_HMAC_SHA1_96;
+    refuse(&spec, "takes no MAC");
+    spec.integ = INTEG_NONE;
+    spec.provider = "abacus";
+    refuse(&spec, "\"abacus\"");
+}
+
+static void providers_agree_on_every_byte(void **state)
+{
+    (void)state;
+    size_t compared = 0;
+    for (size_t i = 0; i < PAIRS; i++) {
+        struct sealer *a = make(i, "openssl", 0), *b = make(i, "ipsecmb", 0);
+        for (uint32_t n = 0; b && n <= SIZES; n += sealer_block(a)) {
+            struct letter x = letter_write(a, HEAD, n), y = letter_copy(&x);
+            x.job.esn = y.job.esn = n % 32 == 0;
+            x.job.esn_hi = y.job.esn_hi = n;
+            sealer_seal(a, &x.job, 1);
+            sealer_seal(b, &y.job, 1);
+            CHECK(!x.job.bad && !y.job.bad);
+            CHECK(!memcmp(x.at, y.at, x.len));
+            sealer_open(b, &x.job, 1);
+            CHECK(!x.job.bad);
+            letter_free(&x);
+            letter_free(&y);
+            compared++;
+        }
+        sealer_free(a);
+        sealer_free(b);
+    }
+    print_message("# %zu messages compared\n", compared);
+}
+
+static void ivs_count_or_cannot_be_foreseen(void **state)
+{
+    (void)state;
+    uint8_t iv[16], seen[200][16];
+    struct sealer *s = make(0, NULL, 0);
+    sealer_iv(s, 0x0102030405060708, iv);
+    CHECK(!memcmp(iv, "\1\2\3\4\5\6\7\10", 8));
+    sealer_free(s);
+    s = make(10, NULL, 0);
+    for (size_t i = 0; i < 200; i++) {
+        sealer_iv(s, 1, seen[i]);
+        for (size_t k = 0; k < i; k++) CHECK(memcmp(seen[i], seen[k], 16) != 0);
+    }
+    sealer_free(s);
+    sealer_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_size_survives_the_round_trip),
+        cmocka_unit_test(a_head_may_have_any_length),
+        cmocka_unit_test(every_flipped_bit_is_seen),
+        cmocka_unit_test(a_cut_message_is_refused),
+        cmocka_unit_test(the_high_half_of_an_esn_counts),
+        cmocka_unit_test(jobs_of_a_burst_are_independent),
+        cmocka_unit_test(a_mac_may_be_cut_to_96_bits_and_no_shorter),
+        cmocka_unit_test(a_wrong_specification_is_explained),
+        cmocka_unit_test(providers_agree_on_every_byte),
+        cmocka_unit_test(ivs_count_or_cannot_be_foreseen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
