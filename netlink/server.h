@@ -9,8 +9,14 @@ struct xfrm_server;
 
 // Listens on the abstract Unix SOCK_SEQPACKET socket XFRMD_SOCKET (client.h) or `name`. Peers
 // without uid 0 are refused (SO_PEERCRED). All in the loop's thread.
+// The api raises the events of its own changes (a new SA, a deleted policy) by
+// xfrm_server_event(), also while the server calls it: the server adds who asked.
 err_t xfrm_server_new(struct loop *loop, const char *name, struct xfrm_api api,
                       struct xfrm_server **out, struct why *why);
 void xfrm_server_free(struct xfrm_server *s);
-// Multicasts an event to the clients that joined its group.
+// Multicasts an event to the clients that joined its group. Never waits: a listener that does not
+// read loses events and is told so (ENOBUFS).
 void xfrm_server_event(struct xfrm_server *s, const struct xfrm_event *ev);
+// Serves one end of a connected SOCK_SEQPACKET socket pair as a client; takes fd over, also on
+// error. For tests and for a client in the same process.
+err_t xfrm_server_adopt(struct xfrm_server *s, int fd);

@@ -1,0 +1,296 @@
+#include "netlink/codec_sa.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "netlink/part.h"
+
+#define LEGACY_WINDOW_MAX 32 // bits of xfrm_replay_state.bitmap
+
+// ---- struct xfrm_usersa_info ----
+
+static void info_from(const struct xfrm_sa *sa, struct xfrm_usersa_info *u)
+{
+    memset(u, 0, sizeof *u);
+    part_selector(&sa->sel, &u->sel);
+    u->id.daddr = part_address(&sa->daddr);
+    u->id.spi = htonl(sa->spi);
+    u->id.proto = sa->proto;
+    u->saddr = part_address(&sa->saddr);
+    u->lft = part_limit(&sa->limit);
+    u->curlft = part_current(&sa->current);
+    u->stats =
+        (struct uapi_stats){sa->stats.replay_window, sa->stats.replay, sa->stats.integrity_failed};
+    u->seq = sa->seq;
+    u->reqid = sa->reqid;
+    u->family = sa->family;
+    u->mode = sa->mode;
+    uint32_t window = sa->replay.window;
+    if (window > LEGACY_WINDOW_MAX) window = LEGACY_WINDOW_MAX;
+    u->replay_window = sa->replay.esn_given ? 0 : (uint8_t)window;
+    u->flags = sa->flags;
+}
+
+static err_t info_to(const struct xfrm_usersa_info *u, struct xfrm_sa *sa, struct why *why)
+{
+    memset(sa, 0, sizeof *sa);
+    TRY(part_selector_read(&u->sel, &sa->sel, why));
+    sa->family = u->family;
+    sa->saddr = part_ip(u->family, &u->saddr);
+    sa->daddr = part_ip(u->family, &u->id.daddr);
+    sa->spi = ntohl(u->id.spi);
+    sa->proto = u->id.proto;
+    sa->mode = u->mode;
+    sa->reqid = u->reqid;
+    sa->seq = u->seq;
+    sa->flags = u->flags;
+    sa->limit = part_limit_read(&u->lft);
+    sa->current = part_current_read(&u->curlft);
+    sa->stats =
+        (struct xfrm_stats){u->stats.replay_window, u->stats.replay, u->stats.integrity_failed};
+    sa->replay.window = u->replay_window < LEGACY_WINDOW_MAX ? u->replay_window : LEGACY_WINDOW_MAX;
+    sa->pcpu = UINT32_MAX;
+    return ERR_OK;
+}
+
+// The fixed part of a message; attrs_read has seen that it is there.
+static void head_copy(const struct nlmsghdr *h, void *to, size_t n)
+{
+    memcpy(to, (const uint8_t *)h + NLMSG_HDRLEN, n);
+}
+
+// ---- NEWSA, UPDSA, DELSA ----
+
+void codec_sa_write(struct message *m, const struct xfrm_sa *sa)
+{
+    struct xfrm_usersa_info u;
+    info_from(sa, &u);
+    message_head(m, &u, sizeof u);
+    codec_sa_attrs_write(m, sa);
+}
+
+err_t codec_sa_read(const struct nlmsghdr *h, struct xfrm_sa *out, struct why *why)
+{
+    struct xfrm_usersa_info u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    TRY(info_to(&u, out, why));
+    return codec_sa_attrs_read(&a, out, why);
+}
+
+// A selector without a family gets that of the SA, unless a flag asks for any.
+static err_t selector_complete(const struct xfrm_usersa_info *u, struct xfrm_sa *sa,
+                               struct why *why)
+{
+    if (sa->sel.family || sa->flags & XFRM_STATE_AF_UNSPEC) return ERR_OK;
+    struct uapi_selector sel = u->sel;
+    sel.family = sa->family;
+    return part_selector_read(&sel, &sa->sel, why);
+}
+
+err_t codec_sa_request_read(const struct nlmsghdr *h, struct xfrm_sa *out, struct why *why)
+{
+    struct xfrm_usersa_info u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    TRY(info_to(&u, out, why));
+    TRY(codec_sa_attrs_read(&a, out, why));
+    TRY(codec_sa_check(&a, out, u.replay_window, why));
+    struct xfrm_lifetime_cur used; // taken over from another SA, or nothing yet
+    (void)attrs_copy(&a, XFRMA_LTIME_VAL, &used, sizeof used);
+    out->current = part_current_read(&used);
+    out->stats = (struct xfrm_stats){0};
+    return selector_complete(&u, out, why);
+}
+
+void codec_sa_gone_write(struct message *m, const struct xfrm_sa *sa)
+{
+    struct xfrm_usersa_id id;
+    struct xfrm_usersa_info u;
+    memset(&id, 0, sizeof id);
+    id.daddr = part_address(&sa->daddr);
+    id.spi = htonl(sa->spi);
+    id.family = sa->family;
+    id.proto = sa->proto;
+    message_head(m, &id, sizeof id);
+    info_from(sa, &u);
+    message_put(m, XFRMA_SA, &u, sizeof u);
+    codec_sa_attrs_write(m, sa);
+}
+
+err_t codec_sa_gone_read(const struct nlmsghdr *h, struct xfrm_sa *out, struct why *why)
+{
+    struct xfrm_usersa_info u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof(struct xfrm_usersa_id), ATTR_XFRM, &a, why));
+    if (!attrs_copy(&a, XFRMA_SA, &u, sizeof u)) {
+        return why_not(why, ERR_SYNTAX, "a deleted SA that is not described");
+    }
+    TRY(info_to(&u, out, why));
+    return codec_sa_attrs_read(&a, out, why);
+}
+
+struct xfrm_sa_id codec_sa_id(const struct xfrm_sa *sa)
+{
+    return (struct xfrm_sa_id){
+        .daddr = sa->daddr, .spi = sa->spi, .proto = sa->proto, .mark = sa->mark};
+}
+
+void codec_sa_id_write(struct message *m, const struct xfrm_sa_id *id)
+{
+    struct xfrm_usersa_id u;
+    memset(&u, 0, sizeof u);
+    u.daddr = part_address(&id->daddr);
+    u.spi = htonl(id->spi);
+    u.family = id->daddr.family;
+    u.proto = id->proto;
+    message_head(m, &u, sizeof u);
+    part_mark_put(m, &id->mark, 0);
+    if (id->saddr.family == AF_UNSPEC) return;
+    xfrm_address_t saddr = part_address(&id->saddr);
+    message_put(m, XFRMA_SRCADDR, &saddr, sizeof saddr);
+}
+
+err_t codec_sa_id_read(const struct nlmsghdr *h, struct xfrm_sa_id *out, struct why *why)
+{
+    struct xfrm_usersa_id u;
+    struct attrs a;
+    xfrm_address_t saddr;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    *out = (struct xfrm_sa_id){.daddr = part_ip(u.family, &u.daddr),
+                               .spi = ntohl(u.spi),
+                               .proto = u.proto,
+                               .mark = part_mark_read(&a)};
+    if (attrs_copy(&a, XFRMA_SRCADDR, &saddr, sizeof saddr)) {
+        out->saddr = part_ip(u.family, &saddr);
+    }
+    return ERR_OK;
+}
+
+// ---- ALLOCSPI, EXPIRE, NEWAE, GETAE, FLUSHSA ----
+
+void codec_spi_write(struct message *m, const struct xfrm_sa *like, uint32_t min, uint32_t max)
+{
+    struct xfrm_userspi_info u;
+    memset(&u, 0, sizeof u);
+    info_from(like, &u.info);
+    u.min = min;
+    u.max = max;
+    message_head(m, &u, sizeof u);
+    part_mark_put(m, &like->mark, like->if_id);
+    if (like->dir) message_put_u8(m, UAPI_SA_DIR, like->dir);
+    if (like->pcpu != UINT32_MAX) message_put_u32(m, UAPI_SA_PCPU, like->pcpu);
+}
+
+err_t codec_spi_read(const struct nlmsghdr *h, struct xfrm_sa *like, uint32_t *min, uint32_t *max,
+                     struct why *why)
+{
+    struct xfrm_userspi_info u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    TRY(info_to(&u.info, like, why));
+    like->mark = part_mark_read(&a);
+    like->if_id = attrs_u32(&a, XFRMA_IF_ID, 0);
+    like->pcpu = attrs_u32(&a, UAPI_SA_PCPU, UINT32_MAX);
+    (void)attrs_copy(&a, UAPI_SA_DIR, &like->dir, sizeof like->dir);
+    bool known = like->proto == XFRM_PROTO_ESP || like->proto == XFRM_PROTO_AH ||
+                 like->proto == XFRM_PROTO_COMP;
+    if (!known || !ip_len(like->family)) {
+        return why_not(why, ERR_SYNTAX, "no SPI for IP protocol %u, address family %u", like->proto,
+                       like->family);
+    }
+    uint32_t most = like->proto == XFRM_PROTO_COMP ? UINT16_MAX : UINT32_MAX;
+    if (u.min > u.max || u.max > most) {
+        return why_not(why, ERR_RANGE, "SPI range 0x%x-0x%x is empty or too large", u.min, u.max);
+    }
+    *min = u.min;
+    *max = u.max;
+    return ERR_OK;
+}
+
+void codec_expire_write(struct message *m, const struct xfrm_sa *sa, bool hard)
+{
+    struct xfrm_user_expire u;
+    memset(&u, 0, sizeof u);
+    info_from(sa, &u.state);
+    u.hard = hard;
+    message_head(m, &u, sizeof u);
+    part_mark_put(m, &sa->mark, sa->if_id);
+}
+
+err_t codec_expire_read(const struct nlmsghdr *h, struct xfrm_sa *out, bool *hard, struct why *why)
+{
+    struct xfrm_user_expire u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    TRY(info_to(&u.state, out, why));
+    out->mark = part_mark_read(&a);
+    out->if_id = attrs_u32(&a, XFRMA_IF_ID, 0);
+    *hard = u.hard != 0;
+    return ERR_OK;
+}
+
+void codec_ae_write(struct message *m, const struct xfrm_sa *sa, uint32_t flags)
+{
+    struct xfrm_aevent_id u;
+    memset(&u, 0, sizeof u);
+    u.sa_id.daddr = part_address(&sa->daddr);
+    u.sa_id.spi = htonl(sa->spi);
+    u.sa_id.family = sa->family;
+    u.sa_id.proto = sa->proto;
+    u.saddr = part_address(&sa->saddr);
+    u.reqid = sa->reqid;
+    u.flags = flags;
+    message_head(m, &u, sizeof u);
+    codec_replay_write(m, sa);
+    struct xfrm_lifetime_cur current = part_current(&sa->current);
+    message_put(m, XFRMA_LTIME_VAL, &current, sizeof current);
+    // No event is raised by a threshold here: both are off.
+    if (flags & XFRM_AE_RTHR) message_put_u32(m, XFRMA_REPLAY_THRESH, 0);
+    if (flags & XFRM_AE_ETHR) message_put_u32(m, XFRMA_ETIMER_THRESH, 0);
+    part_mark_put(m, &sa->mark, sa->if_id);
+}
+
+err_t codec_ae_read(const struct nlmsghdr *h, struct xfrm_sa *out, uint32_t *flags, struct why *why)
+{
+    struct xfrm_aevent_id u;
+    struct attrs a;
+    struct xfrm_lifetime_cur current;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    memset(out, 0, sizeof *out);
+    out->family = u.sa_id.family;
+    out->daddr = part_ip(u.sa_id.family, &u.sa_id.daddr);
+    out->saddr = part_ip(u.sa_id.family, &u.saddr);
+    out->spi = ntohl(u.sa_id.spi);
+    out->proto = u.sa_id.proto;
+    out->reqid = u.reqid;
+    out->pcpu = UINT32_MAX;
+    (void)attrs_copy(&a, XFRMA_LTIME_VAL, &current, sizeof current);
+    out->current = part_current_read(&current);
+    out->mark = part_mark_read(&a);
+    out->if_id = attrs_u32(&a, XFRMA_IF_ID, 0);
+    *flags = u.flags;
+    return codec_replay_read(&a, out, why);
+}
+
+void codec_sa_flush_write(struct message *m, uint8_t proto)
+{
+    struct xfrm_usersa_flush u = {.proto = proto};
+    message_head(m, &u, sizeof u);
+}
+
+err_t codec_sa_flush_read(const struct nlmsghdr *h, uint8_t *proto, struct why *why)
+{
+    struct xfrm_usersa_flush u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    *proto = u.proto;
+    return ERR_OK;
+}

@@ -1,0 +1,64 @@
+// What the verbs share, and those that are about neither SAs nor policies.
+#include "netlink/verbs.h"
+
+#include <errno.h>
+
+int verb_errno(struct request *r, err_t e, int missing)
+{
+    switch (e) {
+    case ERR_OK:
+        return 0;
+    case ERR_NOTFOUND:
+    case ERR_EXHAUSTED: // no SPI left in the range
+        r->why.text[0] = 0;
+        return missing;
+    case ERR_EXISTS:
+        r->why.text[0] = 0;
+        return EEXIST;
+    case ERR_SHORT:
+        return ERANGE;
+    case ERR_UNSUPPORTED:
+        return EPROTONOSUPPORT;
+    case ERR_LIMIT:
+        return ENOBUFS;
+    case ERR_NOMEM:
+        return ENOMEM;
+    case ERR_PERMISSION:
+        return EPERM;
+    case ERR_SYNTAX:
+    case ERR_RANGE:
+    case ERR_STATE:
+    case ERR_ALGORITHM: // a wrong key length; unknown names are told apart in verb_sa_put
+    case ERR_TRAILING:
+    case ERR_SPACE:
+    case ERR_REPLAY:
+    case ERR_AUTH:
+    case ERR_NOCHOICE:
+    case ERR_CRITICAL:
+    case ERR_TIMEOUT:
+    case ERR_AGAIN:
+    case ERR_CLOSED:
+    case ERR_SYSTEM:
+    case ERR_CRYPTO:
+        break;
+    }
+    return EINVAL;
+}
+
+int verb_reply(struct request *r, const struct message *m)
+{
+    if (message_done(m) != ERR_OK) return ENOBUFS;
+    r->d->out.reply(r->d->out.ctx, r->peer, m->h);
+    return 0;
+}
+
+struct message_id verb_id(const struct request *r)
+{
+    return (struct message_id){.seq = r->h->nlmsg_seq, .portid = r->peer->portid};
+}
+
+int verb_unsupported(struct request *r)
+{
+    IGNORE(why_not(&r->why, ERR_UNSUPPORTED, "pavise-xfrmd does not know this request yet"));
+    return r->h->nlmsg_type == XFRM_MSG_MIGRATE ? ENOPROTOOPT : EOPNOTSUPP;
+}

@@ -1,0 +1,124 @@
+#include <errno.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "crypto/alg.h"
+#include "netlink/verbs.h"
+
+// Tells an algorithm that does not exist here (ENOSYS) from a wrong key (EINVAL).
+static bool algs_known(const struct xfrm_sa *sa)
+{
+    return (!sa->aead.name[0] || alg_by_kernel(ALG_ENCR, sa->aead.name, 0, 0)) &&
+           (!sa->crypt.name[0] || alg_by_kernel(ALG_ENCR, sa->crypt.name, 0, 0)) &&
+           (!sa->auth.name[0] || alg_by_kernel(ALG_INTEG, sa->auth.name, 0, 0));
+}
+
+int verb_sa_put(struct request *r)
+{
+    struct xfrm_sa sa;
+    struct xfrm_api api = r->d->api;
+    bool add = r->h->nlmsg_type == XFRM_MSG_NEWSA;
+    err_t e = codec_sa_request_read(r->h, &sa, &r->why);
+    if (e == ERR_OK) {
+        e = add ? api.ops->sa_add(api.ctx, &sa, &r->why)
+                : api.ops->sa_update(api.ctx, &sa, &r->why);
+    }
+    bool known = e != ERR_ALGORITHM || algs_known(&sa);
+    wipe(&sa, sizeof sa);
+    return known ? verb_errno(r, e, ESRCH) : ENOSYS;
+}
+
+// Reads the identity of an existing SA.
+static int id_read(struct request *r, struct xfrm_sa_id *id)
+{
+    int error = verb_errno(r, codec_sa_id_read(r->h, id, &r->why), ESRCH);
+    if (error) return error;
+    bool by_spi =
+        id->proto == XFRM_PROTO_ESP || id->proto == XFRM_PROTO_AH || id->proto == XFRM_PROTO_COMP;
+    return by_spi ? 0 : EINVAL; // the kernel's Mobile IPv6 SAs have no SPI; there are none here
+}
+
+int verb_sa_del(struct request *r)
+{
+    struct xfrm_sa_id id;
+    int error = id_read(r, &id);
+    return error ? error : verb_errno(r, r->d->api.ops->sa_del(r->d->api.ctx, &id), ESRCH);
+}
+
+static int sa_reply(struct request *r, struct xfrm_sa *sa)
+{
+    alignas(8) uint8_t buf[MESSAGE_MAX];
+    struct message m = message_start(buf, sizeof buf, XFRM_MSG_NEWSA, verb_id(r));
+    codec_sa_write(&m, sa);
+    int error = verb_reply(r, &m);
+    wipe(buf, sizeof buf);
+    wipe(sa, sizeof *sa);
+    return error;
+}
+
+int verb_sa_get(struct request *r)
+{
+    struct xfrm_sa_id id;
+    struct xfrm_sa sa;
+    int error = id_read(r, &id);
+    if (!error) error = verb_errno(r, r->d->api.ops->sa_get(r->d->api.ctx, &id, &sa), ESRCH);
+    return error ? error : sa_reply(r, &sa);
+}
+
+int verb_sa_spi(struct request *r)
+{
+    struct xfrm_api api = r->d->api;
+    struct xfrm_sa like, sa;
+    uint32_t min, max;
+    err_t e = codec_spi_read(r->h, &like, &min, &max, &r->why);
+    if (e == ERR_OK) e = api.ops->sa_alloc_spi(api.ctx, &like, min, max, &sa, &r->why);
+    if (e == ERR_EXISTS) e = ERR_NOTFOUND; // the one SPI of the range is taken: none is free
+    return e == ERR_OK ? sa_reply(r, &sa) : verb_errno(r, e, ENOENT);
+}
+
+int verb_sa_flush(struct request *r)
+{
+    uint8_t proto;
+    err_t e = codec_sa_flush_read(r->h, &proto, &r->why);
+    if (e == ERR_OK) e = r->d->api.ops->sa_flush(r->d->api.ctx, proto);
+    return e == ERR_NOTFOUND ? 0 : verb_errno(r, e, ESRCH);
+}
+
+int verb_sa_expire(struct request *r)
+{
+    struct xfrm_sa sa = {0};
+    bool hard = false;
+    err_t e = codec_expire_read(r->h, &sa, &hard, &r->why);
+    struct xfrm_sa_id id = codec_sa_id(&sa);
+    if (e == ERR_OK) e = r->d->api.ops->sa_expire(r->d->api.ctx, &id, hard);
+    return verb_errno(r, e, ENOENT);
+}
+
+int verb_sa_ae_get(struct request *r)
+{
+    alignas(8) uint8_t buf[MESSAGE_MAX];
+    struct xfrm_sa sa = {0};
+    uint32_t flags = 0;
+    err_t e = codec_ae_read(r->h, &sa, &flags, &r->why);
+    struct xfrm_sa_id id = codec_sa_id(&sa);
+    if (e == ERR_OK) e = r->d->api.ops->sa_get(r->d->api.ctx, &id, &sa);
+    if (e != ERR_OK) return verb_errno(r, e, ESRCH);
+    struct message_id reply = {.seq = r->h->nlmsg_seq, .portid = r->h->nlmsg_pid};
+    struct message m = message_start(buf, sizeof buf, XFRM_MSG_NEWAE, reply);
+    codec_ae_write(&m, &sa, flags);
+    wipe(&sa, sizeof sa);
+    return verb_reply(r, &m);
+}
+
+int verb_sa_info(struct request *r)
+{
+    alignas(8) uint8_t buf[MESSAGE_MAX];
+    struct xfrm_counts counts = {0};
+    uint32_t flags;
+    err_t e = codec_info_get_read(r->h, &flags, &r->why);
+    if (e == ERR_OK) e = r->d->api.ops->counts(r->d->api.ctx, &counts);
+    if (e != ERR_OK) return verb_errno(r, e, ENOENT);
+    struct message m = message_start(buf, sizeof buf, XFRM_MSG_NEWSADINFO, verb_id(r));
+    codec_sadinfo_write(&m, &counts, flags);
+    return verb_reply(r, &m);
+}

@@ -1,0 +1,57 @@
+// wire.h - how NETLINK_XFRM travels over pavise-xfrmd's Unix SOCK_SEQPACKET socket.
+//
+// A datagram is what a netlink socket would carry: one or more whole messages, no prefix. What a
+// program says to its own kernel by bind() and setsockopt() has no message of its own; it is sent
+// as one, of a type that netlink reserves and the kernel ignores (below NLMSG_MIN_TYPE):
+//
+//   client -> server   WIRE_HELLO  port id, groups, options: all of them, each time one changes.
+//                                  The first datagram of a connection, and with NLM_F_ACK answered
+//                                  by NLMSG_ERROR like any request (0, or -EPERM and then the end).
+//   server -> client   NLMSG_OVERRUN  messages for this client were dropped: what a netlink socket
+//                                  reports once as ENOBUFS.
+//
+// The server answers on the connection the request came from, whatever its nlmsg_pid.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <linux/netlink.h>
+
+#define WIRE_HELLO 14
+#define WIRE_DATAGRAM_MAX 65536 // bytes; a request is far smaller
+
+enum wire_options { WIRE_EXT_ACK = 1, WIRE_CAP_ACK = 2 }; // NETLINK_EXT_ACK, NETLINK_CAP_ACK
+
+struct wire_hello {
+    struct nlmsghdr h;
+    uint32_t portid;  // what getsockname() shows; answers carry it as nlmsg_pid
+    uint32_t groups;  // bit n - 1: XFRMNLGRP_* n
+    uint32_t options; // enum wire_options
+};
+
+static inline struct wire_hello wire_hello(uint32_t portid, uint32_t groups, uint32_t options)
+{
+    return (struct wire_hello){
+        .h = {.nlmsg_len = sizeof(struct wire_hello),
+              .nlmsg_type = WIRE_HELLO,
+              .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+        .portid = portid,
+        .groups = groups,
+        .options = options,
+    };
+}
+
+// "@name" to an abstract address. Returns its length, 0 if the name is not one.
+static inline socklen_t wire_address(const char *name, struct sockaddr_un *out)
+{
+    size_t n = strlen(name);
+    memset(out, 0, sizeof *out);
+    if (n < 2 || name[0] != '@' || n > sizeof out->sun_path) return 0;
+    out->sun_family = AF_UNIX;
+    memcpy(out->sun_path + 1, name + 1, n - 1);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+}
