@@ -13,6 +13,7 @@
 #define CONF_PROPOSALS_MAX 32
 #define CONF_TRANSFORMS_MAX 40
 #define CONF_LIST_MAX 32
+#define CONF_REPLAY_MAX 4096 // packets of the largest replay window
 
 // One proposal string, e.g. "aes256gcm16-prfsha384-ecp384".
 struct conf_proposal {
@@ -28,10 +29,10 @@ struct conf_proposals {
 
 // local_addrs / remote_addrs: one entry.
 struct conf_host {
-    bool any;       // %any, %any4, %any6 (family set for the latter two; AF_UNSPEC otherwise)
+    bool any; // %any, %any4, %any6 (family set for the latter two; AF_UNSPEC otherwise)
     uint16_t family;
-    ip_t lo, hi;    // one address (lo == hi), a prefix or a range
-    char *name;     // a DNS name to resolve when needed; else NULL
+    ip_t lo, hi; // one address (lo == hi), a prefix or a range
+    char *name;  // a DNS name to resolve when needed; else NULL
 };
 
 enum conf_auth { CONF_AUTH_PSK = 1, CONF_AUTH_PUBKEY };
@@ -69,8 +70,8 @@ struct conf_child {
     uint32_t replay_window;
     uint32_t mark_in, mark_in_mask, mark_out, mark_out_mask;
     uint32_t if_id_in, if_id_out;
-    bool policies;     // install policies (default yes)
-    char *updown;      // script, or NULL
+    bool policies; // install policies (default yes)
+    char *updown;  // script, or NULL
     bool hostaccess;
     bool copy_df, copy_ecn;
     bool sha256_96;
@@ -89,7 +90,7 @@ struct conf_conn {
     uint64_t dpd_delay_s; // 0 = no dead-peer detection of our own
     uint32_t keyingtries; // 0 = for ever
     enum conf_unique unique;
-    bool encap;           // force UDP encapsulation
+    bool encap; // force UDP encapsulation
     uint32_t if_id_in, if_id_out;
     unsigned child_n;
     struct conf_child *child;
@@ -136,7 +137,8 @@ struct conf_issues {
 
 // Reads a file (includes followed) and reports every mistake, not only the first. *out is set only
 // if there was no error (warnings are fine): nothing is ever half-loaded.
-// Errors: ERR_SYNTAX (see issues), ERR_NOTFOUND / ERR_PERMISSION (an issue names the file), ERR_NOMEM.
+// Errors: ERR_SYNTAX (see issues), ERR_NOTFOUND / ERR_PERMISSION (an issue names the file),
+// ERR_NOMEM.
 err_t config_load(const char *path, struct config **out, struct conf_issues *issues);
 // The same for text in memory (tests, fuzzing); includes are refused.
 err_t config_load_text(const char *name, span_t text, struct config **out,

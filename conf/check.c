@@ -1,0 +1,240 @@
+#include "conf/check.h"
+
+#include <string.h>
+
+#include "conf/issue.h"
+
+#define PAIRS_MAX 2000000UL // children compared with one another: some 2000 children
+
+// ---- lifetimes ----
+
+struct limit {
+    const char *rekey, *life, *spread;
+    uint64_t rekey_v, life_v, spread_v;
+};
+
+static void check_limit(struct load *ld, const struct node *n, const struct limit *l)
+{
+    if (l->rekey_v && l->life_v && l->life_v <= l->rekey_v) {
+        const char *which = schema_written(ld, n, l->life) ? l->life : l->rekey;
+        issue_error(ld->issues, schema_place(ld, n, which), which,
+                    "%s (%llu) must be greater than %s (%llu%s), or nothing is ever rekeyed",
+                    l->life, (unsigned long long)l->life_v, l->rekey,
+                    (unsigned long long)l->rekey_v,
+                    schema_written(ld, n, l->rekey) ? "" : ", the default");
+        issue_hint(ld->issues, "leave %s out: it becomes %s + 10 %%", l->life, l->rekey);
+        return;
+    }
+    if (l->rekey_v == 0 || l->spread_v < l->rekey_v) return;
+    const char *which = schema_written(ld, n, l->spread) ? l->spread : l->rekey;
+    issue_warn(ld->issues, schema_place(ld, n, which), which,
+               "%s (%llu) is not less than %s (%llu): rekeying could begin at once", l->spread,
+               (unsigned long long)l->spread_v, l->rekey, (unsigned long long)l->rekey_v);
+    issue_hint(ld->issues, "leave %s out", l->spread);
+}
+
+static void check_child_limits(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    check_limit(
+        ld, n,
+        &(struct limit){"rekey_time", "life_time", "rand_time", c->rekey_s, c->life_s, c->rand_s});
+    check_limit(ld, n,
+                &(struct limit){"rekey_bytes", "life_bytes", "rand_bytes", c->rekey_bytes,
+                                c->life_bytes, c->rand_bytes});
+    check_limit(ld, n,
+                &(struct limit){"rekey_packets", "life_packets", "rand_packets", c->rekey_packets,
+                                c->life_packets, c->rand_packets});
+}
+
+static void check_conn_times(struct load *ld, const struct node *n, const struct conf_conn *c)
+{
+    check_limit(ld, n,
+                &(struct limit){"rekey_time", "over_time", "rand_time", c->rekey_s, 0, c->rand_s});
+}
+
+// ---- children ----
+
+static bool is_shunt(const struct conf_child *c)
+{
+    return c->mode == CONF_PASS || c->mode == CONF_DROP;
+}
+
+static void check_transport(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    if (c->mode != CONF_TRANSPORT) return;
+    for (unsigned i = 0; i < c->local_n; i++) {
+        if (c->local_ts[i].dynamic || ip_eq(&c->local_ts[i].lo, &c->local_ts[i].hi)) continue;
+        issue_warn(ld->issues, schema_place(ld, n, "local_ts"), "local_ts",
+                   "transport mode protects two hosts, not networks");
+        issue_hint(ld->issues, "leave local_ts and remote_ts out, or write mode = tunnel");
+        return;
+    }
+}
+
+static void check_shunt(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    if (!is_shunt(c)) return;
+    if (c->start_action == CONF_START || c->start_action == CONF_TRAP_START) {
+        issue_error(ld->issues, schema_place(ld, n, "start_action"), "start_action",
+                    "a child that passes or drops packets cannot be started");
+        issue_hint(ld->issues, "write start_action = trap");
+    }
+}
+
+// ---- secrets ----
+
+static bool owner_fits(const struct id *owner, const struct id *id)
+{
+    return id_match(owner, id) || id_match(id, owner);
+}
+
+static bool psk_fits(const struct conf_psk *psk, const struct conf_conn *c)
+{
+    bool exact = c->remote.id_given && c->remote.id.type != ID_ANY;
+    if (psk->owner_n == 0 || !exact) return true;
+    for (unsigned i = 0; i < psk->owner_n; i++) {
+        if (owner_fits(&psk->owner[i], &c->remote.id)) return true;
+        if (c->local.id_given && owner_fits(&psk->owner[i], &c->local.id)) return true;
+    }
+    return false;
+}
+
+static void check_secret(struct load *ld, const struct origin *o, const struct conf_conn *c)
+{
+    if (!o->remote || !o->local || c->local.auth != CONF_AUTH_PSK) return;
+    for (unsigned i = 0; i < ld->out->psk_n; i++) {
+        if (psk_fits(&ld->out->psk[i], c)) return;
+    }
+    char id[ID_TEXT_MAX];
+    const struct setting *s = schema_written(ld, o->remote, "id");
+    issue_error(ld->issues, s ? value_place(&s->value, 0) : o->conn->at,
+                s ? s->value.text : c->name, "connection '%s' has no secret", c->name);
+    if (s) {
+        issue_hint(ld->issues, "write secrets { ike-%s { id = %s  and  secret = \"...\" } }",
+                   c->name, id_show(&c->remote.id, id));
+        return;
+    }
+    issue_hint(ld->issues, "write secrets { ike-%s { secret = \"...\" } }", c->name);
+}
+
+// ---- two children for the same packets ----
+
+struct placed_child {
+    const struct conf_conn *conn;
+    const struct conf_child *child;
+    const struct node *node;
+};
+
+static bool ranges_meet(const struct conf_ts *a, const struct conf_ts *b)
+{
+    if (a->dynamic || b->dynamic || a->lo.family != b->lo.family) return false;
+    if (ip_cmp(&a->lo, &b->hi) > 0 || ip_cmp(&b->lo, &a->hi) > 0) return false;
+    if (a->proto && b->proto && a->proto != b->proto) return false;
+    return a->port_lo <= b->port_hi && b->port_lo <= a->port_hi;
+}
+
+// One inside the other is well defined: the narrower policy has the better priority.
+static bool contains(const struct conf_ts *a, const struct conf_ts *b)
+{
+    return ip_cmp(&a->lo, &b->lo) <= 0 && ip_cmp(&a->hi, &b->hi) >= 0 &&
+           (a->proto == 0 || a->proto == b->proto) && a->port_lo <= b->port_lo &&
+           a->port_hi >= b->port_hi;
+}
+
+static bool same_ts(const struct conf_ts *a, const struct conf_ts *b)
+{
+    return contains(a, b) && contains(b, a);
+}
+
+static bool fight(const struct conf_ts *la, const struct conf_ts *ra, const struct conf_ts *lb,
+                  const struct conf_ts *rb)
+{
+    if (!ranges_meet(la, lb) || !ranges_meet(ra, rb)) return false;
+    if (same_ts(la, lb) && same_ts(ra, rb)) return true;
+    bool nested = (contains(la, lb) && contains(ra, rb)) || (contains(lb, la) && contains(rb, ra));
+    return !nested;
+}
+
+static bool children_fight(const struct conf_child *a, const struct conf_child *b)
+{
+    if (!a->policies || !b->policies || a->priority != b->priority) return false;
+    if (a->mark_out != b->mark_out || a->mark_out_mask != b->mark_out_mask) return false;
+    if (a->if_id_out != b->if_id_out) return false;
+    for (unsigned i = 0; i < a->local_n * a->remote_n; i++) {
+        for (unsigned k = 0; k < b->local_n * b->remote_n; k++) {
+            if (fight(&a->local_ts[i / a->remote_n], &a->remote_ts[i % a->remote_n],
+                      &b->local_ts[k / b->remote_n], &b->remote_ts[k % b->remote_n])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void warn_fight(struct load *ld, const struct placed_child *a, const struct placed_child *b)
+{
+    issue_warn(ld->issues, b->node->at, b->child->name,
+               "'%s' and '%s' (connection '%s') want the same packets", b->child->name,
+               a->child->name, a->conn->name);
+    issue_hint(ld->issues, "make their local_ts or remote_ts differ, or give one a priority");
+}
+
+static void warn_same_name(struct load *ld, const struct placed_child *a,
+                           const struct placed_child *b)
+{
+    issue_warn(ld->issues, b->node->at, b->child->name,
+               "connection '%s' has a child '%s' too; 'pavise up %s' means the first",
+               a->conn->name, b->child->name, b->child->name);
+    issue_hint(ld->issues, "give every child a name of its own");
+}
+
+static size_t gather(struct load *ld, struct placed_child *all)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < ld->out->conn_n; i++) {
+        const struct conf_conn *c = &ld->out->conn[i];
+        for (unsigned k = 0; k < c->child_n; k++) {
+            if (all) all[n] = (struct placed_child){c, &c->child[k], ld->origin[i].child[k]};
+            n++;
+        }
+    }
+    return n;
+}
+
+static void check_pairs(struct load *ld)
+{
+    size_t n = gather(ld, NULL), pairs = 0;
+    struct placed_child *all = arena_array(&ld->tree->arena, n, sizeof *all);
+    if (!all) return;
+    (void)gather(ld, all);
+    for (size_t b = 0; b < n; b++) {
+        bool named = false, fought = false;
+        for (size_t a = 0; a < b && pairs < PAIRS_MAX; a++, pairs++) {
+            bool same = !named && strcmp(all[a].child->name, all[b].child->name) == 0;
+            bool meet = !fought && children_fight(all[a].child, all[b].child);
+            if (same) warn_same_name(ld, &all[a], &all[b]);
+            if (meet) warn_fight(ld, &all[a], &all[b]);
+            named |= same;
+            fought |= meet;
+        }
+    }
+}
+
+static void check_conn(struct load *ld, unsigned i)
+{
+    const struct conf_conn *c = &ld->out->conn[i];
+    const struct origin *o = &ld->origin[i];
+    check_conn_times(ld, o->conn, c);
+    check_secret(ld, o, c);
+    for (unsigned k = 0; k < c->child_n; k++) {
+        check_child_limits(ld, o->child[k], &c->child[k]);
+        check_transport(ld, o->child[k], &c->child[k]);
+        check_shunt(ld, o->child[k], &c->child[k]);
+    }
+}
+
+void check_all(struct load *ld)
+{
+    for (unsigned i = 0; i < ld->out->conn_n; i++) check_conn(ld, i);
+    check_pairs(ld);
+}

@@ -1,0 +1,94 @@
+#include "conf/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/check.h"
+#include "conf/inherit.h"
+#include "conf/issue.h"
+#include "conf/parse.h"
+#include "conf/top.h"
+
+#define CONFIG_ARENA_MAX (2UL * 1024UL * 1024UL * 1024UL) // bytes: some 60000 connections
+
+static err_t type_tree(struct tree *t, struct config *c, struct conf_issues *issues)
+{
+    struct load ld = {.tree = t, .issues = issues, .out = c};
+    top_read(&ld);
+    if (ld.nomem) return ERR_NOMEM;
+    check_all(&ld);
+    return ld.nomem ? ERR_NOMEM : ERR_OK;
+}
+
+// Text is in the tree: inherit, type, check. Without balanced braces nothing behind them is judged.
+static err_t finish(struct parser *p, struct config *c)
+{
+    if (p->unbalanced) return ERR_SYNTAX;
+    TRY(inherit_all(p->tree, p->issues));
+    TRY(type_tree(p->tree, c, p->issues));
+    return p->issues->errors ? ERR_SYNTAX : ERR_OK;
+}
+
+static err_t load_into(struct parser *p, const char *path, span_t text, struct config *c)
+{
+    TRY(p->may_include ? parse_file(p, path) : parse_text(p, path, text));
+    return finish(p, c);
+}
+
+static void say_limit(struct conf_issues *issues, const char *path, err_t e)
+{
+    if (issues->errors || e == ERR_OK) return;
+    struct source whole = {.name = path};
+    issue_error(issues, (struct place){&whole, 0}, path, "cannot load %s: %s", path, err_text(e));
+    issue_hint(issues, "split the configuration, or use ranges and fewer connections");
+}
+
+static err_t load(struct parser *p, const char *path, span_t text, struct config **out)
+{
+    struct tree tree;
+    struct config *c = calloc(1, sizeof *c);
+    if (!c) return ERR_NOMEM;
+    c->arena.limit = CONFIG_ARENA_MAX;
+    err_t e = tree_init(&tree);
+    if (e == ERR_OK) {
+        p->tree = &tree;
+        e = load_into(p, path, text, c);
+        say_limit(p->issues, path, e);
+        tree_done(&tree);
+    }
+    issue_sort(p->issues);
+    if (e != ERR_OK) {
+        config_free(c);
+        return e;
+    }
+    *out = c;
+    return ERR_OK;
+}
+
+err_t config_load(const char *path, struct config **out, struct conf_issues *issues)
+{
+    struct parser p = {.issues = issues, .may_include = true};
+    return load(&p, path, span(NULL, 0), out);
+}
+
+err_t config_load_text(const char *name, span_t text, struct config **out,
+                       struct conf_issues *issues)
+{
+    struct parser p = {.issues = issues};
+    return load(&p, name, text, out);
+}
+
+void config_free(struct config *c)
+{
+    if (!c) return;
+    arena_done(&c->arena); // wipes
+    free(c);
+}
+
+const struct conf_conn *config_conn(const struct config *c, const char *name)
+{
+    for (unsigned i = 0; i < c->conn_n; i++) {
+        if (strcmp(c->conn[i].name, name) == 0) return &c->conn[i];
+    }
+    return NULL;
+}

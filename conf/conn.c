@@ -1,0 +1,164 @@
+#include "conf/conn.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "conf/child.h"
+#include "conf/host.h"
+#include "conf/issue.h"
+#include "conf/proposal.h"
+#include "conf/side.h"
+#include "conf/value.h"
+
+static const struct word uniques[] = {{"no", CONF_UNIQUE_NO, NULL},
+                                      {"never", CONF_UNIQUE_NEVER, NULL},
+                                      {"keep", CONF_UNIQUE_KEEP, NULL},
+                                      {"replace", CONF_UNIQUE_REPLACE, NULL},
+                                      {0}};
+
+// "0 accepts both versions": we speak the one that is left.
+static void set_version(const struct arg *a)
+{
+    if (strcmp(a->v->text, "2") == 0) return;
+    struct place at = value_place(a->v, 0);
+    if (strcmp(a->v->text, "0") == 0) {
+        issue_warn(a->ld->issues, at, a->v->text, "only IKEv2 is spoken, never IKEv1");
+        issue_hint(a->ld->issues, "write version = 2");
+        return;
+    }
+    bool one = strcmp(a->v->text, "1") == 0;
+    issue_error(a->ld->issues, at, a->v->text,
+                one ? "IKEv1 is not supported; it is obsolete (RFC 9395)"
+                    : "'%s' is not a version of IKE",
+                a->v->text);
+    value_hint(a, "write version = 2");
+}
+
+#define NO_MEDIATION "mediation is not supported"
+#define NO_PPK "postquantum pre-shared keys (RFC 8784) are not supported yet"
+#define NO_VIPS "virtual IP addresses are not supported yet"
+
+// clang-format off: tables keep their columns
+static const struct key conn_keys[] = {
+    {.name = "version", .set = set_version, .to = 0},
+    {.name = "local_addrs", .set = set_local_addrs, .to = 0, .dflt = "%any"},
+    {.name = "remote_addrs", .set = set_remote_addrs, .to = 0, .dflt = "%any"},
+    KEY("local_port", set_port, conf_conn, local_port, "500"),
+    KEY("remote_port", set_port, conf_conn, remote_port, "500"),
+    KEY("proposals", set_ike_proposals, conf_conn, ike, "default"),
+    KEY("rekey_time", set_time, conf_conn, rekey_s, NULL),
+    KEY("reauth_time", set_time, conf_conn, reauth_s, NULL),
+    KEY("over_time", set_time, conf_conn, over_s, NULL),
+    KEY("rand_time", set_time, conf_conn, rand_s, NULL),
+    KEY("dpd_delay", set_time, conf_conn, dpd_delay_s, "0"),
+    KEY("keyingtries", set_number, conf_conn, keyingtries, "1"),
+    KEY_WORD("unique", uniques, conf_conn, unique, "no"),
+    KEY("encap", set_yes_no, conf_conn, encap, "no"),
+    KEY("if_id_in", set_if_id, conf_conn, if_id_in, "0"),
+    KEY("if_id_out", set_if_id, conf_conn, if_id_out, "0"),
+    KEY_NOT("vips", NULL, NO_VIPS),
+    KEY_NOT("pools", NULL, NO_VIPS),
+    KEY_NOT("aggressive", "no", "aggressive mode belongs to IKEv1, which is not supported"),
+    KEY_NOT("pull", "yes", "push mode belongs to IKEv1, which is not supported"),
+    KEY_NOT("dscp", "000000 0", "the DSCP field of IKE packets cannot be set yet"),
+    KEY_NOT("mobike", "no", "MOBIKE is not supported yet"),
+    {.name = "dpd_timeout",
+     .fine = "0 0s",
+     .mild = "*",
+     .note = "dpd_timeout has no effect on IKEv2: retransmission decides when a peer is dead"},
+    {
+        .name = "fragmentation",
+        .fine = "no",
+        .mild = "yes accept",
+        .note = "IKE fragmentation is not supported yet: large IKE messages are left to IP",
+    },
+    KEY_NOT("childless", "allow never", "childless initiation is not supported yet"),
+    {.name = "send_certreq",
+     .fine = "no",
+     .mild = "yes",
+     .note = "there are no certificates yet that could be asked for"},
+    KEY_NOT("send_cert", "ifasked never", "certificates are not supported yet"),
+    KEY_NOT("ocsp", "reply never", "certificates are not supported yet"),
+    KEY_NOT("ppk_id", NULL, NO_PPK),
+    KEY_NOT("ppk_required", "no", NO_PPK),
+    KEY_NOT("mediation", "no", NO_MEDIATION),
+    KEY_NOT("mediated_by", NULL, NO_MEDIATION),
+    KEY_NOT("mediation_peer", NULL, NO_MEDIATION),
+    {0},
+};
+
+static const struct inside conn_inside[] = {
+    {"local*", side_read_local, &schema_local, NULL},
+    {"remote*", side_read_remote, &schema_remote, NULL},
+    {"children", child_read_all, &schema_children, NULL},
+    {0},
+};
+// clang-format on
+
+const struct schema schema_conn = {"connection", "connections.<conn>", conn_keys, conn_inside};
+
+static const struct inside any_conn[] = {{.name = "*", .schema = &schema_conn}, {0}};
+static const struct key no_keys[] = {{0}};
+const struct schema schema_conns = {"section 'connections'", "connections", no_keys, any_conn};
+
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+// strongSwan's defaults of the IKE SA's times depend on one another.
+static void times_complete(struct conf_conn *c)
+{
+    if (c->rekey_s == TIME_UNSET) c->rekey_s = c->reauth_s == TIME_UNSET ? 4 * 3600 : 0;
+    if (c->reauth_s == TIME_UNSET) c->reauth_s = 0;
+    uint64_t most = longer(c->rekey_s, c->reauth_s);
+    if (c->over_s == TIME_UNSET) c->over_s = most / 10;
+    if (c->rand_s == TIME_UNSET) c->rand_s = c->over_s < most / 2 ? c->over_s : most / 2;
+}
+
+// A connection's if_id counts where a child has none.
+static void children_complete(struct conf_conn *c)
+{
+    for (unsigned i = 0; i < c->child_n; i++) {
+        if (c->child[i].if_id_in == 0) c->child[i].if_id_in = c->if_id_in;
+        if (c->child[i].if_id_out == 0) c->child[i].if_id_out = c->if_id_out;
+    }
+}
+
+static void side_missing(struct load *ld, const struct node *n, const char *side)
+{
+    issue_error(ld->issues, n->at, n->name, "connection '%s' has no %s section", n->name, side);
+    issue_hint(ld->issues, "write %s { auth = psk } in it", side);
+}
+
+static void conn_read(struct load *ld, const struct node *n, struct conf_conn *c)
+{
+    struct origin *o = &ld->origin[c - ld->out->conn];
+    o->conn = n;
+    c->rekey_s = c->reauth_s = c->over_s = c->rand_s = TIME_UNSET;
+    schema_read(ld, &schema_conn, n, c);
+    if (!o->local) side_missing(ld, n, "local");
+    if (!o->remote) side_missing(ld, n, "remote");
+    times_complete(c);
+    children_complete(c);
+    c->name = arena_str(&ld->out->arena, n->name, strlen(n->name));
+    if (!c->name) ld->nomem = true;
+}
+
+void conn_read_all(struct load *ld, const struct node *n, void *config)
+{
+    struct config *out = config;
+    unsigned count = 0;
+    struct node empty = {.name = n->name, .at = n->at, .settings = n->settings};
+    schema_read(ld, &schema_conns, &empty, out); // no setting may stand here
+    for (const struct node *sub = n->subs; sub; sub = sub->next) count++;
+    out->conn = arena_array(&out->arena, count, sizeof *out->conn);
+    ld->origin = arena_array(&ld->tree->arena, count, sizeof *ld->origin);
+    if (!out->conn || !ld->origin) {
+        ld->nomem = true;
+        return;
+    }
+    for (const struct node *sub = n->subs; sub; sub = sub->next) {
+        conn_read(ld, sub, &out->conn[out->conn_n++]);
+    }
+}

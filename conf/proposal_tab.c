@@ -1,0 +1,77 @@
+#include "conf/proposal_tab.h"
+
+#include <stddef.h>
+
+#define KEY_EXCHANGES "x25519-ecp256-ecp384-ecp521-modp3072-modp4096-modp2048"
+
+// Every one of these is fine today (RFC 8247); the order is preference.
+const char *const proposal_ike_default[] = {
+    "aes256gcm16-aes192gcm16-aes128gcm16-chacha20poly1305-prfsha256-prfsha384-"
+    "prfsha512-" KEY_EXCHANGES,
+    "aes256-aes192-aes128-sha256-sha384-sha512-prfsha256-prfsha384-prfsha512-" KEY_EXCHANGES,
+    NULL,
+};
+
+// No key exchange: the first CHILD_SA uses the IKE_SA's, a rekeying only if a group is named.
+const char *const proposal_esp_default[] = {
+    "aes256gcm16-aes192gcm16-aes128gcm16-chacha20poly1305-noesn",
+    "aes256-aes192-aes128-sha256-sha384-sha512-noesn",
+    NULL,
+};
+
+#define OLD "is too weak to be used (RFC 8247)"
+#define LATER "is not supported yet"
+
+const struct proposal_unknown proposal_unknowns[] = {
+    {"des", OLD},
+    {"3des", OLD},
+    {"blowfish*", OLD},
+    {"cast128", OLD},
+    {"serpent*", OLD},
+    {"twofish*", OLD},
+    {"md5*", OLD},
+    {"prfmd5", OLD},
+    {"modp768", OLD},
+    {"modp1024*", OLD},
+    {"modp1536", OLD},
+    {"modp2048s*", OLD},
+    {"ecp192", OLD},
+    {"ecp224", OLD},
+    {"ecp224bp", OLD},
+    {"sha1_160", OLD},
+    {"sha256_96", "is a draft's truncation that no standard kept"},
+    {"aes128ccm*", LATER},
+    {"aes192ccm*", LATER},
+    {"aes256ccm*", LATER},
+    {"aes128ctr", LATER},
+    {"aes192ctr", LATER},
+    {"aes256ctr", LATER},
+    {"aes128gmac", LATER},
+    {"aes192gmac", LATER},
+    {"aes256gmac", LATER},
+    {"camellia*", LATER},
+    {"aesxcbc", LATER},
+    {"aescmac", LATER},
+    {"prfaesxcbc", LATER},
+    {"prfaescmac", LATER},
+    {"ecp256bp", LATER},
+    {"ecp384bp", LATER},
+    {"ecp512bp", LATER},
+    {"x448", LATER},
+    {"curve448", LATER},
+    {"modp6144", LATER},
+    {"modp8192", LATER},
+    {"mlkem*", LATER},
+    {"kyber*", "was replaced by ML-KEM"},
+    {"frodo*", LATER},
+    {"newhope*", "was never standardised"},
+    {"ntru*", "was never standardised"},
+    {"ke1_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
+    {"ke2_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
+    {"ke3_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
+    {"ke4_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
+    {"ke5_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
+    {"ke6_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
+    {"ke7_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
+    {NULL, NULL},
+};

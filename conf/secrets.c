@@ -1,0 +1,144 @@
+#include "conf/secrets.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "base/text.h"
+#include "conf/issue.h"
+#include "conf/value.h"
+
+#define SHORT_SECRET 8 // bytes; below, guessing takes minutes (rfc7296 2.15)
+
+static void bad_secret(const struct arg *a, const char *what, const char *hint)
+{
+    issue_error(a->ld->issues, value_place(a->v, 0), a->key->name, "%s", what);
+    issue_hint(a->ld->issues, "%s", hint);
+}
+
+static void keep_secret(const struct arg *a, const void *bytes, size_t n)
+{
+    struct conf_psk *psk = a->to;
+    span_t copy = arena_copy(&a->ld->out->arena, span(bytes, n));
+    if (!copy.at) a->ld->nomem = true;
+    psk->secret = copy;
+    if (n >= SHORT_SECRET) return;
+    issue_warn(a->ld->issues, value_place(a->v, 0), a->key->name,
+               "a secret of %zu bytes is easily guessed", n);
+    issue_hint(a->ld->issues, "make one with: openssl rand -base64 32");
+}
+
+// Text, 0x and hex digits, or 0s and base64.
+static void set_secret(const struct arg *a)
+{
+    const char *s = a->v->text;
+    uint8_t raw[SECRET_MAX];
+    size_t n = sizeof raw;
+    bool hex = strncmp(s, "0x", 2) == 0 || strncmp(s, "0X", 2) == 0;
+    bool base64 = strncmp(s, "0s", 2) == 0 || strncmp(s, "0S", 2) == 0;
+    if (a->v->len > 2 * SECRET_MAX) {
+        bad_secret(a, "this secret is too long", "64 bytes are more than enough");
+        return;
+    }
+    err_t e = hex                       ? hex_read(s + 2, a->v->len - 2, raw, &n)
+              : base64                  ? base64_read(s + 2, a->v->len - 2, raw, &n)
+              : a->v->len <= SECRET_MAX ? ERR_OK
+                                        : ERR_SPACE;
+    if (e == ERR_OK && (hex || base64) && n == 0) e = ERR_SYNTAX;
+    if (e == ERR_OK) {
+        keep_secret(a, hex || base64 ? raw : (const uint8_t *)s, hex || base64 ? n : a->v->len);
+    } else if (e == ERR_SPACE) {
+        bad_secret(a, "this secret is too long", "64 bytes are more than enough");
+    } else if (hex) {
+        bad_secret(a, "a secret that begins with 0x must go on with an even number of hex digits",
+                   "if it is text, it cannot begin with 0x");
+    } else {
+        bad_secret(a, "a secret that begins with 0s must go on with base64",
+                   "if it is text, it cannot begin with 0s");
+    }
+    wipe(raw, sizeof raw);
+}
+
+static void set_owner(const struct arg *a)
+{
+    struct conf_psk *psk = a->to;
+    struct why why = {{0}};
+    struct place at = value_place(a->v, 0);
+    if (psk->owner_n == CONF_LIST_MAX) {
+        issue_error(a->ld->issues, at, a->v->text, "too many identities own this secret");
+        issue_hint(a->ld->issues, "at most %u; give others a secret of their own", CONF_LIST_MAX);
+        return;
+    }
+    if (id_parse(a->v->text, &psk->owner[psk->owner_n], &why) == ERR_OK) {
+        psk->owner_n++;
+        return;
+    }
+    issue_error(a->ld->issues, at, a->v->text, "'%s' is not an identity: %s", a->v->text,
+                why.text[0] ? why.text : "malformed");
+    value_hint(a, "an address, a host name, an e-mail address or \"@#hex\" for a key id");
+}
+
+// clang-format off: tables keep their columns
+static const struct key ike_keys[] = {
+    {.name = "secret", .set = set_secret, .to = 0},
+    {.name = "id*", .set = set_owner, .to = 0},
+    {0},
+};
+static const struct key other_keys[] = {KEY_NOT("secret", NULL, ""), KEY_NOT("id*", NULL, ""), {0}};
+static const struct key file_keys[] = {KEY_NOT("file", NULL, ""), KEY_NOT("secret", NULL, ""), {0}};
+static const struct key token_keys[] = {KEY_NOT("handle", NULL, ""),
+                                        KEY_NOT("slot", NULL, ""),
+                                        KEY_NOT("module", NULL, ""),
+                                        KEY_NOT("pin", NULL, ""),
+                                        {0}};
+// clang-format on
+
+const struct schema schema_ike_secret = {"secret", "secrets.ike<suffix>", ike_keys, NULL};
+static const struct schema schema_other = {"secret", "secrets", other_keys, NULL};
+static const struct schema schema_file = {"secret", "secrets", file_keys, NULL};
+static const struct schema schema_token = {"token", "secrets.token<suffix>", token_keys, NULL};
+
+static void ike_read(struct load *ld, const struct node *n, void *config)
+{
+    struct config *out = config;
+    struct conf_psk *psk = &out->psk[out->psk_n++];
+    schema_read(ld, &schema_ike_secret, n, psk);
+    psk->name = arena_str(&out->arena, n->name, strlen(n->name));
+    if (!psk->name) ld->nomem = true;
+    const struct setting *s = tree_setting(ld->tree, n, "secret");
+    if (psk->secret.len || (s && (s->value.len || s->value.bad))) return;
+    issue_error(ld->issues, s ? s->at : n->at, n->name, "'%s' has no secret", n->name);
+    issue_hint(ld->issues, "write secret = \"...\" in it");
+}
+
+#define NO_EAP "EAP and XAuth secrets are not supported yet"
+#define NO_KEYS "private keys are not supported yet; use auth = psk"
+static const struct inside secrets_inside[] = {
+    {"ike*", ike_read, &schema_ike_secret, NULL},
+    {"eap*", NULL, &schema_other, NO_EAP},
+    {"xauth*", NULL, &schema_other, NO_EAP},
+    {"ntlm*", NULL, &schema_other, NO_EAP},
+    {"ppk*", NULL, &schema_other, "postquantum pre-shared keys are not supported yet"},
+    {"private*", NULL, &schema_file, NO_KEYS},
+    {"rsa*", NULL, &schema_file, NO_KEYS},
+    {"ecdsa*", NULL, &schema_file, NO_KEYS},
+    {"pkcs8*", NULL, &schema_file, NO_KEYS},
+    {"pkcs12*", NULL, &schema_file, NO_KEYS},
+    {"token*", NULL, &schema_token, NO_KEYS},
+    {0},
+};
+static const struct key no_keys[] = {{0}};
+const struct schema schema_secrets = {"section 'secrets'", "secrets", no_keys, secrets_inside};
+
+void secrets_read(struct load *ld, const struct node *n, void *config)
+{
+    struct config *out = config;
+    unsigned count = 0;
+    for (const struct node *sub = n->subs; sub; sub = sub->next) count++;
+    out->psk = arena_array(&out->arena, count, sizeof *out->psk);
+    if (!out->psk) {
+        ld->nomem = true;
+        return;
+    }
+    schema_read(ld, &schema_secrets, n, out);
+}
