@@ -20,7 +20,12 @@
 #define XFRM_INF UINT64_MAX  // lifetime: no limit
 #define XFRM_REPLAY_MAX 4096 // packets of the largest replay window
 
-enum xfrm_proto { XFRM_PROTO_ESP = 50, XFRM_PROTO_AH = 51, XFRM_PROTO_COMP = 108, XFRM_PROTO_ANY = 255 };
+enum xfrm_proto {
+    XFRM_PROTO_ESP = 50,
+    XFRM_PROTO_AH = 51,
+    XFRM_PROTO_COMP = 108,
+    XFRM_PROTO_ANY = 255
+};
 enum xfrm_mode { XFRM_TRANSPORT = 0, XFRM_TUNNEL = 1, XFRM_BEET = 4 };
 enum xfrm_dir { XFRM_IN = 0, XFRM_OUT = 1, XFRM_FWD = 2, XFRM_DIRS = 3 };
 enum xfrm_action { XFRM_ALLOW = 0, XFRM_BLOCK = 1 };
@@ -50,8 +55,8 @@ struct xfrm_current {
 struct xfrm_alg {
     char name[XFRM_ALG_NAME_MAX];
     uint16_t key_bits;
-    uint16_t icv_bits;    // AEAD: tag; auth: truncation; 0 for ciphers
-    bool trunc_given;     // auth came as XFRMA_ALG_AUTH_TRUNC, not XFRMA_ALG_AUTH
+    uint16_t icv_bits; // AEAD: tag; auth: truncation; 0 for ciphers
+    bool trunc_given;  // auth came as XFRMA_ALG_AUTH_TRUNC, not XFRMA_ALG_AUTH
     uint8_t key[XFRM_KEY_MAX];
 };
 
@@ -86,9 +91,9 @@ struct xfrm_sa {
     uint8_t mode;    // enum xfrm_mode
     uint16_t family; // of the outer header
     uint32_t reqid;
-    uint32_t seq; // of the ACQUIRE or ALLOCSPI it answers
-    uint8_t flags;        // XFRM_STATE_* as in the kernel: NOECN 1, DECAP_DSCP 2, NOPMTUDISC 4, WILDRECV 8,
-                          // ICMP 16, AF_UNSPEC 32, ALIGN4 64, ESN 128
+    uint32_t seq;  // of the ACQUIRE or ALLOCSPI it answers
+    uint8_t flags; // XFRM_STATE_* as in the kernel: NOECN 1, DECAP_DSCP 2, NOPMTUDISC 4, WILDRECV
+                   // 8, ICMP 16, AF_UNSPEC 32, ALIGN4 64, ESN 128
     uint32_t extra_flags; // XFRM_SA_XFLAG_*: DONT_ENCAP_DSCP 1, OSEQ_MAY_WRAP 2
     struct xfrm_lifetime limit;
     struct xfrm_current current;
@@ -100,11 +105,11 @@ struct xfrm_sa {
     struct xfrm_mark output_mark; // set on the packet sent (XFRMA_SET_MARK)
     bool output_mark_mask_given;
     uint32_t if_id;
-    uint32_t tfcpad;       // bytes; 0 = none
+    uint32_t tfcpad; // bytes; 0 = none
     uint32_t nat_keepalive_s;
-    uint8_t dir;           // 0 = not given, 1 = in, 2 = out (XFRMA_SA_DIR)
-    uint32_t pcpu;         // XFRMA_SA_PCPU; UINT32_MAX = not given
-    bool larval;           // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
+    uint8_t dir;   // 0 = not given, 1 = in, 2 = out (XFRMA_SA_DIR)
+    uint32_t pcpu; // XFRMA_SA_PCPU; UINT32_MAX = not given
+    bool larval;   // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
 };
 #define XFRM_STATE_NOECN 1
 #define XFRM_STATE_DECAP_DSCP 2
@@ -157,18 +162,24 @@ enum xfrm_event_kind {
     XFRM_EV_ACQUIRE, // a packet needs an SA that is not there
     XFRM_EV_EXPIRE,  // soft or hard lifetime of an SA
     XFRM_EV_POLEXPIRE,
-    XFRM_EV_SA_NEW, XFRM_EV_SA_UPD, XFRM_EV_SA_DEL, XFRM_EV_SA_FLUSH,
-    XFRM_EV_POL_NEW, XFRM_EV_POL_UPD, XFRM_EV_POL_DEL, XFRM_EV_POL_FLUSH,
+    XFRM_EV_SA_NEW,
+    XFRM_EV_SA_UPD,
+    XFRM_EV_SA_DEL,
+    XFRM_EV_SA_FLUSH,
+    XFRM_EV_POL_NEW,
+    XFRM_EV_POL_UPD,
+    XFRM_EV_POL_DEL,
+    XFRM_EV_POL_FLUSH,
     XFRM_EV_MAPPING, // a peer behind NAT has moved (authenticated packets from elsewhere)
     XFRM_EV_AE,      // replay state
 };
 
 struct xfrm_event {
     enum xfrm_event_kind kind;
-    bool hard;                  // EXPIRE
-    uint8_t proto;              // SA_FLUSH
-    uint32_t portid, nlseq;     // who caused it (0 = the executor itself)
-    const struct xfrm_sa *sa;   // SA_*, EXPIRE, MAPPING
+    bool hard;                        // EXPIRE
+    uint8_t proto;                    // SA_FLUSH
+    uint32_t portid, nlseq;           // who caused it (0 = the executor itself)
+    const struct xfrm_sa *sa;         // SA_*, EXPIRE, MAPPING
     const struct xfrm_policy *policy; // POL_*, POLEXPIRE, ACQUIRE
     const struct xfrm_tmpl *tmpl;     // ACQUIRE: the template that found no SA
     struct xfrm_selector trigger;     // ACQUIRE: the packet
@@ -193,8 +204,9 @@ struct xfrm_counts { // GETSADINFO, GETSPDINFO
 struct xfrm_ops {
     err_t (*sa_alloc_spi)(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,
                           struct xfrm_sa *out, struct why *why);
-    err_t (*sa_add)(void *ctx, const struct xfrm_sa *sa, struct why *why);    // NEWSA
-    err_t (*sa_update)(void *ctx, const struct xfrm_sa *sa, struct why *why); // UPDSA: also completes a larval SA
+    err_t (*sa_add)(void *ctx, const struct xfrm_sa *sa, struct why *why); // NEWSA
+    err_t (*sa_update)(void *ctx, const struct xfrm_sa *sa,
+                       struct why *why); // UPDSA: also completes a larval SA
     err_t (*sa_get)(void *ctx, const struct xfrm_sa_id *id, struct xfrm_sa *out);
     err_t (*sa_del)(void *ctx, const struct xfrm_sa_id *id);
     err_t (*sa_flush)(void *ctx, uint8_t proto); // 0 or 255: all. ERR_NOTFOUND when there was none

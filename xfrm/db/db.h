@@ -24,8 +24,8 @@ uint64_t db_generation(const struct db *db);
 void db_changed(struct db *db); // control thread
 
 // Lookups of the packet path. Any RCU reader.
-static inline const struct policy *db_policy(const struct db *db, enum xfrm_dir dir, uint32_t mark,
-                                             const struct flow *f)
+static inline struct policy *db_policy(const struct db *db, enum xfrm_dir dir, uint32_t mark,
+                                       const struct flow *f)
 {
     return spd_find(db->spd, &(struct spd_ask){.dir = dir, .mark = mark}, f);
 }

@@ -19,10 +19,21 @@
 
 struct spd;
 
+// What the policies of one tuple have in common with a packet: its addresses cut to the prefix
+// lengths. Bytes only, so that it can be hashed and compared as it is.
+struct spd_net {
+    uint8_t dir, family, src_len, dst_len;
+    uint8_t src[16], dst[16];
+};
+// Fills in the addresses, cut to net's prefix lengths.
+void spd_net_cut(struct spd_net *net, const ip_t *src, const ip_t *dst);
+struct spd_net spd_net_of(const struct xfrm_selector *sel, uint8_t dir);
+
 struct policy {
     struct xfrm_policy conf;          // immutable; `current` is not kept here
     struct lane *lane[XFRM_TMPL_MAX]; // of each template; NULL for inbound directions
     uint64_t age;                     // order of arrival
+    struct spd_net net;               // what it is found by
     uint64_t use_time, used_mono;     // first match: wall seconds, monotonic ns (counter.h)
     // keeping, control thread
     uint64_t add_time, made_mono;
@@ -41,7 +52,9 @@ struct spd_ask {
     enum xfrm_dir dir;
     uint32_t mark, if_id;
 };
-const struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
+struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
+// Notes the first use. Any worker.
+void policy_touch(struct policy *p, uint64_t wall, uint64_t mono);
 // Does it say: pass in clear? (allow, and no template)
 static inline bool policy_is_bypass(const struct policy *p)
 {

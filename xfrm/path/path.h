@@ -33,10 +33,10 @@ struct exits {
 struct worker {
     struct db *db;
     struct pool *pool;
-    struct hold *hold;   // packets waiting for an SA
+    struct hold *hold; // packets waiting for an SA
     struct exits exits;
-    uint64_t now;        // monotonic ns of this burst
-    uint64_t wall;       // seconds since 1970 of this burst
+    uint64_t now;               // monotonic ns of this burst
+    uint64_t wall;              // seconds since 1970 of this burst
     uint64_t drops[DROP_COUNT]; // written by this worker only; read by others with relaxed loads
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
     bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
@@ -63,7 +63,7 @@ void path_in(struct worker *w, struct burst *b);  // ESP: at = ESP header, from/
 #define HOLD_MAX 256                     // packets in all
 #define HOLD_PER_POLICY 64               // packets of one policy
 #define HOLD_TIMEOUT (30 * NSEC_PER_SEC) // as the kernel's xfrm_acq_expires
-struct hold *hold_new(void); // NULL when out of memory
+struct hold *hold_new(void);             // NULL when out of memory
 void hold_free(struct hold *h, struct pool *pool);
 // Walks again those packets whose SA may be there now; drops those that have waited too long.
 // Call after the database has changed (db_generation) and about once a second.

@@ -7,8 +7,9 @@
 #include "base/addr.h"
 #include "xfrm/path/drop.h"
 
-#define BURST_MAX 64      // packets handled by one call of a stage
-#define PKT_HEADROOM 128  // bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up
+#define BURST_MAX 64 // packets handled by one call of a stage
+#define PKT_HEADROOM \
+    128 // bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up
 #define PKT_TAILROOM 320  // padding (255) + trailer 2 + ICV 32, rounded up
 #define PKT_DATA_MAX 9216 // largest packet taken from a port in one buffer
 
@@ -20,28 +21,28 @@ struct flow {
     ip_t src, dst;
     uint16_t sport, dport; // ICMP: type and code, as the kernel matches them
     uint8_t proto;
-    bool fragment;         // not the first fragment: ports unknown
+    bool fragment; // not the first fragment: ports unknown
     uint8_t tos, ttl;
 };
 
 // Owned by exactly one of: a port (receiving), a burst, the hold queue, the pool.
 struct pkt {
-    uint8_t *at;     // first byte of what the packet is now: inner IP, ESP header, ...
-    uint32_t len;    // bytes from `at`
-    uint8_t *room;   // start of its buffer
-    uint32_t size;   // bytes of the buffer
-    enum drop drop;  // set: later stages pass it by; the path's end counts and frees it
-    struct sa *sa;   // valid within the burst (RCU read side)
+    uint8_t *at;    // first byte of what the packet is now: inner IP, ESP header, ...
+    uint32_t len;   // bytes from `at`
+    uint8_t *room;  // start of its buffer
+    uint32_t size;  // bytes of the buffer
+    enum drop drop; // set: later stages pass it by; the path's end counts and frees it
+    struct sa *sa;  // valid within the burst (RCU read side)
     const struct policy *policy;
     struct flow flow;
-    uint64_t seq;    // full 64-bit sequence number
-    uint64_t born;   // monotonic ns; when it came in (hold timeout)
+    uint64_t seq;        // full 64-bit sequence number
+    uint64_t born;       // monotonic ns; when it came in (hold timeout)
     endpoint_t from, to; // outer addresses; port 0: raw ESP (IP protocol 50)
     uint8_t outer_tos;
-    bool udp;        // outer is ESP in UDP
-    bool held;       // taken over by the hold queue: no longer the burst's
+    bool udp;  // outer is ESP in UDP
+    bool held; // taken over by the hold queue: no longer the burst's
     uint32_t mark;
-    bool done;       // has left the path as it should (bypass, dummy packet): goes back to the pool
+    bool done; // has left the path as it should (bypass, dummy packet): goes back to the pool
 };
 
 struct burst {
@@ -57,5 +58,5 @@ bool flow_read(struct pkt *p);
 struct pool;
 struct pool *pool_new(unsigned count);
 void pool_free(struct pool *p);
-struct pkt *pool_take(struct pool *p);           // reset, at = room + PKT_HEADROOM; NULL when empty
+struct pkt *pool_take(struct pool *p); // reset, at = room + PKT_HEADROOM; NULL when empty
 void pool_give(struct pool *p, struct pkt *pkt);

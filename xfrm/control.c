@@ -1,0 +1,248 @@
+#include "xfrm/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "xfrm/control_part.h"
+#include "xfrm/db/counter.h"
+
+// How often SAs are looked at whose limits traffic can reach. Workers tell at once; this is for
+// the news that got lost in a full queue.
+#define WATCH_NS NSEC_PER_SEC
+// A need that another worker tells once more within this time is the same need.
+#define SAME_NEED_NS (CONTROL_ACQUIRE_S / 2 * NSEC_PER_SEC)
+
+// ---- being an RCU reader only while at work ----
+
+struct online online_enter(void)
+{
+    struct online o = {.was = rcu_read_ongoing() != 0};
+    if (!o.was) rcu_thread_online();
+    return o;
+}
+
+void online_done(struct online *o)
+{
+    if (!o->was) rcu_thread_offline();
+}
+
+// ---- clocks ----
+
+static uint64_t real_mono(void *ctx)
+{
+    (void)ctx;
+    return clock_mono();
+}
+
+static uint64_t real_wall(void *ctx)
+{
+    (void)ctx;
+    return clock_wall();
+}
+
+uint64_t control_mono(const struct control *c)
+{
+    return c->clock.mono(c->clock.ctx);
+}
+
+uint64_t control_wall(const struct control *c)
+{
+    return c->clock.wall(c->clock.ctx);
+}
+
+void control_set_clock(struct control *c, struct control_clock clock)
+{
+    c->clock = clock;
+}
+
+// ---- coming and going ----
+
+struct control *control_new(struct db *db, xfrm_event_fn *fn, void *ctx)
+{
+    struct control *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->db = db;
+    c->fn = fn;
+    c->ctx = ctx;
+    c->due = UINT64_MAX;
+    c->clock = (struct control_clock){.mono = real_mono, .wall = real_wall};
+    return c;
+}
+
+void control_free(struct control *c)
+{
+    free(c);
+}
+
+// ---- events ----
+
+void control_tell_sa(struct control *c, enum xfrm_event_kind kind, const struct sa *sa, bool hard)
+{
+    struct xfrm_sa x;
+    sa_snapshot(sa, &x);
+    c->fn(c->ctx, &(struct xfrm_event){.kind = kind, .hard = hard, .sa = &x});
+    wipe(&x, sizeof x); // it has the keys
+}
+
+void control_tell_policy(struct control *c, enum xfrm_event_kind kind, const struct policy *p,
+                         bool hard)
+{
+    struct xfrm_policy x;
+    policy_snapshot(p, &x);
+    c->fn(c->ctx, &(struct xfrm_event){.kind = kind, .hard = hard, .policy = &x});
+}
+
+// ---- lifetimes ----
+
+static uint64_t min64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void control_hurry(struct control *c, uint64_t at)
+{
+    c->due = min64(c->due, at);
+}
+
+uint64_t control_due(const struct control *c)
+{
+    return c->due;
+}
+
+static struct lifetime_age sa_age(const struct sa *sa)
+{
+    return (struct lifetime_age){sa->made_mono, count_get(&sa->used_mono)};
+}
+
+uint64_t control_sa_due(const struct control *c, const struct sa *sa)
+{
+    const struct xfrm_lifetime *l = &sa->conf->x.limit;
+    struct lifetime_age age = sa_age(sa);
+    uint64_t now = control_mono(c), due = lifetime_due(l, &age, now);
+    return lifetime_needs_watch(l) ? min64(due, now + WATCH_NS) : due;
+}
+
+// One SA against its lifetime; true if it is still there afterwards.
+static bool sa_review(struct control *c, struct sa *sa, uint64_t now)
+{
+    struct lifetime_age age = sa_age(sa);
+    enum lifetime life = lifetime_by_time(&sa->conf->x.limit, &age, now);
+    if (life == LIFETIME_HARD || sa_flag(&sa->dead)) {
+        control_tell_sa(c, XFRM_EV_EXPIRE, sa, true);
+        control_sa_remove(c, sa);
+        return false;
+    }
+    if (life == LIFETIME_SOFT) (void)sa_raise(&sa->dying);
+    if (sa_flag(&sa->dying) && !sa->soft_told) {
+        sa->soft_told = true;
+        control_tell_sa(c, XFRM_EV_EXPIRE, sa, false);
+    }
+    return true;
+}
+
+uint64_t control_policy_due(const struct control *c, const struct policy *p)
+{
+    const struct xfrm_lifetime *l = &p->conf.limit;
+    struct lifetime_age age = {p->made_mono, count_get(&p->used_mono)};
+    uint64_t now = control_mono(c), due = lifetime_due(l, &age, now);
+    bool waits_for_use = (l->soft_use_s || l->hard_use_s) && !age.used;
+    return waits_for_use ? min64(due, now + WATCH_NS) : due;
+}
+
+static bool policy_review(struct control *c, struct policy *p, uint64_t now)
+{
+    struct lifetime_age age = {p->made_mono, count_get(&p->used_mono)};
+    enum lifetime life = lifetime_by_time(&p->conf.limit, &age, now);
+    if (life == LIFETIME_HARD) {
+        control_tell_policy(c, XFRM_EV_POLEXPIRE, p, true);
+        control_policy_remove(c, p);
+        return false;
+    }
+    if (life == LIFETIME_SOFT && !p->soft_told) {
+        p->soft_told = true;
+        control_tell_policy(c, XFRM_EV_POLEXPIRE, p, false);
+    }
+    return true;
+}
+
+uint64_t control_tick(struct control *c)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    uint64_t now = control_mono(c), due = UINT64_MAX;
+    struct sa *sa, *next_sa;
+    struct policy *p, *next_p;
+
+    cds_list_for_each_entry_safe(sa, next_sa, sad_all(c->db->sad), all)
+    {
+        if (sa_review(c, sa, now)) due = min64(due, control_sa_due(c, sa));
+    }
+    cds_list_for_each_entry_safe(p, next_p, spd_all(c->db->spd), all)
+    {
+        if (policy_review(c, p, now)) due = min64(due, control_policy_due(c, p));
+    }
+    c->due = due;
+    return due;
+}
+
+// ---- what workers report ----
+
+static void on_acquire(struct control *c, const struct xfrm_event *ev)
+{
+    const struct xfrm_tmpl *t = ev->tmpl;
+    struct xfrm_sa want = {
+        .sel = ev->trigger,
+        .saddr = t->saddr,
+        .daddr = t->daddr,
+        .proto = t->proto,
+        .mode = t->mode,
+        .family = t->family,
+        .reqid = t->reqid,
+        .mark = ev->policy->mark,
+        .if_id = ev->policy->if_id,
+        .larval = true,
+        .limit = {.soft_bytes = XFRM_INF,
+                  .hard_bytes = XFRM_INF,
+                  .soft_packets = XFRM_INF,
+                  .hard_packets = XFRM_INF,
+                  .hard_add_s = CONTROL_ACQUIRE_S},
+    };
+    struct sa *before = control_larval_like(c, &want);
+    if (before && control_mono(c) - before->made_mono < SAME_NEED_NS) return;
+    if (before) control_sa_remove(c, before);
+
+    want.seq = ++c->acquire_seq ? c->acquire_seq : ++c->acquire_seq; // 0 would mean: none
+    struct sa *larval;
+    // Listeners are told even if no larval SA can stand for the need (AH, or out of memory).
+    IGNORE(control_sa_enter(c, &want, &larval, NULL));
+    struct xfrm_event told = *ev;
+    told.seq = want.seq;
+    c->fn(c->ctx, &told);
+}
+
+static void on_mapping(struct control *c, const struct xfrm_event *ev, const struct sa *sa)
+{
+    struct xfrm_sa x;
+    sa_snapshot(sa, &x);
+    struct xfrm_event told = *ev;
+    told.sa = &x;
+    c->fn(c->ctx, &told);
+    wipe(&x, sizeof x);
+}
+
+void control_worker_event(struct control *c, const struct xfrm_event *ev)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    if (ev->kind == XFRM_EV_ACQUIRE) {
+        on_acquire(c, ev);
+        return;
+    }
+    struct xfrm_sa_id id = sad_id(ev->sa);
+    struct sa *sa = sad_get(c->db->sad, &id);
+    if (!sa) return; // gone meanwhile
+    if (ev->kind == XFRM_EV_MAPPING) on_mapping(c, ev, sa);
+    if (ev->kind == XFRM_EV_EXPIRE) (void)sa_review(c, sa, control_mono(c));
+}

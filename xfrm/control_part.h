@@ -1,0 +1,63 @@
+// control_part.h - what the files of control share: control.c (events, lifetimes), control_sa.c and
+// control_policy.c (requests). Control thread.
+#pragma once
+
+#include "base/rcu.h"
+#include "xfrm/control.h"
+
+struct control {
+    struct db *db;
+    xfrm_event_fn *fn;
+    void *ctx;
+    struct control_clock clock;
+    uint64_t due;         // monotonic ns of the next tick
+    uint32_t acquire_seq; // of the last ACQUIRE
+    uint32_t next_index;  // for policies
+};
+
+// The control thread waits offline (it would delay every free otherwise) and comes online for the
+// length of a call: AUTO(online) struct online on = online_enter();
+struct online {
+    bool was;
+};
+struct online online_enter(void);
+void online_done(struct online *o);
+
+uint64_t control_mono(const struct control *c);
+uint64_t control_wall(const struct control *c);
+// Takes care that the next tick comes no later than `at` (monotonic ns).
+void control_hurry(struct control *c, uint64_t at);
+
+// ---- events ----
+void control_tell_sa(struct control *c, enum xfrm_event_kind kind, const struct sa *sa, bool hard);
+void control_tell_policy(struct control *c, enum xfrm_event_kind kind, const struct policy *p,
+                         bool hard);
+
+// ---- control_sa.c ----
+extern const struct xfrm_ops control_ops;
+err_t control_sa_alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,
+                           struct xfrm_sa *out, struct why *why);
+err_t control_sa_add(void *ctx, const struct xfrm_sa *x, struct why *why);
+err_t control_sa_update(void *ctx, const struct xfrm_sa *x, struct why *why);
+err_t control_sa_get(void *ctx, const struct xfrm_sa_id *id, struct xfrm_sa *out);
+err_t control_sa_del(void *ctx, const struct xfrm_sa_id *id);
+err_t control_sa_flush(void *ctx, uint8_t proto);
+err_t control_sa_expire(void *ctx, const struct xfrm_sa_id *id, bool hard);
+err_t control_sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg);
+// Out of the database, without an event.
+void control_sa_remove(struct control *c, struct sa *sa);
+// Enters an SA, or a larval one, with its clocks started.
+err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, struct why *why);
+// The larval SA that ACQUIRE made for a need like x (mode, reqid, protocol, addresses), or NULL.
+struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x);
+// When its lifetime is to be looked at next.
+uint64_t control_sa_due(const struct control *c, const struct sa *sa);
+
+// ---- control_policy.c ----
+err_t control_policy_add(void *ctx, const struct xfrm_policy *p, bool update, struct why *why);
+err_t control_policy_get(void *ctx, const struct xfrm_policy_id *id, struct xfrm_policy *out);
+err_t control_policy_del(void *ctx, const struct xfrm_policy_id *id);
+err_t control_policy_flush(void *ctx, uint8_t type);
+err_t control_policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg);
+void control_policy_remove(struct control *c, struct policy *p);
+uint64_t control_policy_due(const struct control *c, const struct policy *p);

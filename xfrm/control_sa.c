@@ -1,0 +1,277 @@
+// control_sa.c - requests about SAs, answered as net/xfrm/xfrm_state.c would.
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "crypto/rng.h"
+#include "xfrm/control_part.h"
+
+#define SPI_TRIES 64 // random tries before the range is searched in order
+
+static struct sa *larval_by_seq(const struct control *c, const struct xfrm_sa *x)
+{
+    struct sa *sa;
+    cds_list_for_each_entry(sa, sad_larvals(c->db->sad), larvals)
+    {
+        const struct xfrm_sa *l = &sa->conf->x;
+        if (l->seq == x->seq && l->proto == x->proto && ip_eq(&l->daddr, &x->daddr)) return sa;
+    }
+    return NULL;
+}
+
+struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x)
+{
+    struct sa *sa;
+    cds_list_for_each_entry(sa, sad_larvals(c->db->sad), larvals)
+    {
+        const struct xfrm_sa *l = &sa->conf->x;
+        if (l->spi == 0 && l->mode == x->mode && l->reqid == x->reqid && l->proto == x->proto &&
+            l->if_id == x->if_id && (x->mark.value & l->mark.mask) == l->mark.value &&
+            ip_eq(&l->daddr, &x->daddr) && ip_eq(&l->saddr, &x->saddr)) {
+            return sa;
+        }
+    }
+    return NULL;
+}
+
+// The larval SA that x answers: of its sequence number, else of its kind.
+static struct sa *larval_answered(const struct control *c, const struct xfrm_sa *x)
+{
+    struct sa *sa = x->seq ? larval_by_seq(c, x) : NULL;
+    return sa ? sa : control_larval_like(c, x);
+}
+
+static struct sa *find(const struct control *c, const struct xfrm_sa *x)
+{
+    if (x->spi == 0) return NULL;
+    struct xfrm_sa_id id = sad_id(x);
+    return sad_get(c->db->sad, &id);
+}
+
+// ---- enter and remove ----
+
+// Counters start at zero and the selector gets the outer family where it names none, unless the
+// SA says that it carries any.
+static void adopt(const struct control *c, struct xfrm_sa *x)
+{
+    x->current = (struct xfrm_current){.add_time = control_wall(c)};
+    x->stats = (struct xfrm_stats){0};
+    if (x->sel.family == AF_UNSPEC && !(x->flags & XFRM_STATE_AF_UNSPEC)) {
+        x->sel.family = x->family;
+    }
+}
+
+err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, struct why *why)
+{
+    struct sa *sa;
+    if (sad_count(c->db->sad) >= CONTROL_SA_MAX) {
+        return why_not(why, ERR_LIMIT, "there are %u SAs already", CONTROL_SA_MAX);
+    }
+    adopt(c, x);
+    TRY(sa_new(x, &sa, why));
+    sa->made_mono = control_mono(c);
+    err_t e = sad_add(c->db->sad, sa);
+    if (e != ERR_OK) {
+        sa_free(sa);
+        return e;
+    }
+    control_hurry(c, control_sa_due(c, sa));
+    db_changed(c->db);
+    *out = sa;
+    return ERR_OK;
+}
+
+void control_sa_remove(struct control *c, struct sa *sa)
+{
+    sad_del(c->db->sad, sa);
+    db_changed(c->db);
+}
+
+// ---- requests ----
+
+static err_t add(struct control *c, struct xfrm_sa *x, struct why *why)
+{
+    if (find(c, x)) {
+        return why_not(why, ERR_EXISTS, "an SA with SPI 0x%08x and this destination exists",
+                       x->spi);
+    }
+    struct sa *sa, *larval = larval_answered(c, x);
+    TRY(control_sa_enter(c, x, &sa, why));
+    if (larval) control_sa_remove(c, larval);
+    control_tell_sa(c, XFRM_EV_SA_NEW, sa, false);
+    return ERR_OK;
+}
+
+err_t control_sa_add(void *ctx, const struct xfrm_sa *x, struct why *why)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct xfrm_sa own = *x;
+    own.larval = false;
+    err_t e = add(ctx, &own, why);
+    wipe(&own, sizeof own);
+    return e;
+}
+
+// Completes a larval SA: the new one stands before the old one goes, so that its SPI is always
+// known.
+static err_t complete(struct control *c, struct sa *larval, struct xfrm_sa *x, struct why *why)
+{
+    struct sa *sa;
+    TRY(control_sa_enter(c, x, &sa, why));
+    control_sa_remove(c, larval);
+    control_tell_sa(c, XFRM_EV_SA_UPD, sa, false);
+    return ERR_OK;
+}
+
+static err_t update(struct control *c, struct xfrm_sa *x, struct why *why)
+{
+    struct sa *sa = find(c, x);
+    if (!sa) return why_not(why, ERR_NOTFOUND, "there is no SA with SPI 0x%08x to update", x->spi);
+    if (sa->larval) return complete(c, sa, x, why);
+    adopt(c, x);
+    TRY(sa_change(sa, x, why));
+    control_hurry(c, control_sa_due(c, sa));
+    db_changed(c->db);
+    control_tell_sa(c, XFRM_EV_SA_UPD, sa, false);
+    return ERR_OK;
+}
+
+err_t control_sa_update(void *ctx, const struct xfrm_sa *x, struct why *why)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct xfrm_sa own = *x;
+    own.larval = false;
+    err_t e = update(ctx, &own, why);
+    wipe(&own, sizeof own);
+    return e;
+}
+
+err_t control_sa_get(void *ctx, const struct xfrm_sa_id *id, struct xfrm_sa *out)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct control *c = ctx;
+    struct sa *sa = sad_get(c->db->sad, id);
+    if (!sa) return ERR_NOTFOUND;
+    sa_snapshot(sa, out);
+    return ERR_OK;
+}
+
+err_t control_sa_del(void *ctx, const struct xfrm_sa_id *id)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct control *c = ctx;
+    struct sa *sa = sad_get(c->db->sad, id);
+    if (!sa) return ERR_NOTFOUND;
+    control_tell_sa(c, XFRM_EV_SA_DEL, sa, false);
+    control_sa_remove(c, sa);
+    return ERR_OK;
+}
+
+err_t control_sa_flush(void *ctx, uint8_t proto)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct control *c = ctx;
+    bool all = proto == 0 || proto == XFRM_PROTO_ANY, any = false;
+    struct sa *sa, *next;
+    cds_list_for_each_entry_safe(sa, next, sad_all(c->db->sad), all)
+    {
+        if (!all && sa->conf->x.proto != proto) continue;
+        control_sa_remove(c, sa);
+        any = true;
+    }
+    if (!any) return ERR_NOTFOUND;
+    c->fn(c->ctx, &(struct xfrm_event){.kind = XFRM_EV_SA_FLUSH, .proto = proto});
+    return ERR_OK;
+}
+
+err_t control_sa_expire(void *ctx, const struct xfrm_sa_id *id, bool hard)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct control *c = ctx;
+    struct sa *sa = sad_get(c->db->sad, id);
+    if (!sa) return ERR_NOTFOUND;
+    if (sa->larval) return ERR_RANGE;
+    control_tell_sa(c, XFRM_EV_EXPIRE, sa, hard);
+    if (hard) control_sa_remove(c, sa);
+    return ERR_OK;
+}
+
+err_t control_sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct control *c = ctx;
+    struct xfrm_sa x;
+    struct sa *sa;
+    bool more = true;
+    cds_list_for_each_entry(sa, sad_all(c->db->sad), all)
+    {
+        sa_snapshot(sa, &x);
+        more = fn(arg, &x);
+        if (!more) break;
+    }
+    wipe(&x, sizeof x);
+    return ERR_OK;
+}
+
+// ---- ALLOCSPI ----
+
+static bool spi_free(const struct control *c, struct xfrm_sa *x, uint32_t spi)
+{
+    x->spi = spi;
+    return !find(c, x);
+}
+
+static uint32_t spi_random(uint32_t min, uint32_t max)
+{
+    uint64_t r;
+    rng_fill(&r, sizeof r);
+    return (uint32_t)(min + r % ((uint64_t)max - min + 1));
+}
+
+// Leaves a free SPI of the range in x. In order, one more candidate than there are SAs is enough.
+static bool spi_choose(const struct control *c, struct xfrm_sa *x, uint32_t min, uint32_t max)
+{
+    uint64_t width = (uint64_t)max - min + 1, most = (uint64_t)sad_count(c->db->sad) + 1;
+    uint64_t first = spi_random(min, max) - min;
+    for (unsigned i = 0; i < SPI_TRIES && width > SPI_TRIES; i++) {
+        if (spi_free(c, x, spi_random(min, max))) return true;
+    }
+    for (uint64_t i = 0; i < width && i < most; i++) {
+        if (spi_free(c, x, (uint32_t)(min + (first + i) % width))) return true;
+    }
+    return false;
+}
+
+err_t control_sa_alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,
+                           struct xfrm_sa *out, struct why *why)
+{
+    AUTO(online) struct online on = online_enter();
+    (void)on;
+    struct control *c = ctx;
+    if (min == 0 || min > max) {
+        return why_not(why, ERR_RANGE, "0x%x to 0x%x is no range of SPIs", min, max);
+    }
+    struct sa *sa, *before = larval_answered(c, like);
+    if (before && before->conf->x.spi) before = NULL; // it has its SPI
+    struct xfrm_sa x = before ? before->conf->x : *like;
+    x.larval = true;
+    x.limit = (struct xfrm_lifetime){.soft_bytes = XFRM_INF,
+                                     .hard_bytes = XFRM_INF,
+                                     .soft_packets = XFRM_INF,
+                                     .hard_packets = XFRM_INF,
+                                     .hard_add_s = CONTROL_SPI_S};
+    if (!spi_choose(c, &x, min, max)) {
+        return why_not(why, ERR_NOTFOUND, "no free SPI from 0x%x to 0x%x", min, max);
+    }
+    TRY(control_sa_enter(c, &x, &sa, why));
+    if (before) control_sa_remove(c, before);
+    sa_snapshot(sa, out);
+    return ERR_OK;
+}

@@ -1,0 +1,33 @@
+#include "xfrm/db/db.h"
+
+#include <stdlib.h>
+
+struct db *db_new(void)
+{
+    struct db *db = calloc(1, sizeof *db);
+    if (!db) return NULL;
+    db->sad = sad_new();
+    db->spd = spd_new();
+    if (db->sad && db->spd) return db;
+    db_free(db);
+    return NULL;
+}
+
+void db_free(struct db *db)
+{
+    if (!db) return;
+    spd_free(db->spd, db->sad ? sad_lanes(db->sad) : NULL);
+    sad_free(db->sad);
+    free(db);
+    rcu_barrier();
+}
+
+uint64_t db_generation(const struct db *db)
+{
+    return __atomic_load_n(&db->generation, __ATOMIC_ACQUIRE);
+}
+
+void db_changed(struct db *db)
+{
+    __atomic_store_n(&db->generation, db->generation + 1, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,55 @@
+// policy.c - a policy: made, shown and freed. How it is found is spd.c.
+#include <stdlib.h>
+
+#include "xfrm/db/counter.h"
+#include "xfrm/db/spd.h"
+
+// A template without a destination takes it from the packet; only transport mode does that.
+static struct lane *lane_of(const struct xfrm_tmpl *t, struct lanes *ls)
+{
+    struct lane_key key = {
+        .daddr = t->daddr, .reqid = t->reqid, .proto = t->proto, .mode = t->mode};
+    return lane_get(ls, &key);
+}
+
+struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls)
+{
+    struct policy *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->conf = *conf;
+    p->net = spd_net_of(&conf->sel, conf->dir);
+    for (unsigned i = 0; conf->dir == XFRM_OUT && i < conf->tmpl_count; i++) {
+        p->lane[i] = lane_of(&conf->tmpl[i], ls);
+        if (p->lane[i]) continue;
+        policy_free(p, ls);
+        return NULL;
+    }
+    return p;
+}
+
+static void policy_reclaim(struct rcu_head *head)
+{
+    free(caa_container_of(head, struct policy, rcu));
+}
+
+void policy_free(struct policy *p, struct lanes *ls)
+{
+    for (unsigned i = 0; i < p->conf.tmpl_count; i++) lane_put(ls, p->lane[i]);
+    call_rcu(&p->rcu, policy_reclaim);
+}
+
+void policy_snapshot(const struct policy *p, struct xfrm_policy *out)
+{
+    *out = p->conf;
+    out->current = (struct xfrm_current){
+        .add_time = p->add_time,
+        .use_time = count_get(&p->use_time),
+    };
+}
+
+void policy_touch(struct policy *p, uint64_t wall, uint64_t mono)
+{
+    if (count_get(&p->use_time)) return;
+    count_set(&p->use_time, wall);
+    count_set(&p->used_mono, mono);
+}

@@ -1,0 +1,198 @@
+#include "xfrm/db/sa.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "xfrm/db/counter.h"
+#include "xfrm/db/sa_alg.h"
+
+#define ENCAP_UDP 2 // UDP_ENCAP_ESPINUDP
+#define LEGACY_WINDOW_MAX 32
+#define DIR_OUT 2 // XFRM_SA_DIR_OUT
+
+// ---- what the kernel checks in verify_newsa_info(), and what this executor cannot do ----
+
+static err_t check_addresses(const struct xfrm_sa *x, struct why *why)
+{
+    if (!ip_len(x->family) || x->daddr.family != x->family || x->saddr.family != x->family) {
+        return why_not(why, ERR_RANGE, "the addresses of an SA must be both IPv4 or both IPv6");
+    }
+    unsigned bits = ip_bits(x->sel.family);
+    if (x->sel.family != AF_UNSPEC && bits == 0) {
+        return why_not(why, ERR_RANGE, "selector: unknown address family %u", x->sel.family);
+    }
+    if (x->sel.src.len > bits || x->sel.dst.len > bits) {
+        return why_not(why, ERR_RANGE, "selector: a prefix is longer than its address");
+    }
+    return ERR_OK;
+}
+
+static err_t check_kind(const struct xfrm_sa *x, struct why *why)
+{
+    switch (x->proto) {
+    case XFRM_PROTO_ESP:
+        break;
+    case XFRM_PROTO_AH:
+        return why_not(why, ERR_UNSUPPORTED, "AH is not supported");
+    case XFRM_PROTO_COMP:
+        return why_not(why, ERR_UNSUPPORTED, "IPComp is not supported");
+    default:
+        return why_not(why, ERR_RANGE, "%u is no IPsec protocol", x->proto);
+    }
+    if (x->mode != XFRM_TUNNEL) {
+        return why_not(why, ERR_UNSUPPORTED, "only tunnel mode is supported");
+    }
+    if (x->encap.type != 0 && x->encap.type != ENCAP_UDP) {
+        return why_not(why, ERR_UNSUPPORTED, "encapsulation: only ESP in UDP is supported");
+    }
+    return ERR_OK;
+}
+
+static err_t check_replay(const struct xfrm_sa *x, struct why *why)
+{
+    if (x->replay.window > XFRM_REPLAY_MAX) {
+        return why_not(why, ERR_RANGE, "a replay window of %u packets is larger than %u",
+                       x->replay.window, XFRM_REPLAY_MAX);
+    }
+    if (!(x->flags & XFRM_STATE_ESN)) return ERR_OK;
+    if (!x->replay.esn_given) {
+        return why_not(why, ERR_RANGE, "ESN needs its replay state (replay-window with flag esn)");
+    }
+    if (x->replay.window == 0 && x->dir != DIR_OUT) {
+        return why_not(why, ERR_RANGE, "ESN needs a replay window");
+    }
+    return ERR_OK;
+}
+
+static err_t check(const struct xfrm_sa *x, struct why *why)
+{
+    TRY(check_addresses(x, why));
+    TRY(check_kind(x, why));
+    TRY(check_replay(x, why));
+    if (x->spi == 0 && !x->larval) return why_not(why, ERR_RANGE, "SPI 0 is reserved");
+    return ERR_OK;
+}
+
+// ---- the immutable half ----
+
+static struct sa_conf *conf_new(const struct xfrm_sa *x)
+{
+    struct sa_conf *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->x = *x;
+    c->udp = x->encap.type == ENCAP_UDP;
+    c->from = (endpoint_t){x->saddr, c->udp ? x->encap.sport : 0};
+    c->to = (endpoint_t){x->daddr, c->udp ? x->encap.dport : 0};
+    if (!c->x.replay.esn_given && c->x.replay.window > LEGACY_WINDOW_MAX) {
+        c->x.replay.window = LEGACY_WINDOW_MAX; // as the kernel cuts it
+    }
+    return c;
+}
+
+static void conf_free(struct sa_conf *c)
+{
+    if (c) wipe(c, sizeof *c);
+    free(c);
+}
+
+static void conf_reclaim(struct rcu_head *head)
+{
+    conf_free(caa_container_of(head, struct sa_conf, rcu));
+}
+
+// ---- the living half ----
+
+static void sa_destroy(struct sa *sa)
+{
+    sealer_free(sa->sealer);
+    conf_free(sa->conf);
+    free(sa);
+}
+
+static err_t sa_arm(struct sa *sa, struct why *why)
+{
+    struct sealer_spec spec;
+    TRY(sa_alg_spec(&sa->conf->x, &spec, why));
+    err_t e = sealer_new(&spec, &sa->sealer, why);
+    // the names are known by now, so what is wrong is a length
+    if (e != ERR_OK) return e == ERR_ALGORITHM ? ERR_RANGE : e;
+
+    uint32_t block = sealer_block(sa->sealer);
+    sa->align = block < 4 ? 4 : block;
+    sa->iv_len = sealer_iv_len(sa->sealer);
+    sa->icv_len = sealer_icv_len(sa->sealer);
+    sa->next_seq = sa->conf->x.replay.out_seq + 1;
+    replay_import(&sa->replay, &sa->conf->x.replay);
+    return ERR_OK;
+}
+
+err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why)
+{
+    TRY(check(x, why));
+    struct sa *sa = calloc(1, sizeof *sa);
+    if (sa) sa->conf = conf_new(x);
+    if (!sa || !sa->conf) {
+        free(sa);
+        return ERR_NOMEM;
+    }
+    sa->spi = be32(x->spi);
+    sa->larval = x->larval;
+    sa->bytes = x->current.bytes;
+    sa->packets = x->current.packets;
+
+    err_t e = sa->larval ? ERR_OK : sa_arm(sa, why);
+    if (e != ERR_OK) {
+        sa_destroy(sa);
+        return e;
+    }
+    *out = sa;
+    return ERR_OK;
+}
+
+err_t sa_change(struct sa *sa, const struct xfrm_sa *x, struct why *why)
+{
+    TRY(check(x, why));
+    struct xfrm_sa next = sa->conf->x;
+    if (next.encap.type != x->encap.type) {
+        return why_not(why, ERR_RANGE,
+                       "UDP encapsulation cannot be switched on or off by an update");
+    }
+    next.encap = x->encap;
+    next.sel = x->sel;
+    next.limit = x->limit;
+    if (x->output_mark.value || x->output_mark.mask) next.output_mark = x->output_mark;
+    if (x->if_id) next.if_id = x->if_id;
+
+    struct sa_conf *fresh = conf_new(&next);
+    wipe(&next, sizeof next);
+    if (!fresh) return ERR_NOMEM;
+    struct sa_conf *old = rcu_xchg_pointer(&sa->conf, fresh);
+    call_rcu(&old->rcu, conf_reclaim);
+    __atomic_store_n(&sa->dying, false, __ATOMIC_RELAXED);
+    sa->soft_told = false;
+    return ERR_OK;
+}
+
+void sa_snapshot(const struct sa *sa, struct xfrm_sa *out)
+{
+    *out = rcu_dereference(sa->conf)->x;
+    out->current.bytes = count_get(&sa->bytes);
+    out->current.packets = count_get(&sa->packets);
+    out->current.use_time = count_get(&sa->use_time);
+    if (sa->larval) return;
+    out->stats.replay = (uint32_t)count_get(&sa->replays);
+    out->stats.integrity_failed = (uint32_t)count_get(&sa->forgeries);
+    out->replay.out_seq = count_get(&sa->next_seq) - 1;
+    replay_export(&sa->replay, &out->replay);
+}
+
+static void sa_reclaim(struct rcu_head *head)
+{
+    sa_destroy(caa_container_of(head, struct sa, rcu));
+}
+
+void sa_free(struct sa *sa)
+{
+    if (sa) call_rcu(&sa->rcu, sa_reclaim);
+}

@@ -1,0 +1,11 @@
+// sa_alg.h - from the kernel's algorithm names and keys to what crypto/sealer.h wants to know.
+#pragma once
+
+#include "crypto/sealer.h"
+#include "xfrm/xfrm.h"
+
+// Fills in the spec for an ESP SA; its keys borrow from x. In x, names become canonical ("aes" is
+// "cbc(aes)") and the truncation of a MAC is filled in, as the kernel shows them afterwards.
+// Errors, each with a sentence: ERR_ALGORITHM (unknown name), ERR_RANGE (key or ICV length),
+// ERR_SYNTAX (a combination that makes no sense).
+err_t sa_alg_spec(struct xfrm_sa *x, struct sealer_spec *spec, struct why *why);

@@ -1,0 +1,29 @@
+// deliver.c - genuine and permitted packets go to the host; a peer that has moved is reported.
+#include "xfrm/db/counter.h"
+#include "xfrm/path/stages.h"
+
+// RFC 3948 4, RFC 7296 2.23: behind a NAT the peer's address and port may change. The SA's
+// packets have proved that it is the peer; whether to follow is the diplomat's decision. Told once
+// for each new place.
+static void notice_move(struct worker *w, const struct pkt *p)
+{
+    struct sa *sa = p->sa;
+    const struct sa_conf *conf = rcu_dereference(sa->conf);
+    if (!conf->udp || endpoint_eq(&p->from, &conf->from)) return;
+    if (endpoint_eq(&p->from, &sa->moved_to)) return;
+    sa->moved_to = p->from;
+    struct xfrm_event ev = {.kind = XFRM_EV_MAPPING, .sa = &conf->x, .new_peer = p->from};
+    w->exits.event(w->exits.ctx, &ev);
+}
+
+void in_deliver(struct worker *w, struct burst *b)
+{
+    for (unsigned i = 0; i < b->n; i++) notice_move(w, b->p[i]);
+    w->exits.deliver(w->exits.ctx, b->p, b->n);
+    for (unsigned i = 0; i < b->n; i++) {
+        b->p[i]->done = true;
+        if (b->p[i]->drop) continue;
+        count_add(&w->packets_in, 1);
+        count_add(&w->bytes_in, b->p[i]->len);
+    }
+}

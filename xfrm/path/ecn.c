@@ -1,0 +1,40 @@
+#include "xfrm/path/ecn.h"
+
+#include "base/order.h"
+
+#define DROP 4
+
+bool ecn_decap(uint8_t inner_tos, uint8_t outer_tos, uint8_t *out)
+{
+    // clang-format off: rows are the inner field, columns the outer: Not-ECT, ECT(1), ECT(0), CE
+    static const uint8_t result[4][4] = {
+        [ECN_NOT_ECT] = {ECN_NOT_ECT, ECN_NOT_ECT, ECN_NOT_ECT, DROP},
+        [ECN_ECT1] = {ECN_ECT1, ECN_ECT1, ECN_ECT1, ECN_CE},
+        [ECN_ECT0] = {ECN_ECT0, ECN_ECT1, ECN_ECT0, ECN_CE},
+        [ECN_CE] = {ECN_CE, ECN_CE, ECN_CE, ECN_CE},
+    };
+    // clang-format on
+    *out = result[inner_tos & ECN_MASK][outer_tos & ECN_MASK];
+    return *out != DROP;
+}
+
+// RFC 1624: checksum after one 16-bit word has changed.
+static uint16_t checksum_update(uint16_t sum, uint16_t old, uint16_t new)
+{
+    uint32_t s = (uint16_t)~sum + (uint32_t)(uint16_t)~old + new;
+    s = (s & 0xffff) + (s >> 16);
+    s = (s & 0xffff) + (s >> 16);
+    return (uint16_t)~s;
+}
+
+void tos_write(uint8_t *ip, uint8_t tos)
+{
+    uint16_t old = get16(ip);
+    if (ip[0] >> 4 == 6) {
+        put16(ip, (uint16_t)((old & 0xf00f) | tos << 4));
+        return;
+    }
+    uint16_t new = (uint16_t)((old & 0xff00) | tos);
+    put16(ip, new);
+    put16(ip + 10, checksum_update(get16(ip + 10), old, new));
+}

@@ -1,0 +1,66 @@
+// path.c - the table of contents of the executor.
+#include "xfrm/path/path.h"
+
+#include <stddef.h>
+
+#include "xfrm/db/counter.h"
+#include "xfrm/path/stages.h"
+
+// clang-format off: a table of contents keeps its columns
+const struct stage outbound[] = {
+    {"classify", out_classify}, // SPD: bypass, discard or protect       RFC 4301 5.1
+    {"resolve", out_resolve},   // policy -> SA; none: hold and acquire  RFC 4301 4.4.2
+    {"number", out_number},     // next sequence number                  RFC 4303 3.3.3
+    {"wrap", out_wrap},         // ESP header, padding, outer DSCP, ECN  RFC 4303 3.3.2, 6040
+    {"seal", out_seal},         // encrypt and authenticate              RFC 4106, 7634, 3602
+    {"send", out_send},         // out of the port, in UDP or not        RFC 3948
+    {NULL, NULL},
+};
+
+const struct stage inbound[] = {
+    {"find_sa", in_find_sa}, // SPI and destination -> SA             RFC 4301 4.1
+    {"replay", in_replay},   // would the window take it?             RFC 4303 3.4.3
+    {"open", in_open},       // verify and decrypt                    RFC 4303 3.4.4
+    {"commit", in_commit},   // only now may the window move
+    {"unwrap", in_unwrap},   // padding, ECN, inner header            RFC 4303 2.4, 6040
+    {"conform", in_conform}, // was it allowed to use this SA?        RFC 4301 5.2
+    {"deliver", in_deliver}, // to the host
+    {NULL, NULL},
+};
+// clang-format on
+
+// Between stages: packets that were dropped are counted under their word, those that are done go
+// back to the pool, held ones stay where they wait. The next stage sees only those still walking.
+static void burst_sweep(struct worker *w, struct burst *b)
+{
+    unsigned walking = 0;
+    for (unsigned i = 0; i < b->n; i++) {
+        struct pkt *p = b->p[i];
+        if (p->held) continue;
+        if (!p->drop && !p->done) {
+            b->p[walking++] = p;
+            continue;
+        }
+        if (p->drop) count_add(&w->drops[p->drop], 1);
+        pool_give(w->pool, p);
+    }
+    b->n = walking;
+}
+
+static void burst_walk(struct worker *w, const struct stage *path, struct burst *b)
+{
+    for (const struct stage *s = path; s->name && b->n > 0; s++) {
+        s->run(w, b);
+        burst_sweep(w, b);
+    }
+}
+
+void path_out(struct worker *w, struct burst *b)
+{
+    burst_walk(w, outbound, b);
+}
+
+void path_in(struct worker *w, struct burst *b)
+{
+    burst_walk(w, inbound, b);
+}

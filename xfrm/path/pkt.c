@@ -1,0 +1,59 @@
+#include "xfrm/path/pkt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PKT_ROOM (PKT_HEADROOM + PKT_DATA_MAX + PKT_TAILROOM)
+#define PKT_ALIGN 64 // a cache line
+
+struct pool {
+    unsigned count, free_count;
+    struct pkt *all;
+    struct pkt *free[]; // a stack: the packet used last is the one still in the cache
+};
+
+// One allocation per buffer, so that a sanitizer sees an overrun of each.
+static bool pool_fill(struct pool *p)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        p->all[i].room =
+            aligned_alloc(PKT_ALIGN, (PKT_ROOM + PKT_ALIGN - 1) / PKT_ALIGN * PKT_ALIGN);
+        if (!p->all[i].room) return false;
+        p->all[i].size = PKT_ROOM;
+        p->free[p->free_count++] = &p->all[i];
+    }
+    return true;
+}
+
+struct pool *pool_new(unsigned count)
+{
+    struct pool *p = calloc(1, sizeof *p + count * sizeof p->free[0]);
+    if (!p) return NULL;
+    p->count = count;
+    p->all = calloc(count, sizeof *p->all);
+    if (p->all && pool_fill(p)) return p;
+    pool_free(p);
+    return NULL;
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p) return;
+    for (unsigned i = 0; p->all && i < p->count; i++) free(p->all[i].room);
+    free(p->all);
+    free(p);
+}
+
+struct pkt *pool_take(struct pool *p)
+{
+    if (p->free_count == 0) return NULL;
+    struct pkt *pkt = p->free[--p->free_count];
+    uint8_t *room = pkt->room;
+    *pkt = (struct pkt){.at = room + PKT_HEADROOM, .room = room, .size = PKT_ROOM};
+    return pkt;
+}
+
+void pool_give(struct pool *p, struct pkt *pkt)
+{
+    p->free[p->free_count++] = pkt;
+}

@@ -1,0 +1,16 @@
+// seal.c - encrypt and authenticate, all packets of an SA at once (RFC 4303 3.3.2; RFC 4106, 7634,
+// 3602, 4868).
+#include "xfrm/path/crew.h"
+
+void out_seal(struct worker *w, struct burst *b)
+{
+    (void)w;
+    struct crew c;
+    for (uint64_t done = 0; crew_next(&c, b, &done);) {
+        sealer_seal(c.sa->sealer, c.job, c.n);
+        for (unsigned i = 0; i < c.n; i++) {
+            if (c.job[i].bad) c.p[i]->drop = DROP_SEAL;
+            c.p[i]->len += c.sa->icv_len;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+// send.c - ESP packets leave through the port (RFC 3948 where a NAT is on the way).
+#include "xfrm/db/counter.h"
+#include "xfrm/path/stages.h"
+
+void out_send(struct worker *w, struct burst *b)
+{
+    w->exits.send(w->exits.ctx, b->p, b->n);
+    for (unsigned i = 0; i < b->n; i++) {
+        b->p[i]->done = true;
+        if (b->p[i]->drop) continue;
+        count_add(&w->packets_out, 1);
+        count_add(&w->bytes_out, b->p[i]->len);
+    }
+}

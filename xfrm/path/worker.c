@@ -1,0 +1,27 @@
+// worker.c - one worker's pool, waiting room and counters.
+#include <string.h>
+
+#include "xfrm/path/path.h"
+
+// A full waiting room must leave buffers for the traffic that does have SAs.
+#define BUFFERS_MIN (HOLD_MAX + 4 * BURST_MAX)
+
+err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, unsigned buffers)
+{
+    memset(w, 0, sizeof *w);
+    w->db = db;
+    w->exits = *exits;
+    w->pool = pool_new(buffers < BUFFERS_MIN ? BUFFERS_MIN : buffers);
+    w->hold = hold_new();
+    if (w->pool && w->hold) return ERR_OK;
+    worker_done(w);
+    return ERR_NOMEM;
+}
+
+void worker_done(struct worker *w)
+{
+    if (w->hold) hold_free(w->hold, w->pool);
+    pool_free(w->pool);
+    w->hold = NULL;
+    w->pool = NULL;
+}
