@@ -12,3 +12,7 @@
 #include <urcu/rculfhash.h> // cds_lfht: resizable lock-free hash table
 #include <urcu/rculist.h>   // lists whose readers take no lock
 // clang-format on
+
+// urcu's own casts const away, which clang's -Wcast-qual does not forgive; the lists use it, too.
+#undef caa_container_of
+#define caa_container_of(ptr, type, member) ((type *)((uintptr_t)(ptr)-offsetof(type, member)))
