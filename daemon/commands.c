@@ -1,0 +1,278 @@
+#include "daemon/commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "daemon/reload.h"
+
+// ---- arguments and answers ----
+
+bool command_str(span_t args, const char *key, char out[COMMAND_NAME_MAX])
+{
+    out[0] = 0;
+    err_t e = vici_get_str(args, key, out, COMMAND_NAME_MAX);
+    return e == ERR_OK || e == ERR_NOTFOUND;
+}
+
+bool command_number(span_t args, const char *key, int64_t *out)
+{
+    char text[24], *end;
+    *out = 0;
+    err_t e = vici_get_str(args, key, text, sizeof text);
+    if (e == ERR_NOTFOUND) return true;
+    if (e != ERR_OK || !text[0]) return false;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (*end || errno) return false;
+    *out = v;
+    return true;
+}
+
+bool command_yes(span_t args, const char *key)
+{
+    char text[8];
+    if (vici_get_str(args, key, text, sizeof text) != ERR_OK) return false;
+    return strcmp(text, "yes") == 0 || strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
+}
+
+void command_result(struct vici_call *call, const char *errmsg)
+{
+    struct vici_msg m = {0};
+    vici_kv(&m, "success", "%s", *errmsg ? "no" : "yes");
+    if (*errmsg) vici_kv(&m, "errmsg", "%s", errmsg);
+    vici_answer(call, &m);
+}
+
+// ---- version, stats, reload ----
+
+static void run_version(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    struct vici_msg m = {0};
+    struct utsname u;
+    (void)uname(&u);
+    vici_kv(&m, "daemon", "pavise-iked");
+    vici_kv(&m, "version", "%s", PAVISE_VERSION);
+    vici_kv(&m, "sysname", "%s", u.sysname);
+    vici_kv(&m, "release", "%s", u.release);
+    vici_kv(&m, "machine", "%s", u.machine);
+    vici_answer(call, &m);
+}
+
+static void put_uptime(struct vici_msg *m, const struct iked *d)
+{
+    static const struct {
+        uint64_t s;
+        const char *name;
+    } units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+    uint64_t s = (clock_mono() - d->started_ns) / NSEC_PER_SEC;
+    // As strongSwan: the largest unit of which there are at least two.
+    unsigned i = 0;
+    while (i < 3 && s < 2 * units[i].s) i++;
+    uint64_t n = s / units[i].s;
+    time_t since = (time_t)d->started_s;
+    struct tm tm;
+    char text[64] = "";
+    if (localtime_r(&since, &tm)) (void)strftime(text, sizeof text, "%b %d %H:%M:%S %Y", &tm);
+    vici_section(m, "uptime");
+    vici_kv(m, "running", "%" PRIu64 " %s%s", n, units[i].name, n == 1 ? "" : "s");
+    vici_kv(m, "since", "%s", text);
+    vici_section_end(m);
+}
+
+static void put_priorities(struct vici_msg *m, unsigned medium)
+{
+    vici_kv(m, "critical", "0");
+    vici_kv(m, "high", "0");
+    vici_kv(m, "medium", "%u", medium);
+    vici_kv(m, "low", "0");
+}
+
+// There is one thread and no queue: it is at work now, on this command.
+static void put_workers(struct vici_msg *m)
+{
+    vici_section(m, "workers");
+    vici_kv(m, "total", "1");
+    vici_kv(m, "idle", "0");
+    vici_section(m, "active");
+    put_priorities(m, 1);
+    vici_section_end(m);
+    vici_section_end(m);
+    vici_section(m, "queues");
+    put_priorities(m, 0);
+    vici_section_end(m);
+    vici_kv(m, "scheduled", "0");
+}
+
+static void put_heap(struct vici_msg *m)
+{
+    struct mallinfo2 h = mallinfo2();
+    vici_section(m, "mallinfo");
+    vici_kv(m, "sbrk", "%zu", h.arena);
+    vici_kv(m, "mmap", "%zu", h.hblkhd);
+    vici_kv(m, "used", "%zu", h.uordblks);
+    vici_kv(m, "free", "%zu", h.fordblks);
+    vici_section_end(m);
+}
+
+// Beyond strongSwan: what the diplomat has said and heard.
+static void put_messages(struct vici_msg *m, const struct ike_stats *s)
+{
+    vici_section(m, "messages");
+    vici_kv(m, "sent", "%" PRIu64, s->sent);
+    vici_kv(m, "received", "%" PRIu64, s->received);
+    vici_kv(m, "retransmitted", "%" PRIu64, s->retransmitted);
+    vici_kv(m, "dropped", "%" PRIu64, s->dropped);
+    vici_kv(m, "cookies", "%" PRIu64, s->cookies_sent);
+    vici_section_end(m);
+}
+
+static void run_stats(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)args;
+    struct iked *d = ctx;
+    struct vici_msg m = {0};
+    struct ike_stats s;
+    ike_stats(d->ike, &s);
+    put_uptime(&m, d);
+    put_workers(&m);
+    vici_section(&m, "ikesas");
+    vici_kv(&m, "total", "%" PRIu64, s.total);
+    vici_kv(&m, "half-open", "%" PRIu64, s.half_open);
+    vici_section_end(&m);
+    vici_list(&m, "plugins");
+    vici_item(&m, "vici");
+    vici_item(&m, "%s", d->executor.kernel ? "kernel-netlink" : "pavise-xfrmd");
+    vici_list_end(&m);
+    put_heap(&m);
+    put_messages(&m, &s);
+    vici_answer(call, &m);
+}
+
+static void on_reloaded(void *ctx, err_t err, const char *sentence)
+{
+    command_result(ctx, err == ERR_OK ? "" : sentence);
+}
+
+static void run_reload(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)args;
+    reload_start(ctx, on_reloaded, call);
+}
+
+// ---- what there is nothing of ----
+
+static void run_nothing(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    struct vici_msg m = {0};
+    vici_answer(call, &m);
+}
+
+static void run_no_authorities(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    struct vici_msg m = {0};
+    vici_list(&m, "authorities");
+    vici_list_end(&m);
+    vici_answer(call, &m);
+}
+
+static void run_no_keys(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    struct vici_msg m = {0};
+    vici_list(&m, "keys");
+    vici_list_end(&m);
+    vici_answer(call, &m);
+}
+
+static void run_no_counters(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    struct vici_msg m = {0};
+    vici_section(&m, "counters");
+    vici_section_end(&m);
+    vici_kv(&m, "success", "yes");
+    vici_answer(call, &m);
+}
+
+static void run_done(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    command_result(call, "");
+}
+
+// ---- what the configuration file is for ----
+
+static void run_use_config(void *ctx, struct vici_call *call, span_t args)
+{
+    const struct iked *d = ctx;
+    char text[512];
+    (void)args;
+    (void)snprintf(text, sizeof text,
+                   "pavise-iked reads %s itself; change that file, then run "
+                   "'swanctl --reload-settings'",
+                   d->options.config);
+    command_result(call, text);
+}
+
+static void run_use_start_action(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    command_result(call, "policies are not installed one by one; set start_action = trap for the "
+                         "child and run 'swanctl --reload-settings'");
+}
+
+static void run_no_redirect(void *ctx, struct vici_call *call, span_t args)
+{
+    (void)ctx, (void)args;
+    command_result(call, "redirecting peers is not supported");
+}
+
+const struct vici_command commands[] = {
+    {"version", run_version},
+    {"stats", run_stats},
+    {"reload-settings", run_reload},
+    {"initiate", command_initiate},
+    {"terminate", command_terminate},
+    {"rekey", command_rekey},
+    {"redirect", run_no_redirect},
+    {"install", run_use_start_action},
+    {"uninstall", run_use_start_action},
+    {"list-sas", command_list_sas},
+    {"list-policies", command_list_policies},
+    {"list-conns", command_list_conns},
+    {"get-conns", command_get_conns},
+    {"list-certs", run_nothing},
+    {"list-authorities", run_nothing},
+    {"get-authorities", run_no_authorities},
+    {"load-conn", run_use_config},
+    {"unload-conn", run_use_config},
+    {"load-cert", run_use_config},
+    {"load-key", run_use_config},
+    {"unload-key", run_use_config},
+    {"get-keys", run_no_keys},
+    {"load-token", run_use_config},
+    {"load-shared", run_use_config},
+    {"unload-shared", run_use_config},
+    {"get-shared", command_get_shared},
+    {"flush-certs", run_done},
+    {"clear-creds", run_use_config},
+    {"load-authority", run_use_config},
+    {"unload-authority", run_use_config},
+    {"load-pool", run_use_config},
+    {"unload-pool", run_use_config},
+    {"get-pools", run_nothing},
+    {"get-algorithms", command_get_algorithms},
+    {"get-counters", run_no_counters},
+    {"reset-counters", run_done},
+    {NULL, NULL},
+};

@@ -1,0 +1,180 @@
+// commands_list.c - the commands that look: list-sas, list-conns, list-policies, get-*.
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/commands.h"
+#include "daemon/conf_show.h"
+#include "daemon/sa_show.h"
+
+static void answer_empty(struct vici_call *call)
+{
+    struct vici_msg m = {0};
+    vici_answer(call, &m);
+}
+
+// ---- list-sas ----
+
+struct sa_list {
+    struct iked *d;
+    struct vici_call *call;
+    struct vici_msg m; // of the IKE SA at hand
+    char ike[COMMAND_NAME_MAX], child[COMMAND_NAME_MAX];
+    int64_t ike_id, child_id;
+};
+
+static bool list_child(void *ctx, const struct child_sa_view *v)
+{
+    struct sa_list *l = ctx;
+    char section[VICI_NAME_MAX + 1];
+    if (l->child[0] && strcmp(l->child, v->name) != 0) return true;
+    if (l->child_id && l->child_id != v->id) return true;
+    (void)snprintf(section, sizeof section, "%s-%u", v->name, v->id);
+    vici_section(&l->m, section);
+    sa_show_child(&l->m, v);
+    vici_section_end(&l->m);
+    return true;
+}
+
+static bool list_sa(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa)
+{
+    struct sa_list *l = ctx;
+    if (l->ike[0] && strcmp(l->ike, sa_show_name(v)) != 0) return true;
+    if (l->ike_id && l->ike_id != v->id) return true;
+    vici_section(&l->m, sa_show_name(v));
+    sa_show_ike(&l->m, v);
+    vici_section(&l->m, "child-sas");
+    ike_each_child(l->d->ike, sa, list_child, l);
+    vici_section_end(&l->m);
+    vici_section_end(&l->m);
+    vici_call_event(l->call, "list-sa", &l->m);
+    vici_msg_done(&l->m);
+    return !vici_call_gone(l->call);
+}
+
+void command_list_sas(void *ctx, struct vici_call *call, span_t args)
+{
+    struct iked *d = ctx;
+    struct sa_list l = {.d = d, .call = call};
+    bool ok = command_str(args, "ike", l.ike) && command_str(args, "child", l.child) &&
+              command_number(args, "ike-id", &l.ike_id) &&
+              command_number(args, "child-id", &l.child_id);
+    if (ok) ike_each(d->ike, list_sa, &l);
+    answer_empty(call);
+}
+
+// ---- list-conns, list-policies ----
+
+void command_list_conns(void *ctx, struct vici_call *call, span_t args)
+{
+    const struct config *c = ((struct iked *)ctx)->config;
+    char ike[COMMAND_NAME_MAX];
+    bool ok = command_str(args, "ike", ike);
+    for (unsigned i = 0; ok && i < c->conn_n && !vici_call_gone(call); i++) {
+        if (ike[0] && strcmp(ike, c->conn[i].name) != 0) continue;
+        struct vici_msg m = {0};
+        conf_show_conn(&m, &c->conn[i]);
+        vici_call_event(call, "list-conn", &m);
+        vici_msg_done(&m);
+    }
+    answer_empty(call);
+}
+
+struct policy_list {
+    struct vici_call *call;
+    bool trap, pass, drop;
+    char ike[COMMAND_NAME_MAX], child[COMMAND_NAME_MAX];
+};
+
+// Policies that stand without an SA: traps, and what passes or is dropped.
+static bool policy_wanted(const struct policy_list *l, const struct conf_conn *c,
+                          const struct conf_child *k)
+{
+    if (k->start_action != CONF_TRAP && k->start_action != CONF_TRAP_START) return false;
+    if (l->ike[0] && strcmp(l->ike, c->name) != 0) return false;
+    if (l->child[0] && strcmp(l->child, k->name) != 0) return false;
+    switch (k->mode) {
+    case CONF_PASS:
+        return l->pass;
+    case CONF_DROP:
+        return l->drop;
+    case CONF_TUNNEL:
+    case CONF_TRANSPORT:
+        return l->trap;
+    }
+    return false;
+}
+
+static void list_policies_of(const struct policy_list *l, const struct conf_conn *c)
+{
+    for (unsigned i = 0; i < c->child_n; i++) {
+        if (!policy_wanted(l, c, &c->child[i])) continue;
+        struct vici_msg m = {0};
+        conf_show_policy(&m, c, &c->child[i]);
+        vici_call_event(l->call, "list-policy", &m);
+        vici_msg_done(&m);
+    }
+}
+
+void command_list_policies(void *ctx, struct vici_call *call, span_t args)
+{
+    const struct config *c = ((struct iked *)ctx)->config;
+    struct policy_list l = {.call = call,
+                            .trap = command_yes(args, "trap"),
+                            .pass = command_yes(args, "pass"),
+                            .drop = command_yes(args, "drop")};
+    bool ok = command_str(args, "ike", l.ike) && command_str(args, "child", l.child);
+    for (unsigned i = 0; ok && i < c->conn_n && !vici_call_gone(call); i++) {
+        list_policies_of(&l, &c->conn[i]);
+    }
+    answer_empty(call);
+}
+
+// ---- get-* ----
+
+void command_get_conns(void *ctx, struct vici_call *call, span_t args)
+{
+    const struct config *c = ((struct iked *)ctx)->config;
+    struct vici_msg m = {0};
+    (void)args;
+    vici_list(&m, "conns");
+    for (unsigned i = 0; i < c->conn_n; i++) vici_item(&m, "%s", c->conn[i].name);
+    vici_list_end(&m);
+    vici_answer(call, &m);
+}
+
+void command_get_shared(void *ctx, struct vici_call *call, span_t args)
+{
+    const struct config *c = ((struct iked *)ctx)->config;
+    struct vici_msg m = {0};
+    (void)args;
+    vici_list(&m, "keys");
+    for (unsigned i = 0; i < c->psk_n; i++) vici_item(&m, "%s", c->psk[i].name);
+    vici_list_end(&m);
+    vici_answer(call, &m);
+}
+
+static void put_algorithms(struct vici_msg *m, const char *section, enum alg_type type, bool aead)
+{
+    size_t n;
+    const struct alg *all = alg_all(&n);
+    vici_section(m, section);
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].type != type || all[i].aead != aead) continue;
+        // One line for all key sizes of a cipher: they stand next to each other.
+        if (i && all[i - 1].type == type && all[i - 1].id == all[i].id) continue;
+        vici_kv(m, all[i].name, "openssl");
+    }
+    vici_section_end(m);
+}
+
+void command_get_algorithms(void *ctx, struct vici_call *call, span_t args)
+{
+    struct vici_msg m = {0};
+    (void)ctx, (void)args;
+    put_algorithms(&m, "encryption", ALG_ENCR, false);
+    put_algorithms(&m, "integrity", ALG_INTEG, false);
+    put_algorithms(&m, "aead", ALG_ENCR, true);
+    put_algorithms(&m, "prf", ALG_PRF, false);
+    put_algorithms(&m, "dh", ALG_KE, false);
+    vici_answer(call, &m);
+}

@@ -1,0 +1,183 @@
+#include "daemon/conf_show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ike/codec/payloads.h"
+
+// ---- traffic selectors ----
+
+const char *conf_show_ts(const struct conf_ts *c, char buf[CONF_TS_TEXT_MAX])
+{
+    static const uint8_t zero[4];
+    struct ts_list one = {.n = 1};
+    one.ts[0] = (struct ts){c->proto, c->port_lo, c->port_hi, c->lo, c->hi};
+    if (!c->dynamic) return ts_show(&one, buf, CONF_TS_TEXT_MAX);
+    // The word takes the place of an address; what follows that stays.
+    char text[CONF_TS_TEXT_MAX];
+    one.ts[0].lo = one.ts[0].hi = ip_from(AF_INET, zero);
+    const char *ports = strchr(ts_show(&one, text, sizeof text), '[');
+    (void)snprintf(buf, CONF_TS_TEXT_MAX, "dynamic%s", ports ? ports : "");
+    return buf;
+}
+
+static void put_selectors(struct vici_msg *m, const char *key, const struct conf_ts *ts, unsigned n)
+{
+    char text[CONF_TS_TEXT_MAX];
+    vici_list(m, key);
+    for (unsigned i = 0; i < n; i++) vici_item(m, "%s", conf_show_ts(&ts[i], text));
+    vici_list_end(m);
+}
+
+// ---- connections ----
+
+static void put_host(struct vici_msg *m, const struct conf_host *h)
+{
+    char lo[PREFIX_TEXT_MAX], hi[IP_TEXT_MAX];
+    prefix_t p;
+    if (h->name) {
+        vici_item(m, "%s", h->name);
+    } else if (h->any) {
+        vici_item(m, "%s",
+                  h->family == AF_INET    ? "%any4"
+                  : h->family == AF_INET6 ? "%any6"
+                                          : "%any");
+    } else if (ip_eq(&h->lo, &h->hi)) {
+        vici_item(m, "%s", ip_show(&h->lo, lo));
+    } else if (prefix_from_range(&h->lo, &h->hi, &p)) {
+        vici_item(m, "%s", prefix_show(&p, lo));
+    } else {
+        vici_item(m, "%s-%s", ip_show(&h->lo, lo), ip_show(&h->hi, hi));
+    }
+}
+
+static void put_hosts(struct vici_msg *m, const char *key, const struct conf_host *h, unsigned n)
+{
+    vici_list(m, key);
+    for (unsigned i = 0; i < n; i++) put_host(m, &h[i]);
+    if (n == 0) vici_item(m, "%%any");
+    vici_list_end(m);
+}
+
+static void put_empty_list(struct vici_msg *m, const char *key)
+{
+    vici_list(m, key);
+    vici_list_end(m);
+}
+
+static void put_side(struct vici_msg *m, const char *section, const struct conf_side *s)
+{
+    char id[ID_TEXT_MAX];
+    vici_section(m, section);
+    if (s->id_given) vici_kv(m, "id", "%s", id_show(&s->id, id));
+    vici_kv(m, "class", "%s", s->auth == CONF_AUTH_PSK ? "pre-shared key" : "public key");
+    put_empty_list(m, "groups");
+    put_empty_list(m, "cert_policy");
+    put_empty_list(m, "certs");
+    put_empty_list(m, "cacerts");
+    vici_section_end(m);
+}
+
+static const char *unique_name(enum conf_unique u)
+{
+    switch (u) {
+    case CONF_UNIQUE_NO:
+        return "UNIQUE_NO";
+    case CONF_UNIQUE_NEVER:
+        return "UNIQUE_NEVER";
+    case CONF_UNIQUE_KEEP:
+        return "UNIQUE_KEEP";
+    case CONF_UNIQUE_REPLACE:
+        return "UNIQUE_REPLACE";
+    }
+    return "";
+}
+
+static const char *mode_name(enum conf_mode mode)
+{
+    switch (mode) {
+    case CONF_TUNNEL:
+        return "TUNNEL";
+    case CONF_TRANSPORT:
+        return "TRANSPORT";
+    case CONF_PASS:
+        return "PASS";
+    case CONF_DROP:
+        return "DROP";
+    }
+    return "";
+}
+
+static const char *dpd_name(enum conf_dpd_action a)
+{
+    switch (a) {
+    case CONF_CLEAR:
+        return "none";
+    case CONF_DPD_TRAP:
+        return "trap";
+    case CONF_RESTART:
+        return "start";
+    }
+    return "";
+}
+
+static const char *start_name(enum conf_start s)
+{
+    switch (s) {
+    case CONF_NONE:
+        return "none";
+    case CONF_TRAP:
+        return "trap";
+    case CONF_START:
+        return "start";
+    case CONF_TRAP_START:
+        return "trap | start";
+    }
+    return "";
+}
+
+static void put_child(struct vici_msg *m, const struct conf_child *k)
+{
+    vici_section(m, k->name);
+    vici_kv(m, "mode", "%s", mode_name(k->mode));
+    vici_kv(m, "rekey_time", "%" PRIu64, k->rekey_s);
+    vici_kv(m, "rekey_bytes", "%" PRIu64, k->rekey_bytes);
+    vici_kv(m, "rekey_packets", "%" PRIu64, k->rekey_packets);
+    vici_kv(m, "dpd_action", "%s", dpd_name(k->dpd_action));
+    vici_kv(m, "close_action", "%s", start_name(k->close_action));
+    put_selectors(m, "local-ts", k->local_ts, k->local_n);
+    put_selectors(m, "remote-ts", k->remote_ts, k->remote_n);
+    vici_section_end(m);
+}
+
+void conf_show_conn(struct vici_msg *m, const struct conf_conn *c)
+{
+    vici_section(m, c->name);
+    put_hosts(m, "local_addrs", c->local_addr, c->local_addr_n);
+    put_hosts(m, "remote_addrs", c->remote_addr, c->remote_addr_n);
+    vici_kv(m, "version", "IKEv2");
+    vici_kv(m, "reauth_time", "%" PRIu64, c->reauth_s);
+    vici_kv(m, "rekey_time", "%" PRIu64, c->rekey_s);
+    vici_kv(m, "unique", "%s", unique_name(c->unique));
+    if (c->dpd_delay_s) vici_kv(m, "dpd_delay", "%" PRIu64, c->dpd_delay_s);
+    put_side(m, "local-1", &c->local);
+    put_side(m, "remote-1", &c->remote);
+    vici_section(m, "children");
+    for (unsigned i = 0; i < c->child_n; i++) put_child(m, &c->child[i]);
+    vici_section_end(m);
+    vici_section_end(m);
+}
+
+void conf_show_policy(struct vici_msg *m, const struct conf_conn *c, const struct conf_child *k)
+{
+    char name[VICI_NAME_MAX + 1];
+    (void)snprintf(name, sizeof name, "%s/%s", c->name, k->name);
+    vici_section(m, name);
+    vici_kv(m, "child", "%s", k->name);
+    vici_kv(m, "ike", "%s", c->name);
+    vici_kv(m, "mode", "%s", mode_name(k->mode));
+    put_selectors(m, "local-ts", k->local_ts, k->local_n);
+    put_selectors(m, "remote-ts", k->remote_ts, k->remote_n);
+    vici_section_end(m);
+}

@@ -1,0 +1,206 @@
+#include "daemon/events.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/commands.h"
+#include "daemon/sa_show.h"
+#include "ike/sa/child_sa.h"
+
+const char *const events_names[] = {
+    "log",          "control-log",    "list-sa",    "list-policy", "list-conn",
+    "list-cert",    "list-authority", "ike-updown", "ike-rekey",   "ike-update",
+    "child-updown", "child-rekey",    "alert",      NULL,
+};
+
+// ---- the story ----
+
+// strongSwan's log levels: 0 for what must be seen, 1 for the story, then more and more detail.
+static unsigned vici_level(enum log_level level)
+{
+    switch (level) {
+    case LOG_ERROR:
+    case LOG_WARN:
+        return 0;
+    case LOG_STORY:
+        return 1;
+    case LOG_INFO:
+        return 2;
+    case LOG_DEBUG:
+        return 3;
+    }
+    return 3;
+}
+
+// The key really is called "ikesa-uniqued" in the protocol.
+static void put_line(struct vici_msg *m, const char *group, unsigned level,
+                     const struct ike_sa_view *v, const char *line)
+{
+    vici_kv(m, "group", "%s", group);
+    vici_kv(m, "level", "%u", level);
+    if (v) {
+        vici_kv(m, "ikesa-name", "%s", sa_show_name(v));
+        vici_kv(m, "ikesa-uniqued", "%u", v->id);
+    }
+    vici_kv(m, "msg", "%s", line);
+}
+
+void events_tell(struct iked *d, enum log_level level, const struct ike_sa *sa,
+                 const char *sentence)
+{
+    struct ike_sa_view v = {0};
+    char subject[SA_NAME_MAX] = "ike";
+    if (sa) {
+        ike_sa_show(d->ike, sa, &v);
+        (void)snprintf(subject, sizeof subject, "%s[%u]", sa_show_name(&v), v.id);
+    }
+    d->telling = true;
+    log_say(level, subject, "%s", sentence);
+    d->telling = false;
+    if (!d->vici || (!d->acts && !vici_event_wanted(d->vici, "log"))) return;
+    struct vici_msg m = {0};
+    unsigned n = vici_level(level);
+    put_line(&m, "IKE", n, sa ? &v : NULL, sentence);
+    if (n <= 1) vici_event(d->vici, "log", &m);
+    commands_tell(d, n, sa ? sa_show_name(&v) : NULL, &m);
+    vici_msg_done(&m);
+}
+
+static const char *group_of(const char *subject)
+{
+    static const struct {
+        const char *subject, *group;
+    } known[] = {{"net", "NET"}, {"conf", "CFG"}, {"xfrm", "KNL"}, {"netlink", "KNL"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].subject, subject) == 0) return known[i].group;
+    }
+    return "DMN";
+}
+
+void events_log(void *ctx, enum log_level level, const char *subject, const char *line)
+{
+    struct iked *d = ctx;
+    // Other threads must not touch the server; what they say is on stderr.
+    if (!pthread_equal(pthread_self(), d->thread) || d->telling || !d->vici) return;
+    if (vici_level(level) > 1 || !vici_event_wanted(d->vici, "log")) return;
+    struct vici_msg m = {0};
+    put_line(&m, group_of(subject), vici_level(level), NULL, line);
+    vici_event(d->vici, "log", &m);
+    vici_msg_done(&m);
+}
+
+// ---- ups and downs ----
+
+// Looks for a child of an IKE SA and writes it: as a whole section, or its keys only.
+struct child_search {
+    struct vici_msg *m;
+    uint32_t id;
+    const char *section; // NULL: "<name>-<id>"
+    bool found;
+};
+
+static bool put_child(void *ctx, const struct child_sa_view *v)
+{
+    struct child_search *s = ctx;
+    char section[SA_NAME_MAX];
+    if (v->id != s->id) return true;
+    (void)snprintf(section, sizeof section, "%s-%u", v->name, v->id);
+    vici_section(s->m, s->section ? s->section : section);
+    sa_show_child(s->m, v);
+    vici_section_end(s->m);
+    s->found = true;
+    return false;
+}
+
+static void put_child_of(struct iked *d, struct vici_msg *m, const struct ike_sa *sa, uint32_t id,
+                         const char *section)
+{
+    struct child_search s = {.m = m, .id = id, .section = section};
+    if (id) ike_each_child(d->ike, sa, put_child, &s);
+}
+
+static void ike_updown(struct iked *d, const struct ike_sa *sa, bool up)
+{
+    struct vici_msg m = {0};
+    struct ike_sa_view v;
+    ike_sa_show(d->ike, sa, &v);
+    if (up) vici_kv(&m, "up", "yes");
+    vici_section(&m, sa_show_name(&v));
+    sa_show_ike(&m, &v);
+    vici_section_end(&m);
+    vici_event(d->vici, "ike-updown", &m);
+    vici_msg_done(&m);
+}
+
+static void child_updown(struct iked *d, const struct ike_sa *sa, const struct child_sa *child,
+                         bool up)
+{
+    struct vici_msg m = {0};
+    struct ike_sa_view v;
+    ike_sa_show(d->ike, sa, &v);
+    if (up) vici_kv(&m, "up", "yes");
+    vici_section(&m, sa_show_name(&v));
+    sa_show_ike(&m, &v);
+    vici_section(&m, "child-sas");
+    put_child_of(d, &m, sa, child->id, NULL);
+    vici_section_end(&m);
+    vici_section_end(&m);
+    vici_event(d->vici, "child-updown", &m);
+    vici_msg_done(&m);
+}
+
+static void child_rekeyed(struct iked *d, const struct ike_sa *sa, const struct child_sa *child)
+{
+    struct vici_msg m = {0};
+    struct ike_sa_view v;
+    ike_sa_show(d->ike, sa, &v);
+    vici_section(&m, sa_show_name(&v));
+    sa_show_ike(&m, &v);
+    vici_section(&m, "child-sas");
+    vici_section(&m, child->conf->name);
+    put_child_of(d, &m, sa, child->replaces, "old");
+    put_child_of(d, &m, sa, child->id, "new");
+    vici_section_end(&m);
+    vici_section_end(&m);
+    vici_section_end(&m);
+    vici_event(d->vici, "child-rekey", &m);
+    vici_msg_done(&m);
+}
+
+static void ike_rekeyed(struct iked *d, const struct ike_sa *sa)
+{
+    struct vici_msg m = {0};
+    struct ike_sa_view v;
+    ike_sa_show(d->ike, sa, &v);
+    vici_section(&m, sa_show_name(&v));
+    vici_section(&m, "new");
+    sa_show_ike(&m, &v);
+    vici_section_end(&m);
+    vici_section_end(&m);
+    vici_event(d->vici, "ike-rekey", &m);
+    vici_msg_done(&m);
+}
+
+void events_sa(struct iked *d, enum ike_event_kind kind, const struct ike_sa *sa,
+               const struct child_sa *child)
+{
+    if (!d->vici) return;
+    switch (kind) {
+    case IKE_EV_UP:
+    case IKE_EV_DOWN:
+        if (vici_event_wanted(d->vici, "ike-updown")) ike_updown(d, sa, kind == IKE_EV_UP);
+        return;
+    case IKE_EV_REKEYED:
+        if (vici_event_wanted(d->vici, "ike-rekey")) ike_rekeyed(d, sa);
+        return;
+    case CHILD_EV_UP:
+    case CHILD_EV_DOWN:
+        if (vici_event_wanted(d->vici, "child-updown")) {
+            child_updown(d, sa, child, kind == CHILD_EV_UP);
+        }
+        return;
+    case CHILD_EV_REKEYED:
+        if (vici_event_wanted(d->vici, "child-rekey")) child_rekeyed(d, sa, child);
+        return;
+    }
+}

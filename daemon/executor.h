@@ -1,0 +1,22 @@
+// executor.h - chooses and opens the executor that pavise-iked talks NETLINK_XFRM with.
+#pragma once
+
+#include "conf/config.h"
+#include "netlink/client.h"
+
+struct executor {
+    struct xfrm_client *client;
+    bool kernel; // else pavise-xfrmd
+};
+
+// AUTO: pavise-xfrmd if it runs, else the kernel if it has ESP. socket: of pavise-xfrmd, "@name";
+// NULL: its default; borrowed for the executor's life. Events come to fn in the loop.
+// Errors: ERR_NOTFOUND (nobody there; the sentence says what to do), ERR_PERMISSION, ERR_SYSTEM,
+// ERR_UNSUPPORTED (kernel without ESP).
+struct executor_choice {
+    enum conf_executor which;
+    const char *socket;
+};
+err_t executor_open(const struct executor_choice *choice, struct loop *loop, xfrm_event_fn *fn,
+                    void *ctx, struct executor *out, struct why *why);
+void executor_close(struct executor *e);

@@ -1,0 +1,264 @@
+// iked.c - pavise-iked, the diplomat's composition root: the only place that knows everybody.
+//
+//     swanctl.conf -> conf/ --+                          +--> net: UDP 500 and 4500
+//     VICI clients -> vici/ --+--> ike/  (struct env) ---+--> netlink/client: pavise-xfrmd or
+//     kernel resolver, clock, rng ---+                          +--> events, log, keylog
+#include "daemon/iked.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "daemon/commands.h"
+#include "daemon/events.h"
+#include "daemon/iked_env.h"
+#include "daemon/keylog.h"
+#include "daemon/ready.h"
+#include "daemon/reload.h"
+#include "daemon/resolver.h"
+#include "ike/net/net.h"
+
+#define SHUTDOWN_NS (3 * NSEC_PER_SEC) // for the peers' answers to our DELETEs
+#define EXIT_USAGE 2
+
+void iked_rearm(struct iked *d)
+{
+    uint64_t next = d->ike ? ike_next(d->ike) : UINT64_MAX;
+    if (next == UINT64_MAX) {
+        loop_timer_stop(d->ticker);
+    } else {
+        loop_timer_at(d->ticker, next);
+    }
+}
+
+// ---- what happens outside ----
+
+static void on_datagram(void *ctx, const struct datagram *datagram)
+{
+    struct iked *d = ctx;
+    ike_input(d->ike, datagram);
+    iked_rearm(d);
+}
+
+static void on_xfrm_event(void *ctx, const struct xfrm_event *ev)
+{
+    struct iked *d = ctx;
+    if (!d->ike) return; // still starting
+    ike_xfrm_event(d->ike, ev);
+    iked_rearm(d);
+}
+
+static void on_tick(void *ctx)
+{
+    struct iked *d = ctx;
+    ike_tick(d->ike);
+    iked_rearm(d);
+}
+
+// In one of the resolver's threads.
+static void on_name(void *ctx)
+{
+    struct iked *d = ctx;
+    loop_wake(d->loop);
+}
+
+static void on_wake(void *ctx)
+{
+    reload_on_names(ctx);
+}
+
+// ---- signals ----
+
+static void on_down(void *ctx, err_t err, const char *sentence)
+{
+    struct iked *d = ctx;
+    if (err != ERR_OK) log_say(LOG_WARN, "iked", "%s", sentence);
+    loop_stop(d->loop);
+}
+
+static void on_end_signal(void *ctx, int signal)
+{
+    struct iked *d = ctx;
+    if (d->stopping) { // asked twice: in a hurry
+        loop_stop(d->loop);
+        return;
+    }
+    d->stopping = true;
+    log_say(LOG_STORY, "iked", "%s: ending all tunnels", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    ready_tell("STOPPING=1");
+    reload_cancel(d);
+    ike_shutdown(d->ike, SHUTDOWN_NS, on_down, d);
+    iked_rearm(d);
+}
+
+static void on_leave_signal(void *ctx, int signal)
+{
+    struct iked *d = ctx;
+    (void)signal;
+    d->stopping = true;
+    log_say(LOG_STORY, "iked", "SIGUSR2: leaving; the tunnels stay in the executor");
+    ready_tell("STOPPING=1");
+    loop_stop(d->loop);
+}
+
+static void on_reload_signal(void *ctx, int signal)
+{
+    (void)signal;
+    reload_start(ctx, NULL, NULL);
+}
+
+static err_t watch_signals(struct iked *d)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    TRY(loop_on_signal(d->loop, SIGTERM, on_end_signal, d));
+    TRY(loop_on_signal(d->loop, SIGINT, on_end_signal, d));
+    TRY(loop_on_signal(d->loop, SIGUSR2, on_leave_signal, d));
+    return loop_on_signal(d->loop, SIGHUP, on_reload_signal, d);
+}
+
+// ---- start ----
+
+// What the command line leaves open, the configuration's section `pavise` says.
+static void settle_options(struct iked_options *o, const struct config *c)
+{
+    if (!o->executor_given) o->executor = c->executor;
+    if (!o->port) o->port = c->port;
+    if (!o->port_nat_t) o->port_nat_t = c->port_nat_t;
+    if (!o->fwmark_given) o->fwmark = c->fwmark ? c->fwmark : IKED_FWMARK;
+}
+
+static err_t start_net(struct iked *d, struct why *why)
+{
+    const struct iked_options *o = &d->options;
+    struct net_options n = net_options_default();
+    n.port = o->port;
+    n.natt_port = o->port_nat_t;
+    n.kernel_encap = d->executor.kernel;
+    // The mark keeps our packets out of pavise-xfrmd's TUN device; the kernel has none.
+    n.fwmark = d->executor.kernel && !o->fwmark_given ? 0 : o->fwmark;
+    return net_open(d->loop, &n, on_datagram, d, &d->net, why);
+}
+
+static err_t start_keylog(struct iked *d, struct why *why)
+{
+    const char *dir = d->options.keylog;
+    if (!dir) return ERR_OK;
+    log_say(LOG_WARN, "iked",
+            "--keylog: ALL SESSION KEYS GO TO %s; who reads them, reads all traffic", dir);
+    return keylog_open(dir, &d->keylog, why);
+}
+
+static err_t start_diplomat(struct iked *d, struct why *why)
+{
+    struct env env = iked_env(d);
+    struct ike_options o = ike_options_default();
+    o.natt_port = d->options.port_nat_t;
+    o.executor_has_raw_esp = true;
+    d->ike = ike_new(&env, &o);
+    return d->ike ? ERR_OK : why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+}
+
+static err_t start_base(struct iked *d, struct why *why)
+{
+    struct conf_issues issues = {0};
+    d->loop = loop_new();
+    if (!d->loop) return why_not(why, ERR_NOMEM, "no event loop");
+    loop_on_wake(d->loop, on_wake, d);
+    d->ticker = loop_timer_new(d->loop, on_tick, d);
+    d->resolver = resolver_new(on_name, d);
+    if (!d->ticker || !d->resolver || watch_signals(d) != ERR_OK) {
+        return why_not(why, ERR_NOMEM, "no timers, signals or threads");
+    }
+    // Until the real one is in force there is an empty one, so that every command has an answer.
+    err_t e = config_load_text("nothing", span_str(""), &d->config, &issues);
+    conf_issues_done(&issues);
+    return e == ERR_OK ? e : why_not(why, e, "no empty configuration: %s", err_text(e));
+}
+
+static err_t start(struct iked *d, struct why *why)
+{
+    struct config *c = NULL;
+    TRY(start_base(d, why));
+    TRY(reload_read(d, &c, why));
+    settle_options(&d->options, c);
+    const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
+    const struct executor_choice choice = {d->options.executor, d->options.socket};
+    err_t e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
+    if (e == ERR_OK) e = start_net(d, why);
+    if (e == ERR_OK) e = start_keylog(d, why);
+    if (e == ERR_OK) e = start_diplomat(d, why);
+    if (e == ERR_OK) {
+        e = vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
+    }
+    if (e != ERR_OK) {
+        config_free(c);
+        return e;
+    }
+    log_say(LOG_STORY, "iked", "ready: %s, executor %s, UDP ports %u and %u, control on %s",
+            d->options.config, d->executor.kernel ? "kernel" : "pavise-xfrmd", d->options.port,
+            d->options.port_nat_t, socket);
+    reload_apply(d, c, NULL, NULL);
+    return ERR_OK;
+}
+
+// ---- end ----
+
+static void stop(struct iked *d)
+{
+    reload_cancel(d);
+    ike_free(d->ike);
+    d->ike = NULL;
+    commands_done(d);
+    vici_server_free(d->vici);
+    d->vici = NULL;
+    net_free(d->net);
+    executor_close(&d->executor);
+    resolver_free(d->resolver);
+    keylog_close(d->keylog);
+    config_free(d->config);
+    loop_timer_free(d->ticker);
+    loop_free(d->loop);
+}
+
+static int run(struct iked *d)
+{
+    struct why why = {0};
+    // Keys are in this process's memory: they must not end up in a core file.
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+    d->thread = pthread_self();
+    d->started_s = clock_wall();
+    d->started_ns = clock_mono();
+    log_set_level(d->options.log_level);
+    log_add_sink(log_to_stderr, NULL);
+    log_add_sink(events_log, d);
+    err_t e = start(d, &why);
+    if (e == ERR_OK) {
+        loop_run(d->loop);
+    } else {
+        log_say(LOG_ERROR, "iked", "%s", why.text);
+    }
+    stop(d);
+    log_remove_sink(events_log, d);
+    return e == ERR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct iked d = {0};
+    struct why why = {0};
+    if (iked_options_read(argc, argv, &d.options, &why) != ERR_OK) {
+        (void)fprintf(stderr, "pavise-iked: %s\n", why.text);
+        return EXIT_USAGE;
+    }
+    if (d.options.help) {
+        (void)fputs(iked_options_help, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (d.options.version) {
+        (void)printf("pavise-iked %s\n", PAVISE_VERSION);
+        return EXIT_SUCCESS;
+    }
+    return run(&d);
+}

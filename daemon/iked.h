@@ -1,0 +1,40 @@
+// iked.h - what the parts of pavise-iked share. One thread: the event loop's.
+#pragma once
+
+#include <pthread.h>
+
+#include "base/loop.h"
+#include "conf/config.h"
+#include "daemon/executor.h"
+#include "daemon/iked_options.h"
+#include "ike/ike.h"
+#include "vici/server.h"
+
+struct iked_act;
+struct keylog;
+struct net;
+struct reload;
+struct resolver;
+
+struct iked {
+    struct iked_options options;
+    struct loop *loop;
+    struct vici_server *vici; // NULL before the daemon is up
+    struct ike *ike;
+    struct net *net;
+    struct executor executor;
+    struct resolver *resolver;
+    struct keylog *keylog;     // NULL = off
+    struct loop_timer *ticker; // for ike_next()
+    struct config *config;     // in force
+    struct reload *reload;     // under way; NULL = none
+    uint64_t started_s;        // seconds since 1970
+    uint64_t started_ns;       // monotonic
+    struct iked_act *acts;     // commands under way (commands_act.c)
+    bool telling;              // a line of the story is being logged: clients have it already
+    bool stopping;
+    pthread_t thread;
+};
+
+// ike_next() may have changed: call after everything that lets the diplomat act.
+void iked_rearm(struct iked *d);

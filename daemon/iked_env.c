@@ -1,0 +1,78 @@
+#include "daemon/iked_env.h"
+
+#include "base/clock.h"
+#include "crypto/rng.h"
+#include "daemon/events.h"
+#include "daemon/keylog.h"
+#include "daemon/resolver.h"
+#include "ike/net/net.h"
+
+static uint64_t env_now(void *ctx)
+{
+    (void)ctx;
+    return clock_mono();
+}
+
+static uint64_t env_wall(void *ctx)
+{
+    (void)ctx;
+    return clock_wall();
+}
+
+static void env_random(void *ctx, void *out, size_t n)
+{
+    (void)ctx;
+    rng_fill(out, n);
+}
+
+static void env_send(void *ctx, const struct datagram *datagram)
+{
+    struct iked *d = ctx;
+    net_send(d->net, datagram);
+}
+
+static ip_t env_source_for(void *ctx, const ip_t *peer)
+{
+    struct iked *d = ctx;
+    return net_source_for(d->net, peer);
+}
+
+static err_t env_resolve(void *ctx, const char *name, uint16_t family, ip_t *out)
+{
+    struct iked *d = ctx;
+    return resolver_find(d->resolver, name, family, out);
+}
+
+static void env_tell(void *ctx, enum log_level level, const struct ike_sa *sa, const char *sentence)
+{
+    events_tell(ctx, level, sa, sentence);
+}
+
+static void env_event(void *ctx, enum ike_event_kind kind, const struct ike_sa *sa,
+                      const struct child_sa *child)
+{
+    events_sa(ctx, kind, sa, child);
+}
+
+static void env_keylog(void *ctx, const char *file, const char *line)
+{
+    struct iked *d = ctx;
+    keylog_line(d->keylog, file, line);
+}
+
+struct env iked_env(struct iked *d)
+{
+    return (struct env){
+        .ctx = d,
+        .now = env_now,
+        .wall = env_wall,
+        .random = env_random,
+        .send = env_send,
+        .source_for = env_source_for,
+        .resolve = env_resolve,
+        .xfrm = xfrm_client_api(d->executor.client),
+        .tell = env_tell,
+        .event = env_event,
+        .keylog = d->keylog ? env_keylog : NULL,
+    };
+}

@@ -1,0 +1,34 @@
+// iked_options.h - the command line of pavise-iked. What is not given here comes from the section
+// `pavise` of the configuration, then from the defaults.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "conf/config.h"
+
+#define IKED_CONFIG "/etc/swanctl/swanctl.conf"
+#define IKED_PORT 500
+#define IKED_PORT_NAT_T 4500
+// The same as pavise-xfrmd's: packets with this mark stay out of the TUN device.
+#define IKED_FWMARK 0x50415649U // "PAVI"
+
+struct iked_options {
+    const char *config;
+    const char *vici_socket; // NULL = not given
+    const char *socket;      // of pavise-xfrmd; NULL = its default
+    const char *keylog;      // directory; NULL = off
+    bool executor_given;
+    enum conf_executor executor;
+    uint16_t port, port_nat_t; // 0 = not given
+    bool fwmark_given;
+    uint32_t fwmark;
+    enum log_level log_level;
+    bool help, version; // print and leave
+};
+
+// Strings borrow from argv. Errors: ERR_SYNTAX, ERR_RANGE, with a sentence.
+err_t iked_options_read(int argc, char **argv, struct iked_options *out, struct why *why);
+extern const char iked_options_help[];

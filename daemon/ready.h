@@ -1,0 +1,5 @@
+// ready.h - tells systemd (or whoever set NOTIFY_SOCKET) what the daemon is doing, sd_notify(3).
+#pragma once
+
+// state: "READY=1", "STOPPING=1", "RELOADING=1", ... Nothing happens without NOTIFY_SOCKET.
+void ready_tell(const char *state);

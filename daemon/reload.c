@@ -1,0 +1,136 @@
+#include "daemon/reload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "daemon/ready.h"
+#include "daemon/resolver.h"
+
+struct reload {
+    struct config *config;
+    struct loop_timer *timer;
+    reload_fn *done;
+    void *ctx;
+};
+
+// ---- reading ----
+
+static void log_issue(const struct conf_issue *i)
+{
+    log_say(i->warning ? LOG_WARN : LOG_ERROR, "conf", "%s:%u:%u: %s%s%s", i->file, i->line,
+            i->column, i->what, i->hint ? "; " : "", i->hint ? i->hint : "");
+}
+
+err_t reload_read(const struct iked *d, struct config **out, struct why *why)
+{
+    struct conf_issues issues = {0};
+    err_t e = config_load(d->options.config, out, &issues);
+    for (unsigned i = 0; i < issues.n; i++) log_issue(&issues.issue[i]);
+    if (e != ERR_OK) {
+        const char *first = issues.n ? issues.issue[0].what : err_text(e);
+        for (unsigned i = 0; i < issues.n; i++) {
+            if (issues.issue[i].warning) continue;
+            first = issues.issue[i].what;
+            break;
+        }
+        (void)why_not(why, e, "%s: %u mistake%s, the first: %s", d->options.config,
+                      issues.errors ? issues.errors : 1, issues.errors > 1 ? "s" : "", first);
+    }
+    conf_issues_done(&issues);
+    return e;
+}
+
+// ---- bringing into force ----
+
+static void ask_names(struct iked *d, const struct conf_host *h, unsigned n)
+{
+    static const uint16_t families[] = {AF_UNSPEC, AF_INET, AF_INET6};
+    ip_t unused;
+    // Only asks, for every family that the diplomat may want: the answers are kept for struct env.
+    for (unsigned i = 0; i < 3 * n; i++) {
+        const struct conf_host *host = &h[i / 3];
+        if (host->name) IGNORE(resolver_find(d->resolver, host->name, families[i % 3], &unused));
+    }
+}
+
+static void finish(struct reload *r, err_t err, const char *sentence)
+{
+    loop_timer_free(r->timer);
+    config_free(r->config);
+    if (r->done) r->done(r->ctx, err, sentence);
+    free(r);
+}
+
+void reload_cancel(struct iked *d)
+{
+    struct reload *r = d->reload;
+    d->reload = NULL;
+    if (r) finish(r, ERR_CLOSED, "another configuration has come in between");
+}
+
+static void put_in_force(struct iked *d)
+{
+    struct reload *r = d->reload;
+    struct config *old = d->config;
+    d->reload = NULL;
+    d->config = r->config;
+    r->config = NULL;
+    log_say(LOG_INFO, "conf", "%s: %u connection%s and %u secret%s in force", d->options.config,
+            d->config->conn_n, d->config->conn_n == 1 ? "" : "s", d->config->psk_n,
+            d->config->psk_n == 1 ? "" : "s");
+    ike_configure(d->ike, d->config);
+    config_free(old); // the diplomat has let go of it
+    iked_rearm(d);
+    finish(r, ERR_OK, "");
+    ready_tell("READY=1");
+}
+
+static void on_names_late(void *ctx)
+{
+    struct iked *d = ctx;
+    log_say(LOG_WARN, "conf", "some DNS names have no address yet; going on without them");
+    put_in_force(d);
+}
+
+void reload_on_names(struct iked *d)
+{
+    if (d->reload && !resolver_busy(d->resolver)) put_in_force(d);
+}
+
+void reload_apply(struct iked *d, struct config *c, reload_fn *done, void *ctx)
+{
+    reload_cancel(d);
+    struct reload *r = calloc(1, sizeof *r);
+    struct loop_timer *timer = r ? loop_timer_new(d->loop, on_names_late, d) : NULL;
+    if (!timer) {
+        free(r);
+        config_free(c);
+        if (done) done(ctx, ERR_NOMEM, err_text(ERR_NOMEM));
+        return;
+    }
+    *r = (struct reload){.config = c, .timer = timer, .done = done, .ctx = ctx};
+    d->reload = r;
+    for (unsigned i = 0; i < c->conn_n; i++) {
+        ask_names(d, c->conn[i].local_addr, c->conn[i].local_addr_n);
+        ask_names(d, c->conn[i].remote_addr, c->conn[i].remote_addr_n);
+    }
+    loop_timer_at(timer, clock_mono() + RELOAD_NAMES_NS);
+    reload_on_names(d);
+}
+
+void reload_start(struct iked *d, reload_fn *done, void *ctx)
+{
+    struct config *c = NULL;
+    struct why why = {0};
+    ready_tell("RELOADING=1");
+    err_t e =
+        d->stopping ? why_not(&why, ERR_STATE, "the daemon is ending") : reload_read(d, &c, &why);
+    if (e == ERR_OK) {
+        reload_apply(d, c, done, ctx);
+        return;
+    }
+    log_say(LOG_ERROR, "conf", "%s; the configuration in force stays as it is", why.text);
+    ready_tell("READY=1");
+    if (done) done(ctx, e, why.text);
+}

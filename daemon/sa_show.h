@@ -1,0 +1,14 @@
+// sa_show.h - IKE and CHILD SAs as VICI sections, in the order and format of strongSwan.
+#pragma once
+
+#include "ike/ike.h"
+#include "vici/msg.h"
+
+#define SA_NAME_MAX 320 // bytes of "<child>-<id>" and "<name>[<id>]"
+
+// The name of an IKE SA; "(unnamed)" before the responder knows which connection it is.
+const char *sa_show_name(const struct ike_sa_view *v);
+// The keys of an IKE SA, without its section and its children.
+void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v);
+// The keys of a CHILD SA, without its section.
+void sa_show_child(struct vici_msg *m, const struct child_sa_view *v);
