@@ -39,7 +39,7 @@ struct sealer {
 struct provider {
     const char *name;
     bool (*can)(const struct sealer_plan *plan); // this algorithm on this CPU?
-    // Allocates everything that the sealer will ever need. ERR_NOMEM, ERR_CRYPTO.
+    // Calls sealer_init() and allocates all that the sealer needs. ERR_NOMEM, ERR_CRYPTO.
     err_t (*make)(const struct sealer_plan *plan, struct sealer **out);
     // Both skip jobs that are bad already (their shape is wrong) and set bad on others that fail.
     void (*seal)(struct sealer *s, struct seal_job *jobs, unsigned n);
@@ -47,7 +47,18 @@ struct provider {
     void (*drop)(struct sealer *s); // wipes and frees
 };
 
-extern const struct provider provider_openssl, provider_ipsecmb;
+extern const struct provider provider_openssl, provider_ipsecmb_aead, provider_ipsecmb_pair;
+
+static inline void sealer_init(struct sealer *s, const struct provider *by,
+                               const struct sealer_plan *plan)
+{
+    *s = (struct sealer){
+        .by = by,
+        .iv_len = plan->encr->iv_len,
+        .icv_len = plan->icv_len,
+        .block = plan->encr->block,
+    };
+}
 
 static inline uint8_t *job_iv(const struct seal_job *j)
 {

@@ -12,7 +12,11 @@
 #define ICV_MIN 12 // bytes; less than 96 bits invites guessing
 
 // The fastest first.
-static const struct provider *const providers[] = {&provider_ipsecmb, &provider_openssl};
+static const struct provider *const providers[] = {
+    &provider_ipsecmb_aead,
+    &provider_ipsecmb_pair,
+    &provider_openssl,
+};
 
 // ---- making ----
 
@@ -117,10 +121,6 @@ err_t sealer_new(const struct sealer_spec *spec, struct sealer **out, struct why
         free(ivs);
         return why_not(why, e, "%s cannot prepare %s", by->name, plan.encr->name);
     }
-    s->by = by;
-    s->iv_len = plan.encr->iv_len;
-    s->icv_len = plan.icv_len;
-    s->block = plan.encr->block;
     s->ivs = ivs;
     *out = s;
     return ERR_OK;

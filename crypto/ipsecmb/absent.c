@@ -1,4 +1,4 @@
-// Built where libipsec-mb does not exist: a provider that can nothing.
+// Built where libipsec-mb does not exist: providers that can do nothing.
 #include "crypto/provider.h"
 
 static bool absent_can(const struct sealer_plan *plan)
@@ -7,4 +7,5 @@ static bool absent_can(const struct sealer_plan *plan)
     return false;
 }
 
-const struct provider provider_ipsecmb = {.name = "ipsecmb", .can = absent_can};
+const struct provider provider_ipsecmb_aead = {.name = "ipsecmb", .can = absent_can};
+const struct provider provider_ipsecmb_pair = {.name = "ipsecmb", .can = absent_can};

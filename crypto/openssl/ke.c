@@ -239,8 +239,7 @@ static EVP_PKEY *private_read(const struct group *g, span_t private)
     }
     if (private.len > MODP_MAX) return NULL;
     BIGNUM *k = BN_bin2bn(private.at, (int)private.len, NULL);
-    EVP_PKEY *key =
-        k ? key_from_integer(g, EVP_PKEY_KEYPAIR, OSSL_PKEY_PARAM_PRIV_KEY, k) : NULL;
+    EVP_PKEY *key = k ? key_from_integer(g, EVP_PKEY_KEYPAIR, OSSL_PKEY_PARAM_PRIV_KEY, k) : NULL;
     BN_clear_free(k);
     return key;
 }

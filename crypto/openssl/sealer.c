@@ -94,6 +94,7 @@ static err_t openssl_make(const struct sealer_plan *plan, struct sealer **out)
     struct openssl_sealer *s = calloc(1, sizeof *s);
     if (!s) return ERR_NOMEM;
     bool cipher = plan->encr->id != ENCR_NULL;
+    sealer_init(&s->base, &provider_openssl, plan);
     if (plan->salt.len) memcpy(s->salt, plan->salt.at, plan->salt.len);
     if (cipher) {
         s->enc = cipher_make(plan, 1);

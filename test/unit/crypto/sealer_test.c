@@ -1,5 +1,6 @@
 #include "crypto/sealer.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,19 +171,45 @@ static void a_head_may_have_any_length(void **state)
 
 // ---- what was changed is refused ----
 
+#define MANY 40 // messages in a burst: some providers treat large bursts differently
+
+// Opens n messages as one burst.
+static void open_all(struct sealer *s, struct letter *l, unsigned n)
+{
+    struct seal_job jobs[MANY];
+    for (unsigned i = 0; i < n; i++) jobs[i] = l[i].job;
+    sealer_open(s, jobs, n);
+    for (unsigned i = 0; i < n; i++) l[i].job = jobs[i];
+}
+
+// Flips the bits from `bit` on, one in each of n copies; all must be refused.
+static void flip_some(struct sealer *s, const struct letter *l, size_t bit, unsigned n)
+{
+    struct letter c[MANY];
+    for (unsigned i = 0; i < n; i++) {
+        c[i] = letter_copy(l);
+        c[i].at[(bit + i) / 8] ^= (uint8_t)(1U << (bit + i) % 8);
+    }
+    open_all(s, c, n);
+    for (unsigned i = 0; i < n; i++) {
+        CHECK(c[i].job.bad);
+        CHECK(text_is_zero(s, &c[i].job));
+        letter_free(&c[i]);
+    }
+}
+
 static void flip(struct sealer *s, size_t pair)
 {
     (void)pair;
-    struct letter l = letter_write(s, HEAD, 64);
+    struct letter l = letter_write(s, HEAD, 64), good;
     sealer_seal(s, &l.job, 1);
-    for (size_t bit = 0; bit < l.len * 8; bit++) {
-        struct letter c = letter_copy(&l);
-        c.at[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        sealer_open(s, &c.job, 1);
-        CHECK(c.job.bad);
-        CHECK(text_is_zero(s, &c.job));
-        letter_free(&c);
-    }
+    for (size_t bit = 0; bit < l.len * 8; bit++) flip_some(s, &l, bit, 1);
+    for (size_t bit = 0; bit < l.len * 8; bit += 8) flip_some(s, &l, bit, 8);
+    for (size_t bit = 0; bit + MANY <= l.len * 8; bit += MANY) flip_some(s, &l, bit, MANY);
+    good = letter_copy(&l);
+    sealer_open(s, &good.job, 1);
+    CHECK(!good.job.bad);
+    letter_free(&good);
     letter_free(&l);
 }
 
@@ -257,6 +284,16 @@ static void the_high_half_of_an_esn_counts(void **state)
     for_all(esn);
 }
 
+// The i-th message of the burst below: every shape that a provider may treat apart.
+static struct letter burst_letter(struct sealer *s, unsigned i)
+{
+    uint32_t text = i == 20 ? 70016 : i * 16;
+    struct letter l = letter_write(s, i == 0 ? 0 : HEAD, text);
+    l.job.esn = i % 3 == 1;
+    l.job.esn_hi = i;
+    return l;
+}
+
 static void burst(struct sealer *s, size_t pair)
 {
     (void)pair;
@@ -264,7 +301,7 @@ static void burst(struct sealer *s, size_t pair)
     struct letter l[N], clear[N];
     struct seal_job jobs[N];
     for (unsigned i = 0; i < N; i++) {
-        l[i] = letter_write(s, HEAD, i * 16);
+        l[i] = burst_letter(s, i);
         clear[i] = letter_copy(&l[i]);
         jobs[i] = l[i].job;
     }
@@ -273,9 +310,10 @@ static void burst(struct sealer *s, size_t pair)
     l[13].at[0] ^= 1;
     l[40].at[l[40].len - 1] ^= 1;
     jobs[41].text_len = UINT32_MAX;
+    jobs[43].esn_hi++; // 43 % 3 == 1
     sealer_open(s, jobs, N);
     for (unsigned i = 0; i < N; i++) {
-        bool spoilt = i == 13 || i == 40 || i == 41;
+        bool spoilt = i == 13 || i == 40 || i == 41 || i == 43;
         CHECK_EQ(jobs[i].bad, spoilt);
         if (!spoilt) CHECK(!memcmp(l[i].at, clear[i].at, l[i].len - sealer_icv_len(s)));
         letter_free(&l[i]);
@@ -363,30 +401,68 @@ static void a_wrong_specification_is_explained(void **state)
     refuse(&spec, "\"abacus\"");
 }
 
+// Both seal the same n messages as one burst, from `text` bytes on; b opens what a sealed.
+static void compare(struct sealer *a, struct sealer *b, uint32_t text, unsigned n)
+{
+    struct letter x[MANY], y[MANY];
+    struct seal_job jx[MANY], jy[MANY];
+    for (unsigned i = 0; i < n; i++) {
+        x[i] = letter_write(a, HEAD, text + i * sealer_block(a));
+        x[i].job.esn = i % 2 == 0;
+        x[i].job.esn_hi = text;
+        y[i] = letter_copy(&x[i]);
+        jx[i] = x[i].job;
+        jy[i] = y[i].job;
+    }
+    sealer_seal(a, jx, n);
+    sealer_seal(b, jy, n);
+    for (unsigned i = 0; i < n; i++) {
+        CHECK(!jx[i].bad && !jy[i].bad);
+        CHECK(!memcmp(x[i].at, y[i].at, x[i].len));
+    }
+    sealer_open(b, jx, n);
+    for (unsigned i = 0; i < n; i++) {
+        CHECK(!jx[i].bad);
+        letter_free(&x[i]);
+        letter_free(&y[i]);
+    }
+}
+
 static void providers_agree_on_every_byte(void **state)
 {
     (void)state;
     size_t compared = 0;
     for (size_t i = 0; i < PAIRS; i++) {
         struct sealer *a = make(i, "openssl", 0), *b = make(i, "ipsecmb", 0);
-        for (uint32_t n = 0; b && n <= SIZES; n += sealer_block(a)) {
-            struct letter x = letter_write(a, HEAD, n), y = letter_copy(&x);
-            x.job.esn = y.job.esn = n % 32 == 0;
-            x.job.esn_hi = y.job.esn_hi = n;
-            sealer_seal(a, &x.job, 1);
-            sealer_seal(b, &y.job, 1);
-            CHECK(!x.job.bad && !y.job.bad);
-            CHECK(!memcmp(x.at, y.at, x.len));
-            sealer_open(b, &x.job, 1);
-            CHECK(!x.job.bad);
-            letter_free(&x);
-            letter_free(&y);
-            compared++;
+        uint32_t step = MANY * sealer_block(a);
+        for (uint32_t text = 0; b && text <= SIZES; text += step, compared += MANY) {
+            compare(a, b, text, MANY);
+            compare(a, b, text, 3);
         }
         sealer_free(a);
         sealer_free(b);
     }
     print_message("# %zu messages compared\n", compared);
+}
+
+static void *thread(void *sealer)
+{
+    struct sealer *s = sealer;
+    burst(s, 0);
+    return NULL;
+}
+
+// An SA is made by the control thread and used by a worker.
+static void another_thread_may_use_it(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PAIRS; i += 5) {
+        pthread_t id;
+        struct sealer *s = make(i, NULL, 0);
+        CHECK_EQ(pthread_create(&id, NULL, thread, s), 0);
+        CHECK_EQ(pthread_join(id, NULL), 0);
+        sealer_free(s);
+    }
 }
 
 static void ivs_count_or_cannot_be_foreseen(void **state)
@@ -418,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_mac_may_be_cut_to_96_bits_and_no_shorter),
         cmocka_unit_test(a_wrong_specification_is_explained),
         cmocka_unit_test(providers_agree_on_every_byte),
+        cmocka_unit_test(another_thread_may_use_it),
         cmocka_unit_test(ivs_count_or_cannot_be_foreseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
