@@ -23,8 +23,7 @@ static bool set_family_v4(int fd)
 
 static bool set_family_v6(int fd)
 {
-    return set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
-           set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+    return set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
            set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) &&
            set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }

@@ -30,6 +30,9 @@ struct port { // first member of every port
     struct port_counts counts;
 };
 
+#define TUN_MTU_MIN 1280         // bytes; IPv6 needs it, RFC 8200 5
+#define TUN_MTU_MAX PKT_DATA_MAX // bytes
+
 // TUN device `name` (IFF_TUN | IFF_NO_PI), brought up with `mtu`. recv: inner packets (at = IP
 // header). Errors: ERR_PERMISSION, ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy"). Before
 // it comes up it is made quiet and exempt: no IPv6 addresses of its own, no reverse-path filter,

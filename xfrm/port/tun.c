@@ -13,9 +13,6 @@
 #include "xfrm/db/counter.h"
 #include "xfrm/port/batch.h"
 
-#define MTU_MIN 1280 // bytes; IPv6 needs it, RFC 8200 5
-#define MTU_MAX PKT_DATA_MAX
-
 struct tun {
     struct port port;
     int fd;
@@ -135,8 +132,9 @@ static err_t tun_check(const char *name, uint32_t mtu, struct why *why)
         return why_not(why, ERR_SYNTAX, "'%s' is not a device name of 1 to %d characters", name,
                        IFNAMSIZ - 1);
     }
-    if (mtu < MTU_MIN || mtu > MTU_MAX) {
-        return why_not(why, ERR_RANGE, "MTU %u: must be from %d to %d", mtu, MTU_MIN, MTU_MAX);
+    if (mtu < TUN_MTU_MIN || mtu > TUN_MTU_MAX) {
+        return why_not(why, ERR_RANGE, "MTU %u: must be from %d to %d", mtu, TUN_MTU_MIN,
+                       TUN_MTU_MAX);
     }
     return ERR_OK;
 }

@@ -75,8 +75,10 @@ static err_t bind_shared(int fd, uint16_t family, uint16_t number, struct why *w
     const endpoint_t any = {.ip.family = family, .port = number};
     socklen_t len = endpoint_to_sockaddr(&any, &at);
     const int on = 1;
+    bool v6 = family == AF_INET6;
     if (natt_share_prepare(fd) != ERR_OK ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)) {
         return why_not(why, ERR_SYSTEM, "UDP port %u: cannot be shared: %s", number,
                        strerror(errno));
     }
@@ -84,7 +86,7 @@ static err_t bind_shared(int fd, uint16_t family, uint16_t number, struct why *w
         return why_not(why, ERR_SYSTEM,
                        "UDP port %u (IPv%d): %s; see who holds it with `ss -lunp`, an IKE daemon "
                        "must share it with SO_REUSEPORT",
-                       number, family == AF_INET6 ? 6 : 4, strerror(errno));
+                       number, v6 ? 6 : 4, strerror(errno));
     }
     if (natt_share_attach(fd, false) == ERR_OK) return ERR_OK;
     return why_not(why, ERR_SYSTEM,

@@ -1,0 +1,194 @@
+#include "daemon/guard.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/guard_nft.h"
+#include "daemon/guard_xfrm.h"
+
+// After a change nft runs at once if this many times its last duration have passed since, or when
+// they have: loading many policies costs at most a part of the time.
+#define NFT_PAUSE 3
+
+struct guard {
+    struct guard_conf conf;
+    const struct policies *policies;
+    struct guard_xfrm *xfrm; // IPv4, or NULL
+    struct guard_nft_conf nft;
+    bool nft_on;
+    bool v6_told; // a warning once is enough
+    struct loop_timer *timer;
+    uint64_t nft_took, nft_done; // ns
+};
+
+// ---- nft: the whole table, soon ----
+
+static void nft_load(void *ctx)
+{
+    struct guard *g = ctx;
+    AUTO(text) struct text script = {0};
+    struct why why;
+    uint64_t start = clock_mono();
+    guard_nft_script(&g->nft, g->policies, &script);
+    if (guard_nft_run(text_str(&script), &why) != ERR_OK)
+        log_say(LOG_ERROR, "guard", "policies are not guarded as they should be: %s", why.text);
+    g->nft_done = clock_mono();
+    g->nft_took = g->nft_done - start;
+}
+
+static void nft_changed(struct guard *g)
+{
+    uint64_t next = g->nft_done + g->nft_took * NFT_PAUSE;
+    loop_timer_stop(g->timer);
+    if (clock_mono() >= next)
+        nft_load(g);
+    else
+        loop_timer_at(g->timer, next);
+}
+
+static bool nft_covers(const struct guard *g, const struct xfrm_policy *p)
+{
+    if (!g->nft_on) return false;
+    return (g->nft.v4 && p->sel.family != AF_INET6) || (g->nft.v6 && p->sel.family != AF_INET);
+}
+
+// ---- policies ----
+
+static void warn_unguarded(struct guard *g, const struct xfrm_policy *p)
+{
+    bool wanted = g->conf.mode != GUARD_OFF && p->sel.family == AF_INET6 && p->tmpl_count > 0;
+    if (!wanted || g->nft.v6 || g->v6_told) return;
+    g->v6_told = true;
+    log_say(LOG_WARN, "guard",
+            "IPv6 clear text that policies want protected is not kept out: nft is needed for that");
+}
+
+void guard_watch(struct guard *g, const struct policies *ps)
+{
+    g->policies = ps;
+}
+
+void guard_add(struct guard *g, const struct xfrm_policy *p)
+{
+    warn_unguarded(g, p);
+    if (g->xfrm) guard_xfrm_add(g->xfrm, p);
+    if (nft_covers(g, p)) nft_changed(g);
+}
+
+void guard_del(struct guard *g, const struct xfrm_policy *p)
+{
+    if (g->xfrm) guard_xfrm_del(g->xfrm, p);
+    if (nft_covers(g, p)) nft_changed(g);
+}
+
+void guard_change(struct guard *g, const struct xfrm_policy *old, const struct xfrm_policy *now)
+{
+    if (g->xfrm) guard_xfrm_change(g->xfrm, old, now);
+    if (nft_covers(g, now)) nft_changed(g);
+}
+
+const char *guard_way(const struct guard *g, uint16_t family)
+{
+    if (family == AF_INET && g->xfrm) return "xfrm";
+    return g->nft_on && (family == AF_INET6 ? g->nft.v6 : g->nft.v4) ? "nft" : "off";
+}
+
+// ---- choosing ----
+
+#define NFT_REMOVE "add table inet " GUARD_NFT_TABLE "\ndelete table inet " GUARD_NFT_TABLE "\n"
+
+static err_t start_nft(struct guard *g, bool v4, struct why *why)
+{
+    TRY(guard_nft_run(NFT_REMOVE, why));
+    g->nft = (struct guard_nft_conf){.tun = g->conf.tun,
+                                     .udp_port = g->conf.udp_port,
+                                     .fwmark = g->conf.fwmark,
+                                     .v4 = v4,
+                                     .v6 = true};
+    g->nft_on = true;
+    return ERR_OK;
+}
+
+static err_t choose_auto(struct guard *g, struct why *why)
+{
+    struct why no_xfrm, no_nft;
+    err_t xfrm = guard_xfrm_new(g->conf.tun, &g->xfrm, &no_xfrm);
+    err_t nft = start_nft(g, xfrm != ERR_OK, &no_nft);
+    if (xfrm != ERR_OK && nft != ERR_OK) {
+        return why_not(why, ERR_UNSUPPORTED,
+                       "nothing can keep clear text out: neither kernel policies (%.80s) nor "
+                       "nftables (%.80s). Start with --guard off to run without",
+                       no_xfrm.text, no_nft.text);
+    }
+    if (xfrm != ERR_OK) log_say(LOG_INFO, "guard", "no kernel policies: %s", no_xfrm.text);
+    if (nft != ERR_OK) log_say(LOG_WARN, "guard", "no nftables: %s", no_nft.text);
+    return ERR_OK;
+}
+
+// What a crash has left of the ways that are not chosen now. Best effort: they may never have
+// been there.
+static void clean_other_ways(const struct guard *g)
+{
+    struct why why;
+    struct guard_xfrm *old = NULL;
+    bool nft = g->conf.mode == GUARD_XFRM || g->conf.mode == GUARD_OFF;
+    bool xfrm = g->conf.mode == GUARD_NFT || g->conf.mode == GUARD_OFF;
+    if (nft && guard_nft_run(NFT_REMOVE, &why) != ERR_OK)
+        log_say(LOG_DEBUG, "guard", "nftables not cleaned: %s", why.text);
+    if (xfrm && guard_xfrm_new(g->conf.tun, &old, &why) != ERR_OK)
+        log_say(LOG_DEBUG, "guard", "kernel policies not cleaned: %s", why.text);
+    guard_xfrm_free(old);
+}
+
+static err_t choose(struct guard *g, struct why *why)
+{
+    clean_other_ways(g);
+    g->timer = loop_timer_new(g->conf.loop, nft_load, g);
+    if (!g->timer) return why_not(why, ERR_NOMEM, "out of memory");
+    switch (g->conf.mode) {
+    case GUARD_AUTO:
+        return choose_auto(g, why);
+    case GUARD_XFRM:
+        return guard_xfrm_new(g->conf.tun, &g->xfrm, why);
+    case GUARD_NFT:
+        return start_nft(g, true, why);
+    case GUARD_OFF:
+        break;
+    }
+    return ERR_OK;
+}
+
+err_t guard_new(const struct guard_conf *conf, struct guard **out, struct why *why)
+{
+    struct guard *g = calloc(1, sizeof *g);
+    if (!g) return why_not(why, ERR_NOMEM, "out of memory");
+    g->conf = *conf;
+    err_t e = choose(g, why);
+    if (e != ERR_OK) {
+        guard_free(g);
+        return e;
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+void guard_free(struct guard *g)
+{
+    struct why why;
+    if (!g) return;
+    loop_timer_free(g->timer);
+    guard_xfrm_free(g->xfrm);
+    if (g->nft_on && guard_nft_run(NFT_REMOVE, &why) != ERR_OK)
+        log_say(LOG_WARN, "guard", "the table inet " GUARD_NFT_TABLE " stays: %s", why.text);
+    free(g);
+}
+
+void guard_counts(const struct guard *g, struct guard_counts *out)
+{
+    struct guard_counts xfrm = {0}, nft = {0};
+    if (g->xfrm) guard_xfrm_counts(&xfrm);
+    if (g->nft_on) IGNORE(guard_nft_counts(&nft)); // no table yet: nothing was dropped
+    out->clear_in = xfrm.clear_in + nft.clear_in;
+    out->clear_out = xfrm.clear_out + nft.clear_out;
+}

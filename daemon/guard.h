@@ -1,0 +1,56 @@
+// guard.h - clear text that policies want protected does not get in or out: enforced by the host
+// kernel, which sees the packets that do not pass through the TUN device.
+//
+//     in, fwd   a packet that an inbound policy with a template covers, and that did not come out
+//               of the TUN device, is dropped before the host sees it
+//     out       a packet that an outbound policy covers and that is about to leave elsewhere is
+//               dropped (a belt; the routes of steer.h are the braces)
+//
+// Two ways to tell the kernel (RFC 4301 5.1, 5.2 by other means):
+//   xfrm   the kernel's own IPsec policies; they need no ESP to say no. The TUN device is exempt
+//          by disable_policy and disable_xfrm. IPv4 only: for IPv6 the kernel knows that exemption
+//          by the device that owns the destination address, not by the one the packet came through.
+//   nft    one nftables table, inet pavise, through the program nft
+// Control thread.
+#pragma once
+
+#include "base/loop.h"
+#include "daemon/policies.h"
+
+enum guard_mode {
+    GUARD_AUTO, // IPv4: xfrm, or nft where the kernel has no XFRM; IPv6: nft
+    GUARD_XFRM, // IPv4 only; IPv6 is not guarded
+    GUARD_NFT,
+    GUARD_OFF,
+};
+
+struct guard_conf {
+    enum guard_mode mode;
+    struct loop *loop;
+    const char *tun;
+    uint16_t udp_port; // of ESP in UDP
+    uint32_t fwmark;   // of the executor's and the IKE daemon's own packets
+};
+
+struct guard;
+
+// Removes what an earlier crash has left. Errors: ERR_UNSUPPORTED, ERR_SYSTEM with a sentence that
+// says what to do: a guard that was asked for and cannot be had is no small matter.
+err_t guard_new(const struct guard_conf *conf, struct guard **out, struct why *why);
+void guard_free(struct guard *g); // what it put into the kernel goes; NULL is fine
+
+// ps: all policies as they are after the change; borrowed until guard_free().
+void guard_watch(struct guard *g, const struct policies *ps);
+void guard_add(struct guard *g, const struct xfrm_policy *p);
+void guard_del(struct guard *g, const struct xfrm_policy *p);
+void guard_change(struct guard *g, const struct xfrm_policy *old, const struct xfrm_policy *now);
+
+// "xfrm", "nft" or "off".
+const char *guard_way(const struct guard *g, uint16_t family);
+
+// Packets that the guard has dropped, as far as the kernel tells. (Of its own policies it counts
+// all that were matched, whoever put them there.)
+struct guard_counts {
+    uint64_t clear_in, clear_out;
+};
+void guard_counts(const struct guard *g, struct guard_counts *out);

@@ -1,0 +1,215 @@
+#include "daemon/guard_nft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ANSWER_MAX 1024 // characters of what nft says that are kept
+
+extern char **environ;
+
+// ---- one policy as one rule ----
+
+struct writer {
+    const struct guard_nft_conf *conf;
+    struct text *out;
+    enum xfrm_dir dir;
+};
+
+static void write_net(struct text *out, uint16_t family, const char *which, const prefix_t *p)
+{
+    char text[PREFIX_TEXT_MAX];
+    if (p->len == 0) return;
+    text_add(out, " %s %s %s", family == AF_INET6 ? "ip6" : "ip", which, prefix_show(p, text));
+}
+
+// A selector port is 16 bits at the start of the transport header, or the ICMP type and code.
+static void write_port(struct text *out, unsigned bit, unsigned bits, uint16_t value, uint16_t mask)
+{
+    if (mask == 0) return;
+    unsigned most = bits == 8 ? 0xff : 0xffff;
+    text_add(out, " @th,%u,%u & 0x%x == 0x%x", bit, bits, mask & most, value & mask & most);
+}
+
+static void write_ports(struct text *out, const struct xfrm_selector *s)
+{
+    bool icmp = s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
+    unsigned bits = icmp ? 8 : 16;
+    write_port(out, 0, bits, s->sport, s->sport_mask);
+    write_port(out, bits, bits, s->dport, s->dport_mask);
+}
+
+// Exact where it lets pass, broad where it drops: the safe reading of spd.h.
+static bool is_safe(const struct xfrm_policy *p)
+{
+    return p->action == XFRM_BLOCK || p->tmpl_count > 0 ||
+           (p->sel.ifindex == 0 && p->mark.mask == 0);
+}
+
+static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t family)
+{
+    const struct xfrm_selector *s = &p->sel;
+    if (s->family != AF_UNSPEC && s->family != family) return;
+    bool pass = p->action == XFRM_ALLOW && p->tmpl_count == 0;
+    text_add(w->out, "  meta nfproto %s", family == AF_INET6 ? "ipv6" : "ipv4");
+    write_net(w->out, family, "saddr", &s->src);
+    write_net(w->out, family, "daddr", &s->dst);
+    if (s->proto) text_add(w->out, " meta l4proto %u", s->proto);
+    write_ports(w->out, s);
+    text_add(w->out, pass ? " accept\n" : " counter name clear_%s drop\n",
+             w->dir == XFRM_OUT ? "out" : "in");
+}
+
+static void write_policy(void *ctx, const struct xfrm_policy *p)
+{
+    struct writer *w = ctx;
+    if (p->dir != w->dir || p->type != 0 || !is_safe(p)) return;
+    if (w->conf->v4) write_rule(w, p, AF_INET);
+    if (w->conf->v6) write_rule(w, p, AF_INET6);
+}
+
+// ---- the table ----
+
+static void write_chain(struct writer *w, const char *name, const char *head,
+                        const struct policies *ps)
+{
+    text_add(w->out, " chain %s {\n%s", name, head);
+    // rfc4861 7.1: with hop limit 255 it cannot have crossed a router. A policy for everything
+    // would otherwise silence the link it runs over.
+    text_add(w->out, "  icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
+                     "nd-neighbor-advert } ip6 hoplimit 255 accept\n");
+    policies_each(ps, write_policy, w);
+    text_add(w->out, " }\n");
+}
+
+void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *ps,
+                      struct text *out)
+{
+    AUTO(text) struct text input = {0}, forward = {0}, leave = {0};
+    text_add(&input,
+             "  type filter hook input priority filter; policy accept;\n"
+             "  iifname { \"%s\", \"lo\" } accept\n"
+             "  meta l4proto esp accept\n"
+             "  udp dport { 500, %u } accept\n",
+             conf->tun, conf->udp_port);
+    text_add(&forward,
+             "  type filter hook forward priority filter; policy accept;\n"
+             "  iifname \"%s\" accept\n",
+             conf->tun);
+    text_add(&leave,
+             "  type filter hook postrouting priority filter; policy accept;\n"
+             "  oifname { \"%s\", \"lo\" } accept\n"
+             "  meta mark 0x%x accept\n",
+             conf->tun, conf->fwmark);
+    // Adding first makes the deletion succeed whether or not there was a table.
+    text_add(out, "add table inet " GUARD_NFT_TABLE "\n"
+                  "add counter inet " GUARD_NFT_TABLE " clear_in\n"
+                  "add counter inet " GUARD_NFT_TABLE " clear_out\n"
+                  "flush table inet " GUARD_NFT_TABLE "\n"
+                  "table inet " GUARD_NFT_TABLE " {\n");
+    struct writer w = {conf, out, XFRM_IN};
+    write_chain(&w, "input", text_str(&input), ps);
+    w.dir = XFRM_FWD;
+    write_chain(&w, "forward", text_str(&forward), ps);
+    w.dir = XFRM_OUT;
+    write_chain(&w, "leave", text_str(&leave), ps);
+    text_add(out, "}\n");
+}
+
+// ---- the program ----
+
+static err_t spawn_nft(int in, int out, pid_t *pid, struct why *why)
+{
+    char *const argv[] = {(char[]){"nft"}, (char[]){"-f"}, (char[]){"-"}, NULL};
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return why_not(why, ERR_NOMEM, "out of memory");
+    (void)posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+    int failed = posix_spawnp(pid, "nft", &actions, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    if (failed == 0) return ERR_OK;
+    return why_not(why, failed == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM,
+                   "cannot run nft: %s; install the package nftables", strerror(failed));
+}
+
+// The script goes through a file in memory: a pipe could fill up while nft waits for us to read
+// its complaints.
+static err_t script_file(const char *script, int *fd, struct why *why)
+{
+    size_t n = strlen(script);
+    int f = memfd_create("nft-script", MFD_CLOEXEC);
+    if (f < 0 || write(f, script, n) != (ssize_t)n || lseek(f, 0, SEEK_SET) != 0) {
+        int e = errno;
+        if (f >= 0) (void)close(f);
+        return why_not(why, ERR_SYSTEM, "cannot write the nft script: %s", strerror(e));
+    }
+    *fd = f;
+    return ERR_OK;
+}
+
+// Reads all that nft says, keeps its beginning as one line.
+static void read_answer(int fd, char text[ANSWER_MAX])
+{
+    size_t n = 0;
+    char more[512];
+    for (ssize_t got; (got = read(fd, more, sizeof more)) > 0;) {
+        size_t keep = (size_t)got < ANSWER_MAX - 1 - n ? (size_t)got : ANSWER_MAX - 1 - n;
+        memcpy(text + n, more, keep);
+        n += keep;
+    }
+    text[n] = 0;
+    for (char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\t') *c = ' ';
+}
+
+static err_t nft(const char *script, char answer[ANSWER_MAX], struct why *why)
+{
+    int in = -1, out[2] = {-1, -1}, status = 0;
+    pid_t pid = -1;
+    TRY(script_file(script, &in, why));
+    err_t e = pipe2(out, O_CLOEXEC) == 0
+                  ? ERR_OK
+                  : why_not(why, ERR_SYSTEM, "cannot run nft: pipe: %s", strerror(errno));
+    if (e == ERR_OK) e = spawn_nft(in, out[1], &pid, why);
+    (void)close(in);
+    if (out[1] >= 0) (void)close(out[1]);
+    if (e == ERR_OK) read_answer(out[0], answer);
+    if (out[0] >= 0) (void)close(out[0]);
+    if (e != ERR_OK) return e;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return ERR_OK;
+    return why_not(why, ERR_SYSTEM, "nft: %s", answer);
+}
+
+err_t guard_nft_run(const char *script, struct why *why)
+{
+    char answer[ANSWER_MAX];
+    return nft(script, answer, why);
+}
+
+// The number behind "packets" after the counter's name.
+static uint64_t packets_of(const char *answer, const char *counter)
+{
+    const char *at = strstr(answer, counter);
+    at = at ? strstr(at, "packets ") : NULL;
+    return at ? strtoull(at + strlen("packets "), NULL, 10) : 0;
+}
+
+err_t guard_nft_counts(struct guard_counts *out)
+{
+    char answer[ANSWER_MAX];
+    TRY(nft("list counter inet " GUARD_NFT_TABLE " clear_in\n"
+            "list counter inet " GUARD_NFT_TABLE " clear_out\n",
+            answer, NULL));
+    out->clear_in = packets_of(answer, "clear_in");
+    out->clear_out = packets_of(answer, "clear_out");
+    return ERR_OK;
+}

@@ -1,0 +1,214 @@
+#include "daemon/guard_xfrm.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "netlink/client.h"
+
+// Policy indices end with the direction in 3 bits; ours are those from here on. The kernel itself
+// counts from small numbers.
+#define INDEX_FIRST 0x70000000U
+#define INDEX_STEP 8U
+#define INDEX_MASK 0x0ffffff8U
+// The template of our in and fwd policies: no SA can ever have this reqid and address, so every
+// packet that matches is one that lacks its protection (XfrmInTmplMismatch).
+#define NEVER_REQID 0x50415649U
+#define CLEAN_MAX 256 // removed per look; the look is repeated until nothing is left
+
+struct guard_xfrm {
+    struct xfrm_client *client;
+    struct xfrm_api api;
+    uint32_t next; // index, without direction
+};
+
+static void complain(const char *what, const struct xfrm_policy *p, const struct why *why)
+{
+    char src[PREFIX_TEXT_MAX], dst[PREFIX_TEXT_MAX];
+    log_say(LOG_ERROR, "guard", "%s for %s -> %s: %s", what, prefix_show(&p->sel.src, src),
+            prefix_show(&p->sel.dst, dst), why->text);
+}
+
+// ---- is it possible here? ----
+
+static bool is_on(const char *tun, const char *key)
+{
+    char path[128], value = 0;
+    (void)snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/%s/%s", tun, key);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool on = read(fd, &value, 1) == 1 && value == '1';
+    (void)close(fd);
+    return on;
+}
+
+static err_t can_exempt(const char *tun, struct why *why)
+{
+    if (is_on(tun, "disable_policy") && is_on(tun, "disable_xfrm")) return ERR_OK;
+    return why_not(why, ERR_UNSUPPORTED,
+                   "the kernel's policies cannot be switched off for %s (/proc/sys/net/ipv4/conf/%s"
+                   "/disable_policy is not 1); is /proc/sys read-only? Use --guard nft",
+                   tun, tun);
+}
+
+// ---- what we have put there ----
+
+struct leftovers {
+    unsigned n;
+    struct xfrm_policy_id id[CLEAN_MAX];
+};
+
+static bool keep_ours(void *arg, const struct xfrm_policy *p)
+{
+    struct leftovers *l = arg;
+    if (p->index < INDEX_FIRST || p->index > INT32_MAX) return true;
+    l->id[l->n++] =
+        (struct xfrm_policy_id){.dir = p->dir, .type = p->type, .index = p->index, .mark = p->mark};
+    return l->n < CLEAN_MAX;
+}
+
+static err_t clean(struct guard_xfrm *g, struct why *why)
+{
+    struct leftovers l;
+    do {
+        l.n = 0;
+        err_t e = g->api.ops->policy_each(g->api.ctx, keep_ours, &l);
+        if (e != ERR_OK && l.n == 0)
+            return why_not(why, e, "cannot list the kernel's policies: %s", err_text(e));
+        for (unsigned i = 0; i < l.n; i++) {
+            e = g->api.ops->policy_del(g->api.ctx, &l.id[i]);
+            if (e != ERR_OK && e != ERR_NOTFOUND)
+                return why_not(why, e, "cannot remove an old kernel policy: %s", err_text(e));
+        }
+    } while (l.n > 0);
+    return ERR_OK;
+}
+
+// ---- policies ----
+
+bool guard_xfrm_covers(const struct xfrm_policy *p)
+{
+    return p->type == 0 && p->dir < XFRM_DIRS && p->sel.family != AF_INET6;
+}
+
+// The kernel's policy for one of ours.
+//   out, protected or blocked   block: what reaches the kernel's lookup goes past the TUN device
+//   in, fwd, protected          a template that nothing satisfies
+//   allowed                     the same, for its priority over others
+static struct xfrm_policy mirror_of(const struct xfrm_policy *p)
+{
+    const struct xfrm_tmpl never = {.saddr = {.family = AF_INET, .b = {127, 0, 0, 1}},
+                                    .daddr = {.family = AF_INET, .b = {127, 0, 0, 1}},
+                                    .proto = XFRM_PROTO_ESP,
+                                    .mode = XFRM_TUNNEL,
+                                    .family = AF_INET,
+                                    .reqid = NEVER_REQID,
+                                    .aalgos = UINT32_MAX,
+                                    .ealgos = UINT32_MAX,
+                                    .calgos = UINT32_MAX};
+    const struct xfrm_lifetime forever = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
+    bool protect = p->action == XFRM_ALLOW && p->tmpl_count > 0;
+    struct xfrm_policy m = {.sel = p->sel,
+                            .dir = p->dir,
+                            .action = p->action,
+                            .priority = p->priority,
+                            .limit = forever,
+                            .mark = p->mark};
+    m.sel.family = m.sel.src.ip.family = m.sel.dst.ip.family = AF_INET;
+    m.sel.ifindex = 0; // the safe reading of spd.h
+    if (protect && p->dir == XFRM_OUT) m.action = XFRM_BLOCK;
+    if (protect && p->dir != XFRM_OUT) {
+        m.tmpl_count = 1;
+        m.tmpl[0] = never;
+    }
+    return m;
+}
+
+// An allowance that is bound to a device is not mirrored: the safe reading, again.
+static bool is_safe(const struct xfrm_policy *p)
+{
+    return p->sel.ifindex == 0 || p->action == XFRM_BLOCK || p->tmpl_count > 0;
+}
+
+static void put(struct guard_xfrm *g, const struct xfrm_policy *p, bool update)
+{
+    struct why why = {"refused"};
+    if (!guard_xfrm_covers(p) || !is_safe(p)) return;
+    struct xfrm_policy m = mirror_of(p);
+    m.index = INDEX_FIRST + g->next + m.dir;
+    g->next = (g->next + INDEX_STEP) & INDEX_MASK;
+    if (g->api.ops->policy_add(g->api.ctx, &m, update, &why) != ERR_OK)
+        complain("the kernel did not take a guarding policy", p, &why);
+}
+
+void guard_xfrm_add(struct guard_xfrm *g, const struct xfrm_policy *p)
+{
+    put(g, p, false);
+}
+
+void guard_xfrm_del(struct guard_xfrm *g, const struct xfrm_policy *p)
+{
+    if (!guard_xfrm_covers(p) || !is_safe(p)) return;
+    const struct xfrm_policy m = mirror_of(p);
+    const struct xfrm_policy_id id = {.dir = m.dir, .sel = m.sel, .mark = m.mark};
+    err_t e = g->api.ops->policy_del(g->api.ctx, &id);
+    if (e != ERR_OK && e != ERR_NOTFOUND)
+        complain("a guarding policy stays", p, &(struct why){"the kernel refuses"});
+}
+
+void guard_xfrm_change(struct guard_xfrm *g, const struct xfrm_policy *old,
+                       const struct xfrm_policy *now)
+{
+    if (is_safe(old) && !is_safe(now)) guard_xfrm_del(g, old);
+    put(g, now, true);
+}
+
+// ---- life ----
+
+static err_t guard_xfrm_build(struct guard_xfrm *g, const char *tun, struct why *why)
+{
+    TRY(can_exempt(tun, why));
+    TRY(xfrm_client_open(XFRM_PEER_KERNEL, NULL, NULL, NULL, &g->client, why));
+    g->api = xfrm_client_api(g->client);
+    return clean(g, why);
+}
+
+err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why)
+{
+    struct guard_xfrm *g = calloc(1, sizeof *g);
+    if (!g) return why_not(why, ERR_NOMEM, "out of memory");
+    err_t e = guard_xfrm_build(g, tun, why);
+    if (e != ERR_OK) {
+        if (g->client) xfrm_client_close(g->client);
+        free(g);
+        return e;
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+void guard_xfrm_free(struct guard_xfrm *g)
+{
+    struct why why;
+    if (!g) return;
+    if (clean(g, &why) != ERR_OK) log_say(LOG_WARN, "guard", "%s", why.text);
+    xfrm_client_close(g->client);
+    free(g);
+}
+
+void guard_xfrm_counts(struct guard_counts *out)
+{
+    char name[64];
+    unsigned long long n;
+    FILE *f = fopen("/proc/net/xfrm_stat", "re");
+    if (!f) return;
+    while (fscanf(f, "%63s %llu", name, &n) == 2) {
+        if (!strcmp(name, "XfrmInTmplMismatch") || !strcmp(name, "XfrmInPolBlock"))
+            out->clear_in += n;
+        if (!strcmp(name, "XfrmOutPolBlock")) out->clear_out += n;
+    }
+    (void)fclose(f);
+}

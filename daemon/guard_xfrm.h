@@ -1,0 +1,19 @@
+// guard_xfrm.h - the guard's policies as IPv4 policies of the host kernel (guard.h). They can be
+// told from other people's by their index, which the kernel lets us choose.
+#pragma once
+
+#include "daemon/guard.h"
+
+struct guard_xfrm;
+
+// Errors: ERR_UNSUPPORTED when the kernel has no XFRM or the TUN device cannot be made exempt.
+err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why);
+void guard_xfrm_free(struct guard_xfrm *g); // NULL is fine
+void guard_xfrm_add(struct guard_xfrm *g, const struct xfrm_policy *p);
+void guard_xfrm_del(struct guard_xfrm *g, const struct xfrm_policy *p);
+void guard_xfrm_change(struct guard_xfrm *g, const struct xfrm_policy *old,
+                       const struct xfrm_policy *now);
+// Does the kernel hold policies for this one? (IPv4, or any family)
+bool guard_xfrm_covers(const struct xfrm_policy *p);
+// What /proc/net/xfrm_stat says. Nothing where the kernel keeps no such statistics.
+void guard_xfrm_counts(struct guard_counts *out);

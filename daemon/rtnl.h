@@ -1,0 +1,49 @@
+// rtnl.h - the few requests to the kernel's routing (NETLINK_ROUTE) that steering needs.
+// Synchronous: each returns when the kernel has answered. Control thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+// Marks our rules and routes, so that they can be told from everybody else's and found again after
+// a crash (rtm_protocol; not taken in iproute2's rt_protos).
+#define RTNL_PROTOCOL 150
+
+struct rtnl;
+
+struct rtnl_route {
+    prefix_t dst;
+    uint32_t table, metric;
+    uint32_t oif; // 0: a blackhole, which drops silently
+    ip_t prefsrc; // AF_UNSPEC: none
+};
+
+// "from all not fwmark F lookup T"
+struct rtnl_rule {
+    uint16_t family;
+    uint32_t table, fwmark, priority;
+};
+
+err_t rtnl_open(struct rtnl **out, struct why *why);
+void rtnl_close(struct rtnl *r); // NULL is fine
+
+// Adds, or replaces the one with the same destination and metric.
+// Errors of all: ERR_UNSUPPORTED (the kernel lacks the family), ERR_PERMISSION, ERR_NOTFOUND,
+// ERR_EXISTS, ERR_SYSTEM, with a sentence.
+err_t rtnl_route_put(struct rtnl *r, const struct rtnl_route *route, struct why *why);
+err_t rtnl_route_del(struct rtnl *r, const struct rtnl_route *route, struct why *why);
+err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why);
+
+// Removes every rule that leads to the table and every route in it that carry RTNL_PROTOCOL.
+err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, struct why *why);
+
+// Calls fn for every unicast address of this host but loopback and link-local ones; for one twice
+// if addresses change meanwhile.
+err_t rtnl_each_addr(struct rtnl *r, void (*fn)(void *ctx, const ip_t *addr), void *ctx,
+                     struct why *why);
+
+// A socket that becomes readable when addresses or links change; rtnl_drain() empties it.
+err_t rtnl_watch(int *fd, struct why *why);
+void rtnl_drain(int fd);

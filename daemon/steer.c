@@ -1,0 +1,317 @@
+#include "daemon/steer.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/rtnl.h"
+
+#define SETTLE_NS (50 * NSEC_PER_MSEC) // after a change of addresses, until it is acted upon
+#define METRIC_V6 1 // 0 would mean IPv6's default of 1024, behind other people's routes
+
+// One destination and the source networks of the policies that lead there.
+struct steer_route {
+    prefix_t dst;
+    unsigned count, room;
+    prefix_t *src;
+};
+
+struct steer {
+    struct steer_conf conf;
+    struct rtnl *rtnl;
+    uint32_t ifindex;
+    bool has[2];  // IPv4, IPv6
+    void *routes; // tree (tsearch) of struct steer_route
+    ip_t *addrs;  // of this host
+    unsigned addr_count, addr_room;
+    int watch_fd;
+    struct loop_io *watch;
+    struct loop_timer *settle;
+};
+
+static const uint16_t families[2] = {AF_INET, AF_INET6};
+
+static void complain(const struct why *why, const prefix_t *dst)
+{
+    char text[PREFIX_TEXT_MAX];
+    log_say(LOG_ERROR, "steer", "%s: %s; packets for it may take another way",
+            prefix_show(dst, text), why->text);
+}
+
+// Doubles an array when it is full. False when out of memory; the array is as it was.
+static bool grow(void **array, unsigned count, unsigned *room, size_t size)
+{
+    if (count < *room) return true;
+    unsigned more = *room ? *room * 2 : 4;
+    void *p = reallocarray(*array, more, size);
+    if (!p) return false;
+    *array = p;
+    *room = more;
+    return true;
+}
+
+// ---- addresses of this host ----
+
+static void take_addr(void *ctx, const ip_t *addr)
+{
+    struct steer *s = ctx;
+    void *addrs = s->addrs;
+    bool fits = grow(&addrs, s->addr_count, &s->addr_room, sizeof *s->addrs);
+    s->addrs = addrs;
+    if (fits) s->addrs[s->addr_count++] = *addr;
+}
+
+static void read_addrs(struct steer *s)
+{
+    struct why why;
+    s->addr_count = 0;
+    if (rtnl_each_addr(s->rtnl, take_addr, s, &why) != ERR_OK)
+        log_say(LOG_WARN, "steer", "%s", why.text);
+}
+
+// An address of ours that one of the policies covers: what this host sends itself must carry it,
+// or the policy would not match. A policy for any source does not need one.
+static ip_t choose_src(const struct steer *s, const struct steer_route *r)
+{
+    for (unsigned i = 0; i < r->count; i++) {
+        if (r->src[i].len == 0) continue;
+        for (unsigned k = 0; k < s->addr_count; k++)
+            if (prefix_has(&r->src[i], &s->addrs[k])) return s->addrs[k];
+    }
+    return (ip_t){.family = AF_UNSPEC};
+}
+
+// ---- routes ----
+
+static struct rtnl_route route_to_tun(const struct steer *s, const struct steer_route *r)
+{
+    return (struct rtnl_route){.dst = r->dst,
+                               .table = s->conf.table,
+                               .metric = r->dst.ip.family == AF_INET6 ? METRIC_V6 : 0,
+                               .oif = s->ifindex,
+                               .prefsrc = choose_src(s, r)};
+}
+
+static struct rtnl_route route_to_nowhere(const struct steer *s, const struct steer_route *r)
+{
+    return (struct rtnl_route){
+        .dst = r->dst, .table = s->conf.table, .metric = STEER_BLACKHOLE_METRIC};
+}
+
+static void route_set(struct steer *s, const struct steer_route *r)
+{
+    struct why why;
+    const struct rtnl_route nowhere = route_to_nowhere(s, r), to_tun = route_to_tun(s, r);
+    // The blackhole first: there is no moment in which nothing holds the destination.
+    if (rtnl_route_put(s->rtnl, &nowhere, &why) != ERR_OK) complain(&why, &r->dst);
+    if (rtnl_route_put(s->rtnl, &to_tun, &why) != ERR_OK) complain(&why, &r->dst);
+}
+
+static void route_unset(struct steer *s, const struct steer_route *r)
+{
+    struct why why;
+    const struct rtnl_route nowhere = route_to_nowhere(s, r), to_tun = route_to_tun(s, r);
+    // Not there any more: someone else, or the end of the device, was faster.
+    err_t e = rtnl_route_del(s->rtnl, &to_tun, &why);
+    if (e != ERR_OK && e != ERR_NOTFOUND) complain(&why, &r->dst);
+    e = rtnl_route_del(s->rtnl, &nowhere, &why);
+    if (e != ERR_OK && e != ERR_NOTFOUND) complain(&why, &r->dst);
+}
+
+static int dst_order(const void *x, const void *y)
+{
+    const prefix_t *a = &((const struct steer_route *)x)->dst;
+    const prefix_t *b = &((const struct steer_route *)y)->dst;
+    return a->len != b->len ? a->len - b->len : ip_cmp(&a->ip, &b->ip);
+}
+
+static void route_free(void *route)
+{
+    struct steer_route *r = route;
+    free(r->src);
+    free(r);
+}
+
+// The route to dst, made if need be. NULL when out of memory.
+static struct steer_route *route_get(struct steer *s, const prefix_t *dst)
+{
+    struct steer_route *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->dst = *dst;
+    void *const *at = tsearch(r, &s->routes, dst_order);
+    struct steer_route *found = at ? *at : NULL;
+    if (found != r) free(r);
+    return found;
+}
+
+static void route_drop(struct steer *s, struct steer_route *r)
+{
+    (void)tdelete(r, &s->routes, dst_order);
+    route_free(r);
+}
+
+// ---- policies ----
+
+static bool needs_route(const struct steer *s, const struct xfrm_policy *p, uint16_t family)
+{
+    bool fits = p->sel.family == family || p->sel.family == AF_UNSPEC;
+    return fits && s->has[family == AF_INET6] && p->dir == XFRM_OUT && p->action == XFRM_ALLOW &&
+           p->tmpl_count > 0;
+}
+
+// A prefix of the family without host bits; a selector of no family means every address.
+static prefix_t net_of(const prefix_t *p, uint16_t family)
+{
+    prefix_t net = {.ip.family = family};
+    ip_t last;
+    if (p->ip.family != family) return net;
+    net.len = p->len;
+    prefix_range(p, &net.ip, &last);
+    return net;
+}
+
+static void add_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t family)
+{
+    const prefix_t dst = net_of(&p->sel.dst, family);
+    struct steer_route *r = route_get(s, &dst);
+    void *src = r ? r->src : NULL;
+    if (!r || !grow(&src, r->count, &r->room, sizeof *r->src)) {
+        complain(&(struct why){"out of memory"}, &dst);
+        if (r && r->count == 0) route_drop(s, r);
+        return;
+    }
+    r->src = src;
+    r->src[r->count++] = net_of(&p->sel.src, family);
+    route_set(s, r);
+}
+
+static void del_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t family)
+{
+    const struct steer_route like = {.dst = net_of(&p->sel.dst, family)};
+    const prefix_t src = net_of(&p->sel.src, family);
+    void *const *at = tfind(&like, &s->routes, dst_order);
+    struct steer_route *r = at ? *at : NULL;
+    if (!r) return;
+    unsigned i = 0;
+    while (i < r->count && (r->src[i].len != src.len || !ip_eq(&r->src[i].ip, &src.ip))) i++;
+    if (i == r->count) return;
+    r->src[i] = r->src[--r->count];
+    if (r->count > 0) {
+        route_set(s, r);
+        return;
+    }
+    route_unset(s, r);
+    route_drop(s, r);
+}
+
+void steer_add(struct steer *s, const struct xfrm_policy *p)
+{
+    for (int i = 0; i < 2; i++)
+        if (needs_route(s, p, families[i])) add_in_family(s, p, families[i]);
+}
+
+void steer_del(struct steer *s, const struct xfrm_policy *p)
+{
+    for (int i = 0; i < 2; i++)
+        if (needs_route(s, p, families[i])) del_in_family(s, p, families[i]);
+}
+
+// ---- addresses that come and go ----
+
+static void set_again(const void *node, VISIT visit, void *arg)
+{
+    if (visit == preorder || visit == leaf) route_set(arg, *(struct steer_route *const *)node);
+}
+
+static void on_settled(void *ctx)
+{
+    struct steer *s = ctx;
+    if (!if_nametoindex(s->conf.tun)) return; // the device is gone; the blackholes hold
+    read_addrs(s);
+    twalk_r(s->routes, set_again, s);
+}
+
+static void on_change(void *ctx, int fd, int events)
+{
+    (void)events;
+    struct steer *s = ctx;
+    rtnl_drain(fd);
+    loop_timer_at(s->settle, clock_mono() + SETTLE_NS);
+}
+
+static err_t watch_addrs(struct steer *s, struct why *why)
+{
+    TRY(rtnl_watch(&s->watch_fd, why));
+    s->settle = loop_timer_new(s->conf.loop, on_settled, s);
+    s->watch = loop_io_new(s->conf.loop, s->watch_fd, LOOP_READ, on_change, s);
+    if (!s->settle || !s->watch) return why_not(why, ERR_NOMEM, "out of memory");
+    read_addrs(s);
+    return ERR_OK;
+}
+
+// ---- rules ----
+
+static err_t set_rule(struct steer *s, uint16_t family, struct why *why)
+{
+    const struct rtnl_rule rule = {family, s->conf.table, s->conf.fwmark, STEER_PRIORITY};
+    err_t e = rtnl_clean(s->rtnl, family, s->conf.table, why);
+    if (e == ERR_OK) e = rtnl_rule_add(s->rtnl, &rule, why);
+    s->has[family == AF_INET6] = e == ERR_OK;
+    if (e != ERR_UNSUPPORTED) return e;
+    log_say(LOG_INFO, "steer", "the kernel does not route IPv%d by rules: left out",
+            family == AF_INET6 ? 6 : 4);
+    return ERR_OK;
+}
+
+static err_t steer_build(struct steer *s, struct why *why)
+{
+    s->ifindex = if_nametoindex(s->conf.tun);
+    if (!s->ifindex) return why_not(why, ERR_NOTFOUND, "there is no device %s", s->conf.tun);
+    TRY(rtnl_open(&s->rtnl, why));
+    TRY(watch_addrs(s, why));
+    for (int i = 0; i < 2; i++) TRY(set_rule(s, families[i], why));
+    return ERR_OK;
+}
+
+err_t steer_new(const struct steer_conf *conf, struct steer **out, struct why *why)
+{
+    struct steer *s = calloc(1, sizeof *s);
+    if (!s) return why_not(why, ERR_NOMEM, "out of memory");
+    s->conf = *conf;
+    s->watch_fd = -1;
+    err_t e = steer_build(s, why);
+    if (e != ERR_OK) {
+        steer_free(s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+static void clean_all(struct steer *s)
+{
+    struct why why;
+    for (int i = 0; i < 2; i++) {
+        if (!s->has[i]) continue;
+        if (rtnl_clean(s->rtnl, families[i], s->conf.table, &why) != ERR_OK)
+            log_say(LOG_WARN, "steer", "%s", why.text);
+    }
+}
+
+void steer_free(struct steer *s)
+{
+    if (!s) return;
+    clean_all(s);
+    loop_io_free(s->watch);
+    loop_timer_free(s->settle);
+    if (s->watch_fd >= 0) (void)close(s->watch_fd);
+    tdestroy(s->routes, route_free);
+    rtnl_close(s->rtnl);
+    free(s->addrs);
+    free(s);
+}

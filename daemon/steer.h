@@ -1,0 +1,34 @@
+// steer.h - leads packets that outbound policies protect into the TUN device: a routing rule, a
+// routing table of our own, and in it one route per destination of a policy.
+//
+//     ip rule   220: not from all fwmark F lookup T    (everything but the executor's own packets)
+//     table T   10.2.0.0/16 dev pavise0 src 10.1.0.1   (src: a local address the policy covers)
+//               blackhole 10.2.0.0/16 metric 1000000   (takes over when the device is gone)
+//
+// Which of the packets to 10.2.0.0/16 are protected is decided by the policies, not by the route:
+// the others come out again in clear (clear_ip). Control thread.
+#pragma once
+
+#include "base/loop.h"
+#include "xfrm/xfrm.h"
+
+#define STEER_PRIORITY 220 // of the rule: after "local", before "main"
+#define STEER_BLACKHOLE_METRIC 1000000
+
+struct steer;
+
+struct steer_conf {
+    struct loop *loop; // addresses that come and go are watched in it
+    const char *tun;
+    uint32_t table, fwmark;
+};
+
+// Removes what an earlier crash has left in the table, and sets the rules. A family that the
+// kernel does not have is left out.
+err_t steer_new(const struct steer_conf *conf, struct steer **out, struct why *why);
+void steer_free(struct steer *s); // rules and routes go; NULL is fine
+
+// A policy has come or gone. Policies that need no route are passed over. A route that cannot be
+// set is logged.
+void steer_add(struct steer *s, const struct xfrm_policy *p);
+void steer_del(struct steer *s, const struct xfrm_policy *p);

@@ -1,0 +1,251 @@
+// xfrmd.c - pavise-xfrmd: puts the executor together and runs it.
+//
+//     clients --NETLINK_XFRM--> server --> control --> SAD, SPD <-- engine <--> ports <--> network
+//                                  ^          |                       |
+//                                  |          v events                v news (ACQUIRE, EXPIRE)
+//                                  +------ on_event <---- control <---+
+//                                             |
+//                                             +--> policies --> guard, steer
+//
+// Two threads: this one (control: the loop, all of the above but the engine's packets) and the
+// engine's.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/guard.h"
+#include "daemon/policies.h"
+#include "daemon/ready.h"
+#include "daemon/steer.h"
+#include "daemon/xfrmd_options.h"
+#include "daemon/xfrmd_ports.h"
+#include "daemon/xfrmd_stat.h"
+#include "netlink/server.h"
+#include "xfrm/control.h"
+#include "xfrm/engine.h"
+
+// A request can bring a deadline forward without an event (ALLOCSPI); it is found this late.
+#define TICK_MAX NSEC_PER_SEC
+#define STAT_SUFFIX "-stat"
+
+struct xfrmd {
+    struct xfrmd_options options;
+    struct loop *loop;
+    struct loop_timer *tick;
+    struct db *db;
+    struct control *control;
+    struct engine *engine;
+    struct engine_ports ports;
+    struct xfrm_server *server;
+    struct policies *policies;
+    struct guard *guard;
+    struct steer *steer;
+    struct xfrmd_stat *stat;
+    char stat_name[128];
+    bool failed; // ends with exit status 1
+};
+
+// ---- policies act on the host ----
+
+static void on_policy_add(void *ctx, const struct xfrm_policy *p)
+{
+    struct xfrmd *d = ctx;
+    guard_add(d->guard, p); // closed before anything is led that way
+    steer_add(d->steer, p);
+}
+
+static void on_policy_del(void *ctx, const struct xfrm_policy *p)
+{
+    struct xfrmd *d = ctx;
+    steer_del(d->steer, p);
+    guard_del(d->guard, p);
+}
+
+static void on_policy_change(void *ctx, const struct xfrm_policy *old,
+                             const struct xfrm_policy *now)
+{
+    struct xfrmd *d = ctx;
+    guard_change(d->guard, old, now);
+    steer_add(d->steer, now); // first the new, so that a route they share never goes
+    steer_del(d->steer, old);
+}
+
+// ---- events and time ----
+
+static void on_event(void *ctx, const struct xfrm_event *ev)
+{
+    struct xfrmd *d = ctx;
+    if (d->policies) policies_event(d->policies, ev);
+    if (d->server) xfrm_server_event(d->server, ev);
+    if (d->engine) engine_kick(d->engine);
+    loop_timer_at(d->tick, 0); // deadlines may have changed
+}
+
+static void on_tick(void *ctx)
+{
+    struct xfrmd *d = ctx;
+    uint64_t next = control_tick(d->control), latest = clock_mono() + TICK_MAX;
+    loop_timer_at(d->tick, next < latest ? next : latest);
+}
+
+static void on_worker_event(void *ctx, const struct xfrm_event *ev)
+{
+    struct xfrmd *d = ctx;
+    control_worker_event(d->control, ev);
+}
+
+static void on_wake(void *ctx)
+{
+    struct xfrmd *d = ctx;
+    engine_news(d->engine, on_worker_event, d);
+    loop_timer_at(d->tick, 0);
+    if (!engine_tun_lost(d->engine)) return;
+    log_say(LOG_ERROR, "xfrmd",
+            "device %s was deleted; leaving, so that whoever watches over us starts us again",
+            d->options.tun);
+    d->failed = true;
+    loop_stop(d->loop);
+}
+
+static void on_signal(void *ctx, int signal)
+{
+    struct xfrmd *d = ctx;
+    log_say(LOG_STORY, "xfrmd", "signal %d: routes, rules and guards go, then we do", signal);
+    loop_stop(d->loop);
+}
+
+// ---- start, in the order of need; xfrmd_stop() undoes what was done ----
+
+static err_t start_core(struct xfrmd *d, struct why *why)
+{
+    d->loop = loop_new();
+    if (d->loop) d->tick = loop_timer_new(d->loop, on_tick, d);
+    d->db = db_new();
+    if (d->db) d->control = control_new(d->db, on_event, d);
+    if (!d->tick || !d->control) return why_not(why, ERR_NOMEM, "out of memory");
+    TRY(loop_on_signal(d->loop, SIGTERM, on_signal, d));
+    TRY(loop_on_signal(d->loop, SIGINT, on_signal, d));
+    // First of all that others can see: if another one runs here, nothing of his is touched.
+    return xfrm_server_new(d->loop, d->options.socket, control_api(d->control), &d->server, why);
+}
+
+static err_t start_host(struct xfrmd *d, struct why *why)
+{
+    const struct xfrmd_options *o = &d->options;
+    const struct guard_conf guard = {o->guard, d->loop, o->tun, o->port, o->fwmark};
+    const struct steer_conf steer = {d->loop, o->tun, o->table, o->fwmark};
+    const struct policies_hooks hooks = {on_policy_add, on_policy_del, on_policy_change, d};
+    TRY(xfrmd_ports_open(o, &d->ports, why));
+    TRY(guard_new(&guard, &d->guard, why));
+    TRY(steer_new(&steer, &d->steer, why));
+    d->policies = policies_new(control_api(d->control), &hooks);
+    if (!d->policies) return why_not(why, ERR_NOMEM, "out of memory");
+    guard_watch(d->guard, d->policies);
+    return ERR_OK;
+}
+
+static err_t start_engine(struct xfrmd *d, struct why *why)
+{
+    const struct engine_conf conf = {d->db, d->loop, d->ports, d->options.allow_clear_in};
+    TRY(engine_new(&conf, &d->engine, why));
+    loop_on_wake(d->loop, on_wake, d);
+    return engine_start(d->engine, why);
+}
+
+static err_t start_stat(struct xfrmd *d, struct why *why)
+{
+    int n = snprintf(d->stat_name, sizeof d->stat_name, "%s" STAT_SUFFIX, d->options.socket);
+    if (n < 0 || (size_t)n >= sizeof d->stat_name)
+        return why_not(why, ERR_RANGE, "--socket: the name is too long");
+    const struct xfrmd_stat_conf conf = {.loop = d->loop,
+                                         .name = d->stat_name,
+                                         .tun = d->options.tun,
+                                         .engine = d->engine,
+                                         .ports = &d->ports,
+                                         .guard = d->guard,
+                                         .api = control_api(d->control)};
+    return xfrmd_stat_new(&conf, &d->stat, why);
+}
+
+static err_t xfrmd_start(struct xfrmd *d, struct why *why)
+{
+    TRY(start_core(d, why));
+    TRY(start_host(d, why));
+    TRY(start_engine(d, why));
+    TRY(start_stat(d, why));
+    loop_timer_at(d->tick, 0);
+    return ERR_OK;
+}
+
+static void xfrmd_stop(struct xfrmd *d)
+{
+    xfrmd_stat_free(d->stat);
+    if (d->server) xfrm_server_free(d->server);
+    d->server = NULL;
+    if (d->engine) engine_stop(d->engine);
+    engine_free(d->engine);
+    d->engine = NULL;
+    steer_free(d->steer);
+    guard_free(d->guard);
+    policies_free(d->policies);
+    d->policies = NULL;
+    xfrmd_ports_close(&d->ports);
+    if (d->control) control_free(d->control);
+    if (d->db) db_free(d->db);
+    loop_timer_free(d->tick);
+    loop_free(d->loop);
+}
+
+static void tell_how(const struct xfrmd *d)
+{
+    const struct xfrmd_options *o = &d->options;
+    log_say(LOG_STORY, "xfrmd",
+            "ready: device %s (MTU %u), ESP over %s, socket %s, clear text kept out by %s (IPv4) "
+            "and %s (IPv6)",
+            o->tun, o->mtu,
+            o->no_udp   ? "IP"
+            : o->no_raw ? "UDP"
+                        : "IP and UDP",
+            o->socket, guard_way(d->guard, AF_INET), guard_way(d->guard, AF_INET6));
+}
+
+static int xfrmd_run(const struct xfrmd_options *o)
+{
+    struct xfrmd d = {.options = *o};
+    struct why why = {"out of memory"};
+    rcu_register_thread();
+    err_t e = xfrmd_start(&d, &why);
+    if (e == ERR_OK) {
+        tell_how(&d);
+        ready_tell("READY=1");
+        rcu_thread_offline(); // the loop sleeps; who touches the database goes online for it
+        loop_run(d.loop);
+        rcu_thread_online();
+        ready_tell("STOPPING=1");
+    } else {
+        log_say(LOG_ERROR, "xfrmd", "%s", why.text);
+    }
+    xfrmd_stop(&d);
+    rcu_unregister_thread();
+    return e != ERR_OK || d.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct xfrmd_options o;
+    struct why why;
+    if (xfrmd_options_read(argc, argv, &o, &why) != ERR_OK) {
+        (void)fprintf(stderr, "pavise-xfrmd: %s\n", why.text);
+        return EXIT_FAILURE;
+    }
+    if (o.help || o.version) {
+        (void)fputs(o.help ? xfrmd_options_help : "pavise-xfrmd " PAVISE_VERSION "\n", stdout);
+        return EXIT_SUCCESS;
+    }
+    log_set_level(o.log_level);
+    log_add_sink(log_to_stderr, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); // a client that hangs up is not the end
+    return xfrmd_run(&o);
+}

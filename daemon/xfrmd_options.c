@@ -1,0 +1,214 @@
+#include "daemon/xfrmd_options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "netlink/client.h"
+#include "xfrm/port/port.h"
+
+const char xfrmd_options_help[] =
+    "pavise-xfrmd - protects packets with ESP in user space, driven over NETLINK_XFRM\n"
+    "\n"
+    "  --tun NAME         device that packets are led into (default pavise0)\n"
+    "  --mtu N            its MTU (default 1400)\n"
+    "  --port N           UDP port of ESP in UDP (default 4500)\n"
+    "  --no-udp           no ESP in UDP\n"
+    "  --no-raw           no ESP directly over IP (protocol 50)\n"
+    "  --fwmark N         mark of our own packets; must equal that of the IKE daemon\n"
+    "  --table N          routing table for protected destinations (default 220)\n"
+    "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
+    "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
+    "  --allow-clear-in   packets from a tunnel that no inbound policy names may pass\n"
+    "  --socket NAME      Unix socket of the service (default @pavise-xfrm; @ means abstract);\n"
+    "                     statistics are served on NAME-stat\n"
+    "  --log-level LEVEL  error, warn, story, info or debug (default story)\n"
+    "  --foreground       stay in the foreground (always so)\n"
+    "  --help, --version\n"
+    "\n"
+    "Signals: TERM and INT remove routes, rules and guards, and exit.\n";
+
+enum option_id {
+    OPT_TUN = 1,
+    OPT_MTU,
+    OPT_PORT,
+    OPT_NO_UDP,
+    OPT_NO_RAW,
+    OPT_FWMARK,
+    OPT_TABLE,
+    OPT_GUARD,
+    OPT_ALLOW_CLEAR_IN,
+    OPT_SOCKET,
+    OPT_LOG_LEVEL,
+    OPT_FOREGROUND,
+    OPT_HELP,
+    OPT_VERSION,
+};
+
+static const struct option known[] = {
+    {"tun", required_argument, NULL, OPT_TUN},
+    {"mtu", required_argument, NULL, OPT_MTU},
+    {"port", required_argument, NULL, OPT_PORT},
+    {"no-udp", no_argument, NULL, OPT_NO_UDP},
+    {"no-raw", no_argument, NULL, OPT_NO_RAW},
+    {"fwmark", required_argument, NULL, OPT_FWMARK},
+    {"table", required_argument, NULL, OPT_TABLE},
+    {"guard", required_argument, NULL, OPT_GUARD},
+    {"allow-clear-in", no_argument, NULL, OPT_ALLOW_CLEAR_IN},
+    {"socket", required_argument, NULL, OPT_SOCKET},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"foreground", no_argument, NULL, OPT_FOREGROUND},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+static const char *const known_names[] = {
+    "--tun",       "--mtu",        "--port",  "--no-udp",         "--no-raw",
+    "--fwmark",    "--table",      "--guard", "--allow-clear-in", "--socket",
+    "--log-level", "--foreground", "--help",  "--version",        NULL,
+};
+
+static err_t read_number(const char *option, const char *s, uint32_t min, uint32_t max,
+                         uint32_t *out, struct why *why)
+{
+    char *end;
+    errno = 0;
+    unsigned long v = strtoul(s, &end, 0);
+    // strtoul() takes signs and blanks, which no number here has.
+    if (*s < '0' || *s > '9' || *end || errno || v < min || v > max) {
+        return why_not(why, ERR_RANGE, "%s takes a number from %u to %u, not '%s'", option, min,
+                       max, s);
+    }
+    *out = (uint32_t)v;
+    return ERR_OK;
+}
+
+// The place of word in the NULL-terminated names[], or an error that lists them.
+static err_t read_word(const char *option, const char *word, const char *const *names, int *out,
+                       struct why *why)
+{
+    AUTO(text) struct text list = {0};
+    for (int i = 0; names[i]; i++) {
+        text_add(&list, "%s%s", i ? ", " : "", names[i]);
+        if (strcmp(word, names[i]) != 0) continue;
+        *out = i;
+        return ERR_OK;
+    }
+    return why_not(why, ERR_SYNTAX, "%s takes one of %s, not '%s'", option, text_str(&list), word);
+}
+
+static err_t read_guard(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    static const char *const names[] = {"auto", "xfrm", "nft", "off", NULL}; // order of the enum
+    int i;
+    TRY(read_word("--guard", s, names, &i, why));
+    o->guard = (enum guard_mode)i;
+    return ERR_OK;
+}
+
+static err_t read_log_level(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    static const char *const names[] = {"error", "warn", "story", "info", "debug", NULL};
+    int i;
+    TRY(read_word("--log-level", s, names, &i, why));
+    o->log_level = (enum log_level)i; // the names stand in the order of the enum
+    return ERR_OK;
+}
+
+static err_t read_port(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    uint32_t port;
+    TRY(read_number("--port", s, 1, UINT16_MAX, &port, why));
+    o->port = (uint16_t)port;
+    return ERR_OK;
+}
+
+// Tables 253 to 255 are the kernel's own: default, main, local.
+static err_t read_table(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    uint32_t table;
+    TRY(read_number("--table", s, 1, UINT32_MAX, &table, why));
+    if (table >= 253 && table <= 255) {
+        return why_not(why, ERR_RANGE,
+                       "--table %u is one of the kernel's own tables; choose "
+                       "another, such as %d",
+                       table, XFRMD_TABLE);
+    }
+    o->table = table;
+    return ERR_OK;
+}
+
+static err_t refuse(const char *word, int code, struct why *why)
+{
+    if (code == ':') return why_not(why, ERR_SYNTAX, "%s needs a value; see --help", word);
+    if (strncmp(word, "--", 2) == 0 && strchr(word, '='))
+        return why_not(why, ERR_SYNTAX, "'%s' is not an option, or takes no value; see --help",
+                       word);
+    const char *close = nearest(word, known_names);
+    if (!close) return why_not(why, ERR_SYNTAX, "unknown option '%s'; see --help", word);
+    return why_not(why, ERR_SYNTAX, "unknown option '%s'; did you mean %s?", word, close);
+}
+
+static err_t take_flag(int id, struct xfrmd_options *o)
+{
+    o->no_udp |= id == OPT_NO_UDP;
+    o->no_raw |= id == OPT_NO_RAW;
+    o->allow_clear_in |= id == OPT_ALLOW_CLEAR_IN;
+    o->help |= id == OPT_HELP;
+    o->version |= id == OPT_VERSION;
+    return ERR_OK;
+}
+
+static err_t take(int id, const char *value, struct xfrmd_options *o, struct why *why)
+{
+    switch (id) {
+    case OPT_TUN:
+        o->tun = value;
+        return ERR_OK;
+    case OPT_SOCKET:
+        o->socket = value;
+        return ERR_OK;
+    case OPT_MTU:
+        return read_number("--mtu", value, TUN_MTU_MIN, TUN_MTU_MAX, &o->mtu, why);
+    case OPT_PORT:
+        return read_port(value, o, why);
+    case OPT_FWMARK: // without a mark our own packets would go round in circles
+        return read_number("--fwmark", value, 1, UINT32_MAX, &o->fwmark, why);
+    case OPT_TABLE:
+        return read_table(value, o, why);
+    case OPT_GUARD:
+        return read_guard(value, o, why);
+    case OPT_LOG_LEVEL:
+        return read_log_level(value, o, why);
+    default:
+        return take_flag(id, o);
+    }
+}
+
+err_t xfrmd_options_read(int argc, char **argv, struct xfrmd_options *out, struct why *why)
+{
+    struct xfrmd_options o = {.tun = XFRMD_TUN,
+                              .socket = XFRMD_SOCKET,
+                              .mtu = XFRMD_MTU,
+                              .fwmark = XFRMD_FWMARK,
+                              .table = XFRMD_TABLE,
+                              .port = XFRMD_PORT,
+                              .log_level = LOG_STORY};
+    opterr = 0;
+    optind = 0; // start afresh: a test reads more than one command line
+    for (;;) {
+        int at = optind ? optind : 1;
+        int id = getopt_long(argc, argv, "+:", known, NULL);
+        if (id == -1) break;
+        if (id == '?' || id == ':') return refuse(argv[at], id, why);
+        TRY(take(id, optarg, &o, why));
+    }
+    if (optind < argc)
+        return why_not(why, ERR_SYNTAX, "'%s' is not an option; see --help", argv[optind]);
+    if (o.no_udp && o.no_raw)
+        return why_not(why, ERR_SYNTAX, "--no-udp and --no-raw together leave no way out");
+    *out = o;
+    return ERR_OK;
+}

@@ -1,0 +1,13 @@
+// xfrmd_ports.h - all ports of pavise-xfrmd, opened and exempt from the kernel's IPsec policies.
+#pragma once
+
+#include "daemon/xfrmd_options.h"
+#include "xfrm/engine.h"
+
+// A kernel without IPv6 is no error: those ports are left out.
+// On error nothing is left open.
+err_t xfrmd_ports_open(const struct xfrmd_options *o, struct engine_ports *out, struct why *why);
+void xfrmd_ports_close(struct engine_ports *p);
+// Calls fn for every port there is. family: AF_UNSPEC for the TUN device.
+void xfrmd_ports_each(const struct engine_ports *p,
+                      void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx);

@@ -1,0 +1,188 @@
+#include "daemon/xfrmd_stat.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "xfrm/db/counter.h"
+
+#define BACKLOG 8
+#define DOCUMENT_MAX (64 << 10) // bytes; must fit into the socket's buffer, as nobody waits
+
+struct xfrmd_stat {
+    struct xfrmd_stat_conf conf;
+    int fd;
+    struct loop_io *io;
+};
+
+static json_t *number(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+// ---- the document ----
+
+static json_t *drops_json(const struct engine_counts *c)
+{
+    json_t *drops = json_array();
+    for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++) {
+        const enum drop d = (enum drop)i;
+        json_t *one = json_pack("{s:s, s:s, s:o, s:s}", "word", drop_word(d), "kernel",
+                                drop_kernel(d), "count", number(c->drops[i]), "text", drop_text(d));
+        (void)json_array_append_new(drops, one);
+    }
+    return drops;
+}
+
+static void add_port(void *ctx, const struct port *port, uint16_t family)
+{
+    const struct port_counts *c = &port->counts;
+    json_t *one = json_pack("{s:s, s:i}", "name", port->ops->name, "family",
+                            family == AF_INET    ? 4
+                            : family == AF_INET6 ? 6
+                                                 : 0);
+    if (!one) return;
+    (void)json_object_set_new(one, "packets_in", number(count_get(&c->packets_in)));
+    (void)json_object_set_new(one, "bytes_in", number(count_get(&c->bytes_in)));
+    (void)json_object_set_new(one, "ignored_in", number(count_get(&c->ignored_in)));
+    (void)json_object_set_new(one, "packets_out", number(count_get(&c->packets_out)));
+    (void)json_object_set_new(one, "bytes_out", number(count_get(&c->bytes_out)));
+    (void)json_object_set_new(one, "refused_out", number(count_get(&c->refused_out)));
+    (void)json_array_append_new(ctx, one);
+}
+
+static json_t *ports_json(const struct engine_ports *ports)
+{
+    json_t *all = json_array();
+    if (all) xfrmd_ports_each(ports, add_port, all);
+    return all;
+}
+
+static json_t *inner_json(const struct engine_counts *c)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}",      //
+                     "packets_in", number(c->packets_in),   //
+                     "bytes_in", number(c->bytes_in),       //
+                     "packets_out", number(c->packets_out), //
+                     "bytes_out", number(c->bytes_out),     //
+                     "held", number(c->held), "events_lost", number(c->news_lost));
+}
+
+static json_t *guard_json(const struct guard *g)
+{
+    struct guard_counts c = {0};
+    guard_counts(g, &c);
+    return json_pack("{s:s, s:s, s:o, s:o}", "ipv4", guard_way(g, AF_INET), "ipv6",
+                     guard_way(g, AF_INET6), "clear_in", number(c.clear_in), "clear_out",
+                     number(c.clear_out));
+}
+
+static json_t *db_json(struct xfrm_api api)
+{
+    struct xfrm_counts c = {0};
+    err_t e = api.ops->counts(api.ctx, &c);
+    if (e != ERR_OK) return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o}", "sas", number(c.sa_count), "policies_in",
+                     number(c.policies[XFRM_IN]), "policies_out", number(c.policies[XFRM_OUT]),
+                     "policies_fwd", number(c.policies[XFRM_FWD]));
+}
+
+// The document as text; the caller frees it. NULL when out of memory.
+static char *document(const struct xfrmd_stat_conf *conf)
+{
+    struct engine_counts c;
+    engine_counts(conf->engine, &c);
+    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", //
+                             "version", PAVISE_VERSION,             //
+                             "tun", conf->tun,                      //
+                             "guard", guard_json(conf->guard),      //
+                             "inner", inner_json(&c),               //
+                             "db", db_json(conf->api),              //
+                             "drops", drops_json(&c),               //
+                             "ports", ports_json(conf->ports));
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    return text;
+}
+
+// ---- the socket ----
+
+static bool is_root(int fd)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.uid == 0;
+}
+
+static void answer(const struct xfrmd_stat *s, int fd)
+{
+    const int room = DOCUMENT_MAX;
+    if (!is_root(fd)) return;
+    char *text = document(&s->conf);
+    if (!text) return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    size_t n = strlen(text);
+    // Not waited for: a peer that does not read must not stop the daemon.
+    if (send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)n)
+        log_say(LOG_INFO, "stat", "statistics were not taken: %s", strerror(errno));
+    free(text);
+}
+
+static void on_connect(void *ctx, int fd, int events)
+{
+    (void)events;
+    int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    if (peer < 0) return;
+    answer(ctx, peer);
+    (void)close(peer);
+}
+
+static err_t listen_on(const char *name, int *out, struct why *why)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t n = strlen(name);
+    if (n == 0 || n >= sizeof at.sun_path)
+        return why_not(why, ERR_RANGE, "'%s' is too long for a socket's name", name);
+    memcpy(at.sun_path, name, n);
+    if (name[0] == '@') at.sun_path[0] = 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&at, len) == 0 && listen(fd, BACKLOG) == 0) {
+        *out = fd;
+        return ERR_OK;
+    }
+    int e = errno;
+    if (fd >= 0) (void)close(fd);
+    return why_not(why, ERR_SYSTEM, "socket %s: %s", name, strerror(e));
+}
+
+err_t xfrmd_stat_new(const struct xfrmd_stat_conf *conf, struct xfrmd_stat **out, struct why *why)
+{
+    int fd = -1;
+    TRY(listen_on(conf->name, &fd, why));
+    struct xfrmd_stat *s = calloc(1, sizeof *s);
+    if (s) *s = (struct xfrmd_stat){.conf = *conf, .fd = fd};
+    if (s) s->io = loop_io_new(conf->loop, fd, LOOP_READ, on_connect, s);
+    if (!s || !s->io) {
+        free(s);
+        (void)close(fd);
+        return why_not(why, ERR_NOMEM, "out of memory");
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void xfrmd_stat_free(struct xfrmd_stat *s)
+{
+    if (!s) return;
+    loop_io_free(s->io);
+    (void)close(s->fd);
+    if (s->conf.name[0] != '@') (void)unlink(s->conf.name);
+    free(s);
+}

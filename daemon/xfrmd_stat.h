@@ -1,0 +1,32 @@
+// xfrmd_stat.h - statistics of pavise-xfrmd for `pavise xfrm stat`: one connection to the Unix
+// stream socket gives one JSON document and ends.
+//
+//     { "version": "0.1.0", "tun": "pavise0",
+//       "guard": {"ipv4": "xfrm", "ipv6": "nft", "clear_in": 3, "clear_out": 0},
+//       "inner": {"packets_in": 10, "bytes_in": 840, "packets_out": 10, "bytes_out": 840,
+//                 "held": 0, "events_lost": 0},
+//       "db": {"sas": 2, "policies_in": 1, "policies_out": 1, "policies_fwd": 1},
+//       "drops": [{"word": "replay", "kernel": "XfrmInStateSeqError", "count": 1,
+//                  "text": "sequence number seen before or too old"}, ...],
+//       "ports": [{"name": "udp_encap", "family": 4, "packets_in": 10, ...}, ...] }
+#pragma once
+
+#include "base/loop.h"
+#include "daemon/guard.h"
+#include "daemon/xfrmd_ports.h"
+
+struct xfrmd_stat_conf {
+    struct loop *loop;
+    const char *name; // "@..." is an abstract name
+    const char *tun;
+    const struct engine *engine; // all borrowed
+    const struct engine_ports *ports;
+    const struct guard *guard;
+    struct xfrm_api api;
+};
+
+struct xfrmd_stat;
+
+// Peers without uid 0 are turned away.
+err_t xfrmd_stat_new(const struct xfrmd_stat_conf *conf, struct xfrmd_stat **out, struct why *why);
+void xfrmd_stat_free(struct xfrmd_stat *s); // NULL is fine
