@@ -105,6 +105,7 @@ static bool public_point(const struct group *g, const EVP_PKEY *key, uint8_t *ou
 static err_t openssl_make(struct ke *ke)
 {
     const struct group *g = group_find(ke->method);
+    if (!g) return ERR_ALGORITHM;
     EVP_PKEY *key = key_generate(g);
     ke->private = key;
     bool good = key && (g->family == MODP ? public_modp(g, key, ke->public)
@@ -225,6 +226,7 @@ static err_t derive(const struct group *g, EVP_PKEY *ours, EVP_PKEY *theirs, str
 static err_t openssl_finish(struct ke *ke, span_t peer, struct secret *shared)
 {
     const struct group *g = group_find(ke->method);
+    if (!g) return ERR_ALGORITHM;
     EVP_PKEY *theirs = peer_read(g, ke->private, peer);
     err_t e = theirs ? derive(g, ke->private, theirs, shared) : ERR_SYNTAX;
     EVP_PKEY_free(theirs);
