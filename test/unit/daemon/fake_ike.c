@@ -1,0 +1,85 @@
+#include "test/unit/daemon/fake_ike.h"
+
+#include <stdio.h>
+
+// Handles are the addresses of the views.
+const struct ike_sa *fake_sa(const struct fake_ike *f, unsigned i)
+{
+    return (const struct ike_sa *)(const void *)&f->sa[i];
+}
+
+static unsigned index_of(const struct fake_ike *f, const struct ike_sa *sa)
+{
+    return (unsigned)((const struct ike_sa_view *)(const void *)sa - f->sa);
+}
+
+static void request(struct fake_ike *f, ike_done_fn *done, void *ctx)
+{
+    if (f->before_return) f->before_return(f);
+    if (f->answer_at_once) {
+        done(ctx, f->answer, f->answer == ERR_OK ? "" : "the peer said no");
+        return;
+    }
+    f->done = done;
+    f->done_ctx = ctx;
+}
+
+void ike_configure(struct ike *ike, const struct config *config)
+{
+    (void)config;
+    fake(ike)->configured++;
+}
+
+void ike_initiate(struct ike *ike, const char *conn, const char *child, ike_done_fn *done,
+                  void *ctx)
+{
+    struct fake_ike *f = fake(ike);
+    (void)snprintf(f->conn, sizeof f->conn, "%s", conn ? conn : "-");
+    (void)snprintf(f->child_name, sizeof f->child_name, "%s", child ? child : "-");
+    request(f, done, ctx);
+}
+
+void ike_terminate(struct ike *ike, const struct ike_choice *what, unsigned *matches,
+                   ike_done_fn *done, void *ctx)
+{
+    struct fake_ike *f = fake(ike);
+    f->choice = *what;
+    (void)snprintf(f->conn, sizeof f->conn, "%s", what->ike ? what->ike : "-");
+    (void)snprintf(f->child_name, sizeof f->child_name, "%s", what->child ? what->child : "-");
+    *matches = f->matches;
+    request(f, done, ctx);
+}
+
+err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches)
+{
+    struct fake_ike *f = fake(ike);
+    f->choice = *what;
+    *matches = f->matches;
+    return f->answer;
+}
+
+void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx)
+{
+    struct fake_ike *f = fake(ike);
+    for (unsigned i = 0; i < f->sa_n; i++) {
+        if (!fn(ctx, &f->sa[i], fake_sa(f, i))) return;
+    }
+}
+
+void ike_each_child(struct ike *ike, const struct ike_sa *sa, child_view_fn *fn, void *ctx)
+{
+    struct fake_ike *f = fake(ike);
+    const struct child_sa_view *v = &f->child[index_of(f, sa)];
+    if (v->name) (void)fn(ctx, v);
+}
+
+void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *out)
+{
+    struct fake_ike *f = fake(ike);
+    *out = f->sa[index_of(f, sa)];
+}
+
+void ike_stats(const struct ike *ike, struct ike_stats *out)
+{
+    *out = ((const struct fake_ike *)(const void *)ike)->stats;
+}
