@@ -25,9 +25,8 @@ static void check_limit(struct load *ld, const struct node *n, const struct limi
         issue_hint(ld->issues, "leave %s out: it becomes %s + 10 %%", l->life, l->rekey);
         return;
     }
-    if (l->rekey_v == 0 || l->spread_v < l->rekey_v) return;
-    const char *which = schema_written(ld, n, l->spread) ? l->spread : l->rekey;
-    issue_warn(ld->issues, schema_place(ld, n, which), which,
+    if (l->rekey_v == 0 || l->spread_v < l->rekey_v || !schema_written(ld, n, l->spread)) return;
+    issue_warn(ld->issues, schema_place(ld, n, l->spread), l->spread,
                "%s (%llu) is not less than %s (%llu): rekeying could begin at once", l->spread,
                (unsigned long long)l->spread_v, l->rekey, (unsigned long long)l->rekey_v);
     issue_hint(ld->issues, "leave %s out", l->spread);
@@ -110,11 +109,11 @@ static void check_secret(struct load *ld, const struct origin *o, const struct c
     issue_error(ld->issues, s ? value_place(&s->value, 0) : o->conn->at,
                 s ? s->value.text : c->name, "connection '%s' has no secret", c->name);
     if (s) {
-        issue_hint(ld->issues, "write secrets { ike-%s { id = %s  and  secret = \"...\" } }",
+        issue_hint(ld->issues, "write a section ike-%s in secrets, with id = %s and a secret",
                    c->name, id_show(&c->remote.id, id));
         return;
     }
-    issue_hint(ld->issues, "write secrets { ike-%s { secret = \"...\" } }", c->name);
+    issue_hint(ld->issues, "write a section ike-%s in secrets, with a secret", c->name);
 }
 
 // ---- two children for the same packets ----
@@ -123,6 +122,7 @@ struct placed_child {
     const struct conf_conn *conn;
     const struct conf_child *child;
     const struct node *node;
+    bool named; // another child of this name was reported
 };
 
 static bool ranges_meet(const struct conf_ts *a, const struct conf_ts *b)
@@ -194,13 +194,14 @@ static size_t gather(struct load *ld, struct placed_child *all)
     for (unsigned i = 0; i < ld->out->conn_n; i++) {
         const struct conf_conn *c = &ld->out->conn[i];
         for (unsigned k = 0; k < c->child_n; k++) {
-            if (all) all[n] = (struct placed_child){c, &c->child[k], ld->origin[i].child[k]};
+            if (all) all[n] = (struct placed_child){c, &c->child[k], ld->origin[i].child[k], false};
             n++;
         }
     }
     return n;
 }
 
+// Each name, and each child, is reported once.
 static void check_pairs(struct load *ld)
 {
     size_t n = gather(ld, NULL), pairs = 0;
@@ -208,13 +209,13 @@ static void check_pairs(struct load *ld)
     if (!all) return;
     (void)gather(ld, all);
     for (size_t b = 0; b < n; b++) {
-        bool named = false, fought = false;
+        bool fought = false;
         for (size_t a = 0; a < b && pairs < PAIRS_MAX; a++, pairs++) {
-            bool same = !named && strcmp(all[a].child->name, all[b].child->name) == 0;
+            bool same = !all[b].named && strcmp(all[a].child->name, all[b].child->name) == 0;
             bool meet = !fought && children_fight(all[a].child, all[b].child);
-            if (same) warn_same_name(ld, &all[a], &all[b]);
+            if (same && !all[a].named) warn_same_name(ld, &all[a], &all[b]);
+            if (same) all[a].named = all[b].named = true;
             if (meet) warn_fight(ld, &all[a], &all[b]);
-            named |= same;
             fought |= meet;
         }
     }

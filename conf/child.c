@@ -87,8 +87,8 @@ static const struct key child_keys[] = {
     KEY_NOT("inactivity", "0 0s", "closing inactive children is not supported yet"),
     KEY_NOT("interface", NULL, "policies for one interface are not supported yet"),
     KEY_NOT("mark_in_sa", "no", "the inbound mark is set on policies only"),
-    KEY_NOT("set_mark_in", "0/0x00000000 0", "marking decrypted packets is not supported yet"),
-    KEY_NOT("set_mark_out", "0/0x00000000 0", "marking protected packets is not supported yet"),
+    KEY_NOT("set_mark_in", "0 0/0x00000000", "marking decrypted packets is not supported yet"),
+    KEY_NOT("set_mark_out", "0 0/0x00000000", "marking protected packets is not supported yet"),
     KEY_NOT("label", NULL, "security labels are not supported yet"),
     KEY_NOT("label_mode", "system simple", "security labels are not supported yet"),
     KEY_NOT("tfc_padding", "0", "traffic flow confidentiality padding is not supported yet"),
@@ -109,7 +109,7 @@ _Static_assert(offsetof(struct conf_child, mark_out_mask) ==
 _Static_assert(sizeof(enum conf_mode) == sizeof(int) && sizeof(enum conf_start) == sizeof(int),
                "set_word writes an int");
 
-const struct schema schema_child = {"child", "connections.<conn>.children.<child>", child_keys,
+const struct schema schema_child = {"a child", "connections.<conn>.children.<child>", child_keys,
                                     NULL};
 
 static const struct inside any_child[] = {{.name = "*", .schema = &schema_child}, {0}};

@@ -95,7 +95,7 @@ static const struct inside conn_inside[] = {
 };
 // clang-format on
 
-const struct schema schema_conn = {"connection", "connections.<conn>", conn_keys, conn_inside};
+const struct schema schema_conn = {"a connection", "connections.<conn>", conn_keys, conn_inside};
 
 static const struct inside any_conn[] = {{.name = "*", .schema = &schema_conn}, {0}};
 static const struct key no_keys[] = {{0}};
@@ -106,14 +106,21 @@ static uint64_t longer(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static uint64_t shorter(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 // strongSwan's defaults of the IKE SA's times depend on one another.
 static void times_complete(struct conf_conn *c)
 {
     if (c->rekey_s == TIME_UNSET) c->rekey_s = c->reauth_s == TIME_UNSET ? 4 * 3600 : 0;
     if (c->reauth_s == TIME_UNSET) c->reauth_s = 0;
-    uint64_t most = longer(c->rekey_s, c->reauth_s);
-    if (c->over_s == TIME_UNSET) c->over_s = most / 10;
-    if (c->rand_s == TIME_UNSET) c->rand_s = c->over_s < most / 2 ? c->over_s : most / 2;
+    if (c->over_s == TIME_UNSET) c->over_s = longer(c->rekey_s, c->reauth_s) / 10;
+    if (c->rand_s != TIME_UNSET) return;
+    c->rand_s = c->over_s;
+    if (c->rekey_s) c->rand_s = shorter(c->rand_s, c->rekey_s / 2);
+    if (c->reauth_s) c->rand_s = shorter(c->rand_s, c->reauth_s / 2);
 }
 
 // A connection's if_id counts where a child has none.

@@ -94,7 +94,14 @@ static const char *name_mistake(const char *s, size_t n)
 
 static bool named_host(const struct arg *a, const struct element *e, struct conf_host *h)
 {
-    if (strchr(e->text, ':')) {
+    const char *colon = strchr(e->text, ':');
+    if (colon && colon == strrchr(e->text, ':')) {
+        issue_error(a->ld->issues, element_place(a, e, (size_t)(colon - e->text)), colon,
+                    "a port cannot stand here");
+        issue_hint(a->ld->issues, "write it as local_port or remote_port");
+        return false;
+    }
+    if (colon) {
         bad_host(a, e, "is not an IPv6 address");
         return false;
     }

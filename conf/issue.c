@@ -7,8 +7,9 @@
 
 #include "base/text.h"
 
-#define TOKEN_MAX 60  // bytes of a token shown
-#define LINE_MAX 160u // bytes of a source line shown
+#define TOKEN_MAX 60    // bytes of a token shown
+#define QUOTED_MAX 160u // bytes of a source line shown
+#define WHAT_MAX 240    // bytes of a sentence
 
 // One issue more, or NULL when the list is full.
 static struct conf_issue *issue_new(struct conf_issues *l)
@@ -31,11 +32,6 @@ static const char *keep(struct conf_issues *l, const char *s, size_t n)
     return copy ? copy : "(out of memory)";
 }
 
-static const char *keep_text(struct conf_issues *l, const struct text *t)
-{
-    return keep(l, text_str(t), t->len);
-}
-
 static const char *printable(struct conf_issues *l, const char *s, size_t n, size_t max)
 {
     AUTO(text) struct text t = {0};
@@ -44,21 +40,27 @@ static const char *printable(struct conf_issues *l, const char *s, size_t n, siz
         text_add(&t, c < 0x20 || c == 0x7f ? "\\x%02x" : "%c", c);
     }
     if (n > max) text_add(&t, "...");
-    return keep_text(l, &t);
+    return keep(l, text_str(&t), t.len);
 }
 
-// A line that might show a secret is not quoted.
+// A line that might show a secret is not quoted, and of a line whose key is the mistake only what
+// stands before its value (it may be a mistyped "secret").
 static const char *quotable_line(struct conf_issues *l, struct place at)
 {
     span_t line = place_line(at);
     const char *s = (const char *)line.at;
-    if (!s || line.len > LINE_MAX) return NULL;
+    if (!s || line.len > QUOTED_MAX) return NULL;
     for (size_t i = 0; i < line.len; i++) {
         unsigned char c = line.at[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return NULL;
         if (line.len - i >= 6 && strncasecmp(s + i, "secret", 6) == 0) return NULL;
     }
-    return keep(l, s, line.len);
+    const char *equals = memchr(s, '=', line.len);
+    const uint8_t *token = at.src->text.at + at.at;
+    if (!equals || (const uint8_t *)equals <= token) return keep(l, s, line.len);
+    AUTO(text) struct text t = {0};
+    text_add(&t, "%.*s= ...", (int)(equals - s), s);
+    return keep(l, text_str(&t), t.len);
 }
 
 static void issue_addv(struct conf_issues *l, struct place at, const char *token, bool warning,
@@ -71,10 +73,11 @@ static void issue_addv(struct conf_issues *l, struct place at, const char *token
     bool last = l->n == ISSUES_MAX;
     if (last) text_add(&t, "too many mistakes; those behind this place are not shown");
     if (!last) text_addv(&t, fmt, ap);
-    *i = (struct conf_issue){.warning = warning, .what = keep_text(l, &t)};
+    *i = (struct conf_issue){.warning = warning,
+                             .what = printable(l, text_str(&t), t.len, WHAT_MAX)};
     place_find(at, &i->line, &i->column);
     i->file = at.src ? keep(l, at.src->name, strlen(at.src->name)) : "(default)";
-    i->file_no = at.src ? at.src->no : 0;
+    i->file_no = last ? UINT32_MAX : at.src ? at.src->no : 0;
     i->token = printable(l, token, strlen(token), TOKEN_MAX);
     i->source = quotable_line(l, at);
 }
@@ -103,7 +106,7 @@ void issue_hint(struct conf_issues *l, const char *fmt, ...)
     va_start(ap, fmt);
     text_addv(&t, fmt, ap);
     va_end(ap);
-    l->issue[l->n - 1].hint = keep_text(l, &t);
+    l->issue[l->n - 1].hint = printable(l, text_str(&t), t.len, WHAT_MAX);
 }
 
 static int issue_order(const void *a, const void *b)

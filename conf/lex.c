@@ -19,7 +19,7 @@ static bool is_blank(int c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-static void skip_comment(struct lexer *lx)
+void lex_skip_line(struct lexer *lx)
 {
     while (peek(lx) >= 0 && peek(lx) != '\n') lx->at++;
 }
@@ -27,7 +27,7 @@ static void skip_comment(struct lexer *lx)
 static void skip_space(struct lexer *lx)
 {
     for (;; lx->at++) {
-        if (peek(lx) == '#') skip_comment(lx);
+        if (peek(lx) == '#') lex_skip_line(lx);
         if (peek(lx) == '\n') {
             lx->line_at = lx->at + 1;
             lx->new_line = true;
@@ -101,14 +101,26 @@ static size_t string_end(const struct lexer *lx, size_t at)
     return at < s.len ? at : s.len;
 }
 
-static void warn_long_string(struct lexer *lx, struct sink *k, size_t open, size_t end)
+// A line that looks like "name =" or "name {" inside a string: its closing quote is missing.
+static bool looks_like_statement(const uint8_t *s, const uint8_t *end)
 {
-    const uint8_t *s = lx->src->text.at;
-    const uint8_t *newline = memchr(s + open, '\n', end - open);
-    if (!k->issues || !newline || !memchr(newline, '=', (size_t)(s + end - newline))) return;
-    issue_warn(k->issues, (struct place){lx->src, (uint32_t)open}, "\"",
-               "this string goes over several lines and swallows settings");
-    issue_hint(k->issues, "is its closing '\"' missing?");
+    const uint8_t *name = s;
+    while (s < end && is_blank(*s)) name = ++s;
+    while (s < end && is_name(*s)) s++;
+    if (s == name) return false;
+    while (s < end && is_blank(*s)) s++;
+    return s < end && (*s == '=' || *s == '{');
+}
+
+static bool swallows(const struct lexer *lx, size_t open, size_t end)
+{
+    const uint8_t *s = lx->src->text.at + open, *stop = lx->src->text.at + end;
+    while ((s = memchr(s, '\n', (size_t)(stop - s)))) {
+        bool joined = s[-1] == '\\' || (s[-1] == '\r' && s[-2] == '\\');
+        if (!joined && looks_like_statement(++s, stop)) return true;
+        s += joined;
+    }
+    return false;
 }
 
 // Escapes: \n \r \t \b \f, an escaped newline joins two lines, any other character is itself.
@@ -131,17 +143,18 @@ static void lex_string(struct lexer *lx, struct sink *k)
 {
     size_t open = lx->at++, end = string_end(lx, lx->at);
     k->quoted = true;
-    if (end == lx->src->text.len) {
+    if (end == lx->src->text.len || swallows(lx, open, end)) {
         k->bad = true;
         if (k->issues) {
             issue_error(k->issues, (struct place){lx->src, (uint32_t)open}, "\"",
                         "this string is not closed");
-            issue_hint(k->issues, "add '\"' at its end");
+            issue_hint(k->issues,
+                       "add '\"' at its end; '\\' before the end of a line joins it with "
+                       "the next");
         }
-        skip_comment(lx); // what follows on other lines is still checked
+        lex_skip_line(lx); // what follows on other lines is still checked
         return;
     }
-    warn_long_string(lx, k, open, end);
     while (lx->at < end) {
         if (peek(lx) == '\\') {
             emit_escape(lx, k);
@@ -178,7 +191,7 @@ static void scan_value(struct lexer *lx, struct sink *k)
             emit(k, (char)c, lx->at++);
         }
     }
-    if (peek(lx) == '#') skip_comment(lx);
+    if (peek(lx) == '#') lex_skip_line(lx);
 }
 
 static void scan_file(struct lexer *lx, struct sink *k)

@@ -48,6 +48,8 @@ struct lex_token lex_next(struct lexer *lx);
 // The rest of a setting after '=': up to the end of the line, '#' or '}'; quoted parts may hold
 // anything. Blanks between parts become one blank. ERR_NOMEM.
 err_t lex_value(struct lexer *lx, struct value *out);
+// Leaves the rest of the line unread.
+void lex_skip_line(struct lexer *lx);
 // The name "include" was read: does a file name follow (and not '=' or '{')?
 bool lex_file_follows(const struct lexer *lx);
 // A file name or pattern, quoted or with escaped blanks. ERR_NOMEM.

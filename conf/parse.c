@@ -42,18 +42,19 @@ static err_t skip_line(struct reading *r)
     return ERR_OK;
 }
 
-static void check_name(struct reading *r, const struct lex_token *name, const char *what)
+static bool check_name(struct reading *r, const struct lex_token *name, const char *what)
 {
-    if (!strchr(name->text, '.')) return;
+    if (!strchr(name->text, '.')) return true;
     issue_error(r->p->issues, name->at, name->text, "a %s name cannot contain '.'", what);
     issue_hint(r->p->issues, "use '-' or '_' instead of '.'");
+    return false;
 }
 
 static err_t read_setting(struct reading *r, const struct lex_token *name)
 {
     struct setting s = {.key = name->text, .at = name->at, .block = top(r)->block}, old;
     TRY(lex_value(&r->lx, &s.value));
-    check_name(r, name, "key");
+    if (!check_name(r, name, "key")) return ERR_OK;
     TRY(tree_set(r->p->tree, top(r)->node, &s, &old));
     if (!old.key || old.block != s.block || r->p->issues->n >= ISSUES_MAX) return ERR_OK;
     unsigned line, column;
@@ -72,8 +73,9 @@ static err_t open_section(struct reading *r, const struct lex_token *name, struc
                    TREE_DEPTH_MAX);
         return ERR_LIMIT;
     }
-    check_name(r, name, "section");
-    if (n->block == top(r)->block && n->block) {
+    (void)check_name(r, name, "section");                   // what it holds is still judged
+    bool again = r->depth > 0 && n->block == top(r)->block; // at the top it is a habit
+    if (again) {
         issue_warn(r->p->issues, name->at, name->text,
                    "section '%s' stands here twice; both are taken as one", name->text);
         issue_hint(r->p->issues, "rename one of the two, or put their settings together");
@@ -90,28 +92,41 @@ static err_t read_section(struct reading *r, const struct lex_token *name)
     return n ? open_section(r, name, n) : ERR_LIMIT;
 }
 
-// "name : a.b, c.d {"
-static err_t read_references(struct reading *r, const struct lex_token *name)
+// Do names with ',' between them and '{' follow? Else *at is what stands there instead.
+static bool references_follow(struct reading *r, struct lex_token *at)
 {
+    struct lexer ahead = r->lx;
+    for (;;) {
+        *at = lex_next(&ahead);
+        if (at->kind != LEX_NAME) return false;
+        *at = lex_next(&ahead);
+        if (at->kind == LEX_OPEN) return true;
+        if (at->kind != LEX_COMMA) return false;
+    }
+}
+
+// "name : a.b, c.d {"
+static err_t read_references(struct reading *r, const struct lex_token *name,
+                             const struct lex_token *colon)
+{
+    struct lex_token t;
+    if (!references_follow(r, &t)) {
+        issue_error(r->p->issues, colon->at, colon->text,
+                    "':' must be followed by the sections to inherit from and '{'");
+        issue_hint(r->p->issues, "as in '%s : defaults {'; to set a value write '%s = ...'",
+                   name->text, name->text);
+        if (t.kind != LEX_OPEN) return skip_line(r);
+        r->lx.at = t.at.at + 1;
+        return read_section(r, name);
+    }
     struct node *n = tree_open(r->p->tree, top(r)->node, name->text, name->at);
     if (!n) return ERR_LIMIT;
-    for (;;) {
-        struct lex_token t = lex_next(&r->lx);
-        if (t.kind != LEX_NAME) {
-            issue_error(r->p->issues, t.at, t.text, "the name of a section must follow ':' or ','");
-            issue_hint(r->p->issues, "as in '%s : defaults {'", name->text);
-            if (t.kind == LEX_OPEN) return open_section(r, name, n);
-            return skip_line(r);
-        }
+    do {
+        t = lex_next(&r->lx);
         TRY(tree_refer(r->p->tree, n, t.text, t.at));
         t = lex_next(&r->lx);
-        if (t.kind == LEX_OPEN) return open_section(r, name, n);
-        if (t.kind == LEX_COMMA) continue;
-        issue_error(r->p->issues, t.at, t.text, "'{' must follow the sections to inherit from");
-        issue_hint(r->p->issues, "as in '%s : defaults {'", name->text);
-        r->lx.at = t.at.at; // it may begin the next statement
-        return ERR_OK;
-    }
+    } while (t.kind == LEX_COMMA);
+    return open_section(r, name, n);
 }
 
 static err_t read_include(struct reading *r, const struct lex_token *name)
@@ -131,8 +146,10 @@ static err_t stray_name(struct reading *r, const struct lex_token *name,
     issue_error(r->p->issues, name->at, name->text,
                 semicolon ? "';' is not part of this grammar"
                           : "neither '=' nor '{' follows this name");
-    issue_hint(r->p->issues, semicolon ? "a setting ends with its line"
-                                       : "a setting is 'key = value', a section is 'name { ... }'");
+    if (semicolon) issue_hint(r->p->issues, "a setting ends with its line");
+    if (!semicolon) {
+        issue_hint(r->p->issues, "write '%s = ...' or '%s { ... }'", name->text, name->text);
+    }
     r->lx.at = next->at.at;
     bool same_line = name->at.at >= r->lx.line_at && next->kind != LEX_END;
     return same_line && next->kind != LEX_CLOSE ? skip_line(r) : ERR_OK;
@@ -146,7 +163,7 @@ static err_t read_statement(struct reading *r, const struct lex_token *name)
     struct lex_token next = lex_next(&r->lx);
     if (next.kind == LEX_EQUALS) return read_setting(r, name);
     if (next.kind == LEX_OPEN) return read_section(r, name);
-    if (next.kind == LEX_COLON) return read_references(r, name);
+    if (next.kind == LEX_COLON) return read_references(r, name, &next);
     return stray_name(r, name, &next);
 }
 
@@ -173,8 +190,9 @@ static err_t stray_mark(struct reading *r, const struct lex_token *t)
 {
     issue_error(r->p->issues, t->at, t->text, "'%s' without a name before it", t->text);
     issue_hint(r->p->issues, "a setting is 'key = value', a section is 'name { ... }'");
+    if (t->kind == LEX_QUOTE) lex_skip_line(&r->lx);
     if (t->kind != LEX_OPEN) return skip_line(r);
-    struct lex_token nameless = {LEX_NAME, t->at, "{"};
+    struct lex_token nameless = {LEX_NAME, t->at, ""};
     return read_section(r, &nameless);
 }
 
@@ -242,6 +260,7 @@ static err_t cannot_read(struct parser *p, const char *path, struct place at, er
                                           : strerror(errno);
     issue_error(p->issues, at, path, "cannot read %s: %s", path, reason);
     if (e == ERR_NOTFOUND) issue_hint(p->issues, "check the path; a missing folder counts as well");
+    if (e == ERR_SYSTEM) issue_hint(p->issues, "name a file, or a pattern as in conf.d/*.conf");
     if (e == ERR_PERMISSION) issue_hint(p->issues, "run as a user who may read it");
     if (e == ERR_LIMIT)
         issue_hint(p->issues, "all files together hold at most %lu MiB", PARSE_BYTES_MAX >> 20);

@@ -66,7 +66,9 @@ static const char *why_unknown(const char *word)
 
 static void unknown_algorithm(const struct proposal_arg *t, const char *word, size_t off)
 {
-    const char *why = why_unknown(word), *near = nearest(word, alg_keywords());
+    static const char *const dflt[] = {"default", NULL};
+    const char *why = why_unknown(word), *near = nearest(word, dflt);
+    if (!near) near = nearest(word, alg_keywords());
     issue_error(t->a->ld->issues, element_place(t->a, t->e, off), word, "'%s' %s", word,
                 why ? why : "is not an algorithm");
     if (why) {

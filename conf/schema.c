@@ -46,54 +46,83 @@ static const struct schema *home_of(const struct schema *s, const char *name)
     return NULL;
 }
 
-static const char *near_name(const struct schema *s, const char *name)
+// The name as people write it: "local" for "local*".
+static const char *plain_name(struct load *ld, const char *pattern)
+{
+    const char *plain = arena_str(&ld->tree->arena, pattern, strcspn(pattern, "*"));
+    return plain ? plain : pattern;
+}
+
+// The nearest of the keys or of the sections that are supported here.
+static const char *near_name(struct load *ld, const struct schema *s, const char *name,
+                             bool sections)
 {
     const char *names[NAMES_MAX + 1];
     size_t n = 0;
-    for (const struct key *k = s->keys; k && k->name && n < NAMES_MAX; k++) names[n++] = k->name;
-    for (const struct inside *i = s->inside; i && i->name && n < NAMES_MAX; i++) {
-        if (strcmp(i->name, "*") != 0) names[n++] = i->name;
+    for (const struct key *k = s->keys; !sections && k && k->name && n < NAMES_MAX; k++) {
+        names[n++] = plain_name(ld, k->name);
+    }
+    for (const struct inside *i = s->inside; sections && i && i->name && n < NAMES_MAX; i++) {
+        if (!i->note) names[n++] = plain_name(ld, i->name);
     }
     names[n] = NULL;
-    return nearest(name, names);
+    const char *near = nearest(name, names);
+    return near && *near ? near : NULL;
 }
 
-static void hint_name(struct load *ld, const struct schema *s, const char *name)
+static void hint_names(struct load *ld, const struct schema *s)
+{
+    AUTO(text) struct text all = {0};
+    for (const struct inside *i = s->inside; i && i->name; i++) {
+        if (!i->note) text_add(&all, "%s%s", all.len ? ", " : "", plain_name(ld, i->name));
+    }
+    if (all.len) issue_hint(ld->issues, "the sections known here: %s", text_str(&all));
+    if (!all.len) issue_hint(ld->issues, "remove it: no section can stand here");
+}
+
+// Mistyped, or at the wrong place? `section`: that is what was written.
+static void hint_name(struct load *ld, const struct schema *s, const char *name, bool section)
 {
     const struct schema *home = home_of(&schema_top, name);
-    if (home) {
+    if (home && !section) {
         issue_hint(ld->issues, "it belongs into %s { ... }", home->where);
         return;
     }
-    const char *near = near_name(s, name);
-    if (near) {
-        issue_hint(ld->issues, "did you mean '%s%s'?", near,
-                   find_inside(s, near) ? " { ... }" : "");
+    for (int other = 0; other < 2; other++) {
+        bool as_section = section != (other == 1);
+        const char *near = near_name(ld, s, name, as_section);
+        if (!near) continue;
+        issue_hint(ld->issues, "did you mean '%s%s'?", near, as_section ? " { ... }" : "");
         return;
     }
-    issue_hint(ld->issues, "remove it; pavise-swanctl.conf(5) lists what a %s can say", s->what);
+    if (section) {
+        hint_names(ld, s);
+        return;
+    }
+    issue_hint(ld->issues, "remove it; pavise-swanctl.conf(5) lists what %s can say", s->what);
 }
 
 static void unknown_key(struct load *ld, const struct schema *s, const struct setting *set)
 {
-    issue_error(ld->issues, set->at, set->key, "'%s' is not a setting of a %s", set->key, s->what);
+    issue_error(ld->issues, set->at, set->key, "'%s' is not a setting of %s", set->key, s->what);
     for (const struct inside *i = s->inside; i && i->name; i++) {
         size_t n = strcspn(i->name, "*");
         if (n == 0 || strlen(set->key) != n || strncmp(i->name, set->key, n) != 0) continue;
         issue_hint(ld->issues, "it is a section: write '%s { ... }'", set->key);
         return;
     }
-    hint_name(ld, s, set->key);
+    hint_name(ld, s, set->key, false);
 }
 
 static void unknown_section(struct load *ld, const struct schema *s, const struct node *n)
 {
-    issue_error(ld->issues, n->at, n->name, "a %s holds no section '%s'", s->what, n->name);
+    if (!*n->name) return; // '{' without a name was reported already
+    issue_error(ld->issues, n->at, n->name, "%s holds no section '%s'", s->what, n->name);
     if (find_key(s, n->name)) {
         issue_hint(ld->issues, "it is a setting: write '%s = ...'", n->name);
         return;
     }
-    hint_name(ld, s, n->name);
+    hint_name(ld, s, n->name, true);
 }
 
 // ---- what strongSwan knows and we do not do ----
@@ -118,6 +147,8 @@ static void not_supported(const struct arg *a)
     struct place at = value_place(a->v, 0);
     if (listed(k->mild, a->v->text)) {
         issue_warn(a->ld->issues, at, a->v->text, "%s", k->note);
+        issue_hint(a->ld->issues, "remove it, or write %s = %.*s", k->name,
+                   (int)strcspn(k->fine, " "), k->fine);
         return;
     }
     issue_error(a->ld->issues, at, a->v->text, "%s", k->note);

@@ -73,7 +73,7 @@ struct inside { // a section that may stand in a section
 };
 
 struct schema {
-    const char *what;            // "connection"
+    const char *what;            // "a connection"
     const char *where;           // "connections.<conn>"
     const struct key *keys;      // ends with a NULL name
     const struct inside *inside; // ends with a NULL name; may be NULL

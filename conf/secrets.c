@@ -93,10 +93,10 @@ static const struct key token_keys[] = {KEY_NOT("handle", NULL, ""),
                                         {0}};
 // clang-format on
 
-const struct schema schema_ike_secret = {"secret", "secrets.ike<suffix>", ike_keys, NULL};
-static const struct schema schema_other = {"secret", "secrets", other_keys, NULL};
-static const struct schema schema_file = {"secret", "secrets", file_keys, NULL};
-static const struct schema schema_token = {"token", "secrets.token<suffix>", token_keys, NULL};
+const struct schema schema_ike_secret = {"a secret", "secrets.ike<suffix>", ike_keys, NULL};
+static const struct schema schema_other = {"a secret", "secrets", other_keys, NULL};
+static const struct schema schema_file = {"a secret", "secrets", file_keys, NULL};
+static const struct schema schema_token = {"a token", "secrets.token<suffix>", token_keys, NULL};
 
 static void ike_read(struct load *ld, const struct node *n, void *config)
 {

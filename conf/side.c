@@ -53,7 +53,7 @@ static void set_id(const struct arg *a)
                                                KEY_NOT("module", NULL, NO_CERTS), \
                                                {0}};                              \
     static const struct schema prefix##_schema = {                                \
-        .what = "certificate", .where = place, .keys = prefix##_keys}
+        .what = "a certificate", .where = place, .keys = prefix##_keys}
 
 CERT_TABLE(cert, "cert<suffix>");
 CERT_TABLE(cacert, "cacert<suffix>");
@@ -97,9 +97,9 @@ static const struct inside remote_inside[] = {
 };
 // clang-format on
 
-const struct schema schema_local = {"local section", "connections.<conn>.local", local_keys,
+const struct schema schema_local = {"a local section", "connections.<conn>.local", local_keys,
                                     local_inside};
-const struct schema schema_remote = {"remote section", "connections.<conn>.remote", remote_keys,
+const struct schema schema_remote = {"a remote section", "connections.<conn>.remote", remote_keys,
                                      remote_inside};
 
 static void side_read(struct load *ld, const struct schema *s, const struct node *n,

@@ -70,8 +70,8 @@ static const struct key authority_keys[] = {
     {0},
 };
 // clang-format on
-static const struct schema schema_pool = {"pool", "pools.<name>", pool_keys, NULL};
-static const struct schema schema_authority = {"authority", "authorities.<name>", authority_keys,
+static const struct schema schema_pool = {"a pool", "pools.<name>", pool_keys, NULL};
+static const struct schema schema_authority = {"an authority", "authorities.<name>", authority_keys,
                                                NULL};
 static const struct inside pools_inside[] = {{.name = "*", .schema = &schema_pool}, {0}};
 static const struct inside authorities_inside[] = {{.name = "*", .schema = &schema_authority}, {0}};
@@ -87,7 +87,7 @@ static const struct inside top_inside[] = {
     {"authorities", NULL, &schema_authorities, NO_CAS},
     {0},
 };
-const struct schema schema_top = {"configuration", "the file", NULL, top_inside};
+const struct schema schema_top = {"the configuration", "the file", NULL, top_inside};
 
 static const struct inside *known_section(const char *name)
 {
@@ -111,6 +111,7 @@ static bool inherited_from(const struct node *in, const char *name)
 
 static void unknown_section(struct load *ld, const struct node *n)
 {
+    if (!*n->name) return; // '{' without a name was reported already
     const char *names[sizeof top_inside / sizeof *top_inside] = {0};
     for (size_t i = 0; top_inside[i].name; i++) names[i] = top_inside[i].name;
     const char *near = nearest(n->name, names);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_SIZE 16384u // chains; a large site has some 100000 names
+#define INDEX_SIZE 65536u // chains; a large site has some 100000 names
 
 struct tree_slot {
     const struct node *in;

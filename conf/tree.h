@@ -8,7 +8,7 @@
 #include "conf/lex.h"
 
 #define TREE_DEPTH_MAX 16                        // sections in sections; the schema needs five
-#define TREE_NODES_MAX 400000                    // sections, inherited copies included
+#define TREE_NODES_MAX 250000                    // sections, inherited copies included
 #define TREE_ARENA_MAX (512UL * 1024UL * 1024UL) // bytes
 
 struct setting {

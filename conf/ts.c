@@ -136,13 +136,13 @@ static bool port_read(const struct ts_arg *t, char *text, size_t off)
 static bool brackets_read(const struct ts_arg *t, char *text, size_t off)
 {
     char *end = strchr(text + off, ']');
+    text[off] = 0;
     if (!end || end[1]) {
-        bad_ts(t, off, text + off, end ? "goes on behind ']'" : "has no ']'");
+        bad_ts(t, off, t->e->text + off, end ? "goes on behind ']'" : "has no ']'");
         issue_hint(t->a->ld->issues, "write [protocol/port] last, as in 10.0.0.0/8[tcp/80]");
         return false;
     }
     *end = 0;
-    text[off] = 0;
     char *proto = text + off + 1, *slash = strchr(proto, '/');
     if (slash) *slash = 0;
     if (!protocol_read(t, *proto ? proto : "any", off + 1)) return false;
@@ -175,7 +175,12 @@ static bool prefix_ts(const struct ts_arg *t, const char *text)
         issue_hint(t->a->ld->issues, "at most /%u", v6 ? 128 : 32);
         return false;
     }
+    static const char *const words[] = {"dynamic", NULL};
     bad_ts(t, 0, text, "is not a network");
+    if (nearest(text, words)) {
+        issue_hint(t->a->ld->issues, "did you mean 'dynamic'?");
+        return false;
+    }
     value_hint(t->a, "an address, a prefix (10.1.0.0/16), a range, or 'dynamic'");
     return false;
 }

@@ -146,7 +146,8 @@ void set_bytes(const struct arg *a)
 static bool read_plain(const struct arg *a, uint64_t max, uint64_t *out)
 {
     char how[64];
-    (void)snprintf(how, sizeof how, "a number from 0 to %llu", (unsigned long long)max);
+    (void)snprintf(how, sizeof how, max > UINT32_MAX ? "a whole number" : "a number from 0 to %llu",
+                   (unsigned long long)max);
     return read_number(a, &(struct range){NULL, max, "a number", how}, out);
 }
 
@@ -243,6 +244,14 @@ static void unknown_word(const struct arg *a)
     if (!near) value_hint(a, "one of %s", text_str(&all));
 }
 
+static void say_synonym(const struct arg *a, const struct word *w)
+{
+    const struct word *usual = a->key->words;
+    while (usual->means != w->means) usual++;
+    issue_warn(a->ld->issues, start_of(a), a->v->text, "%s", w->remark);
+    issue_hint(a->ld->issues, "write %s = %s", a->key->name, usual->word);
+}
+
 void set_word(const struct arg *a)
 {
     const struct word *w = a->key->words;
@@ -256,7 +265,7 @@ void set_word(const struct arg *a)
         issue_hint(a->ld->issues, "write %s = %s", a->key->name, a->key->words->word);
         return;
     }
-    if (w->remark) issue_warn(a->ld->issues, start_of(a), a->v->text, "%s", w->remark);
+    if (w->remark) say_synonym(a, w);
     memcpy(a->to, &w->means, sizeof w->means);
 }
 
