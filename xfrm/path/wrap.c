@@ -13,6 +13,9 @@
 
 #define TRAILER 2         // pad length, next header
 #define DONT_ENCAP_DSCP 1 // XFRM_SA_XFLAG_DONT_ENCAP_DSCP
+// Traffic flow confidentiality pads up to the path MTU in the kernel. Here that is not known: up to
+// what fits into 1500 bytes under the longest headers (IPv6, UDP, ESP, IV, trailer, ICV).
+#define TFC_MAX 1376
 #define DSCP_MASK ((uint8_t)~ECN_MASK)
 
 struct shape {
@@ -29,16 +32,14 @@ static uint32_t room_behind(const struct pkt *p)
 static bool shape_of(const struct pkt *p, const struct sa *sa, struct shape *s)
 {
     uint32_t wanted = rcu_dereference(sa->conf)->x.tfcpad;
-    uint32_t most = sa->align + TRAILER + sa->icv_len, room = room_behind(p);
+    if (wanted > TFC_MAX) wanted = TFC_MAX;
 
     s->head = ESP_HEADER + sa->iv_len;
-    if ((uint32_t)(p->at - p->room) < s->head || room < most) return false;
-    // traffic flow confidentiality gives way where the buffer ends, as in the kernel at the MTU
     s->tfc = wanted > p->len ? wanted - p->len : 0;
-    if (s->tfc > room - most) s->tfc = room - most;
     uint32_t used = (p->len + s->tfc + TRAILER) % sa->align;
     s->pad = used ? sa->align - used : 0;
-    return true;
+    return (uint32_t)(p->at - p->room) >= s->head &&
+           room_behind(p) >= s->tfc + s->pad + TRAILER + sa->icv_len;
 }
 
 static void write_trailer(struct pkt *p, const struct shape *s)
