@@ -50,7 +50,7 @@ static void add_port(void *ctx, const struct port *port, uint16_t family)
     if (!one) return;
     (void)json_object_set_new(one, "packets_in", number(count_get(&c->packets_in)));
     (void)json_object_set_new(one, "bytes_in", number(count_get(&c->bytes_in)));
-    (void)json_object_set_new(one, "ignored_in", number(count_get(&c->ignored_in)));
+    (void)json_object_set_new(one, "ignored", number(count_get(&c->ignored)));
     (void)json_object_set_new(one, "packets_out", number(count_get(&c->packets_out)));
     (void)json_object_set_new(one, "bytes_out", number(count_get(&c->bytes_out)));
     (void)json_object_set_new(one, "refused_out", number(count_get(&c->refused_out)));

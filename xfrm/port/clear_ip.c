@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "xfrm/db/counter.h"
 #include "xfrm/port/batch.h"
 
 struct clear_ip {
@@ -37,7 +38,7 @@ static void clear_ip_send(struct port *port, struct pkt **p, unsigned n)
     unsigned count = 0;
     for (unsigned i = 0; i < n; i++) {
         if (!leaves_link(&p[i]->flow.dst)) {
-            batch_count_out(&port->counts, p[i], false, DROP_SEND);
+            count_add(&port->counts.ignored, 1); // the kernel's own, such as MLD reports
             continue;
         }
         p[i]->to = (endpoint_t){.ip = p[i]->flow.dst};

@@ -36,7 +36,7 @@ static void udp_encap_recv(struct port *port, struct pool *pool, struct burst *b
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         if (!is_esp(p)) {
-            count_add(&port->counts.ignored_in, 1);
+            count_add(&port->counts.ignored, 1);
             pool_give(pool, p);
             continue;
         }
