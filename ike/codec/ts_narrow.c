@@ -24,7 +24,7 @@ static bool ports_common(const struct ts *a, const struct ts *b, struct ts *out)
         out->port_hi = narrow->port_hi;
         return true;
     }
-    if (ports_opaque(a) || ports_opaque(b)) return false;
+    // OPAQUE (65535..0) and a range have nothing in common, and it comes out as such
     out->port_lo = a->port_lo > b->port_lo ? a->port_lo : b->port_lo;
     out->port_hi = a->port_hi < b->port_hi ? a->port_hi : b->port_hi;
     return out->port_lo <= out->port_hi;
