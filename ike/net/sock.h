@@ -11,8 +11,8 @@ err_t sock_open(const struct net_options *opt, uint16_t family, bool natt, int *
 // Room for the control messages below, both families.
 #define SOCK_CONTROL_LEN 128
 
-// One datagram without waiting. *to->port is left alone. Errors: ERR_AGAIN (nothing there),
-// ERR_SYSTEM (an error report in place of a datagram: try again).
+// One datagram without waiting; *to is the address that it was sent to. Errors: ERR_AGAIN (nothing
+// there), ERR_SYSTEM, ERR_SYNTAX (something else than a datagram of ours: try again).
 err_t sock_receive(int fd, uint8_t *buf, size_t cap, size_t *len, endpoint_t *from, ip_t *to);
 // Gathers the parts into one datagram. from AF_UNSPEC: the kernel's choice. ERR_SYSTEM.
 err_t sock_send(int fd, const ip_t *from, const endpoint_t *to, const span_t parts[2]);
