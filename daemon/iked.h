@@ -32,6 +32,7 @@ struct iked {
     uint64_t started_ns;       // monotonic
     struct iked_act *acts;     // commands under way (commands_act.c)
     bool telling;              // a line of the story is being logged: clients have it already
+    bool configured;           // a configuration has come into force
     bool stopping;
     pthread_t thread;
 };

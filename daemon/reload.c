@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "daemon/ready.h"
@@ -69,10 +70,25 @@ void reload_cancel(struct iked *d)
     if (r) finish(r, ERR_CLOSED, "another configuration has come in between");
 }
 
+// What has been opened at the start stays as it is.
+static void warn_of_restart(const struct config *old, const struct config *new)
+{
+    bool same = old->executor == new->executor && old->port == new->port &&
+                old->port_nat_t == new->port_nat_t &&
+                old->fwmark == new->fwmark &&strcmp(old->vici_socket, new->vici_socket) == 0;
+    if (same) return;
+    log_say(
+        LOG_WARN, "conf",
+        "the section `pavise` has changed; executor, ports, mark and control socket take effect "
+        "at the next start");
+}
+
 static void put_in_force(struct iked *d)
 {
     struct reload *r = d->reload;
     struct config *old = d->config;
+    if (d->configured) warn_of_restart(old, r->config);
+    d->configured = true;
     d->reload = NULL;
     d->config = r->config;
     r->config = NULL;
