@@ -12,17 +12,31 @@
 #include "crypto/sealer.h"
 
 #define IKE_HEADER_LEN 28
-#define IKE_MSG_MAX 65535       // bytes of one message
-#define MSG_PAYLOADS_MAX 64     // payloads of one message, more is ERR_LIMIT
+#define IKE_MSG_MAX 65535   // bytes of one message
+#define MSG_PAYLOADS_MAX 64 // payloads of one message, more is ERR_LIMIT
 
 enum exchange { X_SA_INIT = 34, X_AUTH = 35, X_CHILD = 36, X_INFO = 37 };
 const char *exchange_name(uint8_t x); // "IKE_SA_INIT"
 
 enum payload_type {
-    PAYLOAD_NONE = 0, PAYLOAD_SA = 33, PAYLOAD_KE = 34, PAYLOAD_IDi = 35, PAYLOAD_IDr = 36,
-    PAYLOAD_CERT = 37, PAYLOAD_CERTREQ = 38, PAYLOAD_AUTH = 39, PAYLOAD_Nonce = 40, PAYLOAD_N = 41,
-    PAYLOAD_D = 42, PAYLOAD_V = 43, PAYLOAD_TSi = 44, PAYLOAD_TSr = 45, PAYLOAD_SK = 46,
-    PAYLOAD_CP = 47, PAYLOAD_EAP = 48, PAYLOAD_SKF = 53,
+    PAYLOAD_NONE = 0,
+    PAYLOAD_SA = 33,
+    PAYLOAD_KE = 34,
+    PAYLOAD_IDi = 35,
+    PAYLOAD_IDr = 36,
+    PAYLOAD_CERT = 37,
+    PAYLOAD_CERTREQ = 38,
+    PAYLOAD_AUTH = 39,
+    PAYLOAD_Nonce = 40,
+    PAYLOAD_N = 41,
+    PAYLOAD_D = 42,
+    PAYLOAD_V = 43,
+    PAYLOAD_TSi = 44,
+    PAYLOAD_TSr = 45,
+    PAYLOAD_SK = 46,
+    PAYLOAD_CP = 47,
+    PAYLOAD_EAP = 48,
+    PAYLOAD_SKF = 53,
 };
 // A set of payload types, for the step table: P(SA) | P(KE).
 #define P(name) (1ULL << (PAYLOAD_##name))
@@ -64,29 +78,33 @@ struct msg {
     struct ike_header h;
     struct payload payload[MSG_PAYLOADS_MAX];
     unsigned n;
-    uint64_t have;      // set of types present, P(...)
+    uint64_t have;            // set of types present, P(...)
     uint8_t unknown_critical; // type of the first unknown critical payload; 0 = none
-    uint8_t sk_first;   // type of the first payload inside SK (0: no SK, or an empty one)
-    span_t wire;        // the whole datagram, for AUTH (RFC 7296 2.15)
+    uint8_t sk_first;         // type of the first payload inside SK (0: no SK, or an empty one)
+    span_t wire;              // the whole datagram, for AUTH (RFC 7296 2.15)
 };
 
 // Header only: length, version fields as they are. ERR_SHORT.
 err_t ike_header_read(span_t wire, struct ike_header *out);
-// The message without decrypting. Payloads borrow from `wire`. Versions, flags and exchange are left
-// to the caller. Payloads of unknown type are skipped; a critical one shows in unknown_critical.
-// After an error out->h is set if the header and its length were right (the rest is not to be used).
-// Errors: ERR_SHORT, ERR_TRAILING (length field and datagram differ), ERR_SYNTAX, ERR_LIMIT.
+// The message without decrypting. Payloads borrow from `wire`. Versions, flags and exchange are
+// left to the caller. Payloads of unknown type are skipped; a critical one shows in
+// unknown_critical. After an error out->h is set if the header and its length were right (the rest
+// is not to be used). Errors: ERR_SHORT, ERR_TRAILING (length field and datagram differ),
+// ERR_SYNTAX, ERR_LIMIT.
 err_t msg_read(span_t wire, struct msg *out);
 // Decrypts the SK payload in place (wire must be writable memory: pass the same buffer) and adds
-// the inner payloads to m. After ERR_AUTH (forged or damaged: drop silently) the buffer holds garbage.
-// ERR_SYNTAX, ERR_LIMIT: authentic but malformed; m is unchanged. ERR_NOTFOUND: no SK.
+// the inner payloads to m. After ERR_AUTH (forged or damaged: drop silently) the buffer holds
+// garbage. ERR_SYNTAX, ERR_LIMIT: authentic but malformed; m is unchanged. ERR_NOTFOUND: no SK.
 err_t msg_open(struct msg *m, uint8_t *wire, struct sealer *sealer);
-static inline bool msg_has(const struct msg *m, uint64_t types) { return (m->have & types) == types; }
+static inline bool msg_has(const struct msg *m, uint64_t types)
+{
+    return (m->have & types) == types;
+}
 // The nth (0 = first) payload of a type, or NULL.
 const struct payload *msg_nth(const struct msg *m, enum payload_type type, unsigned nth);
 span_t msg_body(const struct msg *m, enum payload_type type); // of the first; empty if absent
 
-// The Encrypted payload: Next Payload names the first payload inside; its end is also the message's.
+// The Encrypted payload. Next Payload names the first payload inside; nothing follows.
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 // | Next Payload  |C|  RESERVED   |         Payload Length        |
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -104,9 +122,9 @@ span_t msg_body(const struct msg *m, enum payload_type type); // of the first; e
 // ---- writing ----
 struct msgw {
     wr_t w;
-    uint8_t *next;     // where the type of the next payload goes
-    uint8_t *length;   // length field of the payload being written
-    uint8_t *sk;       // generic header of SK, once begun
+    uint8_t *next;   // where the type of the next payload goes
+    uint8_t *length; // length field of the payload being written
+    uint8_t *sk;     // generic header of SK, once begun
     uint8_t *sk_iv;
     struct sealer *sealer;
 };

@@ -54,43 +54,57 @@ void authp_write(wr_t *w, const struct authp *a);
 err_t nonce_read(span_t body, span_t *out);
 
 // ---- Notify, 3.10 (notify.c) ----
-#define NOTIFY_LIST(X)                                                                             \
-    X(UNSUPPORTED_CRITICAL_PAYLOAD, 1)                                                             \
-    X(INVALID_IKE_SPI, 4)                                                                          \
-    X(INVALID_MAJOR_VERSION, 5)                                                                    \
-    X(INVALID_SYNTAX, 7)                                                                           \
-    X(INVALID_MESSAGE_ID, 9)                                                                       \
-    X(INVALID_SPI, 11)                                                                             \
-    X(NO_PROPOSAL_CHOSEN, 14)                                                                      \
-    X(INVALID_KE_PAYLOAD, 17)                                                                      \
-    X(AUTHENTICATION_FAILED, 24)                                                                   \
-    X(SINGLE_PAIR_REQUIRED, 34)                                                                    \
-    X(NO_ADDITIONAL_SAS, 35)                                                                       \
-    X(INTERNAL_ADDRESS_FAILURE, 36)                                                                \
-    X(FAILED_CP_REQUIRED, 37)                                                                      \
-    X(TS_UNACCEPTABLE, 38)                                                                         \
-    X(INVALID_SELECTORS, 39)                                                                       \
-    X(TEMPORARY_FAILURE, 43)                                                                       \
-    X(CHILD_SA_NOT_FOUND, 44)                                                                      \
-    X(INITIAL_CONTACT, 16384)                                                                      \
-    X(SET_WINDOW_SIZE, 16385)                                                                      \
-    X(ADDITIONAL_TS_POSSIBLE, 16386)                                                               \
-    X(IPCOMP_SUPPORTED, 16387)                                                                     \
-    X(NAT_DETECTION_SOURCE_IP, 16388)                                                              \
-    X(NAT_DETECTION_DESTINATION_IP, 16389)                                                         \
-    X(COOKIE, 16390)                                                                               \
-    X(USE_TRANSPORT_MODE, 16391)                                                                   \
-    X(HTTP_CERT_LOOKUP_SUPPORTED, 16392)                                                           \
-    X(REKEY_SA, 16393)                                                                             \
-    X(ESP_TFC_PADDING_NOT_SUPPORTED, 16394)                                                        \
-    X(NON_FIRST_FRAGMENTS_ALSO, 16395)                                                             \
-    X(MOBIKE_SUPPORTED, 16396)                                                                     \
-    X(MULTIPLE_AUTH_SUPPORTED, 16404)                                                              \
-    X(EAP_ONLY_AUTHENTICATION, 16417)                                                              \
-    X(CHILDLESS_IKEV2_SUPPORTED, 16418)                                                            \
-    X(IKEV2_MESSAGE_ID_SYNC_SUPPORTED, 16420)                                                      \
-    X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)                                                        \
-    X(SIGNATURE_HASH_ALGORITHMS, 16431)
+#define NOTIFY_LIST(X)                        \
+    X(UNSUPPORTED_CRITICAL_PAYLOAD, 1)        \
+    X(INVALID_IKE_SPI, 4)                     \
+    X(INVALID_MAJOR_VERSION, 5)               \
+    X(INVALID_SYNTAX, 7)                      \
+    X(INVALID_MESSAGE_ID, 9)                  \
+    X(INVALID_SPI, 11)                        \
+    X(NO_PROPOSAL_CHOSEN, 14)                 \
+    X(INVALID_KE_PAYLOAD, 17)                 \
+    X(AUTHENTICATION_FAILED, 24)              \
+    X(SINGLE_PAIR_REQUIRED, 34)               \
+    X(NO_ADDITIONAL_SAS, 35)                  \
+    X(INTERNAL_ADDRESS_FAILURE, 36)           \
+    X(FAILED_CP_REQUIRED, 37)                 \
+    X(TS_UNACCEPTABLE, 38)                    \
+    X(INVALID_SELECTORS, 39)                  \
+    X(TEMPORARY_FAILURE, 43)                  \
+    X(CHILD_SA_NOT_FOUND, 44)                 \
+    X(INITIAL_CONTACT, 16384)                 \
+    X(SET_WINDOW_SIZE, 16385)                 \
+    X(ADDITIONAL_TS_POSSIBLE, 16386)          \
+    X(IPCOMP_SUPPORTED, 16387)                \
+    X(NAT_DETECTION_SOURCE_IP, 16388)         \
+    X(NAT_DETECTION_DESTINATION_IP, 16389)    \
+    X(COOKIE, 16390)                          \
+    X(USE_TRANSPORT_MODE, 16391)              \
+    X(HTTP_CERT_LOOKUP_SUPPORTED, 16392)      \
+    X(REKEY_SA, 16393)                        \
+    X(ESP_TFC_PADDING_NOT_SUPPORTED, 16394)   \
+    X(NON_FIRST_FRAGMENTS_ALSO, 16395)        \
+    X(MOBIKE_SUPPORTED, 16396)                \
+    X(ADDITIONAL_IP4_ADDRESS, 16397)          \
+    X(ADDITIONAL_IP6_ADDRESS, 16398)          \
+    X(NO_ADDITIONAL_ADDRESSES, 16399)         \
+    X(UPDATE_SA_ADDRESSES, 16400)             \
+    X(COOKIE2, 16401)                         \
+    X(NO_NATS_ALLOWED, 16402)                 \
+    X(AUTH_LIFETIME, 16403)                   \
+    X(MULTIPLE_AUTH_SUPPORTED, 16404)         \
+    X(ANOTHER_AUTH_FOLLOWS, 16405)            \
+    X(REDIRECT_SUPPORTED, 16406)              \
+    X(REDIRECT, 16407)                        \
+    X(REDIRECTED_FROM, 16408)                 \
+    X(EAP_ONLY_AUTHENTICATION, 16417)         \
+    X(CHILDLESS_IKEV2_SUPPORTED, 16418)       \
+    X(QUICK_CRASH_DETECTION, 16419)           \
+    X(IKEV2_MESSAGE_ID_SYNC_SUPPORTED, 16420) \
+    X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)   \
+    X(SIGNATURE_HASH_ALGORITHMS, 16431)       \
+    X(USE_PPK, 16435)                         \
+    X(INTERMEDIATE_EXCHANGE_SUPPORTED, 16438)
 enum notify_type {
 #define X(name, number) N_##name = number,
     NOTIFY_LIST(X)
@@ -163,11 +177,12 @@ void delete_write(wr_t *w, const struct delete_payload *d);
 // ~                         Ending Address                        ~
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //
-// ICMP and ICMPv6: the "port" is the type in the high and the code in the low byte (RFC 4301 4.4.1.1).
+// ICMP and ICMPv6: the "port" is the type in the high and the code in the low byte (RFC
+// 4301 4.4.1.1).
 struct ts {
-    uint8_t proto; // 0 = any
+    uint8_t proto;             // 0 = any
     uint16_t port_lo, port_hi; // 0..65535 = any; 65535..0 = OPAQUE
-    ip_t lo, hi;   // inclusive range, same family
+    ip_t lo, hi;               // inclusive range, same family
 };
 struct ts_list {
     unsigned n;
@@ -177,13 +192,13 @@ struct ts_list {
 // ERR_SHORT, ERR_TRAILING, ERR_SYNTAX (none at all, lo > hi), ERR_LIMIT (over TS_MAX).
 err_t ts_read(span_t body, struct ts_list *out);
 void ts_write(wr_t *w, const struct ts_list *l);
-// Narrowing (RFC 7296 2.9): what both allow, in the order of `theirs` (the initiator's choice first),
-// without selectors that others contain. ERR_NOCHOICE (-> TS_UNACCEPTABLE) if nothing.
-// out may be one of the inputs.
+// Narrowing (RFC 7296 2.9): what both allow, in the order of `theirs` (the initiator's choice
+// first), without selectors that others contain. ERR_NOCHOICE (-> TS_UNACCEPTABLE) if nothing. out
+// may be one of the inputs.
 err_t ts_narrow(const struct ts_list *ours, const struct ts_list *theirs, struct ts_list *out);
 // Is all of inner within outer? One selector of inner may need several of outer.
 bool ts_subset(const struct ts_list *inner, const struct ts_list *outer);
 struct ts ts_from_prefix(const prefix_t *p); // any protocol, any port
-// "10.1.0.0/16 10.2.0.1/32[tcp/80] 10.0.0.1..10.0.0.9 fec0::/64[ipv6-icmp/128]"; truncated to cap > 0.
-// Returns buf.
+// "10.1.0.0/16 10.2.0.1/32[tcp/80] 10.0.0.1..10.0.0.9 fec0::/64[ipv6-icmp/128]"; truncated to cap >
+// 0. Returns buf.
 const char *ts_show(const struct ts_list *l, char *buf, size_t cap);

@@ -6,7 +6,7 @@
 #include "crypto/alg.h"
 
 #define PROPOSAL_TRANSFORMS_MAX 64 // of one proposal; widely used defaults have close to 40
-#define PROPOSALS_MAX 32 // of one SA payload; more are ERR_LIMIT
+#define PROPOSALS_MAX 32           // of one SA payload; more are ERR_LIMIT
 
 enum protocol { PROTO_NONE = 0, PROTO_IKE = 1, PROTO_AH = 2, PROTO_ESP = 3 };
 
@@ -60,9 +60,9 @@ err_t proposal_add(struct proposal *p, const struct alg *a);
 
 // Chooses (RFC 7296 2.7): the first of `ours` (our preference) that fits one of the peer's; one
 // transform per type. `ignore_ke`: the KE type does not count (IKE_AUTH child SAs).
-// A type that is absent means NONE, absent ESN "no ESN"; where the peer offers NONE itself, it is in
-// `chosen`, because the answer must say so. Never a cipher without integrity protection.
-// chosen: number and SPI are the peer's. ERR_NOCHOICE.
+// A type that is absent means NONE, absent ESN "no ESN"; where the peer offers NONE itself, it is
+// in `chosen`, because the answer must say so. Never a cipher without integrity protection. chosen:
+// number and SPI are the peer's. ERR_NOCHOICE.
 err_t proposal_choose(const struct proposals *ours, const struct proposals *theirs, bool ignore_ke,
                       struct proposal *chosen);
 // Is `answer` (from a responder) one of what we offered? It becomes one transform per type.

@@ -17,8 +17,8 @@ err_t ike_keys_initial(const struct proposal *chosen, span_t ni, span_t nr,
                        const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
                        struct ike_keys *out);
 // Rekey: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), old PRF (RFC 7296 2.18).
-err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, span_t ni, span_t nr,
-                     const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
+err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, span_t ni,
+                     span_t nr, const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
                      struct ike_keys *out);
 // Sealers of both directions. initiator: are we the original initiator of this IKE SA?
 err_t ike_keys_sealers(const struct ike_keys *k, const struct proposal *chosen, bool initiator,
@@ -35,8 +35,8 @@ err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen,
                       struct child_keys *out);
 void child_keys_done(struct child_keys *k);
 
-// InitiatorSignedOctets / ResponderSignedOctets = message | nonce of the other | prf(SK_p, ID body).
-// Pre-shared key AUTH = prf(prf(psk, "Key Pad for IKEv2"), octets). out: prf_len bytes.
+// InitiatorSignedOctets / ResponderSignedOctets = message | nonce of the other | prf(SK_p, ID
+// body). Pre-shared key AUTH = prf(prf(psk, "Key Pad for IKEv2"), octets). out: prf_len bytes.
 err_t auth_psk(uint16_t prf, span_t psk, span_t message, span_t peer_nonce,
                const struct secret *sk_p, span_t id_body, uint8_t out[64]);
 
