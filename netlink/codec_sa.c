@@ -207,6 +207,10 @@ err_t codec_spi_read(const struct nlmsghdr *h, struct xfrm_sa *like, uint32_t *m
     if (u.min > u.max || u.max > most) {
         return why_not(why, ERR_RANGE, "SPI range 0x%x-0x%x is empty or too large", u.min, u.max);
     }
+    // Until it has keys, it is for its own two addresses only.
+    like->sel = (struct xfrm_selector){.family = like->family};
+    like->sel.src = (prefix_t){like->saddr, (uint8_t)ip_bits(like->family)};
+    like->sel.dst = (prefix_t){like->daddr, (uint8_t)ip_bits(like->family)};
     *min = u.min;
     *max = u.max;
     return ERR_OK;

@@ -138,6 +138,8 @@ void dispatch_event(struct dispatch *d, const struct xfrm_event *ev)
     struct message m = message_start(buf, sizeof buf, codec_event_type(ev), event_id(d, ev));
     if (ev->kind == XFRM_EV_POL_DEL && d->by_index) {
         codec_policy_gone_write(&m, ev->policy, true);
+    } else if (ev->kind == XFRM_EV_SA_UPD && d->requested) {
+        codec_sa_write(&m, d->requested); // the kernel tells what was asked for, not what it made
     } else {
         codec_event_write(&m, ev);
     }

@@ -26,9 +26,10 @@ struct dispatch {
     struct xfrm_api api;
     struct dispatch_out out;
     struct codec_thresholds thresholds;
-    const struct nlmsghdr *current; // the request being served: whose doing an event is
-    bool by_index;                  // it named its policy by index
-    bool quiet;                     // events of the api call under way are not told
+    const struct nlmsghdr *current;  // the request being served: whose doing an event is
+    const struct xfrm_sa *requested; // NEWSA, UPDSA: what it asked for
+    bool by_index;                   // it named its policy by index
+    bool quiet;                      // events of the api call under way are not told
 };
 
 struct dispatch dispatch_of(struct xfrm_api api, struct dispatch_out out);

@@ -5,12 +5,19 @@
 #include "crypto/alg.h"
 #include "netlink/verbs.h"
 
+static bool alg_known(enum alg_type type, const struct xfrm_alg *a)
+{
+    if (!a->name[0]) return true;
+    const struct alg *any = alg_by_kernel(type, a->name, 0, 0);
+    if (!any || !any->aead) return any != NULL;
+    return a->icv_bits % 8 == 0 && alg_by_kernel(type, a->name, 0, a->icv_bits / 8);
+}
+
 // Tells an algorithm that does not exist here (ENOSYS) from a wrong key (EINVAL).
 static bool algs_known(const struct xfrm_sa *sa)
 {
-    return (!sa->aead.name[0] || alg_by_kernel(ALG_ENCR, sa->aead.name, 0, 0)) &&
-           (!sa->crypt.name[0] || alg_by_kernel(ALG_ENCR, sa->crypt.name, 0, 0)) &&
-           (!sa->auth.name[0] || alg_by_kernel(ALG_INTEG, sa->auth.name, 0, 0));
+    return alg_known(ALG_ENCR, &sa->aead) && alg_known(ALG_ENCR, &sa->crypt) &&
+           alg_known(ALG_INTEG, &sa->auth);
 }
 
 int verb_sa_put(struct request *r)
@@ -19,11 +26,13 @@ int verb_sa_put(struct request *r)
     struct xfrm_api api = r->d->api;
     bool add = r->h->nlmsg_type == XFRM_MSG_NEWSA;
     err_t e = codec_sa_request_read(r->h, &sa, &r->why);
+    r->d->requested = &sa;
     if (e == ERR_OK) {
         e = add ? api.ops->sa_add(api.ctx, &sa, &r->why)
                 : api.ops->sa_update(api.ctx, &sa, &r->why);
     }
-    bool known = e != ERR_ALGORITHM || algs_known(&sa);
+    r->d->requested = NULL;
+    bool known = (e != ERR_ALGORITHM && e != ERR_RANGE) || algs_known(&sa);
     wipe(&sa, sizeof sa);
     return known ? verb_errno(r, e, ESRCH) : ENOSYS;
 }
