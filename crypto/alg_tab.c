@@ -1,85 +1,55 @@
 #include "crypto/alg_tab.h"
 
-// clang-format off: tables keep their columns
+// Tables keep their columns:
+// clang-format off
 
-#define GCM(bits, icv, transform)                                                                 \
-    {                                                                                             \
-        .type = ALG_ENCR, .id = transform, .key_len = (bits) / 8, .salt_len = 4, .iv_len = 8,     \
-        .icv_len = icv, .block = 1, .aead = true, .key_attr = true,                               \
-        .keyword = "aes" #bits "gcm" #icv, .kernel = "rfc4106(gcm(aes))", .name = "AES_GCM_" #icv \
-    }
-#define CBC(bits)                                                                               \
-    {                                                                                           \
-        .type = ALG_ENCR, .id = ENCR_AES_CBC, .key_len = (bits) / 8, .iv_len = 16, .block = 16, \
-        .key_attr = true, .keyword = "aes" #bits, .kernel = "cbc(aes)", .name = "AES_CBC"       \
-    }
-#define HMAC(transform, key, icv, word, krnl)                                                   \
-    {                                                                                           \
-        .type = ALG_INTEG, .id = INTEG_##transform, .key_len = key, .icv_len = icv, .block = 1, \
-        .keyword = word, .kernel = krnl, .name = #transform                                     \
-    }
-#define PRF(transform, word)                                                 \
-    {                                                                        \
-        .type = ALG_PRF, .id = PRF_##transform, .block = 1, .keyword = word, \
-        .name = "PRF_" #transform                                            \
-    }
-#define KE(transform, word, text)                                                       \
-    {                                                                                   \
-        .type = ALG_KE, .id = KE_##transform, .block = 1, .keyword = word, .name = text \
-    }
+#define AEAD(transform, key, icv, attr, word, krnl, text)                                     \
+    {.type = ALG_ENCR, .id = transform, .key_len = key, .salt_len = 4, .iv_len = 8,           \
+     .icv_len = icv, .block = 1, .aead = true, .key_attr = attr, .keyword = word,             \
+     .kernel = krnl, .name = text}
+#define GCM(bits, icv)                                                                        \
+    AEAD(ENCR_AES_GCM_##icv, (bits) / 8, icv, true, "aes" #bits "gcm" #icv,                   \
+         "rfc4106(gcm(aes))", "AES_GCM_" #icv)
+#define CBC(bits)                                                                             \
+    {.type = ALG_ENCR, .id = ENCR_AES_CBC, .key_len = (bits) / 8, .iv_len = 16, .block = 16,  \
+     .key_attr = true, .keyword = "aes" #bits, .kernel = "cbc(aes)", .name = "AES_CBC"}
+#define HMAC(transform, key, icv, word, krnl)                                                 \
+    {.type = ALG_INTEG, .id = INTEG_##transform, .key_len = key, .icv_len = icv, .block = 1,  \
+     .keyword = word, .kernel = krnl, .name = #transform}
+#define PLAIN(kind, transform, word, text)                                                    \
+    {.type = kind, .id = transform, .block = 1, .keyword = word, .name = text}
 
 // Within one transform the shortest key stands first.
 const struct alg alg_table[] = {
-    GCM(128, 16, ENCR_AES_GCM_16), // RFC 4106
-    GCM(192, 16, ENCR_AES_GCM_16),
-    GCM(256, 16, ENCR_AES_GCM_16),
-    GCM(128, 12, ENCR_AES_GCM_12),
-    GCM(192, 12, ENCR_AES_GCM_12),
-    GCM(256, 12, ENCR_AES_GCM_12),
-    GCM(128, 8, ENCR_AES_GCM_8),
-    GCM(192, 8, ENCR_AES_GCM_8),
-    GCM(256, 8, ENCR_AES_GCM_8),
-    {.type = ALG_ENCR,
-     .id = ENCR_CHACHA20_POLY1305,
-     .key_len = 32,
-     .salt_len = 4,
-     .iv_len = 8,
-     .icv_len = 16,
-     .block = 1,
-     .aead = true,
-     .keyword = "chacha20poly1305", // RFC 7634
-     .kernel = "rfc7539esp(chacha20,poly1305)",
-     .name = "CHACHA20_POLY1305"},
-    CBC(128), // RFC 3602
-    CBC(192),
-    CBC(256),
-    {.type = ALG_ENCR,
-     .id = ENCR_NULL,
-     .block = 1,
-     .keyword = "null", // RFC 2410
-     .kernel = "ecb(cipher_null)",
-     .name = "NULL"},
+    GCM(128, 16), GCM(192, 16), GCM(256, 16), // RFC 4106
+    GCM(128, 12), GCM(192, 12), GCM(256, 12),
+    GCM(128, 8),  GCM(192, 8),  GCM(256, 8),
+    AEAD(ENCR_CHACHA20_POLY1305, 32, 16, false, "chacha20poly1305",
+         "rfc7539esp(chacha20,poly1305)", "CHACHA20_POLY1305"), // RFC 7634
+    CBC(128),     CBC(192),     CBC(256),     // RFC 3602
+    {.type = ALG_ENCR, .id = ENCR_NULL, .block = 1, .keyword = "null",
+     .kernel = "ecb(cipher_null)", .name = "NULL"}, // RFC 2410
 
     HMAC(HMAC_SHA2_256_128, 32, 16, "sha256", "hmac(sha256)"), // RFC 4868
     HMAC(HMAC_SHA2_384_192, 48, 24, "sha384", "hmac(sha384)"),
     HMAC(HMAC_SHA2_512_256, 64, 32, "sha512", "hmac(sha512)"),
-    HMAC(HMAC_SHA1_96, 20, 12, "sha1", "hmac(sha1)"), // RFC 2404
+    HMAC(HMAC_SHA1_96,      20, 12, "sha1",   "hmac(sha1)"),   // RFC 2404
 
-    PRF(HMAC_SHA2_256, "prfsha256"),
-    PRF(HMAC_SHA2_384, "prfsha384"),
-    PRF(HMAC_SHA2_512, "prfsha512"),
-    PRF(HMAC_SHA1, "prfsha1"),
+    PLAIN(ALG_PRF, PRF_HMAC_SHA2_256, "prfsha256", "PRF_HMAC_SHA2_256"), // RFC 4868
+    PLAIN(ALG_PRF, PRF_HMAC_SHA2_384, "prfsha384", "PRF_HMAC_SHA2_384"),
+    PLAIN(ALG_PRF, PRF_HMAC_SHA2_512, "prfsha512", "PRF_HMAC_SHA2_512"),
+    PLAIN(ALG_PRF, PRF_HMAC_SHA1,     "prfsha1",   "PRF_HMAC_SHA1"),     // RFC 7296
 
-    KE(X25519, "x25519", "CURVE_25519"), // RFC 8031
-    KE(ECP_256, "ecp256", "ECP_256"),    // RFC 5903
-    KE(ECP_384, "ecp384", "ECP_384"),
-    KE(ECP_521, "ecp521", "ECP_521"),
-    KE(MODP_2048, "modp2048", "MODP_2048"), // RFC 3526
-    KE(MODP_3072, "modp3072", "MODP_3072"),
-    KE(MODP_4096, "modp4096", "MODP_4096"),
+    PLAIN(ALG_KE, KE_X25519,    "x25519",   "CURVE_25519"), // RFC 8031
+    PLAIN(ALG_KE, KE_ECP_256,   "ecp256",   "ECP_256"),     // RFC 5903
+    PLAIN(ALG_KE, KE_ECP_384,   "ecp384",   "ECP_384"),
+    PLAIN(ALG_KE, KE_ECP_521,   "ecp521",   "ECP_521"),
+    PLAIN(ALG_KE, KE_MODP_2048, "modp2048", "MODP_2048"),   // RFC 3526
+    PLAIN(ALG_KE, KE_MODP_3072, "modp3072", "MODP_3072"),
+    PLAIN(ALG_KE, KE_MODP_4096, "modp4096", "MODP_4096"),
 
-    {.type = ALG_ESN, .id = ESN_NO, .block = 1, .keyword = "noesn", .name = "NO_EXT_SEQ"},
-    {.type = ALG_ESN, .id = ESN_YES, .block = 1, .keyword = "esn", .name = "EXT_SEQ"},
+    PLAIN(ALG_ESN, ESN_NO,  "noesn", "NO_EXT_SEQ"),
+    PLAIN(ALG_ESN, ESN_YES, "esn",   "EXT_SEQ"),
     {0},
 };
 
