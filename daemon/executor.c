@@ -43,11 +43,9 @@ static err_t check_kernel_esp(struct xfrm_api api, struct why *why)
         return ERR_OK;
     }
     if (e == ERR_PERMISSION) {
-        return why_not(why, e,
-                       "the kernel refuses to take SAs: CAP_NET_ADMIN is needed, run as root");
+        return why_not(why, e, "the kernel takes no SAs from us; CAP_NET_ADMIN is needed");
     }
-    return why_not(why, ERR_UNSUPPORTED,
-                   "this kernel has no ESP (%s); start pavise-xfrmd and use --executor pavise",
+    return why_not(why, ERR_UNSUPPORTED, "this kernel has no ESP (%.150s)",
                    said.text[0] ? said.text : err_text(e));
 }
 
@@ -69,15 +67,9 @@ static err_t open_xfrmd(const char *socket, struct loop *loop, xfrm_event_fn *fn
                         struct executor *out, struct why *why)
 {
     struct xfrm_client *c;
-    struct why said = {0};
     const char *name = socket ? socket : XFRMD_SOCKET;
     const struct xfrm_client_options o = {XFRM_PEER_XFRMD, name, XFRM_GROUPS_DIPLOMAT};
-    if (xfrm_client_open_with(&o, loop, fn, ctx, &c, &said) != ERR_OK) {
-        return why_not(why, ERR_NOTFOUND,
-                       "pavise-xfrmd does not answer on %s (%.100s); start it first, in this "
-                       "network namespace, or use --executor kernel",
-                       name, said.text);
-    }
+    TRY(xfrm_client_open_with(&o, loop, fn, ctx, &c, why));
     *out = (struct executor){.client = c, .kernel = false};
     return ERR_OK;
 }
@@ -85,14 +77,21 @@ static err_t open_xfrmd(const char *socket, struct loop *loop, xfrm_event_fn *fn
 err_t executor_open(const struct executor_choice *choice, struct loop *loop, xfrm_event_fn *fn,
                     void *ctx, struct executor *out, struct why *why)
 {
-    struct why kernel = {0};
-    if (choice->which == CONF_EXEC_KERNEL) return open_kernel(loop, fn, ctx, out, why);
-    err_t e = open_xfrmd(choice->socket, loop, fn, ctx, out, why);
-    if (e == ERR_OK || choice->which == CONF_EXEC_PAVISE) return e;
-    if (open_kernel(loop, fn, ctx, out, &kernel) == ERR_OK) return ERR_OK;
-    return why_not(why, ERR_NOTFOUND,
-                   "no executor: pavise-xfrmd does not run (start it first), and the kernel cannot "
-                   "help: %.100s",
+    struct why xfrmd = {0}, kernel = {0};
+    err_t e = ERR_OK;
+    if (choice->which != CONF_EXEC_KERNEL) {
+        e = open_xfrmd(choice->socket, loop, fn, ctx, out, &xfrmd);
+        if (e == ERR_OK) return e;
+    }
+    if (choice->which == CONF_EXEC_PAVISE) {
+        return why_not(why, e, "%.150s; start it first, or use --executor kernel", xfrmd.text);
+    }
+    e = open_kernel(loop, fn, ctx, out, &kernel);
+    if (e == ERR_OK) return e;
+    if (choice->which == CONF_EXEC_KERNEL) {
+        return why_not(why, e, "%.150s; start pavise-xfrmd and use --executor pavise", kernel.text);
+    }
+    return why_not(why, e, "no executor: %.90s, and %.90s; start pavise-xfrmd first", xfrmd.text,
                    kernel.text);
 }
 

@@ -11,8 +11,8 @@ struct executor {
 
 // AUTO: pavise-xfrmd if it runs, else the kernel if it has ESP. socket: of pavise-xfrmd, "@name";
 // NULL: its default; borrowed for the executor's life. Events come to fn in the loop.
-// Errors: ERR_NOTFOUND (nobody there; the sentence says what to do), ERR_PERMISSION, ERR_SYSTEM,
-// ERR_UNSUPPORTED (kernel without ESP).
+// Errors: ERR_CLOSED (no pavise-xfrmd), ERR_UNSUPPORTED (kernel without ESP), ERR_PERMISSION,
+// ERR_SYSTEM, ERR_TIMEOUT; the sentence says what to do.
 struct executor_choice {
     enum conf_executor which;
     const char *socket;
