@@ -1,0 +1,159 @@
+// The nftables script: what each kind of policy becomes. Whether nft understands it, and whether
+// packets obey, is tried in test/net.
+#include "daemon/guard_nft.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "test/check.h"
+
+static err_t none(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg)
+{
+    (void)ctx, (void)fn, (void)arg;
+    return ERR_OK;
+}
+static const struct xfrm_ops ops = {.policy_each = none};
+
+static void nothing(void *ctx, const struct xfrm_policy *p)
+{
+    (void)ctx, (void)p;
+}
+static void nothing_changed(void *ctx, const struct xfrm_policy *a, const struct xfrm_policy *b)
+{
+    (void)ctx, (void)a, (void)b;
+}
+
+static struct policies *policies_empty(void)
+{
+    const struct policies_hooks hooks = {nothing, nothing, nothing_changed, NULL};
+    return policies_new((struct xfrm_api){&ops, NULL}, &hooks);
+}
+
+static struct xfrm_policy policy(uint8_t dir, const char *src, const char *dst)
+{
+    struct xfrm_policy p = {.dir = dir, .tmpl_count = 1};
+    CHECK_OK(prefix_parse(src, &p.sel.src));
+    CHECK_OK(prefix_parse(dst, &p.sel.dst));
+    p.sel.family = p.sel.dst.ip.family;
+    return p;
+}
+
+// The chain of the script that holds the rules of a direction, as text.
+static void check_rule(const struct xfrm_policy *p, const struct guard_nft_conf *conf,
+                       const char *chain, const char *want)
+{
+    static const struct guard_nft_conf both = {"pavise0", 4500, 0x42, true, true};
+    AUTO(text) struct text script = {0};
+    struct policies *ps = policies_empty();
+    policies_event(ps, &(struct xfrm_event){.kind = XFRM_EV_POL_NEW, .policy = p});
+    guard_nft_script(conf ? conf : &both, ps, &script);
+    policies_free(ps);
+    char head[32];
+    (void)snprintf(head, sizeof head, " chain %s {\n", chain);
+    const char *from = strstr(text_str(&script), head);
+    CHECK(from != NULL);
+    const char *to = strstr(from, " }\n");
+    const char *at = want ? strstr(from, want) : NULL;
+    if (want && (!at || at > to)) fail_msg("no '%s' in %s", want, text_str(&script));
+    // nothing but the frame where no rule is wanted
+    if (!want) CHECK(strstr(from, "nfproto") == NULL || strstr(from, "nfproto") > to);
+}
+
+static void protected_is_dropped_in_its_direction(void **state)
+{
+    (void)state;
+    struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    check_rule(&p, NULL, "input",
+               "  meta nfproto ipv4 ip saddr 10.2.0.0/16 ip daddr 10.1.0.0/16 counter name "
+               "clear_in drop\n");
+    check_rule(&p, NULL, "forward", NULL);
+    p.dir = XFRM_FWD;
+    check_rule(&p, NULL, "forward", "counter name clear_in drop\n");
+    check_rule(&p, NULL, "leave", NULL);
+    p.dir = XFRM_OUT;
+    check_rule(&p, NULL, "leave", "counter name clear_out drop\n");
+    p = policy(XFRM_IN, "fd00:2::/64", "::/0");
+    check_rule(&p, NULL, "input", "  meta nfproto ipv6 ip6 saddr fd00:2::/64 counter name");
+}
+
+static void allowed_passes_and_blocked_does_not(void **state)
+{
+    (void)state;
+    struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    p.tmpl_count = 0;
+    check_rule(&p, NULL, "input", "ip daddr 10.1.0.0/16 accept\n");
+    p.action = XFRM_BLOCK;
+    check_rule(&p, NULL, "input", "drop\n");
+    p.sel.ifindex = 3;
+    check_rule(&p, NULL, "input", "drop\n"); // on every device: the safe reading
+    p.action = XFRM_ALLOW;
+    check_rule(&p, NULL, "input", NULL); // allowed on one device only: not said at all
+    p.sel.ifindex = 0;
+    p.mark = (struct xfrm_mark){1, 1};
+    check_rule(&p, NULL, "input", NULL);
+}
+
+static void a_device_or_mark_does_not_weaken_protection(void **state)
+{
+    (void)state;
+    struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    p.sel.ifindex = 3;
+    p.mark = (struct xfrm_mark){1, 1};
+    check_rule(&p, NULL, "input", "counter name clear_in drop\n");
+}
+
+static void ports_and_icmp_types(void **state)
+{
+    (void)state;
+    struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    p.sel.proto = 6;
+    p.sel.dport = 80;
+    p.sel.dport_mask = 0xffff;
+    check_rule(&p, NULL, "input", " meta l4proto 6 @th,16,16 & 0xffff == 0x50 counter");
+    p.sel.sport = 0x1234;
+    p.sel.sport_mask = 0xff00;
+    check_rule(&p, NULL, "input",
+               " @th,0,16 & 0xff00 == 0x1200 @th,16,16 & 0xffff == 0x50 counter");
+    p.sel.proto = 1;
+    p.sel.sport = 8;
+    p.sel.sport_mask = 0xffff;
+    p.sel.dport = p.sel.dport_mask = 0;
+    check_rule(&p, NULL, "input", " meta l4proto 1 @th,0,8 & 0xff == 0x8 counter");
+}
+
+static void only_the_families_asked_for(void **state)
+{
+    (void)state;
+    static const struct guard_nft_conf v6 = {"pavise0", 4500, 0x42, false, true};
+    struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    check_rule(&p, &v6, "input", NULL);
+    p = policy(XFRM_IN, "::/0", "::/0");
+    check_rule(&p, &v6, "input", "  meta nfproto ipv6 counter name clear_in drop\n");
+    p.sel.family = AF_UNSPEC;
+    p.sel.src = p.sel.dst = (prefix_t){0};
+    check_rule(&p, NULL, "input", "  meta nfproto ipv4 counter name clear_in drop\n");
+    check_rule(&p, NULL, "input", "  meta nfproto ipv6 counter name clear_in drop\n");
+}
+
+static void our_own_packets_are_exempt(void **state)
+{
+    (void)state;
+    const struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    check_rule(&p, NULL, "input", "  iifname { \"pavise0\", \"lo\" } accept\n");
+    check_rule(&p, NULL, "input", "  udp dport { 500, 4500 } accept\n");
+    check_rule(&p, NULL, "leave", "  meta mark 0x42 accept\n");
+    check_rule(&p, NULL, "forward", "  iifname \"pavise0\" accept\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(protected_is_dropped_in_its_direction),
+        cmocka_unit_test(allowed_passes_and_blocked_does_not),
+        cmocka_unit_test(a_device_or_mark_does_not_weaken_protection),
+        cmocka_unit_test(ports_and_icmp_types),
+        cmocka_unit_test(only_the_families_asked_for),
+        cmocka_unit_test(our_own_packets_are_exempt),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+// The engine's thread between two fake ports: a host on a socket pair, and a network that brings
+// every packet back to where it came from. One database is both ends of the tunnel.
+#include "xfrm/engine.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "test/unit/xfrm/rig.h"
+
+#define ALICE "10.1.0.10"
+#define BOB "10.2.0.20"
+#define MOON "203.0.113.1"
+#define SUN "203.0.113.2"
+#define WAIT_MS 3000
+#define MANY 500
+
+// ---- a port over a socket pair ----
+
+struct fake {
+    struct port port;
+    int mine, theirs; // theirs: the test's end; -1: what is sent comes back
+    bool echo;
+    unsigned sent;       // atomic
+    endpoint_t from, to; // of the last packet sent
+};
+
+static void fake_recv(struct port *port, struct pool *pool, struct burst *b)
+{
+    struct fake *f = (struct fake *)port;
+    struct pkt *p;
+    while (b->n < BURST_MAX && (p = pool_take(pool))) {
+        ssize_t n = read(f->mine, p->at, PKT_DATA_MAX);
+        if (n <= 0) {
+            pool_give(pool, p);
+            return;
+        }
+        p->len = (uint32_t)n;
+        p->from = f->from;
+        p->to = f->to;
+        b->p[b->n++] = p;
+    }
+}
+
+static void fake_send(struct port *port, struct pkt **p, unsigned n)
+{
+    struct fake *f = (struct fake *)port;
+    for (unsigned i = 0; i < n; i++) {
+        f->from = p[i]->from;
+        f->to = p[i]->to;
+        int fd = f->echo ? f->theirs : f->mine;
+        if (write(fd, p[i]->at, p[i]->len) != (ssize_t)p[i]->len) p[i]->drop = DROP_SEND;
+        (void)__atomic_add_fetch(&f->sent, 1, __ATOMIC_RELAXED);
+    }
+}
+
+static int fake_fd(const struct port *port)
+{
+    return ((const struct fake *)port)->mine;
+}
+
+static void fake_free(struct port *port)
+{
+    struct fake *f = (struct fake *)port;
+    (void)close(f->mine);
+    if (f->theirs >= 0) (void)close(f->theirs);
+}
+
+static const struct port_ops fake_ops = {"fake", fake_recv, fake_send, fake_fd, fake_free};
+
+static void fake_init(struct fake *f, bool echo)
+{
+    int fds[2];
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    *f = (struct fake){.port.ops = &fake_ops, .mine = fds[0], .theirs = fds[1], .echo = echo};
+}
+
+// ---- a town: host, engine, network ----
+
+struct town {
+    struct rig *rig; // for its database and control; its worker is not used
+    struct loop *loop;
+    struct loop_timer *end;
+    struct fake tun, raw, clear;
+    struct engine *engine;
+    unsigned acquires;
+};
+
+static void on_news(void *ctx, const struct xfrm_event *ev)
+{
+    struct town *t = ctx;
+    t->acquires += ev->kind == XFRM_EV_ACQUIRE;
+    control_worker_event(t->rig->control, ev);
+}
+
+static void on_wake(void *ctx)
+{
+    struct town *t = ctx;
+    engine_news(t->engine, on_news, t);
+    loop_stop(t->loop);
+}
+
+static void on_end(void *ctx)
+{
+    loop_stop(((struct town *)ctx)->loop);
+}
+
+static void town_open(struct town *t, bool with_network)
+{
+    struct why why = {""};
+    *t = (struct town){.rig = rig_new(), .loop = loop_new()};
+    fake_init(&t->tun, false);
+    fake_init(&t->raw, true);
+    fake_init(&t->clear, true);
+    struct engine_conf conf = {.db = t->rig->db, .loop = t->loop};
+    conf.ports.tun = &t->tun.port;
+    if (with_network) {
+        conf.ports.raw[ENGINE_V4] = &t->raw.port;
+        conf.ports.clear[ENGINE_V4] = &t->clear.port;
+    }
+    t->end = loop_timer_new(t->loop, on_end, t);
+    CHECK_OK(engine_new(&conf, &t->engine, &why));
+    loop_on_wake(t->loop, on_wake, t);
+    CHECK_OK(engine_start(t->engine, &why));
+}
+
+static void town_close(struct town *t)
+{
+    engine_stop(t->engine);
+    engine_stop(t->engine); // twice does no harm
+    engine_free(t->engine);
+    fake_free(&t->tun.port);
+    fake_free(&t->raw.port);
+    fake_free(&t->clear.port);
+    loop_timer_free(t->end);
+    loop_free(t->loop);
+    rig_free(t->rig);
+}
+
+static void add_policies(struct town *t)
+{
+    struct xfrm_policy out = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
+    struct xfrm_policy in = rig_policy(XFRM_FWD, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
+    rig_add_policy(t->rig, &out);
+    rig_add_policy(t->rig, &in);
+}
+
+static void add_sa(struct town *t)
+{
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x1001);
+    rig_add_sa(t->rig, &x);
+    engine_kick(t->engine);
+}
+
+static void host_sends(struct town *t, const char *dst, uint16_t port)
+{
+    uint8_t buf[512];
+    uint32_t n = rig_udp(buf, ALICE, dst, 1000, port, 64);
+    CHECK(write(t->tun.theirs, buf, n) == (ssize_t)n);
+}
+
+static bool host_receives(struct town *t, const char *dst, uint16_t port)
+{
+    uint8_t want[512], got[512];
+    uint32_t n = rig_udp(want, ALICE, dst, 1000, port, 64);
+    struct pollfd p = {.fd = t->tun.theirs, .events = POLLIN};
+    if (poll(&p, 1, WAIT_MS) != 1) return false;
+    ssize_t len = read(t->tun.theirs, got, sizeof got);
+    if (len != (ssize_t)n) return false;
+    // the hop limit is the one byte (with its checksum) that a tunnel may change
+    return memcmp(got + 12, want + 12, n - 12) == 0;
+}
+
+static struct engine_counts counts(const struct town *t)
+{
+    struct engine_counts c;
+    engine_counts(t->engine, &c);
+    return c;
+}
+
+static bool comes_true(struct town *t, bool (*fn)(struct town *t))
+{
+    for (int i = 0; i < WAIT_MS && !fn(t); i++) (void)poll(NULL, 0, 1);
+    return fn(t);
+}
+
+// ---- the tests ----
+
+static void packets_go_out_sealed_and_come_back_open(void **state)
+{
+    (void)state;
+    struct town t;
+    town_open(&t, true);
+    add_policies(&t);
+    add_sa(&t);
+    for (uint16_t i = 0; i < MANY; i++) {
+        host_sends(&t, BOB, i);
+        CHECK(host_receives(&t, BOB, i));
+    }
+    engine_stop(t.engine);
+    CHECK_EQ(counts(&t).packets_out, MANY);
+    CHECK_EQ(counts(&t).packets_in, MANY);
+    CHECK_EQ(t.raw.sent, MANY);
+    town_close(&t);
+}
+
+static bool one_is_held(struct town *t)
+{
+    return counts(t).held == 1;
+}
+
+static void a_packet_waits_for_its_sa(void **state)
+{
+    (void)state;
+    struct town t;
+    town_open(&t, true);
+    add_policies(&t);
+    host_sends(&t, BOB, 7);
+    loop_timer_at(t.end, clock_mono() + WAIT_MS * NSEC_PER_MSEC);
+    loop_run(t.loop); // until the news arrives
+    CHECK_EQ(t.acquires, 1);
+    CHECK(comes_true(&t, one_is_held));
+    add_sa(&t);
+    CHECK(host_receives(&t, BOB, 7));
+    town_close(&t);
+}
+
+static bool one_in_clear(struct town *t)
+{
+    return __atomic_load_n(&t->clear.sent, __ATOMIC_RELAXED) == 1;
+}
+
+static void without_a_policy_it_passes_in_clear(void **state)
+{
+    (void)state;
+    struct town t;
+    town_open(&t, true);
+    add_policies(&t);
+    host_sends(&t, "192.0.2.7", 7);
+    CHECK(comes_true(&t, one_in_clear));
+    CHECK_EQ(t.raw.sent, 0);
+    town_close(&t);
+}
+
+static bool one_refused(struct town *t)
+{
+    return counts(t).drops[DROP_SEND] == 1;
+}
+
+static void without_a_port_it_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    struct town t;
+    town_open(&t, false);
+    add_policies(&t);
+    add_sa(&t);
+    host_sends(&t, BOB, 7);
+    CHECK(comes_true(&t, one_refused));
+    town_close(&t);
+}
+
+static bool is_lost(struct town *t)
+{
+    return engine_tun_lost(t->engine);
+}
+
+static void a_device_that_is_gone_is_noticed(void **state)
+{
+    (void)state;
+    struct town t;
+    struct why why;
+    int fds[2];
+    town_open(&t, false);
+    engine_stop(t.engine);
+    engine_free(t.engine);
+    // A pipe without a writer is, like a deleted device, no socket and for ever in error.
+    CHECK(pipe(fds) == 0);
+    (void)close(t.tun.mine);
+    t.tun.mine = fds[0];
+    struct engine_conf conf = {.db = t.rig->db, .loop = t.loop, .ports.tun = &t.tun.port};
+    CHECK_OK(engine_new(&conf, &t.engine, &why));
+    CHECK_OK(engine_start(t.engine, &why));
+    CHECK(!engine_tun_lost(t.engine));
+    (void)close(fds[1]);
+    CHECK(comes_true(&t, is_lost));
+    town_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(packets_go_out_sealed_and_come_back_open),
+        cmocka_unit_test(a_packet_waits_for_its_sa),
+        cmocka_unit_test(without_a_policy_it_passes_in_clear),
+        cmocka_unit_test(without_a_port_it_is_dropped_and_counted),
+        cmocka_unit_test(a_device_that_is_gone_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+// ESP in UDP over the loopback: what arrives is what was sent, with its addresses and TOS, and what
+// is not ESP does not arrive.
+#include <arpa/inet.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test/unit/xfrm/rig.h"
+#include "xfrm/port/port.h"
+
+// Below the ephemeral ports, and another one in another process: tests run side by side.
+#define PORT ((uint16_t)(20000 + getpid() % 12000))
+#define WAIT_MS 2000
+
+struct wire {
+    uint16_t family;
+    struct port *port;
+    struct pool *pool;
+    struct burst got;
+};
+
+static void wire_open(struct wire *w, uint16_t family)
+{
+    struct why why = {""};
+    *w = (struct wire){.family = family, .pool = pool_new(256)};
+    CHECK_OK(udp_encap_open(family, PORT, 0, &w->port, &why));
+}
+
+static void wire_close(struct wire *w)
+{
+    for (unsigned i = 0; i < w->got.n; i++) pool_give(w->pool, w->got.p[i]);
+    w->port->ops->free(w->port);
+    pool_free(w->pool);
+}
+
+static endpoint_t here(const struct wire *w, uint8_t host)
+{
+    endpoint_t e = {.ip = rig_ip(w->family == AF_INET6 ? "::1" : "127.0.0.1"), .port = PORT};
+    if (w->family == AF_INET) e.ip.b[3] = host; // every 127.x is here
+    return e;
+}
+
+static void send_text(struct wire *w, const void *bytes, uint32_t n, uint8_t tos)
+{
+    struct pkt *p = pool_take(w->pool);
+    memcpy(p->at, bytes, n);
+    p->len = n;
+    p->from = here(w, 1);
+    p->to = here(w, 2);
+    p->outer_tos = tos;
+    p->udp = true;
+    w->port->ops->send(w->port, &p, 1);
+    CHECK_EQ(p->drop, DROP_NONE);
+    pool_give(w->pool, p);
+}
+
+static void receive(struct wire *w)
+{
+    struct pollfd p = {.fd = w->port->ops->fd(w->port), .events = POLLIN};
+    CHECK_EQ(poll(&p, 1, WAIT_MS), 1);
+    w->port->ops->recv(w->port, w->pool, &w->got);
+}
+
+static const uint8_t esp[] = {0, 0, 0x10, 1, 0, 0, 0, 1, 'x', 'y', 'z'};
+
+static void play_one(uint16_t family)
+{
+    struct wire w;
+    wire_open(&w, family);
+    send_text(&w, esp, sizeof esp, 0xb8);
+    receive(&w);
+    CHECK_EQ(w.got.n, 1);
+    const struct pkt *p = w.got.p[0];
+    const endpoint_t from = here(&w, 1), to = here(&w, 2);
+    CHECK_EQ(p->len, sizeof esp);
+    assert_memory_equal(p->at, esp, sizeof esp);
+    CHECK(endpoint_eq(&p->from, &from));
+    CHECK(endpoint_eq(&p->to, &to));
+    CHECK_EQ(p->outer_tos, 0xb8);
+    CHECK(p->udp);
+    CHECK_EQ(p->drop, DROP_NONE);
+    wire_close(&w);
+}
+
+static void arrives_with_addresses_and_tos_v4(void **state)
+{
+    (void)state;
+    play_one(AF_INET);
+}
+
+static void arrives_with_addresses_and_tos_v6(void **state)
+{
+    (void)state;
+    play_one(AF_INET6);
+}
+
+static void ike_and_keepalives_are_ignored(void **state)
+{
+    (void)state;
+    struct wire w;
+    wire_open(&w, AF_INET);
+    send_text(&w, "\xff", 1, 0);
+    send_text(&w, "\0\0\0\0IKE", 7, 0);
+    send_text(&w, "\0\0", 2, 0);
+    send_text(&w, esp, sizeof esp, 0);
+    receive(&w);
+    CHECK_EQ(w.got.n, 1);
+    CHECK_EQ(w.got.p[0]->len, sizeof esp);
+    CHECK_EQ(w.port->counts.ignored, 3);
+    CHECK_EQ(w.port->counts.packets_in, 1);
+    wire_close(&w);
+}
+
+static void too_long_is_marked(void **state)
+{
+    (void)state;
+    struct wire w;
+    static const uint8_t big[PKT_DATA_MAX + PKT_TAILROOM + 1] = {1};
+    wire_open(&w, AF_INET);
+    struct sockaddr_storage at;
+    const endpoint_t to = here(&w, 1);
+    socklen_t len = endpoint_to_sockaddr(&to, &at);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK(sendto(fd, big, sizeof big, 0, (struct sockaddr *)&at, len) == sizeof big);
+    receive(&w);
+    CHECK_EQ(w.got.n, 1);
+    CHECK_EQ(w.got.p[0]->drop, DROP_MALFORMED_IN);
+    (void)close(fd);
+    wire_close(&w);
+}
+
+static void a_packet_without_a_way_gets_its_word_and_the_others_go(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct pkt *p[3];
+    wire_open(&w, AF_INET);
+    for (int i = 0; i < 3; i++) {
+        p[i] = pool_take(w.pool);
+        memcpy(p[i]->at, esp, sizeof esp);
+        p[i]->len = sizeof esp;
+        p[i]->from = here(&w, 1);
+        p[i]->to = here(&w, 2);
+    }
+    p[1]->from.ip = rig_ip("192.0.2.99"); // not an address of this host
+    w.port->ops->send(w.port, p, 3);
+    CHECK_EQ(p[0]->drop, DROP_NONE);
+    CHECK_EQ(p[1]->drop, DROP_SEND);
+    CHECK_EQ(p[2]->drop, DROP_NONE);
+    CHECK_EQ(w.port->counts.packets_out, 2);
+    CHECK_EQ(w.port->counts.refused_out, 1);
+    for (int i = 0; i < 3; i++) pool_give(w.pool, p[i]);
+    receive(&w);
+    CHECK_EQ(w.got.n, 2);
+    wire_close(&w);
+}
+
+static void a_port_in_use_is_explained(void **state)
+{
+    (void)state;
+    struct why why = {""};
+    struct port *port = NULL;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(fd, (struct sockaddr *)&at, sizeof at) == 0); // without SO_REUSEPORT
+    CHECK_EQ(udp_encap_open(AF_INET, PORT, 0, &port, &why), ERR_SYSTEM);
+    CHECK(strstr(why.text, "SO_REUSEPORT") != NULL);
+    CHECK(port == NULL);
+    (void)close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arrives_with_addresses_and_tos_v4),
+        cmocka_unit_test(arrives_with_addresses_and_tos_v6),
+        cmocka_unit_test(ike_and_keepalives_are_ignored),
+        cmocka_unit_test(too_long_is_marked),
+        cmocka_unit_test(a_packet_without_a_way_gets_its_word_and_the_others_go),
+        cmocka_unit_test(a_port_in_use_is_explained),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
