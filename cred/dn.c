@@ -151,6 +151,7 @@ err_t dn_parse(const char *text, uint8_t *der, size_t *len, struct why *why)
         }
     }
     X509_NAME_free(name);
+    if (e != ERR_OK) ERR_clear_error();
     return e;
 }
 

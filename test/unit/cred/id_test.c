@@ -229,6 +229,31 @@ static void identities_are_shown_as_strongswan_does(void **state)
     CHECK_STR(id_type_name(ID_FQDN), "ID_FQDN");
 }
 
+// A peer's DER is read again for every comparison: no byte in it may do harm.
+static void broken_names_do_no_harm(void **state)
+{
+    (void)state;
+    struct id good = id("C=CH, O=strongSwan, OU=*, E=a@b, CN=moon"), other;
+    unsigned accepted = 0;
+    char buf[ID_TEXT_MAX];
+    for (size_t at = 0; at < good.len; at++) {
+        for (unsigned value = 0; value < 256; value++) {
+            uint8_t der[ID_MAX];
+            memcpy(der, good.data, good.len);
+            der[at] = (uint8_t)value;
+            if (id_from_wire(ID_DER_ASN1_DN, span(der, good.len), &other) != ERR_OK) continue;
+            accepted++;
+            CHECK(strlen(id_show(&other, buf)) < ID_TEXT_MAX);
+            CHECK(id_match(&other, &other) == 3);
+            (void)id_match(&good, &other);
+            (void)id_is_pattern(&other);
+        }
+        CHECK_EQ(id_from_wire(ID_DER_ASN1_DN, span(good.data, at), &other), ERR_SYNTAX);
+    }
+    CHECK(accepted > good.len);
+    CHECK(accepted < good.len * 256U);
+}
+
 static void patterns_are_known_as_such(void **state)
 {
     (void)state;
@@ -266,6 +291,7 @@ int main(void)
         cmocka_unit_test(patterns_match_by_strongswans_rules),
         cmocka_unit_test(distinguished_names_match_rdn_by_rdn),
         cmocka_unit_test(identities_are_shown_as_strongswan_does),
+        cmocka_unit_test(broken_names_do_no_harm),
         cmocka_unit_test(patterns_are_known_as_such),
         cmocka_unit_test(addresses_become_identities),
     };
