@@ -73,23 +73,31 @@ struct value {
     size_t len;
 };
 
-// Copies one value; quotes and backslashes go. *s is left at the separator or the end.
+// Copies what stands before the end character; a backslash takes the next one as it is. Returns
+// the place of the end character or of the terminator; NULL if the value is too long.
+static const char *value_copy(const char *s, char end, struct value *v)
+{
+    for (v->len = 0; *s && *s != end; s++) {
+        if (*s == '\\' && s[1]) s++;
+        if (v->len == sizeof v->at) return NULL;
+        v->at[v->len++] = *s;
+    }
+    return s;
+}
+
+// One value, in quotes or not. *s is left at the separator or the terminator.
 static err_t value_read(const char **s, char separator, struct value *v)
 {
-    const char *p = *s;
-    bool quoted = *p == '"';
-    if (quoted) p++;
-    for (v->len = 0; *p && (quoted ? *p != '"' : *p != separator); p++) {
-        if (*p == '\\' && p[1]) p++;
-        if (v->len == sizeof v->at) return ERR_SPACE;
-        v->at[v->len++] = *p;
-    }
+    bool quoted = **s == '"';
+    const char *p = value_copy(*s + quoted, quoted ? '"' : separator, v);
+    if (!p) return ERR_SPACE;
     if (quoted) {
-        if (*p++ != '"') return ERR_SYNTAX;
-        while (*p == ' ') p++;
+        if (*p != '"') return ERR_SYNTAX;
+        p += 1 + strspn(p + 1, " ");
+        if (*p && *p != separator) return ERR_SYNTAX;
+    } else {
+        while (v->len > 0 && v->at[v->len - 1] == ' ') v->len--;
     }
-    while (!quoted && v->len > 0 && v->at[v->len - 1] == ' ') v->len--;
-    if (*p && *p != separator) return ERR_SYNTAX;
     *s = p;
     return v->len > 0 ? ERR_OK : ERR_SYNTAX;
 }
