@@ -101,6 +101,13 @@ static bool types_acceptable(const struct proposal *p)
     return true;
 }
 
+// The initiator had to leave the type out or say NONE (RFC 7296 1.2); NONE wants to be repeated.
+static void ke_ignore(const struct proposal *theirs, struct proposal *suite)
+{
+    const struct transform none = {.type = ALG_KE};
+    if (transform_find(theirs, &none)) suite_add(suite, &none);
+}
+
 // All types of the protocol for one choice of cipher (NULL: AH, which has none).
 static bool suite_choose(const struct proposal *ours, const struct proposal *theirs,
                          const struct transform *encr, bool ignore_ke, struct proposal *suite)
@@ -109,7 +116,10 @@ static bool suite_choose(const struct proposal *ours, const struct proposal *the
     if (encr) suite_add(suite, encr);
     for (uint8_t type = ALG_PRF; type <= TYPE_LAST; type++) {
         if (!type_of_protocol(ours->protocol, type)) continue;
-        if (type == ALG_KE && ignore_ke) continue;
+        if (type == ALG_KE && ignore_ke) {
+            ke_ignore(theirs, suite);
+            continue;
+        }
         if (!type_choose(ours, theirs, type, suite)) return false;
     }
     // rfc7296 3.3.3: an IKE SA cannot be without a key exchange

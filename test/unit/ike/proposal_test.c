@@ -305,6 +305,9 @@ static void perfect_forward_secrecy(void **state)
     struct proposals theirs = offer(PROTO_ESP, "aes128gcm16-noesn");
     CHECK_STR(show(proposal_choose(&ours, &theirs, true, &chosen)), "AES_GCM_16_128/NO_EXT_SEQ");
     CHECK_STR(show(proposal_choose(&theirs, &ours, true, &chosen)), "AES_GCM_16_128/NO_EXT_SEQ");
+    theirs = offer(PROTO_ESP, "aes128gcm16-none:4-noesn");
+    CHECK_STR(show(proposal_choose(&ours, &theirs, true, &chosen)),
+              "AES_GCM_16_128/NONE/NO_EXT_SEQ");
 }
 
 static void ike_needs_a_key_exchange(void **state)
