@@ -249,6 +249,14 @@ static bool spi_choose(const struct control *c, struct xfrm_sa *x, uint32_t min,
     return false;
 }
 
+// The selector of all that passes between the SA's own ends.
+static struct xfrm_selector between(const struct xfrm_sa *x)
+{
+    uint8_t whole = (uint8_t)ip_bits(x->family);
+    return (struct xfrm_selector){
+        .family = x->family, .src = {x->saddr, whole}, .dst = {x->daddr, whole}};
+}
+
 err_t control_sa_alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,
                            struct xfrm_sa *out, struct why *why)
 {
@@ -261,6 +269,7 @@ err_t control_sa_alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, 
     struct sa *sa, *before = larval_answered(c, like);
     if (before && before->conf->x.spi) before = NULL; // it has its SPI
     struct xfrm_sa x = before ? before->conf->x : *like;
+    if (!before) x.sel = between(like); // as the kernel shows it
     x.larval = true;
     x.limit = (struct xfrm_lifetime){.soft_bytes = XFRM_INF,
                                      .hard_bytes = XFRM_INF,

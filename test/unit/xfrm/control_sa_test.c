@@ -1,0 +1,412 @@
+// Requests about SAs: the kernel's rules and error classes, one after the other.
+#include "test/unit/xfrm/rig.h"
+
+#include <string.h>
+
+#define MOON "203.0.113.1"
+#define SUN "203.0.113.2"
+
+static struct why why;
+
+static err_t add(struct rig *r, const struct xfrm_sa *x)
+{
+    return r->api.ops->sa_add(r->api.ctx, x, &why);
+}
+static err_t update(struct rig *r, const struct xfrm_sa *x)
+{
+    return r->api.ops->sa_update(r->api.ctx, x, &why);
+}
+static err_t get(struct rig *r, const struct xfrm_sa *x, struct xfrm_sa *out)
+{
+    struct xfrm_sa_id id = sad_id(x);
+    return r->api.ops->sa_get(r->api.ctx, &id, out);
+}
+static err_t del(struct rig *r, const struct xfrm_sa *x)
+{
+    struct xfrm_sa_id id = sad_id(x);
+    return r->api.ops->sa_del(r->api.ctx, &id);
+}
+
+static void an_sa_comes_and_goes(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
+    CHECK_EQ(get(r, &x, &got), ERR_NOTFOUND);
+    CHECK_EQ(del(r, &x), ERR_NOTFOUND);
+    CHECK_OK(add(r, &x));
+    CHECK_EQ(add(r, &x), ERR_EXISTS);
+    CHECK_OK(get(r, &x, &got));
+    CHECK_STR(got.aead.name, "rfc4106(gcm(aes))");
+    assert_memory_equal(got.aead.key, x.aead.key, 20);
+    CHECK_EQ(got.current.add_time, r->wall);
+    CHECK(!got.larval);
+    CHECK_OK(del(r, &x));
+    CHECK_EQ(get(r, &x, &got), ERR_NOTFOUND);
+    CHECK_EQ(r->events, 2);
+    CHECK_EQ(r->event[0].kind, XFRM_EV_SA_NEW);
+    CHECK_EQ(r->event[1].kind, XFRM_EV_SA_DEL);
+    CHECK_EQ(r->event[1].spi, 0x100);
+    rig_free(r);
+}
+
+static void an_sa_starts_with_clean_counters(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
+    x.current = (struct xfrm_current){5, 6, 7, 8};
+    x.stats.replay = 9;
+    CHECK_OK(add(r, &x));
+    CHECK_OK(get(r, &x, &got));
+    CHECK(got.current.bytes == 0 && got.current.packets == 0 && got.current.use_time == 0);
+    CHECK_EQ(got.stats.replay, 0);
+    rig_free(r);
+}
+
+static void the_selector_gets_the_family_of_the_sa(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
+    x.flags = 0; // no AF_UNSPEC
+    CHECK_OK(add(r, &x));
+    CHECK_OK(get(r, &x, &got));
+    CHECK_EQ(got.sel.family, AF_INET);
+    x.spi++;
+    x.flags = XFRM_STATE_AF_UNSPEC;
+    CHECK_OK(add(r, &x));
+    CHECK_OK(get(r, &x, &got));
+    CHECK_EQ(got.sel.family, AF_UNSPEC);
+    rig_free(r);
+}
+
+// ---- what is refused, and with which class ----
+
+static void refused(struct rig *r, const struct xfrm_sa *x, err_t want, const char *part)
+{
+    why.text[0] = 0;
+    CHECK_EQ(add(r, x), want);
+    if (!strstr(why.text, part)) fail_msg("\"%s\" does not say \"%s\"", why.text, part);
+    CHECK_EQ(sad_count(r->db->sad), 0);
+    CHECK_EQ(r->events, 0);
+}
+
+static void what_the_executor_cannot_do(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100);
+    x.mode = XFRM_TRANSPORT;
+    refused(r, &x, ERR_UNSUPPORTED, "tunnel mode");
+    x.mode = XFRM_BEET;
+    refused(r, &x, ERR_UNSUPPORTED, "tunnel mode");
+    x.mode = XFRM_TUNNEL;
+    x.proto = XFRM_PROTO_AH;
+    refused(r, &x, ERR_UNSUPPORTED, "AH");
+    x.proto = XFRM_PROTO_COMP;
+    refused(r, &x, ERR_UNSUPPORTED, "IPComp");
+    x.proto = 17;
+    refused(r, &x, ERR_RANGE, "17");
+    x.proto = XFRM_PROTO_ESP;
+    x.encap.type = 7; // ESP in TCP
+    refused(r, &x, ERR_UNSUPPORTED, "UDP");
+    rig_free(r);
+}
+
+static void bad_addresses_and_numbers(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), y = x;
+    y.saddr = rig_ip("fd00::1");
+    refused(r, &y, ERR_RANGE, "addresses");
+    y = x;
+    y.family = AF_INET6;
+    refused(r, &y, ERR_RANGE, "addresses");
+    y = x;
+    y.family = 99;
+    refused(r, &y, ERR_RANGE, "addresses");
+    y = x;
+    y.sel.family = AF_INET;
+    y.sel.dst.len = 33;
+    refused(r, &y, ERR_RANGE, "prefix");
+    y.sel.family = 77;
+    refused(r, &y, ERR_RANGE, "family");
+    y = x;
+    y.spi = 0;
+    refused(r, &y, ERR_RANGE, "SPI 0");
+    rig_free(r);
+}
+
+static void replay_windows(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
+    x.replay.window = 4097;
+    refused(r, &x, ERR_RANGE, "4097");
+    x.replay.window = 0;
+    x.flags |= XFRM_STATE_ESN;
+    refused(r, &x, ERR_RANGE, "ESN needs");
+    x.replay.window = 32;
+    x.replay.esn_given = false;
+    refused(r, &x, ERR_RANGE, "ESN needs");
+    x.flags = 0;
+    x.replay.window = 200; // the old attribute holds 32: cut, not refused, as in the kernel
+    CHECK_OK(add(r, &x));
+    CHECK_OK(get(r, &x, &got));
+    CHECK_EQ(got.replay.window, 32);
+    x.spi++;
+    x.flags = XFRM_STATE_ESN;
+    x.replay.esn_given = true;
+    x.replay.window = 0;
+    x.dir = 2; // outbound: no window needed
+    CHECK_OK(add(r, &x));
+    x.spi++;
+    x.dir = 0;
+    x.replay.window = 4096;
+    CHECK_OK(add(r, &x));
+    rig_free(r);
+}
+
+static void algorithms(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
+    rig_aead(&x, "rfc4106(gcm(serpent))", 160, 128);
+    refused(r, &x, ERR_ALGORITHM, "rfc4106(gcm(serpent))");
+    rig_aead(&x, "cbc(aes)", 128, 128);
+    refused(r, &x, ERR_ALGORITHM, "AEAD");
+    rig_aead(&x, "rfc4106(gcm(aes))", 128, 128); // the salt is missing
+    refused(r, &x, ERR_RANGE, "128 bits");
+    rig_aead(&x, "rfc4106(gcm(aes))", 16, 128);
+    refused(r, &x, ERR_RANGE, "16 bits");
+    rig_aead(&x, "rfc4106(gcm(aes))", 160, 100);
+    refused(r, &x, ERR_RANGE, "ICV");
+    rig_aead(&x, "rfc4106(gcm(aes))", 160, 32);
+    refused(r, &x, ERR_RANGE, "ICV");
+    x.aead.key_bits = 65535;
+    refused(r, &x, ERR_RANGE, "whole number");
+    rig_crypt_auth(&x, "cbc(blowfish)", 128, "hmac(sha256)", 256, 128);
+    refused(r, &x, ERR_ALGORITHM, "cbc(blowfish)");
+    rig_crypt_auth(&x, "rfc4106(gcm(aes))", 160, "hmac(sha256)", 256, 128);
+    refused(r, &x, ERR_ALGORITHM, "encryption");
+    rig_crypt_auth(&x, "cbc(aes)", 136, "hmac(sha256)", 256, 128);
+    refused(r, &x, ERR_RANGE, "136 bits");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(md4)", 128, 96);
+    refused(r, &x, ERR_ALGORITHM, "hmac(md4)");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(sha256)", 256, 264);
+    refused(r, &x, ERR_RANGE, "264");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(sha256)", 256, 100);
+    refused(r, &x, ERR_RANGE, "100");
+    rig_crypt_auth(&x, "ecb(cipher_null)", 0, "", 0, 0);
+    refused(r, &x, ERR_SYNTAX, "neither");
+    x.crypt.name[0] = 0;
+    refused(r, &x, ERR_SYNTAX, "ESP needs");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(sha256)", 256, 128);
+    x.aead = rig_sa(MOON, SUN, 1).aead;
+    refused(r, &x, ERR_SYNTAX, "alone");
+
+    // names become canonical, and hmac(sha256) without a truncation means 96 bits, as in the kernel
+    rig_crypt_auth(&x, "aes", 128, "sha256", 256, 0);
+    CHECK_OK(add(r, &x));
+    CHECK_OK(get(r, &x, &got));
+    CHECK_STR(got.crypt.name, "cbc(aes)");
+    CHECK_STR(got.auth.name, "hmac(sha256)");
+    CHECK_EQ(got.auth.icv_bits, 96);
+    rig_free(r);
+}
+
+// ---- update ----
+
+static void an_update_needs_something_to_update(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100);
+    CHECK_EQ(update(r, &x), ERR_NOTFOUND);
+    rig_free(r);
+}
+
+static void an_update_changes_what_it_may(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), y, got;
+    x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 4500};
+    CHECK_OK(add(r, &x));
+    y = x;
+    y.encap.dport = 1026;
+    y.limit.hard_add_s = 99;
+    y.reqid = 55;
+    y.output_mark = (struct xfrm_mark){1, 1};
+    memset(y.aead.key, 9, 20);
+    CHECK_OK(update(r, &y));
+    CHECK_OK(get(r, &x, &got));
+    CHECK_EQ(got.encap.dport, 1026);
+    CHECK_EQ(got.limit.hard_add_s, 99);
+    CHECK_EQ(got.output_mark.value, 1);
+    CHECK_EQ(got.reqid, 1); // stays, and so do the keys
+    assert_memory_equal(got.aead.key, x.aead.key, 20);
+    CHECK_EQ(r->event[r->events - 1].kind, XFRM_EV_SA_UPD);
+    y.encap.type = 0;
+    CHECK_EQ(update(r, &y), ERR_RANGE);
+    rig_free(r);
+}
+
+// ---- larval SAs ----
+
+static void alloc_spi_makes_a_larval_sa_that_an_update_completes(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0), larval, got;
+    x.seq = 77;
+    CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 0x200, 0x200, &larval, &why));
+    CHECK_EQ(larval.spi, 0x200);
+    CHECK(larval.larval);
+    CHECK_EQ(larval.seq, 77);
+    CHECK(larval.sel.src.len == 32 && ip_eq(&larval.sel.src.ip, &x.saddr));
+    CHECK_EQ(r->events, 0); // the kernel does not announce it
+    x.spi = 0x200;
+    CHECK_EQ(add(r, &x), ERR_EXISTS); // as in the kernel: UPDSA it must be
+    CHECK_OK(update(r, &x));
+    CHECK_EQ(sad_count(r->db->sad), 1);
+    CHECK_OK(get(r, &x, &got));
+    CHECK(!got.larval);
+    CHECK_EQ(r->event[0].kind, XFRM_EV_SA_UPD);
+    rig_free(r);
+}
+
+static void spis_come_from_the_range_until_it_is_full(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0), got;
+    uint32_t seen = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 1000, 1019, &got, &why));
+        CHECK(got.spi >= 1000 && got.spi <= 1019);
+        CHECK(!(seen >> (got.spi - 1000) & 1));
+        seen |= 1U << (got.spi - 1000);
+    }
+    CHECK_EQ(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 1000, 1019, &got, &why), ERR_NOTFOUND);
+    CHECK_EQ(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 5, 4, &got, &why), ERR_RANGE);
+    CHECK_EQ(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 0, 4, &got, &why), ERR_RANGE);
+    CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 0xc0000000, 0xcfffffff, &got, &why));
+    CHECK_EQ(got.spi >> 28, 0xc);
+    x.mode = XFRM_TRANSPORT;
+    CHECK_EQ(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 1, 99, &got, &why), ERR_UNSUPPORTED);
+    rig_free(r);
+}
+
+static void an_acquire_leaves_a_larval_sa_that_the_answer_replaces(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_policy p = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
+    uint8_t buf[100];
+    rig_add_policy(r, &p);
+    rig_out(r, buf, rig_udp(buf, "10.1.0.1", "10.2.0.1", 1, 2, 3));
+    CHECK_EQ(sad_count(r->db->sad), 1);
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x500), y = x;
+    y.spi++;
+    y.reqid = 2; // for someone else
+    CHECK_OK(add(r, &y));
+    CHECK_EQ(sad_count(r->db->sad), 2);
+    CHECK_OK(add(r, &x));
+    CHECK_EQ(sad_count(r->db->sad), 2);
+    rig_free(r);
+}
+
+static void an_answer_is_known_by_its_sequence_number_too(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_policy p = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
+    uint8_t buf[100];
+    rig_add_policy(r, &p);
+    rig_out(r, buf, rig_udp(buf, "10.1.0.1", "10.2.0.1", 1, 2, 3));
+    struct xfrm_sa x = rig_sa("203.0.113.50", SUN, 0x500);
+    x.seq = r->event[1].seq;
+    CHECK_OK(add(r, &x));
+    CHECK_EQ(sad_count(r->db->sad), 1);
+    rig_free(r);
+}
+
+// ---- flush, expire, each, counts ----
+
+static bool note_spi(void *arg, const struct xfrm_sa *sa)
+{
+    uint32_t **at = arg;
+    *(*at)++ = sa->spi;
+    return sa->spi != 2;
+}
+
+static void the_rest_of_the_conversation(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 1);
+    struct xfrm_counts n;
+    uint32_t spis[8] = {0}, *at = spis;
+    CHECK_EQ(r->api.ops->sa_flush(r->api.ctx, 0), ERR_NOTFOUND);
+    for (x.spi = 1; x.spi <= 3; x.spi++) CHECK_OK(add(r, &x));
+    CHECK_OK(r->api.ops->sa_each(r->api.ctx, note_spi, &at));
+    CHECK(spis[0] == 3 && spis[1] == 2 && at == spis + 2); // the newest first, until told to stop
+    CHECK_OK(r->api.ops->counts(r->api.ctx, &n));
+    CHECK_EQ(n.sa_count, 3);
+
+    x.spi = 2;
+    struct xfrm_sa_id id = sad_id(&x);
+    CHECK_OK(r->api.ops->sa_expire(r->api.ctx, &id, false));
+    CHECK_EQ(sad_count(r->db->sad), 3);
+    CHECK_OK(r->api.ops->sa_expire(r->api.ctx, &id, true));
+    CHECK_EQ(sad_count(r->db->sad), 2);
+    CHECK_EQ(r->api.ops->sa_expire(r->api.ctx, &id, true), ERR_NOTFOUND);
+    CHECK_EQ(r->api.ops->sa_flush(r->api.ctx, XFRM_PROTO_AH), ERR_NOTFOUND);
+    CHECK_OK(r->api.ops->sa_flush(r->api.ctx, XFRM_PROTO_ANY));
+    CHECK_EQ(r->event[r->events - 1].kind, XFRM_EV_SA_FLUSH);
+    CHECK_EQ(r->event[r->events - 1].proto, XFRM_PROTO_ANY);
+    CHECK_EQ(sad_count(r->db->sad), 0);
+    rig_free(r);
+}
+
+static void calls_work_offline_and_leave_it_so(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 1);
+    rcu_thread_offline();
+    CHECK_OK(add(r, &x));
+    CHECK(!rcu_read_ongoing());
+    (void)control_tick(r->control);
+    CHECK_OK(del(r, &x));
+    CHECK(!rcu_read_ongoing());
+    rcu_thread_online();
+    rig_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_sa_comes_and_goes),
+        cmocka_unit_test(an_sa_starts_with_clean_counters),
+        cmocka_unit_test(the_selector_gets_the_family_of_the_sa),
+        cmocka_unit_test(what_the_executor_cannot_do),
+        cmocka_unit_test(bad_addresses_and_numbers),
+        cmocka_unit_test(replay_windows),
+        cmocka_unit_test(algorithms),
+        cmocka_unit_test(an_update_needs_something_to_update),
+        cmocka_unit_test(an_update_changes_what_it_may),
+        cmocka_unit_test(alloc_spi_makes_a_larval_sa_that_an_update_completes),
+        cmocka_unit_test(spis_come_from_the_range_until_it_is_full),
+        cmocka_unit_test(an_acquire_leaves_a_larval_sa_that_the_answer_replaces),
+        cmocka_unit_test(an_answer_is_known_by_its_sequence_number_too),
+        cmocka_unit_test(the_rest_of_the_conversation),
+        cmocka_unit_test(calls_work_offline_and_leave_it_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
