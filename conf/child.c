@@ -17,6 +17,7 @@ static const struct word modes[] = {{"tunnel", CONF_TUNNEL, NULL},
                                     {"drop", CONF_DROP, NULL},
                                     {"beet", -1, NO_BEET},
                                     {"transport_proxy", -1, NO_PROXY},
+                                    {"iptfs", -1, "IP-TFS (RFC 9347) is not supported yet"},
                                     {0}};
 static const struct word actions[] = {{"none", CONF_NONE, NULL},
                                       {"start", CONF_START, NULL},

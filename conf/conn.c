@@ -138,6 +138,15 @@ static void side_missing(struct load *ld, const struct node *n, const char *side
     issue_hint(ld->issues, "write %s { auth = psk } in it", side);
 }
 
+// Children that only pass or drop packets need no peer.
+static bool only_shunts(const struct conf_conn *c)
+{
+    for (unsigned i = 0; i < c->child_n; i++) {
+        if (c->child[i].mode != CONF_PASS && c->child[i].mode != CONF_DROP) return false;
+    }
+    return c->child_n > 0;
+}
+
 static void conn_read(struct load *ld, const struct node *n, struct conf_conn *c)
 {
     struct origin *o = &ld->origin[c - ld->out->conn];
@@ -145,7 +154,8 @@ static void conn_read(struct load *ld, const struct node *n, struct conf_conn *c
     c->rekey_s = c->reauth_s = c->over_s = c->rand_s = TIME_UNSET;
     schema_read(ld, &schema_conn, n, c);
     if (!o->local) side_missing(ld, n, "local");
-    if (!o->remote) side_missing(ld, n, "remote");
+    if (!o->local && !only_shunts(c)) side_missing(ld, n, "local");
+    if (!o->remote && !only_shunts(c)) side_missing(ld, n, "remote");
     times_complete(c);
     children_complete(c);
     c->name = arena_str(&ld->out->arena, n->name, strlen(n->name));

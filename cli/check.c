@@ -1,0 +1,133 @@
+// check.c - pavise check FILE...: every mistake in a configuration, where it is, what to write.
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/paint.h"
+#include "cli/say.h"
+#include "conf/config.h"
+
+// ---- for people ----
+
+// Characters, not bytes.
+static unsigned length_of(const char *s)
+{
+    unsigned n = 0;
+    for (; *s; s++) n += (*s & 0xc0) != 0x80;
+    return n;
+}
+
+// The line with a mark below the token; tabs are kept so that the mark stands right.
+static void print_source(const struct conf_issue *i)
+{
+    if (!i->source) return;
+    printf("%s%5u |%s %s\n", paint(DIM), i->line, paint(PLAIN), i->source);
+    printf("%s      |%s ", paint(DIM), paint(PLAIN));
+    const char *s = i->source;
+    for (unsigned column = 1; *s && column < i->column; s++) {
+        if ((*s & 0xc0) == 0x80) continue;
+        printf("%c", *s == '\t' ? '\t' : ' ');
+        column++;
+    }
+    unsigned width = length_of(i->token), left = length_of(s);
+    if (width > left) width = left; // the token may be a word for what is missing
+    printf("%s^", paint(i->warning ? YELLOW : RED));
+    for (; width > 1; width--) printf("~");
+    printf("%s\n", paint(PLAIN));
+}
+
+static void print_issue(const struct conf_issue *i)
+{
+    printf("%s%s:%u:%u:%s %s%s:%s %s%s%s\n", paint(BOLD), i->file, i->line, i->column, paint(PLAIN),
+           paint(i->warning ? YELLOW : RED), i->warning ? "warning" : "error", paint(PLAIN),
+           paint(BOLD), i->what, paint(PLAIN));
+    print_source(i);
+    if (i->hint) printf("      %s= hint:%s %s\n", paint(CYAN), paint(PLAIN), i->hint);
+}
+
+static const char *plural(unsigned n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void print_good(const char *file, const struct config *c, unsigned warnings)
+{
+    unsigned children = 0;
+    for (unsigned i = 0; i < c->conn_n; i++) children += c->conn[i].child_n;
+    printf("%s: %sok%s: %u connection%s, %u child%s, %u secret%s", file, paint(GREEN), paint(PLAIN),
+           c->conn_n, plural(c->conn_n), children, children == 1 ? "" : "ren", c->psk_n,
+           plural(c->psk_n));
+    if (warnings)
+        printf(", %s%u warning%s%s", paint(YELLOW), warnings, plural(warnings), paint(PLAIN));
+    printf("\n");
+}
+
+static void print_bad(const char *file, const struct conf_issues *l)
+{
+    unsigned warnings = l->n > l->errors ? l->n - l->errors : 0;
+    printf("%s: %s%u error%s%s", file, paint(RED), l->errors, plural(l->errors), paint(PLAIN));
+    if (warnings) printf(", %u warning%s", warnings, plural(warnings));
+    printf("; nothing of it would be loaded\n");
+}
+
+// ---- for programs ----
+
+static json_t *issue_json(const struct conf_issue *i)
+{
+    return json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:s?}", "file", i->file, "line", (int)i->line,
+                     "column", (int)i->column, "severity", i->warning ? "warning" : "error",
+                     "token", i->token, "what", i->what, "hint", i->hint);
+}
+
+static json_t *file_json(const char *file, bool ok, const struct conf_issues *l)
+{
+    json_t *issues = json_array();
+    for (unsigned i = 0; i < l->n; i++) json_add(issues, issue_json(&l->issue[i]));
+    return json_pack("{s:s, s:b, s:i, s:o}", "file", file, "ok", ok, "errors", (int)l->errors,
+                     "issues", issues);
+}
+
+// ----
+
+static bool check_file(const char *file, json_t *all)
+{
+    struct config *c = NULL;
+    AUTO(conf_issues) struct conf_issues l = {0};
+    bool ok = config_load(file, &c, &l) == ERR_OK;
+    if (all) {
+        json_add(all, file_json(file, ok, &l));
+    } else {
+        for (unsigned i = 0; i < l.n; i++) print_issue(&l.issue[i]);
+        if (ok) print_good(file, c, l.n);
+        if (!ok) print_bad(file, &l);
+    }
+    config_free(c);
+    return ok;
+}
+
+static int run(const struct args *a)
+{
+    bool ok = true;
+    json_t *all = args_get(a, "--json") ? json_array() : NULL;
+    for (unsigned i = 0; i < a->words; i++) ok &= check_file(a->word[i], all);
+    if (all) json_print(all);
+    return ok ? CLI_OK : CLI_FAILED;
+}
+
+static const struct args_option options[] = {OPTION_JSON, {0}};
+
+const struct command command_check = {
+    .name = "check",
+    .words = "FILE...",
+    .summary = "finds every mistake in a swanctl.conf",
+    .about = "Reads configuration files as pavise-iked would, with the files they include, and\n"
+             "reports every mistake as file:line:column, what is wrong and what to write instead.\n"
+             "Nothing is loaded and no daemon is asked. The exit status is 1 if there is an error.",
+    .options = options,
+    .words_min = 1,
+    .words_max = ARGS_WORDS_MAX,
+    .run = run,
+};

@@ -1,0 +1,128 @@
+#include "cli/stat.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/human.h"
+#include "cli/json.h"
+#include "cli/paint.h"
+
+#define WAIT_S 5 // pavise-xfrmd answers at once, or hangs
+
+static err_t connect_to(const char *name, int *out, struct why *why)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    struct timeval wait = {.tv_sec = WAIT_S};
+    size_t n = strlen(name);
+    if (n >= sizeof sa.sun_path) return why_not(why, ERR_RANGE, "'%s' is too long", name);
+    memcpy(sa.sun_path, name, n);
+    if (sa.sun_path[0] == '@') sa.sun_path[0] = 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return why_not(why, ERR_SYSTEM, "no socket: %s", strerror(errno));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    if (connect(fd, (struct sockaddr *)&sa, len) == 0) {
+        *out = fd;
+        return ERR_OK;
+    }
+    err_t e = errno == ECONNREFUSED || errno == ENOENT ? ERR_NOTFOUND
+              : errno == EACCES || errno == EPERM      ? ERR_PERMISSION
+                                                       : ERR_SYSTEM;
+    (void)why_not(why, e, "nobody listens on %s: %s", name, strerror(errno));
+    (void)close(fd);
+    return e;
+}
+
+static err_t read_all(int fd, struct text *t)
+{
+    char buf[4096];
+    while (t->len < STAT_MAX) {
+        ssize_t n = read(fd, buf, sizeof buf);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno == EAGAIN ? ERR_TIMEOUT : ERR_SYSTEM;
+        if (n == 0) return ERR_OK;
+        text_add(t, "%.*s", (int)n, buf);
+    }
+    return ERR_LIMIT;
+}
+
+err_t stat_fetch(const char *name, json_t **out, struct why *why)
+{
+    int fd;
+    AUTO(text) struct text t = {0};
+    TRY(connect_to(name, &fd, why));
+    err_t e = read_all(fd, &t);
+    (void)close(fd);
+    if (e != ERR_OK) return why_not(why, e, "no answer from %s: %s", name, err_text(e));
+    if (t.len == 0) return why_not(why, ERR_PERMISSION, "%s answers root only", name);
+    json_t *j = json_loads(text_str(&t), 0, NULL);
+    if (!j) return why_not(why, ERR_SYNTAX, "%s answers nonsense", name);
+    *out = j;
+    return ERR_OK;
+}
+
+static void print_drops(const json_t *drops)
+{
+    size_t i;
+    json_t *d;
+    uint64_t total = 0;
+    json_array_foreach(drops, i, d) total += json_u64(d, "count");
+    printf("%sdropped:%s %llu packet%s\n", paint(BOLD), paint(PLAIN), (unsigned long long)total,
+           total == 1 ? "" : "s");
+    json_array_foreach(drops, i, d)
+    {
+        uint64_t n = json_u64(d, "count");
+        if (!n) continue;
+        printf("  %s%10llu  %-16s%s %s %s(%s)%s\n", paint(YELLOW), (unsigned long long)n,
+               json_str(d, "word"), paint(PLAIN), json_str(d, "text"), paint(DIM),
+               json_str(d, "kernel"), paint(PLAIN));
+    }
+}
+
+// Numbers and words of one object on a line: whatever the daemon counts.
+static void print_counts(const char *title, const json_t *object)
+{
+    const char *key;
+    json_t *v;
+    if (!json_is_object(object)) return;
+    printf("%s%s:%s", paint(BOLD), title, paint(PLAIN));
+    bool first = true;
+    json_object_foreach((json_t *)(uintptr_t)object, key, v)
+    {
+        if (json_is_string(v) && strcmp(key, "name") == 0) continue;
+        if (json_is_integer(v)) {
+            printf("%s %s %lld", first ? "" : ",", key, (long long)json_integer_value(v));
+        } else if (json_is_string(v)) {
+            printf("%s %s %s", first ? "" : ",", key, json_string_value(v));
+        } else {
+            continue;
+        }
+        first = false;
+    }
+    printf("\n");
+}
+
+void stat_print(const json_t *stat)
+{
+    static const char *const parts[] = {"inner", "db", "guard"};
+    size_t i;
+    json_t *port;
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+        print_counts(parts[k], json_object_get(stat, parts[k]));
+    }
+    json_array_foreach(json_object_get(stat, "ports"), i, port)
+    {
+        char title[96];
+        (void)snprintf(title, sizeof title, "port %s", json_str(port, "name"));
+        print_counts(title, port);
+    }
+    print_drops(json_object_get(stat, "drops"));
+}

@@ -1,0 +1,14 @@
+// stat.h - the counters of pavise-xfrmd: a JSON document on a Unix socket of its own.
+#pragma once
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+#define STAT_SOCKET "@pavise-xfrm-stat" // abstract: one per network namespace
+#define STAT_MAX (1024 * 1024)          // bytes; a document is some 10 KiB
+
+// Errors: ERR_NOTFOUND (not running), ERR_PERMISSION, ERR_SYSTEM, ERR_SYNTAX, with a sentence.
+err_t stat_fetch(const char *name, json_t **out, struct why *why);
+// For people: drops by their name, ports, the database.
+void stat_print(const json_t *stat);

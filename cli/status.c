@@ -1,0 +1,197 @@
+// status.c - pavise status: the tunnels, their traffic and age, and what is wrong.
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/control.h"
+#include "cli/human.h"
+#include "cli/json.h"
+#include "cli/names.h"
+#include "cli/paint.h"
+#include "cli/say.h"
+#include "cli/stat.h"
+#include "cli/wrong.h"
+
+#define JOINED_MAX 1024 // bytes of a joined list
+
+// ---- one tunnel ----
+
+static const char *algorithms(const json_t *sa, char *buf, size_t cap)
+{
+    static const char *const keys[] = {"encr-alg", "encr-keysize", "integ-alg", "prf-alg",
+                                       "dh-group"};
+    size_t at = 0;
+    buf[0] = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *v = json_str(sa, keys[i]), *gap = i == 1 ? "-" : " ";
+        int n = *v ? snprintf(buf + at, cap - at, "%s%s", at ? gap : "", v) : 0;
+        if (n < 0 || (size_t)n >= cap - at) break;
+        at += (size_t)n;
+    }
+    return buf;
+}
+
+static void print_way(const json_t *child, const char *way)
+{
+    char key[32], bytes[HUMAN_MAX], age[HUMAN_MAX];
+    (void)snprintf(key, sizeof key, "bytes-%s", way);
+    const char *amount = human_bytes(json_u64(child, key), bytes);
+    (void)snprintf(key, sizeof key, "packets-%s", way);
+    uint64_t packets = json_u64(child, key);
+    printf("%s%s %s in %llu packet%s", strcmp(way, "in") == 0 ? "      " : ", ", way, amount,
+           (unsigned long long)packets, packets == 1 ? "" : "s");
+    (void)snprintf(key, sizeof key, "use-%s", way);
+    if (json_object_get(child, key)) {
+        printf(" (last %s ago)", human_seconds(json_u64(child, key), age));
+    }
+}
+
+static void print_child(const char *key, const json_t *child)
+{
+    char local[JOINED_MAX], remote[JOINED_MAX], algs[256], age[HUMAN_MAX];
+    const char *name = json_str(child, "name"), *state = json_str(child, "state");
+    bool good = strcmp(state, "INSTALLED") == 0;
+    printf("  %s%s%s  %s%s%s  %s <-> %s\n", paint(BOLD), *name ? name : key, paint(PLAIN),
+           paint(good ? GREEN : YELLOW), state, paint(PLAIN),
+           json_words(json_object_get(child, "local-ts"), local, sizeof local),
+           json_words(json_object_get(child, "remote-ts"), remote, sizeof remote));
+    printf("      %s, ESP%s %s\n", json_str(child, "mode"),
+           json_yes(child, "encap") ? " in UDP" : "", algorithms(child, algs, sizeof algs));
+    print_way(child, "in");
+    print_way(child, "out");
+    printf("\n      up %s", human_seconds(json_u64(child, "install-time"), age));
+    if (json_u64(child, "rekey-time")) {
+        printf(", new keys in %s", human_seconds(json_u64(child, "rekey-time"), age));
+    }
+    if (json_u64(child, "life-time")) {
+        printf(", ends in %s", human_seconds(json_u64(child, "life-time"), age));
+    }
+    printf("%s, SPI in %s out %s, reqid %s%s\n", paint(DIM), json_str(child, "spi-in"),
+           json_str(child, "spi-out"), json_str(child, "reqid"), paint(PLAIN));
+}
+
+static void print_sa(const char *name, const json_t *sa)
+{
+    char algs[256], age[HUMAN_MAX];
+    const char *state = json_str(sa, "state"), *key;
+    json_t *child;
+    bool good = strcmp(state, "ESTABLISHED") == 0 || strcmp(state, "REKEYING") == 0;
+    printf("%s%s%s[%s]  %s%s%s  %s (%s) <-> %s (%s)\n", paint(BOLD), name, paint(PLAIN),
+           json_str(sa, "uniqueid"), paint(good ? GREEN : YELLOW), state, paint(PLAIN),
+           json_str(sa, "local-id"), json_str(sa, "local-host"), json_str(sa, "remote-id"),
+           json_str(sa, "remote-host"));
+    printf("      IKEv2 %s\n", algorithms(sa, algs, sizeof algs));
+    if (good) {
+        printf("      up %s", human_seconds(json_u64(sa, "established"), age));
+        if (json_u64(sa, "rekey-time")) {
+            printf(", new keys in %s", human_seconds(json_u64(sa, "rekey-time"), age));
+        }
+        printf(", %s%s\n", json_yes(sa, "initiator") ? "we called" : "the peer called",
+               json_yes(sa, "nat-any") ? ", NAT on the way" : "");
+    }
+    json_object_foreach(json_object_get(sa, "child-sas"), key, child) print_child(key, child);
+}
+
+// ---- all of it ----
+
+// Connections without an IKE SA.
+static void print_down(const struct wrong_facts *facts)
+{
+    struct names up = {facts->sas, "child-sas"};
+    size_t i;
+    const char *name;
+    json_t *item, *conn;
+    json_array_foreach(facts->conns, i, item)
+    {
+        json_object_foreach(item, name, conn)
+        {
+            if (names_have_conn(&up, name)) continue;
+            printf("%s%s%s  %snot up%s  (pavise up %s)\n", paint(BOLD), name, paint(PLAIN),
+                   paint(DIM), paint(PLAIN), name);
+        }
+    }
+}
+
+static void print_problems(const json_t *problems)
+{
+    size_t i;
+    json_t *p;
+    if (json_array_size(problems)) printf("\n%sWhat is wrong%s\n", paint(BOLD), paint(PLAIN));
+    json_array_foreach(problems, i, p)
+    {
+        printf("  %s!%s %s\n", paint(RED), paint(PLAIN), json_str(p, "what"));
+        if (*json_str(p, "hint")) {
+            printf("    %shint:%s %s\n", paint(CYAN), paint(PLAIN), json_str(p, "hint"));
+        }
+    }
+}
+
+static void print_all(const struct wrong_facts *facts, const json_t *problems)
+{
+    size_t i;
+    const char *name;
+    json_t *item, *sa;
+    printf("pavise-iked has run for %s, executor: %s\n\n",
+           json_str(json_object_get(facts->stats, "uptime"), "running"),
+           facts->executor ? "pavise-xfrmd" : wrong_executor(facts));
+    json_array_foreach(facts->sas, i, item)
+    {
+        json_object_foreach(item, name, sa) print_sa(name, sa);
+    }
+    print_down(facts);
+    if (!json_array_size(facts->sas) && !json_array_size(facts->conns)) {
+        printf("no connections are configured\n");
+    }
+    print_problems(problems);
+}
+
+static bool gather(const struct args *a, struct wrong_facts *f)
+{
+    struct vici_client *c = control_open(a);
+    if (!c) return false;
+    f->stats = control_ask(c, "stats", NULL);
+    f->sas = f->stats ? control_list(c, "list-sas", "list-sa") : NULL;
+    f->conns = f->sas ? control_list(c, "list-conns", "list-conn") : NULL;
+    vici_close(c);
+    IGNORE(stat_fetch(STAT_SOCKET, &f->executor, NULL)); // absent: the kernel may be the executor
+    return f->conns != NULL;
+}
+
+static void facts_free(struct wrong_facts *f)
+{
+    json_decref(f->stats);
+    json_decref(f->sas);
+    json_decref(f->conns);
+    json_decref(f->executor);
+}
+
+static int run(const struct args *a)
+{
+    struct wrong_facts f = {0};
+    bool ok = gather(a, &f);
+    if (ok) {
+        json_t *problems = wrong_find(&f);
+        if (args_get(a, "--json")) {
+            json_print(json_pack("{s:O, s:O, s:O, s:O?, s:O}", "daemon", f.stats, "sas", f.sas,
+                                 "conns", f.conns, "executor", f.executor, "problems", problems));
+        } else {
+            print_all(&f, problems);
+        }
+        json_decref(problems);
+    }
+    facts_free(&f);
+    return ok ? CLI_OK : CLI_FAILED;
+}
+
+static const struct args_option options[] = {OPTION_JSON, OPTION_SOCKET, {0}};
+
+const struct command command_status = {
+    .name = "status",
+    .words = "",
+    .summary = "the tunnels: peers, traffic, age, and what is wrong",
+    .about = "Shows every tunnel of the running pavise-iked: who is at the other end, how it is\n"
+             "protected, what has passed, when it gets new keys; the connections that are not up;\n"
+             "and what looks wrong, with what to do about it.",
+    .options = options,
+    .run = run,
+};
