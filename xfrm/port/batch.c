@@ -108,8 +108,7 @@ static void read_control_v6(const struct cmsghdr *c, struct pkt *p)
 static void read_one(struct mmsghdr *msg, uint16_t family, struct pkt *p)
 {
     struct msghdr *h = &msg->msg_hdr;
-    p->len = msg->msg_len;
-    if (h->msg_flags & MSG_TRUNC) p->drop = DROP_MALFORMED_IN;
+    p->len = h->msg_flags & MSG_TRUNC ? 0 : msg->msg_len;
     if (family == AF_INET) {
         const struct sockaddr_in *s4 = h->msg_name;
         p->from = (endpoint_t){ip_from(AF_INET, &s4->sin_addr), ntohs(s4->sin_port)};

@@ -23,7 +23,7 @@ err_t batch_socket(uint16_t family, int type, int protocol, uint32_t fwmark, int
                    struct why *why);
 
 // Receives what is there into b (b->n = 0 before), without waiting: at, len, from, to (address
-// only), outer_tos. A packet longer than its buffer has its drop word set already.
+// only), outer_tos. A packet longer than its buffer comes as one of no bytes, which is malformed.
 void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, struct burst *b);
 
 // Sends from p->from.ip to p->to with p->outer_tos. What the system does not take gets a drop word.

@@ -11,8 +11,8 @@ struct port;
 // Written by the port's worker only, read by others (xfrm/db/counter.h).
 struct port_counts {
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
-    uint64_t ignored; // no business of the executor: keepalives, IKE while no IKE daemon runs,
-                      // noise of the link
+    uint64_t ignored;     // no business of the executor: keepalives, IKE while no IKE daemon runs,
+                          // noise of the link
     uint64_t refused_out; // the system would not take them
 };
 

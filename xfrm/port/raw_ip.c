@@ -23,10 +23,7 @@ static struct raw_ip *self(struct port *p)
 static void strip_header(struct pkt *p)
 {
     uint32_t header = p->len >= IPV4_HEADER_MIN ? (p->at[0] & 15u) * 4 : UINT32_MAX;
-    if (header < IPV4_HEADER_MIN || header > p->len) {
-        p->drop = DROP_MALFORMED_IN;
-        return;
-    }
+    if (header < IPV4_HEADER_MIN || header > p->len) header = p->len; // nothing left: malformed
     p->at += header;
     p->len -= header;
 }

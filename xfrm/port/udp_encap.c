@@ -25,7 +25,7 @@ static struct udp_encap *self(struct port *p)
 // IKE daemon shares the port.
 static bool is_esp(const struct pkt *p)
 {
-    return p->len >= 4 && get32(p->at) != 0;
+    return p->len == 0 || (p->len >= 4 && get32(p->at) != 0); // 0: too long, to be counted
 }
 
 static void udp_encap_recv(struct port *port, struct pool *pool, struct burst *b)
