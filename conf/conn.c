@@ -153,7 +153,6 @@ static void conn_read(struct load *ld, const struct node *n, struct conf_conn *c
     o->conn = n;
     c->rekey_s = c->reauth_s = c->over_s = c->rand_s = TIME_UNSET;
     schema_read(ld, &schema_conn, n, c);
-    if (!o->local) side_missing(ld, n, "local");
     if (!o->local && !only_shunts(c)) side_missing(ld, n, "local");
     if (!o->remote && !only_shunts(c)) side_missing(ld, n, "remote");
     times_complete(c);
