@@ -107,7 +107,7 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
              "  oifname { \"%s\", \"lo\" } accept\n"
              "  meta mark 0x%x accept\n",
              conf->tun, conf->fwmark);
-    // Adding first makes the deletion succeed whether or not there was a table.
+    // Adding first makes the flush succeed whether or not there was a table. Counters live on.
     text_add(out, "add table inet " GUARD_NFT_TABLE "\n"
                   "add counter inet " GUARD_NFT_TABLE " clear_in\n"
                   "add counter inet " GUARD_NFT_TABLE " clear_out\n"
