@@ -72,15 +72,19 @@ json_t *control_list(struct vici_client *c, const char *command, const char *eve
     return NULL;
 }
 
+const char *control_sa_id(const json_t *line)
+{
+    const char *id = json_str(line, "ikesa-uniqueid");
+    return *id ? id : json_str(line, "ikesa-uniqued");
+}
+
 void control_print_line(const json_t *line, uint64_t start_ns)
 {
     double s = (double)(clock_mono() - start_ns) / (double)NSEC_PER_SEC;
     const char *name = json_str(line, "ikesa-name");
     bool loud = strcmp(json_str(line, "level"), "0") == 0;
     printf("%s%8.3fs%s ", paint(DIM), s, paint(PLAIN));
-    if (*name) {
-        printf("%s%s[%s]%s ", paint(CYAN), name, json_str(line, "ikesa-uniqued"), paint(PLAIN));
-    }
+    if (*name) printf("%s%s[%s]%s ", paint(CYAN), name, control_sa_id(line), paint(PLAIN));
     printf("%s%s%s\n", paint(loud ? RED : PLAIN), json_str(line, "msg"), paint(PLAIN));
     (void)fflush(stdout);
 }

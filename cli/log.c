@@ -24,9 +24,7 @@ static void print_log(const json_t *j)
     const char *name = json_str(j, "ikesa-name");
     bool loud = strcmp(json_str(j, "level"), "0") == 0;
     print_time();
-    if (*name) {
-        printf("%s%s[%s]%s ", paint(CYAN), name, json_str(j, "ikesa-uniqued"), paint(PLAIN));
-    }
+    if (*name) printf("%s%s[%s]%s ", paint(CYAN), name, control_sa_id(j), paint(PLAIN));
     printf("%s%s%s\n", paint(loud ? RED : PLAIN), json_str(j, "msg"), paint(PLAIN));
 }
 

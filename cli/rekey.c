@@ -12,13 +12,14 @@
 #include "cli/paint.h"
 #include "cli/say.h"
 
-#define WAIT_S 20 // longer than one retransmission or two
+#define WAIT_S 20   // longer than one retransmission or two
+#define REST_MS 100 // for the end of the story, which comes after the event
 
 struct rekey {
     const char *ike, *child; // what was asked for; one is NULL
     uint64_t start_ns;
     bool quiet;
-    unsigned done, failed;
+    unsigned done;
 };
 
 // Does the event speak of what was asked for?
@@ -52,17 +53,25 @@ static err_t register_all(struct vici_client *c)
     return ERR_OK;
 }
 
+// Follows the daemon until the time, or until enough SAs have new keys (0: whatever comes).
+static void follow(struct vici_client *c, struct rekey *r, uint64_t until_ns, uint64_t enough)
+{
+    while (!enough || r->done < enough) {
+        uint64_t now = clock_mono();
+        if (now >= until_ns) return;
+        err_t e = vici_wait(c, (int)((until_ns - now) / NSEC_PER_MSEC) + 1, on_event, r);
+        if (e != ERR_OK && e != ERR_TIMEOUT) return;
+    }
+}
+
 // Waits until as many SAs have new keys as were matched.
 static bool wait_for(struct vici_client *c, struct rekey *r, uint64_t matches)
 {
-    uint64_t end = clock_mono() + WAIT_S * NSEC_PER_SEC;
-    while (r->done < matches) {
-        uint64_t now = clock_mono();
-        if (now >= end) break;
-        err_t e = vici_wait(c, (int)((end - now) / NSEC_PER_MSEC) + 1, on_event, r);
-        if (e != ERR_OK && e != ERR_TIMEOUT) break;
+    follow(c, r, clock_mono() + WAIT_S * NSEC_PER_SEC, matches);
+    if (r->done >= matches) {
+        follow(c, r, clock_mono() + REST_MS * NSEC_PER_MSEC, 0);
+        return true;
     }
-    if (r->done >= matches) return true;
     say_error("no new keys after %d s", WAIT_S);
     say_hint("the old SA goes on until it expires; 'pavise status' shows what is wrong");
     return false;
@@ -98,7 +107,7 @@ static bool rekey_name(struct vici_client *c, const struct args *a, const char *
     json_decref(list);
     if (!r.child && !r.ike) return false;
     uint64_t matches = 0;
-    bool ok = ask(c, &r, &matches) && wait_for(c, &r, matches);
+    bool ok = ask(c, &r, &matches) && wait_for(c, &r, matches ? matches : 1);
     if (args_get(a, "--json")) {
         json_print(json_pack("{s:s, s:b, s:I, s:i}", "name", name, "success", ok, "matches",
                              (json_int_t)matches, "rekeyed", (int)r.done));

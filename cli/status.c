@@ -129,9 +129,9 @@ static void print_problems(const json_t *problems)
 static void print_all(const struct wrong_facts *facts, const json_t *problems)
 {
     size_t i;
-    const char *name;
+    const char *name, *daemon = json_str(facts->version, "daemon");
     json_t *item, *sa;
-    printf("pavise-iked has run for %s, executor: %s\n\n",
+    printf("%s has run for %s, executor: %s\n\n", *daemon ? daemon : "the daemon",
            json_str(json_object_get(facts->stats, "uptime"), "running"),
            facts->executor ? "pavise-xfrmd" : wrong_executor(facts));
     json_array_foreach(facts->sas, i, item)
@@ -149,7 +149,8 @@ static bool gather(const struct args *a, struct wrong_facts *f)
 {
     struct vici_client *c = control_open(a);
     if (!c) return false;
-    f->stats = control_ask(c, "stats", NULL);
+    f->version = control_ask(c, "version", NULL);
+    f->stats = f->version ? control_ask(c, "stats", NULL) : NULL;
     f->sas = f->stats ? control_list(c, "list-sas", "list-sa") : NULL;
     f->conns = f->sas ? control_list(c, "list-conns", "list-conn") : NULL;
     vici_close(c);
@@ -159,6 +160,7 @@ static bool gather(const struct args *a, struct wrong_facts *f)
 
 static void facts_free(struct wrong_facts *f)
 {
+    json_decref(f->version);
     json_decref(f->stats);
     json_decref(f->sas);
     json_decref(f->conns);
@@ -172,8 +174,9 @@ static int run(const struct args *a)
     if (ok) {
         json_t *problems = wrong_find(&f);
         if (args_get(a, "--json")) {
-            json_print(json_pack("{s:O, s:O, s:O, s:O?, s:O}", "daemon", f.stats, "sas", f.sas,
-                                 "conns", f.conns, "executor", f.executor, "problems", problems));
+            json_print(json_pack("{s:O, s:O, s:O, s:O, s:O?, s:O}", "version", f.version, "daemon",
+                                 f.stats, "sas", f.sas, "conns", f.conns, "executor", f.executor,
+                                 "problems", problems));
         } else {
             print_all(&f, problems);
         }

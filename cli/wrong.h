@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 struct wrong_facts {
+    json_t *version;  // VICI version
     json_t *stats;    // VICI stats
     json_t *sas;      // list-sas
     json_t *conns;    // list-conns
