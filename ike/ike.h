@@ -102,6 +102,8 @@ typedef bool child_view_fn(void *ctx, const struct child_sa_view *v);
 void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx);
 void ike_each_child(struct ike *ike, const struct ike_sa *sa, child_view_fn *fn, void *ctx);
 void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *out); // for events
+void ike_child_show(struct ike *ike, const struct child_sa *child, child_view_fn *fn,
+                    void *ctx); // likewise; fn is called once
 
 struct ike_stats {
     uint64_t total, half_open, established;

@@ -1,0 +1,61 @@
+#include "ike/auth/choose.h"
+
+#include <string.h>
+
+#include "ike/exchange/message.h"
+#include "ike/sa/diplomat.h"
+
+struct id choose_local_id(const struct conf_conn *conf, const ip_t *local)
+{
+    if (conf->local.id_given && conf->local.id.type != ID_ANY) return conf->local.id;
+    return id_from_ip(local);
+}
+
+bool choose_is_exact(const struct id *id)
+{
+    if (id->type == ID_ANY || id->len == 0) return false;
+    bool text = id->type == ID_FQDN || id->type == ID_RFC822_ADDR;
+    return !(text && memchr(id->data, '*', id->len));
+}
+
+static bool algorithms_fit(const struct conn *c, const struct proposal *chosen)
+{
+    struct proposals ours, agreed = {.n = 1, .p = {*chosen}};
+    struct proposal p;
+    propose_ike(&c->conf.ike, 0, &ours);
+    return proposal_choose(&ours, &agreed, false, &p) == ERR_OK;
+}
+
+// 0: not meant. Identities say more than addresses.
+static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const struct id *idi,
+                        const struct id *idr)
+{
+    struct id local = choose_local_id(&c->conf, &sa->local.ip);
+    unsigned remote = id_match(&c->conf.remote.id, idi);
+    unsigned ours = idr ? id_match(&local, idr) : 1;
+    if (!remote || !ours || c->conf.remote.auth != CONF_AUTH_PSK) return 0;
+    return 1000 * remote + 100 * ours + conn_fit(c, &sa->local.ip, &sa->remote.ip);
+}
+
+struct conn *choose_conn(const struct ike_sa *sa, const struct id *idi, const struct id *idr,
+                         struct why *why)
+{
+    struct conn *best = NULL;
+    unsigned best_fit = 0, addresses = 0;
+    char a[ID_TEXT_MAX];
+    for (struct conn *c = sa->ike->conns; c; c = c->next) {
+        if (!conn_fit(c, &sa->local.ip, &sa->remote.ip)) continue;
+        addresses++;
+        unsigned fit = ids_fit(c, sa, idi, idr);
+        if (fit <= best_fit || !algorithms_fit(c, &sa->chosen)) continue;
+        best = c;
+        best_fit = fit;
+    }
+    if (best) return best;
+    err_t none = why_not(why, ERR_NOTFOUND,
+                         "of %u connections for this address none expects the identity %.120s "
+                         "(remote.id) and is what the peer asked for (local.id)",
+                         addresses, id_show(idi, a));
+    (void)none;
+    return NULL;
+}

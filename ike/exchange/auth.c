@@ -1,0 +1,309 @@
+// auth.c - IKE_AUTH (RFC 7296 1.2, 2.15): identities, proofs, and the first child SA.
+#include "crypto/prf.h"
+#include "ike/auth/choose.h"
+#include "ike/auth/psk.h"
+#include "ike/exchange/close.h"
+#include "ike/exchange/handlers.h"
+#include "ike/exchange/message.h"
+#include "ike/exchange/request.h"
+#include "ike/exchange/terms.h"
+#include "ike/exchange/up.h"
+#include "ike/sa/diplomat.h"
+
+#define ID_BODY_MAX (4 + ID_MAX)
+
+// The body of an ID payload as we send it: AUTH covers it.
+static span_t id_body(const struct id *id, uint8_t buf[ID_BODY_MAX])
+{
+    wr_t w = wr_into(buf, ID_BODY_MAX);
+    ident_write(&w, id);
+    return wr_span(&w);
+}
+
+static void put_auth(struct msgw *m, const uint8_t *proof, size_t len)
+{
+    struct authp a = {.method = AUTH_PSK, .data = span(proof, len)};
+    authp_write(msgw_begin(m, PAYLOAD_AUTH), &a);
+    msgw_end(m);
+}
+
+static err_t prove(struct ike_sa *sa, const struct id *us, const struct id *peer, struct msgw *m)
+{
+    uint8_t body[ID_BODY_MAX], proof[64];
+    struct psk_claim claim = {
+        .initiators = sa->initiator, .us = us, .peer = peer, .id_body = id_body(us, body)};
+    TRY(psk_prove(sa, &claim, proof));
+    put_auth(m, proof, prf_len(sa->keys.prf));
+    return ERR_OK;
+}
+
+// ---- initiator ---------------------------------------------------------------------------------
+
+// The first child SA travels with IKE_AUTH. One that cannot be offered does not keep the IKE SA
+// from being set up.
+static void take_first_child(struct ike_sa *sa, struct task *t)
+{
+    struct why why = {0};
+    struct task *child = queue_take(&sa->queue, UINT64_MAX, 1U << TASK_CHILD);
+    if (!child) return;
+    task_set_child(t, child->conn, child->conf);
+    t->acquire_seq = child->acquire_seq;
+    waiter_move(&child->waiters, &t->waiters);
+    request_end(sa, child, ERR_OK, NULL);
+    err_t err = terms_offer(sa, t, true, NULL, &why);
+    if (err == ERR_OK) return;
+    tell(sa->ike, sa, LOG_ERROR, "child SA %s cannot be offered: %s", t->conf->name, why.text);
+    offer_drop(sa, t);
+    conn_put(t->conn);
+    t->conn = NULL;
+    t->conf = NULL;
+    waiter_end(&t->waiters, err, why.text);
+}
+
+// rfc6023 4 MUST NOT: no IKE SA without a child SA unless the responder has said that it may be.
+static void want_some_child(struct ike_sa *sa)
+{
+    if (sa->opening->peer_childless || queue_due(&sa->queue, 1U << TASK_CHILD) != UINT64_MAX) {
+        return;
+    }
+    for (unsigned i = 0; i < sa->conn->conf.child_n; i++) {
+        const struct conf_child *f = &sa->conn->conf.child[i];
+        struct task *t = trap_is_shunt(f) ? NULL : request_task(TASK_CHILD, NULL);
+        if (!t) continue;
+        task_set_child(t, sa->conn, f);
+        if (queue_push(&sa->queue, t) != ERR_OK) task_free(t);
+        return;
+    }
+}
+
+// Whose key to take while the responder's identity is only a guess.
+static struct id expected_peer(const struct ike_sa *sa)
+{
+    const struct id *conf = &sa->conn->conf.remote.id;
+    return conf->type == ID_ANY ? id_from_ip(&sa->remote.ip) : *conf;
+}
+
+err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
+{
+    struct id peer = expected_peer(sa);
+    char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
+    sa->local_id = choose_local_id(&sa->conn->conf, &sa->local.ip);
+    want_some_child(sa);
+    take_first_child(sa, t);
+    put_id(m, PAYLOAD_IDi, &sa->local_id);
+    if (choose_is_exact(&sa->conn->conf.remote.id)) {
+        put_id(m, PAYLOAD_IDr, &sa->conn->conf.remote.id);
+    }
+    err_t err = prove(sa, &sa->local_id, &peer, m);
+    if (err != ERR_OK) {
+        return why_not(why, err, "no pre-shared key for %.80s and %.80s (secrets)",
+                       id_show(&sa->local_id, us), id_show(&peer, them));
+    }
+    if (t->offer) terms_put(t, true, m);
+    // rfc7296 2.4: only if we know of no other IKE SA with this peer.
+    if (sa->conn->conf.unique != CONF_UNIQUE_NEVER && up_is_first(sa)) {
+        put_notify(m, N_INITIAL_CONTACT, span(NULL, 0));
+    }
+    return ERR_OK;
+}
+
+static err_t check_responder(struct turn *t, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    struct id idr;
+    struct authp a;
+    char name[ID_TEXT_MAX], want[ID_TEXT_MAX];
+    TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
+    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &a));
+    if (!id_match(&sa->conn->conf.remote.id, &idr)) {
+        return why_not(why, ERR_AUTH, "the responder is %.90s, but remote.id expects %.90s",
+                       id_show(&idr, name), id_show(&sa->conn->conf.remote.id, want));
+    }
+    if (a.method != AUTH_PSK) {
+        return why_not(why, ERR_AUTH, "%.90s proves itself with method %u, not with a pre-shared key",
+                       id_show(&idr, name), a.method);
+    }
+    struct psk_claim claim = {.us = &sa->local_id, .peer = &idr};
+    claim.id_body = msg_body(t->in, PAYLOAD_IDr);
+    err_t err = psk_check(sa, &claim, a.data);
+    if (err != ERR_OK) {
+        return why_not(why, err, "%.90s %s", id_show(&idr, name),
+                       err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
+                                           : "has not proved it: is the pre-shared key the same?");
+    }
+    sa->remote_id = idr;
+    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: pre-shared key", id_show(&idr, name));
+    return ERR_OK;
+}
+
+static void first_child_failed(struct turn *t, err_t err, const char *reason)
+{
+    struct why why;
+    IGNORE(why_not(&why, err, "the IKE SA is up, but child SA %.60s is not: %s",
+                   t->task->conf->name, reason)); // only the sentence
+    tell(t->ike, t->sa, LOG_ERROR, "%s", why.text);
+    waiter_end(&t->task->waiters, err, why.text);
+}
+
+static void first_child_answered(struct turn *t)
+{
+    struct child_sa *c = NULL;
+    struct notify n;
+    char name[40];
+    if (!t->task->offer) return;
+    if (!msg_has(t->in, P(SA) | P(TSi) | P(TSr))) {
+        bool said = notify_find_error(t->in, &n) == ERR_OK;
+        first_child_failed(t, ERR_NOCHOICE, said ? notify_name(n.type, name) : "no answer to it");
+        return;
+    }
+    err_t err = terms_accept(t, true, NULL, &c);
+    if (err != ERR_OK) {
+        first_child_failed(t, err, err_text(err));
+        return;
+    }
+    terms_ours_up(t, c);
+}
+
+// rfc7296 2.15 MUST: nothing the responder says is believed before its proof was checked.
+err_t auth_on_response(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct why why = {0};
+    err_t err = check_responder(t, &why);
+    if (err != ERR_OK) {
+        if (!why.text[0]) IGNORE(why_not(&why, err, "malformed IDr or AUTH")); // only the sentence
+        tell(t->ike, sa, LOG_ERROR, "not authenticated: %s", why.text);
+        request_end(sa, t->task, ERR_AUTH, why.text);
+        t->task = NULL;
+        waiter_end(&sa->waiters, ERR_AUTH, why.text);
+        close_ike_ask(sa, CLOSED_FAILED, N_AUTHENTICATION_FAILED, NULL);
+        return ERR_OK;
+    }
+    first_child_answered(t); // needs the nonces of the opening
+    up_now(sa);
+    up_replace_others(sa);
+    return ERR_OK;
+}
+
+err_t auth_on_refusal(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct notify n;
+    struct why why;
+    char name[40];
+    if (notify_find_error(t->in, &n) != ERR_OK) return ERR_SYNTAX;
+    const char *hint = n.type == N_AUTHENTICATION_FAILED
+                           ? "; do the pre-shared keys and identities agree on both sides?"
+                           : "";
+    err_t err = n.type == N_AUTHENTICATION_FAILED ? ERR_AUTH : ERR_CLOSED;
+    err = why_not(&why, err, "the responder refuses: %s%s", notify_name(n.type, name), hint);
+    tell(t->ike, sa, LOG_ERROR, "%s", why.text);
+    request_end(sa, t->task, err, why.text);
+    t->task = NULL;
+    close_ike(sa, CLOSED_FAILED, err, why.text);
+    return ERR_OK;
+}
+
+// ---- responder ---------------------------------------------------------------------------------
+
+static err_t unauthenticated(struct turn *t, const char *sentence)
+{
+    // The peer hears the same whatever the reason is: it has not proved that it may know more.
+    return refuse(t, N_AUTHENTICATION_FAILED, ERR_AUTH, "%s", sentence);
+}
+
+static err_t meet_initiator(struct turn *t, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    struct id idi, idr;
+    bool named = msg_has(t->in, P(IDr));
+    char us[ID_TEXT_MAX];
+    TRY(ident_read(msg_body(t->in, PAYLOAD_IDi), &idi));
+    if (named) TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
+    struct conn *conn = choose_conn(sa, &idi, named ? &idr : NULL, why);
+    // Some peers name our address although another identity is configured; it is only a wish.
+    if (!conn && named) conn = choose_conn(sa, &idi, NULL, why);
+    if (!conn) return ERR_NOTFOUND;
+    conn_put(sa->conn);
+    sa->conn = conn_get(conn);
+    sa->remote_id = idi;
+    sa->local_id = choose_local_id(&conn->conf, &sa->local.ip);
+    tell(t->ike, sa, LOG_INFO, "connection %s fits; we are %.200s", ike_sa_name(sa),
+         id_show(&sa->local_id, us));
+    return ERR_OK;
+}
+
+static err_t check_initiator(struct turn *t, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    struct authp a;
+    char peer[ID_TEXT_MAX];
+    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &a));
+    if (a.method != AUTH_PSK) {
+        return why_not(why, ERR_AUTH, "%.90s proves itself with method %u, not with a pre-shared key",
+                       id_show(&sa->remote_id, peer), a.method);
+    }
+    struct psk_claim claim = {.initiators = true, .us = &sa->local_id, .peer = &sa->remote_id};
+    claim.id_body = msg_body(t->in, PAYLOAD_IDi);
+    err_t err = psk_check(sa, &claim, a.data);
+    if (err == ERR_OK) return ERR_OK;
+    return why_not(why, err, "%.90s %s", id_show(&sa->remote_id, peer),
+                   err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
+                                       : "has not proved it: is the pre-shared key the same?");
+}
+
+static err_t authenticate(struct turn *t, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    struct notify n;
+    TRY(meet_initiator(t, why));
+    TRY(check_initiator(t, why));
+    sa->initial_contact = notify_find(t->in, N_INITIAL_CONTACT, &n) == ERR_OK;
+    if (up_must_refuse(sa, sa->initial_contact)) {
+        return why_not(why, ERR_EXISTS, "the peer has an IKE SA already (unique = keep)");
+    }
+    return ERR_OK;
+}
+
+// A child SA that cannot be made does not undo the authentication (RFC 7296 1.2, 2.21.2).
+static void answer_first_child(struct turn *t)
+{
+    struct terms_question q = {.first = true};
+    struct child_sa *c = NULL;
+    char name[40];
+    if (!msg_has(t->in, P(SA) | P(TSi) | P(TSr))) {
+        tell(t->ike, t->sa, LOG_INFO, "the peer wants no child SA yet");
+        return;
+    }
+    if (terms_answer(t, &q, NULL, &c) == ERR_OK) {
+        terms_up(c);
+        return;
+    }
+    uint16_t type = t->refuse ? t->refuse : N_INVALID_SYNTAX;
+    put_notify(&t->out, type, span(NULL, 0));
+    tell(t->ike, t->sa, LOG_WARN, "the IKE SA is up, but its first child SA is not: %s",
+         notify_name(type, name));
+}
+
+err_t auth_on_request(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct why why = {0};
+    char peer[ID_TEXT_MAX];
+    err_t err = authenticate(t, &why);
+    if (err == ERR_SYNTAX || err == ERR_SHORT) return err;
+    if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
+    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: pre-shared key",
+         id_show(&sa->remote_id, peer));
+    put_id(&t->out, PAYLOAD_IDr, &sa->local_id);
+    TRY(prove(sa, &sa->local_id, &sa->remote_id, &t->out));
+    answer_first_child(t); // needs the nonces of the opening
+    up_now(sa);
+    up_replace_others(sa);
+    return ERR_OK;
+}
+
+err_t auth_on_eap(struct turn *t)
+{
+    return unauthenticated(t, "the peer wants to authenticate by EAP, which is not supported");
+}

@@ -1,0 +1,207 @@
+#include "ike/exchange/close.h"
+
+#include <stdio.h>
+
+#include "ike/exchange/rekey.h"
+#include "ike/exchange/request.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/install.h"
+
+// A peer that missed our last answer repeats its request after 4 and 11 s.
+#define CLOSED_STAYS_NS (12 * NSEC_PER_SEC)
+// Longer than a peer's DELETE can be under way with all its retransmissions.
+#define REKEYED_STAYS_NS (180 * NSEC_PER_SEC)
+
+static void set_trap(struct ike *ike, struct ike_sa *sa, struct conn *conn,
+                     const struct conf_child *conf)
+{
+    struct why why = {0};
+    if (trap_install(ike, conn, conf, &why) == ERR_OK) return;
+    tell(ike, sa, LOG_ERROR, "cannot install a trap for %s: %s", conf->name, why.text);
+}
+
+static bool starts(const struct conf_child *f)
+{
+    return f->start_action == CONF_START || f->start_action == CONF_TRAP_START;
+}
+
+// What the configuration wants after this end. Only connections that are still in force count.
+static void follow_up(struct child_sa *c, enum close_why why)
+{
+    struct ike *ike = c->sa->ike;
+    struct conn *conn = ike_conn(ike, c->conn->conf.name);
+    const struct conf_child *f = conn ? conn_child(conn, c->conf->name) : NULL;
+    bool again = false, trap = false;
+    if (!f || ike->shutdown.on) return;
+    if (why == CLOSED_BY_PEER) {
+        again = f->close_action == CONF_START || f->close_action == CONF_TRAP_START;
+        trap = f->close_action == CONF_TRAP;
+    } else if (why == CLOSED_DEAD) {
+        again = f->dpd_action == CONF_RESTART;
+        trap = f->dpd_action == CONF_DPD_TRAP;
+    } else if (why == CLOSED_EXPIRED || why == CLOSED_FAILED) {
+        again = starts(f);
+    }
+    if (trap) set_trap(ike, c->sa, conn, f);
+    if (again) later_plan(&ike->later, conn->conf.name, f->name, ike_now(ike));
+}
+
+static void child_gone(struct child_sa *c)
+{
+    struct waiter *enders = c->enders;
+    char said[128];
+    c->enders = NULL;
+    (void)snprintf(said, sizeof said, "child SA %.100s is closed", c->conf->name);
+    install_remove(c);
+    child_sa_free(c);
+    waiter_end(&enders, ERR_OK, said);
+}
+
+// Nothing may be kept back for the sake of an SA that is gone.
+static void switch_successor(const struct child_sa *c)
+{
+    for (struct child_sa *s = c->sa->children; s; s = s->next) {
+        if (s->replaces == c->id) install_switch(s);
+    }
+}
+
+void close_child(struct child_sa *c, enum close_why why)
+{
+    switch_successor(c);
+    bool was_used = child_sa_in_use(c) || c->state == CHILD_DELETING;
+    if (was_used) {
+        tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} is gone", c->conf->name, c->id);
+        tell_event(CHILD_EV_DOWN, c->sa, c);
+        follow_up(c, c->state == CHILD_DELETING ? c->why : why);
+    }
+    child_gone(c);
+}
+
+void close_child_softly(struct child_sa *c)
+{
+    switch_successor(c);
+    install_remove_out(c);
+    c->state = CHILD_LINGER;
+    c->switch_look = c->sweep_at = DUE_NEVER;
+    c->linger_until = ike_now(c->sa->ike) + CHILD_LINGER_NS;
+    child_sa_timers(c->sa);
+    waiter_end(&c->enders, ERR_OK, "the child SA is closed");
+}
+
+void close_child_ask(struct child_sa *c, enum close_why why, struct job *job)
+{
+    waiter_add(&c->enders, job);
+    if (c->state == CHILD_DELETING || c->state == CHILD_LINGER) return;
+    c->why = why;
+    if (queue_find(&c->sa->queue, TASK_DELETE_CHILD, c->id)) return;
+    struct task *t = request_task(TASK_DELETE_CHILD, NULL);
+    if (!t) {
+        close_child(c, why); // without memory for words
+        return;
+    }
+    t->child_id = c->id;
+    request_add(c->sa, t);
+}
+
+static void retry_forever(struct ike_sa *sa, const struct task *t)
+{
+    if (!t || !t->conf || (t->kind != TASK_CHILD && t->kind != TASK_AUTH)) return;
+    if (t->conn->conf.keyingtries != 0 || sa->ike->shutdown.on || !starts(t->conf)) return;
+    if (!ike_conn(sa->ike, t->conn->conf.name)) return;
+    later_plan(&sa->ike->later, t->conn->conf.name, t->conf->name, ike_now(sa->ike));
+}
+
+static void before_up_failed(struct ike_sa *sa)
+{
+    retry_forever(sa, sa->active);
+    for (struct task *t = sa->queue.first; t; t = t->next) retry_forever(sa, t);
+    struct ike_sa *old = sa->reauth_of ? ike_sa_by_id(sa->ike, sa->reauth_of) : NULL;
+    if (!old || old->state != IKE_UP) return;
+    // The old one carries on; its lifetime will tell how long we may go on trying.
+    ike_sa_timer(old, TIMER_REAUTH, ike_now(sa->ike) + 60 * NSEC_PER_SEC);
+}
+
+// Our rekeying was under way, and the peer's was answered: its result lives on where the old IKE SA
+// just ran out of answers, and ends with it otherwise.
+static void settle_heir(struct ike_sa *sa, enum close_why why)
+{
+    struct ike_sa *heir = rekey_ike_heir(sa);
+    if (!heir) return;
+    if (why == CLOSED_DEAD || why == CLOSED_BY_PEER) {
+        rekey_ike_hand_over(sa, heir);
+    } else {
+        close_ike(heir, why, ERR_CLOSED, NULL);
+    }
+}
+
+void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sentence)
+{
+    struct ike *ike = sa->ike;
+    if (!ike_sa_live(sa)) return;
+    settle_heir(sa, why);
+    bool was_up = sa->up_at && !sa->rekeyed && !sa->elder;
+    bool answers = why == CLOSED_BY_PEER && sa->seal;
+    bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
+    if (asked) why = sa->why;
+    if (!sa->up_at && why == CLOSED_FAILED) before_up_failed(sa);
+    while (sa->children) close_child(sa->children, why);
+    ike_sa_timers_off(sa);
+    table_remove_half_open(&ike->table, sa);
+    sa->state = answers ? IKE_CLOSED : IKE_GONE;
+    if (answers) ike_sa_timer(sa, TIMER_CLOSE, ike_now(ike) + CLOSED_STAYS_NS);
+    if (!answers) ike->gone++;
+    if (was_up) {
+        tell(ike, sa, LOG_STORY, "IKE SA is closed%s%s", sentence ? ": " : "",
+             sentence ? sentence : "");
+        tell_event(IKE_EV_DOWN, sa, NULL);
+    }
+    request_end_all(sa, err == ERR_OK ? ERR_CLOSED : err, sentence);
+    waiter_end(&sa->waiters, err == ERR_OK ? ERR_CLOSED : err, sentence);
+    waiter_end(&sa->enders, ERR_OK, sentence ? sentence : "the IKE SA is closed");
+}
+
+void close_ike_ask(struct ike_sa *sa, enum close_why why, uint16_t notify, struct job *job)
+{
+    waiter_add(&sa->enders, job);
+    if (sa->state == IKE_DELETING || !ike_sa_live(sa)) return;
+    if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) return;
+    bool speaks = sa->state == IKE_UP || sa->state == IKE_REKEYED || sa->state == IKE_AUTH_SENT;
+    // While IKE_AUTH is under way there is no Message ID left to say more with.
+    if (sa->state == IKE_AUTH_SENT && sa->active) speaks = false;
+    struct task *t = speaks ? request_task(TASK_DELETE_IKE, NULL) : NULL;
+    if (!t) {
+        close_ike(sa, why, ERR_CLOSED, "ended before it was up");
+        return;
+    }
+    t->notify = notify;
+    sa->why = why;
+    // Whatever else waits has become pointless; what is under way must be answered first.
+    while (sa->queue.first) {
+        struct task *other = sa->queue.first;
+        queue_drop(&sa->queue, other);
+        request_end(sa, other, ERR_CLOSED, "the IKE SA is being closed");
+    }
+    request_add(sa, t);
+}
+
+void close_ike_rekeyed(struct ike_sa *sa)
+{
+    sa->state = IKE_REKEYED;
+    sa->rekeyed = true;
+    ike_sa_timer(sa, TIMER_REKEY, DUE_NEVER);
+    ike_sa_timer(sa, TIMER_REAUTH, DUE_NEVER);
+    ike_sa_timer(sa, TIMER_LIFE, DUE_NEVER);
+    ike_sa_timer(sa, TIMER_PROBE, DUE_NEVER);
+    ike_sa_timer(sa, TIMER_KEEPALIVE, DUE_NEVER);
+    ike_sa_timer(sa, TIMER_CLOSE, ike_now(sa->ike) + REKEYED_STAYS_NS);
+}
+
+void close_if_replaced(struct ike_sa *sa)
+{
+    if (!sa->reauth_of || sa->state != IKE_UP || sa->active || sa->queue.first) return;
+    struct ike_sa *old = ike_sa_by_id(sa->ike, sa->reauth_of);
+    sa->reauth_of = 0;
+    if (!old || old->state != IKE_UP) return;
+    tell(sa->ike, sa, LOG_STORY, "reauthenticated: the old IKE SA #%u goes", old->id);
+    close_ike_ask(old, CLOSED_REPLACED, 0, NULL);
+}

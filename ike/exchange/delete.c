@@ -1,0 +1,103 @@
+// delete.c - DELETE (RFC 7296 1.4.1): a child SA's two halves are closed together, each side naming
+// the one that it receives on; an IKE SA takes its child SAs with it.
+#include "ike/exchange/close.h"
+#include "ike/exchange/handlers.h"
+#include "ike/exchange/message.h"
+#include "ike/exchange/request.h"
+#include "ike/sa/diplomat.h"
+
+static void put_delete(struct msgw *m, const struct delete_payload *d)
+{
+    delete_write(msgw_begin(m, PAYLOAD_D), d);
+    msgw_end(m);
+}
+
+// ---- we close ----------------------------------------------------------------------------------
+
+err_t delete_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
+{
+    struct delete_payload d = {.protocol = PROTO_ESP, .spi_len = 4, .n = 1};
+    struct child_sa *c = t->spi ? NULL : child_sa_by_id(sa, t->child_id);
+    bool gone = !t->spi && (!c || c->state == CHILD_LINGER);
+    if (gone) return why_not(why, ERR_AGAIN, "closed already");
+    d.spi[0] = t->spi ? t->spi : c->spi_in;
+    if (c) c->state = CHILD_DELETING;
+    put_delete(m, &d);
+    return ERR_OK;
+}
+
+err_t delete_child_on_response(struct turn *t)
+{
+    struct child_sa *c = t->task->spi ? NULL : child_sa_by_id(t->sa, t->task->child_id);
+    if (!c || c->state != CHILD_DELETING) return ERR_OK;
+    if (c->why == CLOSED_REPLACED) {
+        close_child_softly(c);
+    } else {
+        close_child(c, c->why);
+    }
+    return ERR_OK;
+}
+
+err_t delete_ike_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
+{
+    const struct delete_payload d = {.protocol = PROTO_IKE};
+    (void)sa, (void)why;
+    if (t->notify) put_notify(m, t->notify, span(NULL, 0));
+    put_delete(m, &d);
+    return ERR_OK;
+}
+
+err_t delete_ike_on_response(struct turn *t)
+{
+    close_ike(t->sa, t->sa->why, ERR_CLOSED, "closed, and the peer knows it");
+    return ERR_OK;
+}
+
+// ---- the peer closes ---------------------------------------------------------------------------
+
+// rfc7296 2.25.1: in a collision with our own DELETE or rekeying the answer is as usual, and
+// whether there was anything to delete tells what to name in it.
+static bool delete_half(struct turn *t, uint32_t spi_out, uint32_t *spi_in)
+{
+    struct ike_sa *sa = t->sa;
+    struct child_sa *c = child_sa_by_spi_out(sa, spi_out);
+    if (!c) return false;
+    *spi_in = c->spi_in;
+    const struct task *mine = sa->active;
+    bool rekeyed = c->state == CHILD_REKEYED;
+    if (mine && mine->kind == TASK_REKEY_CHILD && mine->child_id == c->id) {
+        rekeyed = mine->rival.id != 0; // by the peer, while we were at it
+    }
+    if (c->state == CHILD_DELETING) return false; // both at once; our DELETE will be answered, too
+    if (rekeyed) {
+        close_child_softly(c);
+    } else {
+        close_child(c, CLOSED_BY_PEER);
+    }
+    return true;
+}
+
+static void delete_children(struct turn *t, const struct delete_payload *d,
+                            struct delete_payload *answer)
+{
+    for (unsigned i = 0; i < d->n && answer->n < DELETE_SPIS_MAX; i++) {
+        if (delete_half(t, d->spi[i], &answer->spi[answer->n])) answer->n++;
+    }
+}
+
+err_t delete_on_request(struct turn *t)
+{
+    struct delete_payload answer = {.protocol = PROTO_ESP, .spi_len = 4};
+    const struct payload *p;
+    for (unsigned i = 0; (p = msg_nth(t->in, PAYLOAD_D, i)); i++) {
+        struct delete_payload d;
+        TRY(delete_read(p->body, &d));
+        if (d.protocol == PROTO_ESP) delete_children(t, &d, &answer);
+        if (d.protocol != PROTO_IKE) continue;
+        // rfc7296 1.4.1 MUST: an empty answer; the IKE SA is gone with it.
+        t->fatal = true;
+        t->why = CLOSED_BY_PEER;
+    }
+    if (answer.n && !t->fatal) put_delete(&t->out, &answer);
+    return ERR_OK;
+}

@@ -1,0 +1,151 @@
+#include "ike/exchange/message.h"
+
+#include "ike/sa/diplomat.h"
+
+void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool response, uint32_t id)
+{
+    struct ike *ike = sa->ike;
+    struct ike_header h = {
+        .spi_i = sa->spi_i, .spi_r = sa->spi_r, .version = 0x20, .exchange = (uint8_t)x, .id = id};
+    if (sa->initiator) h.flags |= IKE_FLAG_INITIATOR;
+    if (response) h.flags |= IKE_FLAG_RESPONSE;
+    msgw_start(m, ike->out, sizeof ike->out, &h);
+    if (x != X_SA_INIT) msgw_begin_sk(m, sa->seal, ++sa->sealed);
+}
+
+void put_sa(struct msgw *m, const struct proposals *ps)
+{
+    proposals_write(msgw_begin(m, PAYLOAD_SA), ps);
+    msgw_end(m);
+}
+
+void put_one_sa(struct msgw *m, const struct proposal *chosen)
+{
+    struct proposals one = {.n = 1, .p = {*chosen}};
+    put_sa(m, &one);
+}
+
+void put_ke(struct msgw *m, uint16_t method, span_t value)
+{
+    struct kex k = {method, value};
+    kex_write(msgw_begin(m, PAYLOAD_KE), &k);
+    msgw_end(m);
+}
+
+void put_nonce(struct msgw *m, const struct nonce *n)
+{
+    msgw_payload(m, PAYLOAD_Nonce, nonce_span(n));
+}
+
+void put_id(struct msgw *m, enum payload_type type, const struct id *id)
+{
+    ident_write(msgw_begin(m, type), id);
+    msgw_end(m);
+}
+
+void put_ts(struct msgw *m, enum payload_type type, const struct ts_list *ts)
+{
+    ts_write(msgw_begin(m, type), ts);
+    msgw_end(m);
+}
+
+void put_notify(struct msgw *m, uint16_t type, span_t data)
+{
+    struct notify n = {.type = type, .data = data};
+    notify_write(msgw_begin(m, PAYLOAD_N), &n);
+    msgw_end(m);
+}
+
+void put_notify_spi(struct msgw *m, uint16_t type, uint32_t esp_spi)
+{
+    struct notify n = {.type = type, .protocol = PROTO_ESP, .spi_len = 4, .spi = esp_spi};
+    notify_write(msgw_begin(m, PAYLOAD_N), &n);
+    msgw_end(m);
+}
+
+err_t take_sa(const struct msg *in, struct proposals *out)
+{
+    return proposals_read(msg_body(in, PAYLOAD_SA), out);
+}
+
+err_t take_nonce(const struct msg *in, struct nonce *out)
+{
+    span_t n;
+    TRY(nonce_read(msg_body(in, PAYLOAD_Nonce), &n));
+    return nonce_take(out, n);
+}
+
+err_t take_ke(const struct msg *in, struct kex *out)
+{
+    return kex_read(msg_body(in, PAYLOAD_KE), out);
+}
+
+err_t take_ts(const struct msg *in, enum payload_type type, struct ts_list *out)
+{
+    return ts_read(msg_body(in, type), out);
+}
+
+static void propose_one(const struct conf_proposal *conf, struct proposal *p, bool with_ke)
+{
+    for (unsigned i = 0; i < conf->n; i++) {
+        const struct alg *a = conf->alg[i];
+        if (a->type == ALG_KE && (!with_ke || !ke_known(a->id))) continue;
+        IGNORE(proposal_add(p, a)); // conf/ allows fewer than there is room for
+    }
+}
+
+static void propose_esn(const struct conf_proposal *conf, struct proposal *p)
+{
+    const uint16_t ids[] = {ESN_YES, ESN_NO};
+    const bool wanted[] = {conf->esn, conf->noesn || !conf->esn};
+    for (unsigned i = 0; i < 2; i++) {
+        if (!wanted[i] || p->n == PROPOSAL_TRANSFORMS_MAX) continue;
+        p->t[p->n++] = (struct transform){.type = ALG_ESN, .id = ids[i]};
+    }
+}
+
+void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposals *out)
+{
+    out->n = 0;
+    for (unsigned i = 0; i < conf->n && i < PROPOSALS_MAX; i++) {
+        struct proposal *p = &out->p[out->n++];
+        *p = (struct proposal){.number = (uint8_t)out->n, .protocol = PROTO_IKE, .spi = spi};
+        p->spi_len = spi ? 8 : 0;
+        propose_one(&conf->p[i], p, true);
+    }
+}
+
+void propose_esp(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
+                 struct proposals *out)
+{
+    out->n = 0;
+    for (unsigned i = 0; i < conf->n && i < PROPOSALS_MAX; i++) {
+        struct proposal *p = &out->p[out->n++];
+        *p = (struct proposal){
+            .number = (uint8_t)out->n, .protocol = PROTO_ESP, .spi_len = 4, .spi = spi};
+        propose_one(&conf->p[i], p, with_ke);
+        propose_esn(&conf->p[i], p);
+    }
+}
+
+uint16_t propose_ke(const struct proposals *ps)
+{
+    for (unsigned i = 0; i < ps->n; i++) {
+        for (unsigned j = 0; j < ps->p[i].n; j++) {
+            const struct transform *t = &ps->p[i].t[j];
+            if (t->type == ALG_KE && ke_known(t->id)) return t->id;
+        }
+    }
+    return KE_NONE;
+}
+
+bool propose_has_ke(const struct proposals *ps, uint16_t method)
+{
+    for (unsigned i = 0; i < ps->n; i++) {
+        for (unsigned j = 0; j < ps->p[i].n; j++) {
+            const struct transform *t = &ps->p[i].t[j];
+            if (t->type == ALG_KE && t->id == method) return true;
+        }
+    }
+    return false;
+}

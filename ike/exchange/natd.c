@@ -1,0 +1,65 @@
+#include "ike/exchange/natd.h"
+
+#include "ike/sa/diplomat.h"
+
+bool natd_forced(const struct ike_sa *sa)
+{
+    return !sa->ike->opt.executor_has_raw_esp || (sa->conn && sa->conn->conf.encap);
+}
+
+static void put_hash(struct ike_sa *sa, struct msgw *m, uint16_t type, const endpoint_t *e)
+{
+    uint8_t hash[20];
+    struct notify n = {.type = type, .data = SPAN(hash)};
+    if (nat_hash(sa->spi_i, sa->spi_r, e, hash) != ERR_OK) return; // then without NAT traversal
+    notify_write(msgw_begin(m, PAYLOAD_N), &n);
+    msgw_end(m);
+}
+
+void natd_put(struct ike_sa *sa, struct msgw *m)
+{
+    // An address that is nobody's: the peer sees a NAT before us and speaks ESP in UDP.
+    const endpoint_t nobody = {.ip = {.family = sa->local.ip.family}};
+    put_hash(sa, m, N_NAT_DETECTION_SOURCE_IP, natd_forced(sa) ? &nobody : &sa->local);
+    put_hash(sa, m, N_NAT_DETECTION_DESTINATION_IP, &sa->remote);
+}
+
+// Is one of the Notifies of this type the hash of e? *seen: was there any?
+static bool hash_among(const struct msg *in, uint16_t type, const endpoint_t *e, bool *seen)
+{
+    uint8_t hash[20];
+    if (nat_hash(in->h.spi_i, in->h.spi_r, e, hash) != ERR_OK) return true;
+    for (unsigned i = 0; i < in->n; i++) {
+        struct notify n;
+        if (in->payload[i].type != PAYLOAD_N) continue;
+        if (notify_read(in->payload[i].body, &n) != ERR_OK || n.type != type) continue;
+        *seen = true;
+        if (span_eq(n.data, SPAN(hash))) return true;
+    }
+    return false;
+}
+
+void natd_take(struct ike_sa *sa, const struct msg *in, const struct datagram *d)
+{
+    bool source = false, destination = false;
+    bool from_fits = hash_among(in, N_NAT_DETECTION_SOURCE_IP, &d->from, &source);
+    bool to_fits = hash_among(in, N_NAT_DETECTION_DESTINATION_IP, &d->to, &destination);
+    sa->opening->peer_natt = source && destination;
+    sa->nat_remote = source && !from_fits;
+    sa->nat_local = destination && !to_fits;
+    sa->encap_forced = sa->opening->peer_natt && natd_forced(sa);
+    if (sa->nat_local) tell(sa->ike, sa, LOG_STORY, "there is a NAT in front of us");
+    if (sa->nat_remote) {
+        tell(sa->ike, sa, LOG_STORY, "there is a NAT in front of the peer (or it pretends so)");
+    }
+    if (sa->encap_forced) tell(sa->ike, sa, LOG_INFO, "ESP in UDP is used whether or not there is a NAT");
+}
+
+void natd_float(struct ike_sa *sa)
+{
+    if (!ike_sa_udp(sa) || sa->local.port == sa->ike->opt.natt_port) return;
+    sa->local.port = sa->ike->opt.natt_port;
+    // A peer on a port of its own expects us there; the standard one moves with us.
+    if (sa->remote.port == 500) sa->remote.port = 4500;
+    tell(sa->ike, sa, LOG_INFO, "moving to port %u", sa->remote.port);
+}

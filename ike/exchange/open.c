@@ -1,0 +1,203 @@
+#include "ike/exchange/open.h"
+
+#include <string.h>
+
+#include "ike/exchange/request.h"
+#include "ike/sa/child_sa.h"
+#include "ike/sa/diplomat.h"
+
+static void wish_fails(const struct open_wish *w, err_t err, const char *sentence)
+{
+    struct waiter *one = NULL;
+    waiter_add(&one, w->job);
+    waiter_end(&one, err, sentence);
+}
+
+static struct task *child_task(const struct open_wish *w)
+{
+    struct task *t = request_task(TASK_CHILD, w->job);
+    if (!t) {
+        wish_fails(w, ERR_NOMEM, "out of memory");
+        return NULL;
+    }
+    task_set_child(t, w->conn, w->child);
+    t->acquire_seq = w->acquire_seq;
+    return t;
+}
+
+static bool is_conn(const struct ike_sa *sa, const struct conn *conn)
+{
+    return sa->conn && strcmp(ike_sa_name(sa), conn->conf.name) == 0;
+}
+
+// Is it being set up already, here? Then there is one more who waits for it.
+static bool joins(struct ike_sa *sa, const struct open_wish *w)
+{
+    struct task *t = sa->active;
+    bool wanted = t && t->conf && (t->kind == TASK_AUTH || t->kind == TASK_CHILD);
+    if (!wanted || strcmp(t->conf->name, w->child->name) != 0) {
+        t = queue_find_child(&sa->queue, w->child->name);
+    }
+    if (!t) return false;
+    if (!t->acquire_seq) t->acquire_seq = w->acquire_seq;
+    waiter_add(&t->waiters, w->job);
+    return true;
+}
+
+// An IKE SA of this connection that is there to be used: up, or (initiated by us) on its way.
+static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
+{
+    struct ike_sa *found = NULL;
+    for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        bool coming = sa->initiator && sa->state < IKE_UP;
+        if (!is_conn(sa, w->conn) || sa->elder || sa->reauth_of) continue;
+        if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) continue;
+        if (sa->state == IKE_UP || coming) found = sa;
+    }
+    return found;
+}
+
+// A packet for which there was no SA asks; an SA older than this does not serve it.
+#define JUST_NOW_NS (2 * NSEC_PER_SEC)
+
+static bool wish_is_true(struct ike *ike, const struct open_wish *w)
+{
+    uint64_t now = ike_now(ike);
+    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        bool up = sa->state == IKE_UP && is_conn(sa, w->conn);
+        const struct child_sa *c = up ? child_sa_by_name(sa, w->child->name) : NULL;
+        if (c && (!w->acquire_seq || now - c->installed_at < JUST_NOW_NS)) return true;
+    }
+    return false;
+}
+
+static struct ike_sa *open_new(struct ike *ike, struct conn *conn, struct why *why, err_t *err)
+{
+    endpoint_t local, remote;
+    conn_resolve(conn, &ike->env);
+    *err = conn_endpoints(conn, &ike->env, ike->opt.natt_port, &local, &remote, why);
+    if (*err != ERR_OK) return NULL;
+    struct ike_sa *sa = ike_sa_new(ike, conn, true, ike_sa_random_spi(ike));
+    struct task *t = request_task(TASK_OPEN, NULL);
+    if (!sa || !t) {
+        *err = why_not(why, ERR_NOMEM, "out of memory");
+        task_free(t);
+        if (sa) ike_sa_free(sa);
+        return NULL;
+    }
+    sa->local = local;
+    sa->remote = remote;
+    queue_push_front(&sa->queue, t);
+    return sa;
+}
+
+static bool plans_again(const struct open_wish *w)
+{
+    const struct conf_child *f = w->child;
+    bool starts = f && (f->start_action == CONF_START || f->start_action == CONF_TRAP_START);
+    return starts && w->conn->conf.keyingtries == 0;
+}
+
+static void open_first(struct ike *ike, const struct open_wish *w)
+{
+    struct why why = {0};
+    err_t err;
+    struct ike_sa *sa = open_new(ike, w->conn, &why, &err);
+    if (!sa) {
+        tell(ike, NULL, LOG_ERROR, "%s cannot be initiated: %s", w->conn->conf.name, why.text);
+        if (plans_again(w)) {
+            later_plan(&ike->later, w->conn->conf.name, w->child->name, ike_now(ike));
+        }
+        wish_fails(w, err, why.text);
+        return;
+    }
+    if (!w->child) {
+        waiter_add(&sa->waiters, w->job);
+        request_next(sa);
+        return;
+    }
+    struct task *t = child_task(w);
+    if (t && queue_push(&sa->queue, t) != ERR_OK) task_free(t); // an empty queue has room
+    request_next(sa);
+}
+
+void open_wish(struct ike *ike, const struct open_wish *w)
+{
+    if (w->child && wish_is_true(ike, w)) {
+        wish_fails(w, ERR_OK, "it is up already");
+        return;
+    }
+    struct ike_sa *sa = usable(ike, w);
+    if (!sa) {
+        open_first(ike, w);
+    } else if (!w->child && sa->state == IKE_UP) {
+        wish_fails(w, ERR_OK, "the IKE SA is up already");
+    } else if (!w->child) {
+        waiter_add(&sa->waiters, w->job);
+    } else if (!joins(sa, w)) {
+        request_add(sa, child_task(w));
+    }
+}
+
+// ---- again -------------------------------------------------------------------------------------
+
+// IKE_AUTH carries a child SA; in a new attempt it is a task of its own again.
+static void give_back_first_child(struct ike_sa *sa, struct task *t)
+{
+    if (!t || t->kind != TASK_AUTH || !t->conf) return;
+    struct task *child = request_task(TASK_CHILD, NULL);
+    if (!child) return;
+    task_set_child(child, t->conn, t->conf);
+    child->acquire_seq = t->acquire_seq;
+    waiter_move(&t->waiters, &child->waiters);
+    queue_push_front(&sa->queue, child);
+}
+
+bool open_retry(struct ike_sa *sa)
+{
+    struct ike *ike = sa->ike;
+    uint32_t tries = sa->conn->conf.keyingtries;
+    struct why why = {0};
+    err_t err;
+    if (!sa->initiator || (tries && sa->tries + 1 >= tries) || ike->shutdown.on) return false;
+    struct ike_sa *again = open_new(ike, sa->conn, &why, &err);
+    if (!again) return false;
+    tell(ike, sa, LOG_STORY, "no answer: trying again from the beginning (attempt %u)",
+         sa->tries + 2);
+    again->tries = sa->tries + 1;
+    again->reauth_of = sa->reauth_of;
+    sa->reauth_of = 0;
+    give_back_first_child(sa, sa->active);
+    while (sa->queue.first) {
+        struct task *t = sa->queue.first;
+        queue_drop(&sa->queue, t);
+        if (queue_push(&again->queue, t) != ERR_OK) request_end(sa, t, ERR_LIMIT, NULL);
+    }
+    waiter_move(&sa->waiters, &again->waiters);
+    request_next(again);
+    return true;
+}
+
+void open_reauth(struct ike_sa *old)
+{
+    struct ike *ike = old->ike;
+    struct why why = {0};
+    err_t err;
+    struct conn *conn = ike_conn(ike, ike_sa_name(old));
+    struct ike_sa *sa = open_new(ike, conn ? conn : old->conn, &why, &err);
+    if (!sa) {
+        tell(ike, old, LOG_ERROR, "cannot reauthenticate: %s", why.text);
+        return;
+    }
+    tell(ike, old, LOG_STORY, "time to authenticate again: a new IKE SA [%u] will take over",
+         sa->id);
+    sa->reauth_of = old->id;
+    for (const struct child_sa *c = old->children; c; c = c->next) {
+        const struct conf_child *f = conn_child(sa->conn, c->conf->name);
+        if (!child_sa_in_use(c) || !f || queue_find_child(&sa->queue, f->name)) continue;
+        struct open_wish w = {.conn = sa->conn, .child = f};
+        struct task *t = child_task(&w);
+        if (t && queue_push(&sa->queue, t) != ERR_OK) task_free(t);
+    }
+    request_next(sa);
+}

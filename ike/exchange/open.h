@@ -1,0 +1,20 @@
+// open.h - new IKE SAs of ours: called for by users, traps, start actions, and again after failures.
+#pragma once
+
+#include "ike/sa/ike_sa.h"
+
+// What a child SA is wanted for.
+struct open_wish {
+    struct conn *conn;
+    const struct conf_child *child; // NULL: the IKE SA only
+    uint32_t acquire_seq;           // 0: no packet waits
+    struct job *job;                // may be NULL; a hold of its own is taken
+};
+// Sees to it that the wish comes true: nothing to do if it has, one more waiter if it is on its way,
+// another child SA of an IKE SA that is up, or a new IKE SA.
+void open_wish(struct ike *ike, const struct open_wish *wish);
+// IKE_SA_INIT or IKE_AUTH got no answer: another attempt, as far as `keyingtries` allows. true: a
+// new IKE SA has taken over the tasks of sa.
+bool open_retry(struct ike_sa *sa);
+// A new IKE SA with the same child SAs (TIMER_REAUTH); the old one goes when it is complete.
+void open_reauth(struct ike_sa *old);

@@ -1,0 +1,275 @@
+#include "ike/exchange/receive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/exchange/close.h"
+#include "ike/exchange/handlers.h"
+#include "ike/exchange/message.h"
+#include "ike/exchange/move.h"
+#include "ike/exchange/rekey.h"
+#include "ike/exchange/request.h"
+#include "ike/exchange/stranger.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/install.h"
+#include "ike/sa/retransmit.h"
+
+static void drop(struct ike *ike, const struct ike_sa *sa, const struct datagram *d,
+                 const char *reason)
+{
+    char from[ENDPOINT_TEXT_MAX];
+    ike->stats.dropped++;
+    tell(ike, sa, LOG_DEBUG, "dropped a message from %s: %s", endpoint_show(&d->from, from),
+         reason);
+}
+
+// ---- requests of the peer ----------------------------------------------------------------------
+
+// What a handler's error means to the peer if the handler did not say it itself.
+static uint16_t notify_for(const struct turn *t, err_t err)
+{
+    if (t->refuse) return t->refuse;
+    switch ((int)err) {
+    case ERR_SHORT:
+    case ERR_TRAILING:
+    case ERR_SYNTAX:
+    case ERR_LIMIT:
+    case ERR_STATE:
+        return N_INVALID_SYNTAX;
+    case ERR_NOCHOICE:
+        return N_NO_PROPOSAL_CHOSEN;
+    case ERR_AUTH:
+        return N_AUTHENTICATION_FAILED;
+    case ERR_CRITICAL:
+        return N_UNSUPPORTED_CRITICAL_PAYLOAD;
+    default:
+        return N_TEMPORARY_FAILURE;
+    }
+}
+
+static void write_refusal(struct turn *t, err_t err)
+{
+    struct notify n = t->about;
+    n.type = notify_for(t, err);
+    t->refuse = n.type;
+    message_begin(t->sa, &t->out, (enum exchange)t->in->h.exchange, true, t->in->h.id);
+    if (t->sa->state == IKE_NEW) memset(t->ike->out + 8, 0, 8); // no IKE SA, no SPI (RFC 7296 2.6)
+    notify_write(msgw_begin(&t->out, PAYLOAD_N), &n);
+    msgw_end(&t->out);
+    // rfc7296 2.21.3: INVALID_SYNTAX ends an IKE SA without further words; so does every error of
+    // IKE_AUTH itself (2.21.2).
+    bool opening = t->sa->state == IKE_INIT_DONE || t->sa->state == IKE_NEW;
+    if (n.type != N_INVALID_SYNTAX && !opening) return;
+    t->fatal = true;
+    t->why = CLOSED_FAILED;
+}
+
+static void send_reply(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    span_t bytes;
+    if (msgw_finish(&t->out, &bytes) != ERR_OK) {
+        tell(t->ike, sa, LOG_ERROR, "the answer does not fit into a message");
+        return;
+    }
+    if (t->in->h.exchange == X_SA_INIT && blob_set(&sa->opening->ours, bytes) != ERR_OK) {
+        t->fatal = true;
+        return;
+    }
+    if (window_reply(&sa->window, t->in->h.id, bytes) != ERR_OK) {
+        tell(t->ike, sa, LOG_ERROR, "out of memory: the answer cannot be repeated if it gets lost");
+    }
+    ike_sa_send(sa, bytes);
+}
+
+static err_t run_step(struct turn *t, enum task_kind asked)
+{
+    const struct step *step = NULL;
+    if (t->in->unknown_critical) {
+        // rfc7296 2.5 MUST: the whole message is rejected, with the type that was not understood.
+        t->data[0] = t->in->unknown_critical;
+        t->about.data = span(t->data, 1);
+        return ERR_CRITICAL;
+    }
+    TRY(step_find(t->sa, t->in, asked, &step));
+    tell(t->ike, t->sa, LOG_DEBUG, "%s", step->says);
+    return step->run(t);
+}
+
+// A request that is new and, but for IKE_SA_INIT, authentic.
+static void answer(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    message_begin(sa, &t->out, (enum exchange)t->in->h.exchange, true, t->in->h.id);
+    err_t err = run_step(t, TASK_NONE);
+    if (err == ERR_STATE && !t->refuse && sa->state < IKE_UP) {
+        // It may be a message of later that has overtaken an earlier one: it will come again.
+        drop(t->ike, sa, t->d, "not expected yet");
+        return;
+    }
+    if (err != ERR_OK) write_refusal(t, err);
+    send_reply(t);
+    if (t->heir) rekey_ike_hand_over(sa, t->heir);
+    if (t->fatal) close_ike(sa, t->why, ERR_CLOSED, "after what was just answered");
+    if (ike_sa_live(sa)) request_next(sa);
+}
+
+// The peer's next request shows that it got the answer to the one before: what waited for that can
+// be done.
+static void answers_arrived(struct ike_sa *sa)
+{
+    for (struct child_sa *c = sa->children; c; c = c->next) install_switch(c);
+}
+
+// First contact: an IKE SA is made, and goes again if the request leads nowhere.
+static void receive_init(struct ike *ike, const struct datagram *d, struct msg *m)
+{
+    struct ike_sa *sa = table_find_half_open(&ike->table, &d->from, m->h.spi_i);
+    if (sa) {
+        // rfc7296 2.1: a repeated IKE_SA_INIT gets the same answer, and makes no second SA.
+        bool same = sa->state == IKE_INIT_DONE && span_eq(blob_span(&sa->opening->theirs), m->wire);
+        if (!same) return drop(ike, sa, d, "another IKE_SA_INIT with the same SPI");
+        ike_sa_send(sa, window_reply_to(&sa->window, 0));
+        return;
+    }
+    if (stranger_must_wait(ike, d, m)) return;
+    sa = ike_sa_new(ike, NULL, false, ike_sa_random_spi(ike));
+    if (!sa) return drop(ike, NULL, d, "out of memory");
+    sa->spi_i = m->h.spi_i;
+    sa->local = d->to;
+    sa->remote = d->from;
+    struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d};
+    answer(&t);
+    if (sa->state == IKE_NEW) close_ike(sa, CLOSED_FAILED, ERR_STATE, NULL);
+}
+
+// ---- requests and responses within an IKE SA ---------------------------------------------------
+
+static void receive_request(struct ike_sa *sa, const struct datagram *d, struct msg *m)
+{
+    struct ike *ike = sa->ike;
+    enum window_verdict v = window_request(&sa->window, m->h.id);
+    if (v == WINDOW_OUTSIDE) return drop(ike, sa, d, "its Message ID is outside the window");
+    if (v == WINDOW_NEW && sa->state == IKE_CLOSED) return drop(ike, sa, d, "the IKE SA is closed");
+    err_t err = msg_open(m, ike->in, sa->open);
+    if (err == ERR_AUTH || err == ERR_NOTFOUND) return drop(ike, sa, d, "not authentic");
+    if (v == WINDOW_AGAIN) {
+        span_t again = window_reply_to(&sa->window, m->h.id);
+        if (again.len) ike_sa_send(sa, again);
+        return;
+    }
+    sa->heard_at = ike_now(ike);
+    move_follow(sa, d);
+    answers_arrived(sa);
+    struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d};
+    if (err != ERR_OK) { // authentic, but malformed inside
+        write_refusal(&t, ERR_SYNTAX);
+        send_reply(&t);
+        close_ike(sa, CLOSED_FAILED, ERR_SYNTAX, "the peer sent a malformed message");
+        return;
+    }
+    answer(&t);
+}
+
+// The answer made no sense (RFC 7296 2.21): what was asked has failed, and where the two of us
+// may now think differently about what exists, the IKE SA goes.
+static void response_failed(struct turn *t, err_t err)
+{
+    struct ike_sa *sa = t->sa;
+    struct why why;
+    err = why_not(&why, err, "the peer's answer cannot be used: %s", err_text(err));
+    tell(t->ike, sa, LOG_ERROR, "%s", why.text);
+    request_end(sa, t->task, err, why.text);
+    t->task = NULL;
+    if (!ike_sa_live(sa)) return;
+    if (sa->state == IKE_UP && err != ERR_CRITICAL && err != ERR_SYNTAX && err != ERR_SHORT) return;
+    if (sa->state == IKE_UP) {
+        close_ike_ask(sa, CLOSED_FAILED, 0, NULL);
+    } else {
+        close_ike(sa, CLOSED_FAILED, err, why.text);
+    }
+}
+
+static void receive_protected_response(struct ike_sa *sa, const struct datagram *d, struct msg *m)
+{
+    struct ike *ike = sa->ike;
+    err_t err = msg_open(m, ike->in, sa->open);
+    if (err == ERR_AUTH || err == ERR_NOTFOUND) return drop(ike, sa, d, "not authentic");
+    if (m->h.exchange != step_question(sa->active->kind)->exchange) {
+        return drop(ike, sa, d, "the answer to something else");
+    }
+    sa->heard_at = ike_now(ike);
+    move_follow(sa, d);
+    window_answered(&sa->window, m->h.id);
+    retransmit_stop(sa);
+    struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d, .task = sa->active};
+    sa->active = NULL;
+    if (err == ERR_OK) err = run_step(&t, t.task->kind);
+    if (err != ERR_OK) response_failed(&t, err);
+    request_end(sa, t.task, ERR_OK, NULL);
+    if (ike_sa_live(sa)) request_next(sa);
+}
+
+// IKE_SA_INIT: nothing proves where it comes from. An answer that is no good is forgotten; a better
+// one may follow.
+static void receive_init_response(struct ike_sa *sa, const struct datagram *d, struct msg *m)
+{
+    struct ike *ike = sa->ike;
+    if (sa->state != IKE_INIT_SENT || m->h.exchange != X_SA_INIT) {
+        return drop(ike, sa, d, "not expected now");
+    }
+    if (!endpoint_eq(&d->from, &sa->remote)) return drop(ike, sa, d, "from somewhere else");
+    struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d, .task = sa->active};
+    err_t err = run_step(&t, TASK_OPEN);
+    if (err != ERR_OK) {
+        stranger_doubt(sa, err, "the answer to IKE_SA_INIT cannot be used: %s", err_text(err));
+    }
+}
+
+static void receive_response(struct ike_sa *sa, const struct datagram *d, struct msg *m)
+{
+    if (!sa->active || !window_awaits(&sa->window, m->h.id)) {
+        return drop(sa->ike, sa, d, "nobody waits for this answer");
+    }
+    if (sa->open) {
+        receive_protected_response(sa, d, m);
+    } else {
+        receive_init_response(sa, d, m);
+    }
+}
+
+static struct ike_sa *find_sa(struct ike *ike, const struct ike_header *h)
+{
+    bool from_initiator = h->flags & IKE_FLAG_INITIATOR;
+    struct ike_sa *sa = table_find(&ike->table, from_initiator ? h->spi_r : h->spi_i);
+    if (!sa || sa->initiator == from_initiator || sa->state == IKE_GONE) return NULL;
+    uint64_t theirs = from_initiator ? h->spi_i : h->spi_r;
+    uint64_t known = sa->initiator ? sa->spi_r : sa->spi_i;
+    return known == 0 || known == theirs ? sa : NULL; // 0: the responder has not told its SPI yet
+}
+
+void receive(struct ike *ike, const struct datagram *d)
+{
+    struct ike_header h;
+    struct msg m;
+    ike->stats.received++;
+    if (d->bytes.len > sizeof ike->in || ike_header_read(d->bytes, &h) != ERR_OK) {
+        return drop(ike, NULL, d, "too short or too long for an IKE message");
+    }
+    if (h.version >> 4 != 2) return stranger_version(ike, d, &h);
+    memcpy(ike->in, d->bytes.at, d->bytes.len);
+    if (msg_read(span(ike->in, d->bytes.len), &m) != ERR_OK) {
+        return drop(ike, NULL, d, "malformed");
+    }
+    bool response = h.flags & IKE_FLAG_RESPONSE;
+    bool init = h.exchange == X_SA_INIT && !response;
+    if (init) {
+        bool sane = h.flags & IKE_FLAG_INITIATOR && h.spi_i && !h.spi_r && h.id == 0;
+        return sane ? receive_init(ike, d, &m) : drop(ike, NULL, d, "no sane IKE_SA_INIT");
+    }
+    struct ike_sa *sa = find_sa(ike, &h);
+    if (!sa) return stranger_unknown(ike, d, &h);
+    if (response) return receive_response(sa, d, &m);
+    if (!sa->open) return drop(ike, sa, d, "no keys for it yet");
+    receive_request(sa, d, &m);
+}

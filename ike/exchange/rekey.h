@@ -1,0 +1,15 @@
+// rekey.h - what rekeying of IKE SAs and of child SAs must know of each other (RFC 7296 2.25).
+#pragma once
+
+#include "ike/exchange/step.h"
+
+// Is this IKE SA being rekeyed by us, or is it undecided whether it stays?
+bool rekey_ike_under_way(const struct ike_sa *sa);
+// Are we creating, rekeying or closing a child SA of it?
+bool rekey_child_under_way(const struct ike_sa *sa);
+// The IKE SA is closed while our rekeying of it is under way: if the peer's own rekeying was
+// answered, that one stands (2.8.2). Returns the IKE SA that takes over, or NULL.
+struct ike_sa *rekey_ike_heir(struct ike_sa *old);
+// The peer's rekeying stands: children, tasks and those who wait go over to the new IKE SA, and the
+// old one waits for the peer's DELETE.
+void rekey_ike_hand_over(struct ike_sa *old, struct ike_sa *heir);

@@ -1,0 +1,303 @@
+// rekey_ike.c - fresh keys for the IKE SA (RFC 7296 1.3.2, 2.18): a new IKE SA inherits the child
+// SAs, and who began deletes the old one.
+//
+// When both sides begin at once (2.8.2), two new IKE SAs appear, and the exchange with the lowest
+// of the four nonces loses. Until that is known the child SAs stay with the old IKE SA.
+#include <stdlib.h>
+
+#include "base/order.h"
+#include "ike/exchange/close.h"
+#include "ike/exchange/handlers.h"
+#include "ike/exchange/message.h"
+#include "ike/exchange/rekey.h"
+#include "ike/exchange/request.h"
+#include "ike/exchange/terms.h"
+#include "ike/exchange/up.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/install.h"
+#include "ike/sa/keylog.h"
+
+bool rekey_ike_under_way(const struct ike_sa *sa)
+{
+    return sa->elder || (sa->active && sa->active->kind == TASK_REKEY_IKE);
+}
+
+// ---- the new IKE SA ----------------------------------------------------------------------------
+
+// What makes an IKE SA out of an old one.
+struct birth {
+    bool initiator;
+    uint64_t our_spi, peer_spi;
+    const struct proposal *chosen;
+    const struct nonce *ni, *nr;
+    const struct secret *shared;
+};
+
+static err_t birth_keys(struct ike_sa *sa, const struct ike_sa *old, const struct birth *b)
+{
+    TRY(ike_keys_rekey(&old->keys, b->chosen, nonce_span(b->ni), nonce_span(b->nr), b->shared,
+                       sa->spi_i, sa->spi_r, &sa->keys));
+    return ike_keys_sealers(&sa->keys, b->chosen, b->initiator, &sa->seal, &sa->open);
+}
+
+static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
+{
+    struct ike_sa *sa = ike_sa_new(old->ike, old->conn, b->initiator, b->our_spi);
+    if (!sa) return NULL;
+    *(b->initiator ? &sa->spi_r : &sa->spi_i) = b->peer_spi;
+    if (birth_keys(sa, old, b) != ERR_OK) {
+        close_ike(sa, CLOSED_REPLACED, ERR_CRYPTO, NULL);
+        return NULL;
+    }
+    sa->chosen = *b->chosen;
+    sa->local = old->local;
+    sa->remote = old->remote;
+    sa->local_id = old->local_id;
+    sa->remote_id = old->remote_id;
+    sa->nat_local = old->nat_local;
+    sa->nat_remote = old->nat_remote;
+    sa->encap_forced = old->encap_forced;
+    opening_free(sa->opening);
+    sa->opening = NULL;
+    sa->state = IKE_UP;
+    sa->elder = old->id;
+    // Authentication is as old as it was: a rekeying does not renew it (RFC 7296 2.8.3).
+    ike_sa_timer(sa, TIMER_REAUTH, old->timer[TIMER_REAUTH]);
+    up_clocks(sa);
+    if (old->conn->conf.reauth_s && old->timer[TIMER_LIFE] < sa->timer[TIMER_LIFE]) {
+        ike_sa_timer(sa, TIMER_LIFE, old->timer[TIMER_LIFE]);
+    }
+    keylog_ike(sa);
+    return sa;
+}
+
+static void inherit(struct ike_sa *old, struct ike_sa *heir)
+{
+    heir->elder = 0;
+    heir->reauth_of = old->reauth_of;
+    old->reauth_of = 0;
+    for (struct ike_sa *sa = old->ike->all; sa; sa = sa->next) {
+        if (sa->reauth_of == old->id) sa->reauth_of = heir->id;
+    }
+    while (old->children) child_sa_move(old->children, heir);
+    while (old->queue.first) {
+        struct task *t = old->queue.first;
+        queue_drop(&old->queue, t);
+        if (t->kind == TASK_REKEY_IKE) {
+            request_end(old, t, ERR_OK, "rekeyed");
+        } else if (queue_push(&heir->queue, t) != ERR_OK) {
+            request_end(old, t, ERR_LIMIT, NULL);
+        }
+    }
+    waiter_move(&old->enders, &heir->enders);
+    tell(heir->ike, heir, LOG_STORY, "IKE SA %s[%u] goes on as [%u], with fresh keys",
+         ike_sa_name(heir), old->id, heir->id);
+    tell_event(IKE_EV_REKEYED, heir, NULL);
+}
+
+// Nobody needs it: who made it closes it, the other side waits for that.
+static void redundant(struct ike_sa *sa)
+{
+    sa->elder = 0;
+    close_ike_rekeyed(sa);
+}
+
+static void close_old(struct ike_sa *old)
+{
+    close_ike_rekeyed(old);
+    close_ike_ask(old, CLOSED_REPLACED, 0, NULL);
+}
+
+void rekey_ike_hand_over(struct ike_sa *old, struct ike_sa *heir)
+{
+    inherit(old, heir);
+    close_ike_rekeyed(old);
+    request_next(heir);
+}
+
+struct ike_sa *rekey_ike_heir(struct ike_sa *old)
+{
+    struct task *mine = old->active;
+    if (!mine || mine->kind != TASK_REKEY_IKE || !mine->rival.id) return NULL;
+    struct ike_sa *heir = ike_sa_by_id(old->ike, mine->rival.id);
+    return heir && heir->state == IKE_UP ? heir : NULL;
+}
+
+// ---- we begin ----------------------------------------------------------------------------------
+
+err_t rekey_ike_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
+{
+    struct offer *o = t->offer = calloc(1, sizeof *t->offer);
+    if (!o) return why_not(why, ERR_NOMEM, "out of memory");
+    o->spi = ike_sa_random_spi(sa->ike);
+    propose_ike(&sa->conn->conf.ike, o->spi, &o->proposals);
+    // The group that both know from last time is the best guess.
+    const struct transform *last = proposal_get(&sa->chosen, ALG_KE);
+    uint16_t method = t->ke_wanted;
+    if (!method && last && propose_has_ke(&o->proposals, last->id)) method = last->id;
+    if (!method) method = propose_ke(&o->proposals);
+    TRY(ke_new(method, &o->ke));
+    ike_random_nonce(sa->ike, &o->nonce);
+    put_sa(m, &o->proposals);
+    put_nonce(m, &o->nonce);
+    put_ke(m, ke_method(o->ke), ke_public(o->ke));
+    return ERR_OK;
+}
+
+static err_t answer_make(struct turn *t, struct ike_sa **out)
+{
+    const struct offer *o = t->task->offer;
+    struct proposals ps;
+    struct proposal chosen;
+    struct nonce nr;
+    struct kex kex;
+    struct secret shared;
+    TRY(take_sa(t->in, &ps));
+    TRY(proposal_check_answer(&o->proposals, &ps, &chosen));
+    TRY(take_nonce(t->in, &nr));
+    TRY(take_ke(t->in, &kex));
+    const struct transform *ke = proposal_get(&chosen, ALG_KE);
+    if (chosen.spi_len != 8 || chosen.spi == 0) return ERR_SYNTAX;
+    if (!ke || ke->id != kex.method || kex.method != ke_method(o->ke)) return ERR_NOCHOICE;
+    TRY(ke_finish(o->ke, kex.data, &shared));
+    struct birth b = {true, o->spi, chosen.spi, &chosen, &o->nonce, &nr, &shared};
+    *out = birth_sa(t->sa, &b);
+    wipe(&shared, sizeof shared);
+    return *out ? ERR_OK : ERR_CRYPTO;
+}
+
+static void settle(struct turn *t, struct ike_sa *ours, struct ike_sa *theirs)
+{
+    struct ike_sa *old = t->sa;
+    struct nonce our_lowest = terms_lowest(&t->task->offer->nonce, t->in);
+    const struct nonce *rivals = &t->task->rival.lowest;
+    bool we_win = nonce_lower(&our_lowest, rivals) == rivals;
+    tell(t->ike, old, LOG_STORY, "both sides rekeyed the IKE SA at once: %s stays",
+         we_win ? "ours" : "the peer's");
+    if (we_win) {
+        inherit(old, ours);
+        redundant(theirs); // the peer deletes it
+        close_old(old);
+        return;
+    }
+    redundant(ours);
+    close_ike_ask(ours, CLOSED_REPLACED, 0, NULL);
+    rekey_ike_hand_over(old, theirs); // the peer deletes it
+}
+
+err_t rekey_ike_on_response(struct turn *t)
+{
+    struct ike_sa *ours = NULL;
+    TRY(answer_make(t, &ours));
+    struct ike_sa *theirs = t->task->rival.id ? ike_sa_by_id(t->ike, t->task->rival.id) : NULL;
+    if (theirs && theirs->state == IKE_UP) {
+        settle(t, ours, theirs);
+    } else {
+        inherit(t->sa, ours);
+        close_old(t->sa);
+    }
+    request_next(ours);
+    return ERR_OK;
+}
+
+// Our request led to nothing, but the peer's did.
+static bool rival_takes_over(struct turn *t)
+{
+    struct ike_sa *theirs = t->task->rival.id ? ike_sa_by_id(t->ike, t->task->rival.id) : NULL;
+    if (!theirs || theirs->state != IKE_UP) return false;
+    rekey_ike_hand_over(t->sa, theirs);
+    return true;
+}
+
+err_t rekey_ike_on_refusal(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct notify n;
+    struct why why;
+    char name[40];
+    if (notify_find_error(t->in, &n) != ERR_OK) return ERR_SYNTAX;
+    if (rival_takes_over(t)) return ERR_OK;
+    if (n.type == N_INVALID_KE_PAYLOAD && terms_other_group(t) == ERR_OK) {
+        offer_drop(sa, t->task);
+        queue_push_front(&sa->queue, t->task);
+        t->task = NULL;
+        return ERR_OK;
+    }
+    err_t err = why_not(&why, ERR_CLOSED, "the peer refuses to rekey the IKE SA: %s",
+                        notify_name(n.type, name));
+    tell(t->ike, sa, LOG_WARN, "%s", why.text);
+    if (request_retry(sa, t->task) != ERR_OK) request_end(sa, t->task, err, why.text);
+    t->task = NULL; // after minutes of this TIMER_LIFE ends the IKE SA
+    return ERR_OK;
+}
+
+// ---- the peer begins ---------------------------------------------------------------------------
+
+static err_t refuse_group(struct turn *t, uint16_t wanted)
+{
+    char name[32];
+    put16(t->data, wanted);
+    t->about.data = span(t->data, 2);
+    return refuse(t, N_INVALID_KE_PAYLOAD, ERR_NOCHOICE, "for the new IKE SA we choose %s",
+                  alg_show(ALG_KE, wanted, name));
+}
+
+static err_t request_read(struct turn *t, struct proposal *chosen, struct nonce *ni,
+                          struct kex *kex)
+{
+    struct proposals ours, theirs;
+    TRY(take_sa(t->in, &theirs));
+    TRY(take_nonce(t->in, ni));
+    TRY(take_ke(t->in, kex));
+    propose_ike(&t->sa->conn->conf.ike, 0, &ours);
+    if (proposal_choose(&ours, &theirs, false, chosen) != ERR_OK) {
+        return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
+                      "none of the algorithms for a new IKE SA is in our `proposals`");
+    }
+    if (chosen->spi_len != 8 || chosen->spi == 0) return ERR_SYNTAX;
+    const struct transform *ke = proposal_get(chosen, ALG_KE);
+    if (!ke || !ke_known(ke->id)) return ERR_NOCHOICE;
+    return ke->id == kex->method ? ERR_OK : refuse_group(t, ke->id);
+}
+
+static err_t request_answer(struct turn *t, const struct proposal *chosen, const struct nonce *ni,
+                            const struct kex *kex, struct nonce *nr, struct ike_sa **out)
+{
+    uint8_t value[KE_PUBLIC_MAX];
+    size_t len = sizeof value;
+    struct secret shared;
+    struct proposal ours = *chosen;
+    TRY(ke_answer(kex->method, kex->data, value, &len, &shared));
+    ours.spi = ike_sa_random_spi(t->ike);
+    ike_random_nonce(t->ike, nr);
+    struct birth b = {false, ours.spi, chosen->spi, chosen, ni, nr, &shared};
+    *out = birth_sa(t->sa, &b);
+    wipe(&shared, sizeof shared);
+    if (!*out) return ERR_NOMEM;
+    put_one_sa(&t->out, &ours);
+    put_nonce(&t->out, nr);
+    put_ke(&t->out, kex->method, span(value, len));
+    return ERR_OK;
+}
+
+err_t rekey_ike_on_request(struct turn *t)
+{
+    struct ike_sa *sa = t->sa, *heir = NULL;
+    struct proposal chosen;
+    struct nonce ni, nr;
+    struct kex kex;
+    bool closing = queue_find(&sa->queue, TASK_DELETE_IKE, 0);
+    if (rekey_child_under_way(sa) || sa->elder || closing) {
+        return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
+                      "the peer wants to rekey the IKE SA while something else is under way");
+    }
+    TRY(request_read(t, &chosen, &ni, &kex));
+    TRY(request_answer(t, &chosen, &ni, &kex, &nr, &heir));
+    if (sa->active && sa->active->kind == TASK_REKEY_IKE) {
+        sa->active->rival.id = heir->id;
+        sa->active->rival.lowest = *nonce_lower(&ni, &nr);
+        return ERR_OK;
+    }
+    t->heir = heir; // takes over once the answer, which still belongs to the old one, is out
+    return ERR_OK;
+}

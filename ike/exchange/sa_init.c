@@ -1,0 +1,276 @@
+// sa_init.c - IKE_SA_INIT (RFC 7296 1.2): algorithms, keys, nonces, NATs.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/order.h"
+#include "ike/exchange/close.h"
+#include "ike/exchange/handlers.h"
+#include "ike/exchange/message.h"
+#include "ike/exchange/natd.h"
+#include "ike/exchange/request.h"
+#include "ike/exchange/stranger.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/keylog.h"
+
+// How often a responder can make us begin anew (COOKIE, INVALID_KE_PAYLOAD): it may have a reason
+// for each, an attacker can forge as many as he likes.
+#define AGAIN_MAX (sizeof(((struct opening *)0)->ke_tried) / sizeof(uint16_t))
+
+// Both sides: keys and sealers from what was agreed on.
+static err_t keys_ready(struct ike_sa *sa, const struct secret *shared)
+{
+    const struct opening *o = sa->opening;
+    TRY(ike_keys_initial(&sa->chosen, nonce_span(&o->ni), nonce_span(&o->nr), shared, sa->spi_i,
+                         sa->spi_r, &sa->keys));
+    TRY(ike_keys_sealers(&sa->keys, &sa->chosen, sa->initiator, &sa->seal, &sa->open));
+    keylog_ike(sa);
+    return ERR_OK;
+}
+
+static void tell_suite(struct ike_sa *sa)
+{
+    char suite[256];
+    tell(sa->ike, sa, LOG_STORY, "agreed on %s", proposal_show(&sa->chosen, suite));
+}
+
+// ---- initiator ---------------------------------------------------------------------------------
+
+static err_t offer_begin(struct ike_sa *sa, struct why *why)
+{
+    struct opening *o = sa->opening;
+    o->offered = calloc(1, sizeof *o->offered);
+    if (!o->offered) return ERR_NOMEM;
+    propose_ike(&sa->conn->conf.ike, 0, o->offered);
+    uint16_t method = propose_ke(o->offered);
+    if (method == KE_NONE) {
+        return why_not(why, ERR_ALGORITHM,
+                       "the proposals of %s have no key exchange method known here",
+                       ike_sa_name(sa));
+    }
+    ike_random_nonce(sa->ike, &o->ni);
+    return ke_new(method, &o->ke);
+}
+
+err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
+{
+    struct opening *o = sa->opening;
+    char peer[ENDPOINT_TEXT_MAX];
+    (void)t;
+    if (!o->ke) {
+        TRY(offer_begin(sa, why));
+        tell(sa->ike, sa, LOG_STORY, "calling %s at %s", ike_sa_name(sa),
+             endpoint_show(&sa->remote, peer));
+    }
+    // rfc7296 2.6 MUST: the cookie comes back as the first payload, all else unchanged.
+    if (o->cookie_len) put_notify(m, N_COOKIE, span(o->cookie, o->cookie_len));
+    put_sa(m, o->offered);
+    put_ke(m, ke_method(o->ke), ke_public(o->ke));
+    put_nonce(m, &o->ni);
+    natd_put(sa, m);
+    return ERR_OK;
+}
+
+// Everything that can be wrong with the answer is found out before the IKE SA changes.
+static err_t answer_check(struct ike_sa *sa, const struct msg *in, struct proposal *chosen,
+                          struct kex *kex)
+{
+    struct opening *o = sa->opening;
+    struct proposals answer;
+    if (in->h.spi_r == 0) return ERR_SYNTAX;
+    TRY(take_sa(in, &answer));
+    TRY(proposal_check_answer(o->offered, &answer, chosen));
+    TRY(take_ke(in, kex));
+    const struct transform *ke = proposal_get(chosen, ALG_KE);
+    // rfc7296 1.3 MUST: the group in KE is the one agreed on; and only ours has a private key here.
+    if (!ke || ke->id != kex->method || kex->method != ke_method(o->ke)) return ERR_NOCHOICE;
+    return take_nonce(in, &o->nr);
+}
+
+err_t sa_init_on_response(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct opening *o = sa->opening;
+    struct proposal chosen;
+    struct kex kex;
+    struct secret shared;
+    struct notify n;
+    TRY(answer_check(sa, t->in, &chosen, &kex));
+    struct task *auth = request_task(TASK_AUTH, NULL);
+    if (!auth) return ERR_NOMEM;
+    err_t err = ke_finish(o->ke, kex.data, &shared);
+    sa->chosen = chosen;
+    sa->spi_r = t->in->h.spi_r;
+    if (err == ERR_OK) err = keys_ready(sa, &shared);
+    if (err == ERR_OK) err = blob_set(&o->theirs, t->in->wire);
+    wipe(&shared, sizeof shared);
+    if (err != ERR_OK) {
+        task_free(auth);
+        sa->spi_r = 0;
+        return err;
+    }
+    tell_suite(sa);
+    o->peer_childless = notify_find(t->in, N_CHILDLESS_IKEV2_SUPPORTED, &n) == ERR_OK;
+    natd_take(sa, t->in, t->d);
+    natd_float(sa);
+    ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER); // doubts, if there were any, are over
+    request_answered(sa, t->in->h.id);
+    queue_push_front(&sa->queue, auth);
+    request_next(sa);
+    return ERR_OK;
+}
+
+static err_t again_with_cookie(struct ike_sa *sa, const struct notify *n)
+{
+    struct opening *o = sa->opening;
+    if (n->data.len == 0 || n->data.len > sizeof o->cookie) return ERR_SYNTAX;
+    if (o->again >= AGAIN_MAX) return ERR_LIMIT;
+    o->ke_tried[o->again++] = KE_NONE;
+    memcpy(o->cookie, n->data.at, n->data.len);
+    o->cookie_len = (unsigned)n->data.len;
+    tell(sa->ike, sa, LOG_STORY, "the responder is busy and wants a cookie back first");
+    request_again(sa);
+    return ERR_OK;
+}
+
+static bool ke_was_tried(const struct opening *o, uint16_t method)
+{
+    if (ke_method(o->ke) == method) return true;
+    for (unsigned i = 0; i < o->again; i++) {
+        if (o->ke_tried[i] == method) return true;
+    }
+    return false;
+}
+
+static err_t again_with_group(struct ike_sa *sa, const struct notify *n)
+{
+    struct opening *o = sa->opening;
+    struct ke *ke;
+    char name[32];
+    if (n->data.len != 2) return ERR_SYNTAX;
+    uint16_t method = get16(n->data.at);
+    // rfc7296 2.7: only a group that we had offered; each one once, so that it comes to an end.
+    if (!propose_has_ke(o->offered, method) || ke_was_tried(o, method)) return ERR_NOCHOICE;
+    if (o->again >= AGAIN_MAX) return ERR_LIMIT;
+    TRY(ke_new(method, &ke));
+    o->ke_tried[o->again++] = ke_method(o->ke);
+    ke_free(o->ke);
+    o->ke = ke;
+    tell(sa->ike, sa, LOG_STORY, "the responder wants %s; trying again with that",
+         alg_show(ALG_KE, method, name));
+    request_again(sa);
+    return ERR_OK;
+}
+
+err_t sa_init_on_notify(struct turn *t)
+{
+    struct notify n;
+    char name[40];
+    if (notify_find(t->in, N_COOKIE, &n) == ERR_OK) return again_with_cookie(t->sa, &n);
+    if (notify_find(t->in, N_INVALID_KE_PAYLOAD, &n) == ERR_OK) {
+        return again_with_group(t->sa, &n);
+    }
+    if (notify_find_error(t->in, &n) != ERR_OK) return ERR_SYNTAX;
+    const char *hint = n.type == N_NO_PROPOSAL_CHOSEN
+                           ? "; do `proposals`, and the addresses, fit on both sides?"
+                           : "";
+    stranger_doubt(t->sa, n.type == N_NO_PROPOSAL_CHOSEN ? ERR_NOCHOICE : ERR_CLOSED,
+                   "the responder refuses: %s%s", notify_name(n.type, name), hint);
+    return ERR_OK;
+}
+
+// ---- responder ---------------------------------------------------------------------------------
+
+// The connection whose addresses fit best, among those that agree on a proposal. *any: did the
+// addresses of any connection fit?
+static struct conn *conn_choose(struct ike *ike, const struct datagram *d,
+                                const struct proposals *theirs, struct proposal *chosen, bool *any)
+{
+    struct conn *best = NULL;
+    unsigned best_fit = 0;
+    *any = false;
+    for (struct conn *c = ike->conns; c; c = c->next) {
+        struct proposals ours;
+        struct proposal p;
+        unsigned fit = conn_fit(c, &d->to.ip, &d->from.ip);
+        *any = *any || fit;
+        if (fit <= best_fit) continue;
+        propose_ike(&c->conf.ike, 0, &ours);
+        if (proposal_choose(&ours, theirs, false, &p) != ERR_OK) continue;
+        best = c;
+        best_fit = fit;
+        *chosen = p;
+    }
+    return best;
+}
+
+static err_t refuse_group(struct turn *t, uint16_t offered, uint16_t wanted)
+{
+    char a[32], b[32];
+    put16(t->data, wanted);
+    t->about.data = span(t->data, 2);
+    return refuse(t, N_INVALID_KE_PAYLOAD, ERR_NOCHOICE, "the peer guessed %s, but we choose %s",
+                  alg_show(ALG_KE, offered, a), alg_show(ALG_KE, wanted, b));
+}
+
+static err_t choose_all(struct turn *t, const struct kex *kex)
+{
+    struct ike_sa *sa = t->sa;
+    struct proposals theirs;
+    char peer[ENDPOINT_TEXT_MAX];
+    bool any;
+    TRY(take_sa(t->in, &theirs));
+    struct conn *conn = conn_choose(t->ike, t->d, &theirs, &sa->chosen, &any);
+    if (!conn && !any) {
+        return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOTFOUND,
+                      "no connection is configured for %s (remote_addrs, local_addrs)",
+                      endpoint_show(&t->d->from, peer));
+    }
+    if (!conn) {
+        return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
+                      "none of the algorithms that %s offers is in our `proposals`",
+                      endpoint_show(&t->d->from, peer));
+    }
+    const struct transform *ke = proposal_get(&sa->chosen, ALG_KE);
+    if (!ke || !ke_known(ke->id)) return ERR_NOCHOICE;
+    if (ke->id != kex->method) return refuse_group(t, kex->method, ke->id);
+    sa->conn = conn_get(conn);
+    return ERR_OK;
+}
+
+static err_t answer_keys(struct ike_sa *sa, const struct kex *kex, struct msgw *out)
+{
+    uint8_t value[KE_PUBLIC_MAX];
+    size_t len = sizeof value;
+    struct secret shared;
+    TRY(ke_answer(kex->method, kex->data, value, &len, &shared));
+    err_t err = keys_ready(sa, &shared);
+    wipe(&shared, sizeof shared);
+    TRY(err);
+    put_one_sa(out, &sa->chosen);
+    put_ke(out, kex->method, span(value, len));
+    put_nonce(out, &sa->opening->nr);
+    return ERR_OK;
+}
+
+err_t sa_init_on_request(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct opening *o = sa->opening;
+    struct kex kex;
+    char peer[ENDPOINT_TEXT_MAX];
+    TRY(take_nonce(t->in, &o->ni));
+    TRY(take_ke(t->in, &kex));
+    TRY(choose_all(t, &kex));
+    ike_random_nonce(t->ike, &o->nr);
+    TRY(answer_keys(sa, &kex, &t->out));
+    TRY(blob_set(&o->theirs, t->in->wire));
+    TRY(table_add_half_open(&t->ike->table, sa));
+    tell(t->ike, sa, LOG_STORY, "%s calls", endpoint_show(&sa->remote, peer));
+    natd_take(sa, t->in, t->d);
+    natd_put(sa, &t->out);
+    put_notify(&t->out, N_CHILDLESS_IKEV2_SUPPORTED, span(NULL, 0));
+    tell_suite(sa);
+    sa->state = IKE_INIT_DONE;
+    ike_sa_timer(sa, TIMER_CLOSE, ike_now(t->ike) + t->ike->opt.half_open_ns);
+    return ERR_OK;
+}

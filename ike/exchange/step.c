@@ -1,0 +1,153 @@
+// step.c - the story of a negotiation.
+#include "ike/exchange/step.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "ike/exchange/handlers.h"
+#include "ike/sa/diplomat.h"
+
+// clang-format off: tables keep their columns
+
+// ---- what we ask -------------------------------------------------------------------------------
+static const struct question questions[TASK_KINDS] = {
+    [TASK_OPEN]         = {"we open a conversation",           X_SA_INIT, S(NEW) | S(INIT_SENT), IKE_INIT_SENT, sa_init_ask},
+    [TASK_AUTH]         = {"we say and prove who we are",      X_AUTH,    S(INIT_SENT),          IKE_AUTH_SENT, auth_ask},
+    [TASK_CHILD]        = {"we ask for another child SA",      X_CHILD,   S(UP),                 IKE_UP,        child_ask},
+    [TASK_REKEY_CHILD]  = {"we ask to rekey a child SA",       X_CHILD,   S(UP),                 IKE_UP,        rekey_child_ask},
+    [TASK_REKEY_IKE]    = {"we ask to rekey the IKE SA",       X_CHILD,   S(UP),                 IKE_UP,        rekey_ike_ask},
+    [TASK_DELETE_CHILD] = {"we close a child SA",              X_INFO,    S(UP),                 IKE_UP,        delete_child_ask},
+    [TASK_DELETE_IKE]   = {"we close the IKE SA",              X_INFO,    S(UP) | S(REKEYED) | S(AUTH_SENT), IKE_DELETING, delete_ike_ask},
+    [TASK_PROBE]        = {"we ask whether the peer is there", X_INFO,    S(UP),                 IKE_UP,        probe_ask},
+};
+
+// ---- what we do with each message --------------------------------------------------------------
+#define CHILD (P(SA) | P(TSi) | P(TSr)) // a child SA's terms, in IKE_AUTH
+#define NOISE (P(N) | P(V))             // may be anywhere
+
+static const struct step steps[] = {
+    // IKE_SA_INIT: strangers agree on keys                                       RFC 7296 1.2
+    {"a peer opens a conversation",
+     S(NEW), X_SA_INIT, REQUEST, RESPONDER,
+     .need = P(SA) | P(KE) | P(Nonce), .may = NOISE | P(CERTREQ), .run = sa_init_on_request},
+    {"the responder agrees on algorithms and keys",
+     S(INIT_SENT), X_SA_INIT, RESPONSE, INITIATOR, TASK_OPEN,
+     .need = P(SA) | P(KE) | P(Nonce), .may = NOISE | P(CERTREQ), .run = sa_init_on_response},
+    {"the responder wants a cookie or another group first, or refuses",
+     S(INIT_SENT), X_SA_INIT, RESPONSE, INITIATOR, TASK_OPEN,
+     .need = P(N), .may = NOISE, .run = sa_init_on_notify},
+
+    // IKE_AUTH: they say and prove who they are, and agree on a first child SA   RFC 7296 1.2, 2.15
+    {"the initiator says and proves who it is",
+     S(INIT_DONE), X_AUTH, REQUEST, RESPONDER,
+     .need = P(IDi) | P(AUTH), .may = CHILD | NOISE | P(IDr) | P(CERT) | P(CERTREQ) | P(CP), .run = auth_on_request},
+    {"the initiator wants to prove it by EAP",
+     S(INIT_DONE), X_AUTH, REQUEST, RESPONDER,
+     .need = P(IDi), .may = CHILD | NOISE | P(IDr) | P(CERT) | P(CERTREQ) | P(CP), .run = auth_on_eap},
+    {"the responder says and proves who it is",
+     S(AUTH_SENT), X_AUTH, RESPONSE, INITIATOR, TASK_AUTH,
+     .need = P(IDr) | P(AUTH), .may = CHILD | NOISE | P(CERT) | P(CP), .run = auth_on_response},
+    {"the responder refuses us",
+     S(AUTH_SENT), X_AUTH, RESPONSE, INITIATOR, TASK_AUTH,
+     .need = P(N), .may = ANY_PAYLOAD, .run = auth_on_refusal},
+
+    // CREATE_CHILD_SA: more child SAs, and fresh keys for old ones               RFC 7296 1.3, 2.8
+    {"the peer asks to rekey a child SA",
+     S(UP), X_CHILD, REQUEST, EITHER, .about = N_REKEY_SA,
+     .need = P(SA) | P(Nonce) | P(TSi) | P(TSr) | P(N), .may = P(KE) | NOISE | P(CP), .run = rekey_child_on_request},
+    {"the peer asks for another child SA",
+     S(UP), X_CHILD, REQUEST, EITHER,
+     .need = P(SA) | P(Nonce) | P(TSi) | P(TSr), .may = P(KE) | NOISE | P(CP), .run = child_on_request},
+    {"the peer asks to rekey the IKE SA",
+     S(UP), X_CHILD, REQUEST, EITHER,
+     .need = P(SA) | P(Nonce) | P(KE), .may = NOISE, .run = rekey_ike_on_request},
+    {"the peer asks for something of an IKE SA that is on its way out",
+     S(REKEYED) | S(DELETING), X_CHILD, REQUEST, EITHER,
+     .may = ANY_PAYLOAD, .run = not_now_on_request},
+    {"the peer agrees on another child SA",
+     S(UP), X_CHILD, RESPONSE, EITHER, TASK_CHILD,
+     .need = P(SA) | P(Nonce) | P(TSi) | P(TSr), .may = P(KE) | NOISE | P(CP), .run = child_on_response},
+    {"the peer refuses the child SA",
+     S(UP), X_CHILD, RESPONSE, EITHER, TASK_CHILD,
+     .need = P(N), .may = ANY_PAYLOAD, .run = child_on_refusal},
+    {"the peer agrees on fresh keys for a child SA",
+     S(UP), X_CHILD, RESPONSE, EITHER, TASK_REKEY_CHILD,
+     .need = P(SA) | P(Nonce) | P(TSi) | P(TSr), .may = P(KE) | NOISE | P(CP), .run = rekey_child_on_response},
+    {"the peer refuses to rekey a child SA",
+     S(UP), X_CHILD, RESPONSE, EITHER, TASK_REKEY_CHILD,
+     .need = P(N), .may = ANY_PAYLOAD, .run = rekey_child_on_refusal},
+    {"the peer agrees on fresh keys for the IKE SA",
+     S(UP), X_CHILD, RESPONSE, EITHER, TASK_REKEY_IKE,
+     .need = P(SA) | P(Nonce) | P(KE), .may = NOISE, .run = rekey_ike_on_response},
+    {"the peer refuses to rekey the IKE SA",
+     S(UP), X_CHILD, RESPONSE, EITHER, TASK_REKEY_IKE,
+     .need = P(N), .may = ANY_PAYLOAD, .run = rekey_ike_on_refusal},
+
+    // INFORMATIONAL: ends, news and signs of life                                RFC 7296 1.4
+    {"the peer closes SAs",
+     S(UP) | S(REKEYED) | S(DELETING), X_INFO, REQUEST, EITHER,
+     .need = P(D), .may = ANY_PAYLOAD, .run = delete_on_request},
+    {"the peer asks whether we are there, or has news",
+     S(UP) | S(REKEYED) | S(DELETING), X_INFO, REQUEST, EITHER,
+     .may = ANY_PAYLOAD, .run = info_on_request},
+    {"the peer has closed a child SA, too",
+     S(UP), X_INFO, RESPONSE, EITHER, TASK_DELETE_CHILD,
+     .may = ANY_PAYLOAD, .run = delete_child_on_response},
+    {"the peer has closed the IKE SA, too",
+     S(DELETING), X_INFO, RESPONSE, EITHER, TASK_DELETE_IKE,
+     .may = ANY_PAYLOAD, .run = delete_ike_on_response},
+    {"the peer is there",
+     S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER, TASK_PROBE,
+     .may = ANY_PAYLOAD, .run = probe_on_response},
+};
+// clang-format on
+
+static bool step_fits(const struct step *s, const struct ike_sa *sa, const struct msg *m,
+                      enum task_kind asked)
+{
+    enum direction d = m->h.flags & IKE_FLAG_RESPONSE ? RESPONSE : REQUEST;
+    enum role role = sa->initiator ? INITIATOR : RESPONDER;
+    if (!(s->in >> sa->state & 1) || s->exchange != m->h.exchange || s->direction != d) return false;
+    if (!(s->role & role)) return false;
+    return d == REQUEST || s->asked == TASK_NONE || s->asked == asked;
+}
+
+static bool payloads_fit(const struct step *s, const struct msg *m)
+{
+    struct notify n;
+    // Around SK there is nothing to judge; what was inside it is in `have`, too.
+    uint64_t have = m->h.exchange == X_SA_INIT ? m->have : m->have & ~P(SK);
+    if ((have & s->need) != s->need || (have & ~(s->need | s->may))) return false;
+    return !s->about || notify_find(m, s->about, &n) == ERR_OK;
+}
+
+err_t step_find(const struct ike_sa *sa, const struct msg *m, enum task_kind asked,
+                const struct step **out)
+{
+    err_t why = ERR_STATE;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        if (!step_fits(&steps[i], sa, m, asked)) continue;
+        why = ERR_SYNTAX;
+        if (!payloads_fit(&steps[i], m)) continue;
+        *out = &steps[i];
+        return ERR_OK;
+    }
+    return why;
+}
+
+const struct question *step_question(enum task_kind kind)
+{
+    return &questions[kind];
+}
+
+err_t refuse(struct turn *t, uint16_t notify, err_t err, const char *fmt, ...)
+{
+    char sentence[512], name[40];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    t->refuse = notify;
+    tell(t->ike, t->sa, LOG_WARN, "%s; answered with %s", sentence, notify_name(notify, name));
+    return err;
+}

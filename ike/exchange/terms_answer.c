@@ -1,0 +1,223 @@
+// terms_answer.c - the responder's half of terms.h.
+#include <stdlib.h>
+
+#include "base/order.h"
+#include "ike/exchange/message.h"
+#include "ike/exchange/terms.h"
+#include "ike/exchange/terms_nat.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/dynamic.h"
+#include "ike/sa/install.h"
+#include "ike/sa/trap.h"
+
+// What is being agreed on.
+struct deal {
+    struct proposals theirs;
+    struct proposal chosen;
+    struct ts_list tsi, tsr; // as asked for, then as granted
+    bool transport;
+    struct conn *conn;
+    const struct conf_child *conf;
+    uint32_t reqid, spi;
+    struct nonce ni, nr;
+    uint16_t ke;
+    uint8_t value[KE_PUBLIC_MAX]; // our KE answer
+    size_t value_len;
+    struct secret shared;
+    struct child_keys keys;
+};
+
+static err_t deal_read(struct turn *t, const struct terms_question *q, struct deal *d)
+{
+    struct notify n;
+    TRY(take_sa(t->in, &d->theirs));
+    TRY(take_ts(t->in, PAYLOAD_TSi, &d->tsi));
+    TRY(take_ts(t->in, PAYLOAD_TSr, &d->tsr));
+    d->transport = notify_find(t->in, N_USE_TRANSPORT_MODE, &n) == ERR_OK;
+    if (q->first) {
+        d->ni = t->sa->opening->ni;
+        d->nr = t->sa->opening->nr;
+        return ERR_OK;
+    }
+    ike_random_nonce(t->ike, &d->nr);
+    return take_nonce(t->in, &d->ni);
+}
+
+// The selectors that both want. 0: none in common; more: the closer to what was asked for.
+static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, const struct deal *d,
+                       struct ts_list *tsi, struct ts_list *tsr)
+{
+    struct ts_list local, remote;
+    dynamic_ts(f->local_ts, f->local_n, &sa->local.ip, &local);
+    dynamic_ts(f->remote_ts, f->remote_n, &sa->remote.ip, &remote);
+    *tsi = d->tsi;
+    *tsr = d->tsr;
+    if (d->transport && f->mode == CONF_TRANSPORT) terms_nat_in(sa, tsi, tsr);
+    bool whole = ts_subset(tsi, &remote) && ts_subset(tsr, &local);
+    bool equal = whole && ts_subset(&remote, tsi) && ts_subset(&local, tsr);
+    if (ts_narrow(&remote, tsi, tsi) != ERR_OK) return 0;
+    if (ts_narrow(&local, tsr, tsr) != ERR_OK) return 0;
+    unsigned same_mode = d->transport == (f->mode == CONF_TRANSPORT);
+    return 1 + same_mode + 2 * whole + 4 * equal;
+}
+
+static err_t refuse_ts(struct turn *t, const struct deal *d)
+{
+    char a[200], b[200];
+    return refuse(t, N_TS_UNACCEPTABLE, ERR_NOCHOICE,
+                  "the peer wants %s to reach %s, which no child of %s allows (local_ts, remote_ts)",
+                  ts_show(&d->tsi, a, sizeof a), ts_show(&d->tsr, b, sizeof b),
+                  ike_sa_name(t->sa));
+}
+
+static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct deal *d)
+{
+    const struct ike_sa *sa = t->sa;
+    struct ts_list tsi, tsr, best_i = {0}, best_r = {0};
+    unsigned best = 0;
+    d->conn = old ? old->conn : sa->conn;
+    for (unsigned i = 0; i < d->conn->conf.child_n; i++) {
+        const struct conf_child *f = &d->conn->conf.child[i];
+        if (trap_is_shunt(f) || (old && f != old->conf)) continue;
+        unsigned fit = ts_fit(sa, f, d, &tsi, &tsr);
+        if (fit <= best) continue;
+        best = fit;
+        best_i = tsi;
+        best_r = tsr;
+        d->conf = f;
+    }
+    if (!best) return refuse_ts(t, d);
+    d->tsi = best_i;
+    d->tsr = best_r;
+    d->transport = d->transport && d->conf->mode == CONF_TRANSPORT;
+    return ERR_OK;
+}
+
+static err_t deal_algorithms(struct turn *t, bool first, struct deal *d)
+{
+    struct proposals ours;
+    propose_esp(&d->conf->esp, 0, !first, &ours);
+    if (proposal_choose(&ours, &d->theirs, first, &d->chosen) != ERR_OK) {
+        return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
+                      "none of the algorithms that the peer offers is in `esp_proposals` of %s",
+                      d->conf->name);
+    }
+    if (d->chosen.spi_len == 4 && d->chosen.spi > 255) return ERR_OK; // RFC 4303 2.1
+    return refuse(t, N_INVALID_SYNTAX, ERR_SYNTAX, "the peer offers no SPI that could be used");
+}
+
+static err_t deal_group(struct turn *t, struct deal *d)
+{
+    const struct transform *ke = proposal_get(&d->chosen, ALG_KE);
+    struct kex kex = {0};
+    char name[32];
+    if (!ke || ke->id == KE_NONE) return ERR_OK;
+    if (msg_has(t->in, P(KE))) TRY(take_ke(t->in, &kex));
+    if (kex.method != ke->id) {
+        put16(t->data, ke->id);
+        t->about.data = span(t->data, 2);
+        return refuse(t, N_INVALID_KE_PAYLOAD, ERR_NOCHOICE, "for fresh keys we choose %s",
+                      alg_show(ALG_KE, ke->id, name));
+    }
+    d->ke = ke->id;
+    d->value_len = sizeof d->value;
+    return ke_answer(ke->id, kex.data, d->value, &d->value_len, &d->shared);
+}
+
+static err_t deal_numbers(struct turn *t, const struct child_sa *old, struct deal *d,
+                          struct why *why)
+{
+    struct reqids *r = &t->ike->reqids;
+    if (old) {
+        reqid_hold(r, old->reqid);
+        d->reqid = old->reqid;
+    } else {
+        bool many = !t->sa->initiator && !conn_one_peer(d->conn);
+        d->reqid = reqid_get(r, d->conn, d->conf, many ? &t->sa->remote : NULL);
+    }
+    if (!d->reqid) return why_not(why, ERR_NOMEM, "out of memory");
+    TRY(install_spi(t->sa, d->reqid, &d->spi, why));
+    return child_keys_make(&t->sa->keys, &d->chosen, nonce_span(&d->ni), nonce_span(&d->nr),
+                           d->ke ? &d->shared : NULL, &d->keys);
+}
+
+static err_t deal_install(struct turn *t, const struct terms_question *q, struct deal *d,
+                          struct child_sa **out, struct why *why)
+{
+    struct child_spec spec = {
+        .conn = d->conn,
+        .conf = d->conf,
+        .chosen = &d->chosen,
+        .local_ts = &d->tsr,
+        .remote_ts = &d->tsi,
+        .spi_in = d->spi,
+        .spi_out = (uint32_t)d->chosen.spi,
+        .replaces = q->old ? q->old->id : 0,
+        .tunnel = !d->transport,
+        .ke = d->ke,
+    };
+    struct child_sa *c = child_sa_new(t->sa, &spec);
+    if (!c) {
+        t->refuse = N_NO_ADDITIONAL_SAS;
+        return why_not(why, ERR_LIMIT, "no room for another child SA");
+    }
+    c->reqid = d->reqid;
+    d->reqid = d->spi = 0; // the child's now
+    err_t err = install_child(c, &d->keys, q->hold_out, why);
+    if (err == ERR_OK) {
+        *out = c;
+        return ERR_OK;
+    }
+    child_sa_free(c);
+    return err;
+}
+
+static void write_answer(struct turn *t, const struct deal *d, bool first, const struct child_sa *c)
+{
+    struct proposal ours = d->chosen;
+    ours.spi = c->spi_in;
+    put_one_sa(&t->out, &ours);
+    if (!first) put_nonce(&t->out, &d->nr);
+    if (d->ke) put_ke(&t->out, d->ke, span(d->value, d->value_len));
+    put_ts(&t->out, PAYLOAD_TSi, &d->tsi);
+    put_ts(&t->out, PAYLOAD_TSr, &d->tsr);
+    if (d->transport) put_notify(&t->out, N_USE_TRANSPORT_MODE, span(NULL, 0));
+}
+
+static err_t deal_make(struct turn *t, const struct terms_question *q, struct deal *d,
+                       struct child_sa **out)
+{
+    struct why why = {0};
+    TRY(deal_read(t, q, d));
+    TRY(deal_traffic(t, q->old, d));
+    TRY(deal_algorithms(t, q->first, d));
+    TRY(deal_group(t, d));
+    err_t err = deal_numbers(t, q->old, d, &why);
+    if (err == ERR_OK) err = deal_install(t, q, d, out, &why);
+    if (err == ERR_OK) return ERR_OK;
+    bool never = err == ERR_ALGORITHM || err == ERR_UNSUPPORTED;
+    uint16_t notify = t->refuse ? t->refuse : never ? N_NO_PROPOSAL_CHOSEN : N_TEMPORARY_FAILURE;
+    return refuse(t, notify, err, "child SA %s cannot be installed: %s", d->conf->name,
+                  why.text[0] ? why.text : err_text(err));
+}
+
+err_t terms_answer(struct turn *t, const struct terms_question *q, struct nonce *nonce,
+                   struct child_sa **out)
+{
+    if (!t->ike->opt.executor_has_raw_esp && !ike_sa_udp(t->sa)) {
+        return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_UNSUPPORTED,
+                      "the peer knows no NAT traversal, and our executor only ESP in UDP");
+    }
+    struct deal *d = calloc(1, sizeof *d);
+    if (!d) return ERR_NOMEM;
+    err_t err = deal_make(t, q, d, out);
+    if (err == ERR_OK) write_answer(t, d, q->first, *out);
+    if (err == ERR_OK && nonce) *nonce = d->nr;
+    if (err != ERR_OK) {
+        install_spi_back(t->sa, d->spi);
+        reqid_put(&t->ike->reqids, d->reqid);
+    }
+    wipe(d, sizeof *d);
+    free(d);
+    return err;
+}

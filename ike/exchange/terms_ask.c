@@ -1,0 +1,243 @@
+// terms_ask.c - the initiator's half of terms.h.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/order.h"
+#include "ike/exchange/message.h"
+#include "ike/exchange/request.h"
+#include "ike/exchange/terms.h"
+#include "ike/exchange/terms_nat.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/dynamic.h"
+#include "ike/sa/install.h"
+
+static err_t reqid_for(struct ike_sa *sa, struct task *t, const struct child_sa *old)
+{
+    struct reqids *r = &sa->ike->reqids;
+    if (old) {
+        reqid_hold(r, old->reqid);
+        t->offer->reqid = old->reqid;
+        return ERR_OK;
+    }
+    bool many = !sa->initiator && !conn_one_peer(t->conn);
+    t->offer->reqid = reqid_get(r, t->conn, t->conf, many ? &sa->remote : NULL);
+    return t->offer->reqid ? ERR_OK : ERR_NOMEM;
+}
+
+static err_t offer_ke(struct task *t, const struct child_sa *old, struct why *why)
+{
+    struct offer *o = t->offer;
+    uint16_t method = t->ke_wanted;
+    // What worked last time is the best guess.
+    if (!method && old && old->ke && propose_has_ke(&o->proposals, old->ke)) method = old->ke;
+    if (!method) method = propose_ke(&o->proposals);
+    if (method == KE_NONE) return ERR_OK; // no PFS wanted
+    err_t err = ke_new(method, &o->ke);
+    return err == ERR_OK ? ERR_OK : why_not(why, err, "key exchange: %s", err_text(err));
+}
+
+err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
+                  struct why *why)
+{
+    uint32_t spi;
+    if (!sa->ike->opt.executor_has_raw_esp && !ike_sa_udp(sa)) {
+        return why_not(why, ERR_UNSUPPORTED,
+                       "the peer knows no NAT traversal, and our executor only ESP in UDP");
+    }
+    struct offer *o = t->offer = calloc(1, sizeof *t->offer);
+    if (!o) return why_not(why, ERR_NOMEM, "out of memory");
+    TRY(reqid_for(sa, t, old));
+    TRY(install_spi(sa, o->reqid, &spi, why));
+    o->spi = spi;
+    o->transport = old ? !old->tunnel : t->conf->mode == CONF_TRANSPORT;
+    propose_esp(&t->conf->esp, spi, !first, &o->proposals);
+    if (old) {
+        o->tsi = old->local_ts;
+        o->tsr = old->remote_ts;
+    } else {
+        dynamic_ts(t->conf->local_ts, t->conf->local_n, &sa->local.ip, &o->tsi);
+        dynamic_ts(t->conf->remote_ts, t->conf->remote_n, &sa->remote.ip, &o->tsr);
+    }
+    if (first) return ERR_OK;
+    ike_random_nonce(sa->ike, &o->nonce);
+    return offer_ke(t, old, why);
+}
+
+void terms_put(const struct task *t, bool first, struct msgw *m)
+{
+    const struct offer *o = t->offer;
+    put_sa(m, &o->proposals);
+    if (!first) put_nonce(m, &o->nonce);
+    if (o->ke) put_ke(m, ke_method(o->ke), ke_public(o->ke));
+    put_ts(m, PAYLOAD_TSi, &o->tsi);
+    put_ts(m, PAYLOAD_TSr, &o->tsr);
+    if (o->transport) put_notify(m, N_USE_TRANSPORT_MODE, span(NULL, 0));
+}
+
+// ---- the peer's answer -------------------------------------------------------------------------
+
+// What the answer says, checked against what was offered.
+struct answer {
+    struct proposal chosen;
+    struct nonce nonce;
+    struct ts_list tsi, tsr;
+    bool tunnel;
+    bool with_ke;
+    struct secret shared;
+};
+
+static err_t answer_read_ke(struct turn *t, struct answer *a)
+{
+    struct offer *o = t->task->offer;
+    const struct transform *ke = proposal_get(&a->chosen, ALG_KE);
+    struct kex kex;
+    if (!ke || ke->id == KE_NONE) return ERR_OK;
+    TRY(take_ke(t->in, &kex));
+    if (!o->ke || kex.method != ke->id || ke_method(o->ke) != ke->id) return ERR_NOCHOICE;
+    a->with_ke = true;
+    return ke_finish(o->ke, kex.data, &a->shared);
+}
+
+static err_t answer_read(struct turn *t, bool first, struct answer *a)
+{
+    const struct offer *o = t->task->offer;
+    struct proposals ps;
+    struct notify n;
+    TRY(take_sa(t->in, &ps));
+    TRY(proposal_check_answer(&o->proposals, &ps, &a->chosen));
+    if (a->chosen.spi_len != 4 || a->chosen.spi <= 255) return ERR_SYNTAX; // RFC 4303 2.1
+    if (!first) TRY(take_nonce(t->in, &a->nonce));
+    TRY(take_ts(t->in, PAYLOAD_TSi, &a->tsi));
+    TRY(take_ts(t->in, PAYLOAD_TSr, &a->tsr));
+    bool transport = notify_find(t->in, N_USE_TRANSPORT_MODE, &n) == ERR_OK;
+    if (transport && !o->transport) return ERR_NOCHOICE;
+    a->tunnel = !transport;
+    if (transport) terms_nat_back(t->sa, &a->tsi, &a->tsr);
+    // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
+    bool narrower = a->tsi.n && a->tsr.n && ts_subset(&a->tsi, &o->tsi) &&
+                    ts_subset(&a->tsr, &o->tsr);
+    if (!narrower) return ERR_NOCHOICE;
+    return answer_read_ke(t, a);
+}
+
+static err_t answer_keys(struct turn *t, bool first, const struct answer *a,
+                         struct child_keys *keys)
+{
+    const struct opening *open = t->sa->opening;
+    const struct nonce *ni = first ? &open->ni : &t->task->offer->nonce;
+    const struct nonce *nr = first ? &open->nr : &a->nonce;
+    return child_keys_make(&t->sa->keys, &a->chosen, nonce_span(ni), nonce_span(nr),
+                           a->with_ke ? &a->shared : NULL, keys);
+}
+
+static err_t answer_install(struct turn *t, const struct answer *a, const struct child_keys *keys,
+                            const struct child_sa *old, struct child_sa **out, struct why *why)
+{
+    struct task *task = t->task;
+    struct child_spec spec = {
+        .conn = task->conn,
+        .conf = task->conf,
+        .chosen = &a->chosen,
+        .local_ts = &a->tsi,
+        .remote_ts = &a->tsr,
+        .spi_in = (uint32_t)task->offer->spi,
+        .spi_out = (uint32_t)a->chosen.spi,
+        .acquire_seq = task->acquire_seq,
+        .replaces = old ? old->id : 0,
+        .tunnel = a->tunnel,
+        .initiator = true,
+        .ke = a->with_ke ? ke_method(task->offer->ke) : KE_NONE,
+    };
+    struct child_sa *c = child_sa_new(t->sa, &spec);
+    if (!c) return why_not(why, ERR_LIMIT, "too many child SAs, or out of memory");
+    c->reqid = task->offer->reqid;
+    task->offer->reqid = 0; // both belong to the child now
+    task->offer->spi = 0;
+    err_t err = install_child(c, keys, false, why);
+    if (err == ERR_OK) {
+        *out = c;
+        return ERR_OK;
+    }
+    child_sa_free(c);
+    return err;
+}
+
+// The peer has the child SA already, we have not: it must go there, too.
+static void delete_at_peer(struct ike_sa *sa, uint32_t our_spi)
+{
+    struct task *t = request_task(TASK_DELETE_CHILD, NULL);
+    if (!t) return;
+    t->spi = our_spi;
+    if (queue_push(&sa->queue, t) != ERR_OK) task_free(t);
+}
+
+err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struct child_sa **out)
+{
+    struct answer a = {0};
+    struct child_keys keys = {0};
+    struct why why = {0};
+    uint32_t spi = (uint32_t)t->task->offer->spi;
+    err_t err = answer_read(t, first, &a);
+    if (err == ERR_OK) err = answer_keys(t, first, &a, &keys);
+    if (err == ERR_OK) err = answer_install(t, &a, &keys, old, out, &why);
+    child_keys_done(&keys);
+    secret_done(&a.shared);
+    if (err == ERR_OK) return ERR_OK;
+    tell(t->ike, t->sa, LOG_ERROR, "child SA %s cannot be used: %s; deleting it at the peer",
+         t->task->conf->name, why.text[0] ? why.text : err_text(err));
+    delete_at_peer(t->sa, spi);
+    return err;
+}
+
+err_t terms_other_group(struct turn *t)
+{
+    struct task *task = t->task;
+    struct notify n;
+    char name[32];
+    TRY(notify_find(t->in, N_INVALID_KE_PAYLOAD, &n));
+    uint16_t wanted = n.data.len == 2 ? get16(n.data.at) : KE_NONE;
+    bool offered = task->offer && propose_has_ke(&task->offer->proposals, wanted);
+    // One change of mind; a peer who then wants yet another does not know what it wants.
+    if (!offered || task->ke_wanted || !ke_known(wanted)) return ERR_NOCHOICE;
+    tell(t->ike, t->sa, LOG_STORY, "the peer wants %s; trying again with that",
+         alg_show(ALG_KE, wanted, name));
+    task->ke_wanted = wanted;
+    return ERR_OK;
+}
+
+struct nonce terms_lowest(const struct nonce *ours, const struct msg *in)
+{
+    struct nonce theirs;
+    if (take_nonce(in, &theirs) != ERR_OK) return *ours;
+    return *nonce_lower(ours, &theirs);
+}
+
+static void tell_terms(const struct child_sa *c, const char *what)
+{
+    char local[200], remote[200], suite[256];
+    tell(c->sa->ike, c->sa, LOG_STORY,
+         "child SA %s{%u} %s: %s === %s, %s, SPIs %08x in, %08x out%s%s", c->conf->name, c->id, what,
+         ts_show(&c->local_ts, local, sizeof local), ts_show(&c->remote_ts, remote, sizeof remote),
+         proposal_show(&c->chosen, suite), c->spi_in, c->spi_out, c->tunnel ? "" : ", transport mode",
+         c->udp ? ", ESP in UDP" : "");
+}
+
+void terms_up(struct child_sa *c)
+{
+    tell_terms(c, "is up");
+    tell_event(CHILD_EV_UP, c->sa, c);
+}
+
+void terms_ours_up(struct turn *t, struct child_sa *c)
+{
+    char sentence[160];
+    terms_up(c);
+    (void)snprintf(sentence, sizeof sentence, "child SA %.100s{%u} is up", c->conf->name, c->id);
+    waiter_end(&t->task->waiters, ERR_OK, sentence);
+}
+
+void terms_fresh(struct child_sa *c)
+{
+    tell_terms(c, "has fresh keys");
+    tell_event(CHILD_EV_REKEYED, c->sa, c);
+}

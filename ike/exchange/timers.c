@@ -1,0 +1,224 @@
+#include "ike/exchange/timers.h"
+
+#include <stddef.h>
+
+#include "ike/exchange/close.h"
+#include "ike/exchange/move.h"
+#include "ike/exchange/open.h"
+#include "ike/exchange/request.h"
+#include "ike/sa/child_sa.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/install.h"
+#include "ike/sa/retransmit.h"
+
+// No answer to our request, however often it was repeated.
+static void given_up(struct ike_sa *sa)
+{
+    char peer[ENDPOINT_TEXT_MAX];
+    struct why why;
+    err_t err = why_not(&why, ERR_TIMEOUT, "%s does not answer (sent %u times)",
+                        endpoint_show(&sa->remote, peer), sa->ike->opt.retransmit_tries + 1);
+    tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
+    bool opening = sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT;
+    if (opening && open_retry(sa)) {
+        close_ike(sa, CLOSED_REPLACED, err, why.text);
+        return;
+    }
+    close_ike(sa, opening ? CLOSED_FAILED : CLOSED_DEAD, err, why.text);
+}
+
+static void on_retransmit(struct ike_sa *sa)
+{
+    if (retransmit_again(sa) != ERR_OK) given_up(sa);
+}
+
+static void on_close(struct ike_sa *sa)
+{
+    if (sa->state == IKE_CLOSED) {
+        sa->state = IKE_GONE;
+        sa->ike->gone++;
+    } else if (sa->state == IKE_INIT_SENT) {
+        struct why why = sa->opening->refused;
+        tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
+        close_ike(sa, CLOSED_FAILED, sa->opening->refused_err, why.text);
+    } else if (sa->state == IKE_INIT_DONE) {
+        tell(sa->ike, sa, LOG_INFO, "the peer began, but never authenticated");
+        close_ike(sa, CLOSED_FAILED, ERR_TIMEOUT, "half-open for too long");
+    } else {
+        close_ike(sa, CLOSED_REPLACED, ERR_TIMEOUT, NULL); // rekeyed, and the peer kept silent
+    }
+}
+
+static void on_task(struct ike_sa *sa)
+{
+    request_next(sa);
+}
+
+static void child_due(struct child_sa *c, uint64_t now)
+{
+    if (c->switch_look <= now) {
+        c->switch_look = now + CHILD_SWITCH_NS;
+        // A packet on the new inbound SA shows that the peer can read the new outbound one.
+        if (install_packets_in(c)) install_switch(c);
+    }
+    if (c->sweep_at <= now) install_sweep(c);
+    if (c->linger_until <= now) close_child(c, CLOSED_REPLACED);
+}
+
+static void on_child(struct ike_sa *sa)
+{
+    uint64_t now = ike_now(sa->ike);
+    for (struct child_sa *c = sa->children, *next; c; c = next) {
+        next = c->next;
+        child_due(c, now);
+    }
+    child_sa_timers(sa);
+}
+
+static uint64_t packets_in(const struct ike_sa *sa)
+{
+    uint64_t sum = 0;
+    for (const struct child_sa *c = sa->children; c; c = c->next) sum += install_packets_in(c);
+    return sum;
+}
+
+// rfc7296 2.4: authentic packets of any kind are a sign of life; the question is for silence.
+static void on_probe(struct ike_sa *sa)
+{
+    uint64_t now = ike_now(sa->ike);
+    uint64_t delay = sa->conn->conf.dpd_delay_s * NSEC_PER_SEC;
+    if (now - sa->heard_at < delay) {
+        ike_sa_timer(sa, TIMER_PROBE, sa->heard_at + delay);
+        return;
+    }
+    ike_sa_timer(sa, TIMER_PROBE, now + delay);
+    uint64_t packets = packets_in(sa);
+    bool busy = packets > sa->packets_in;
+    sa->packets_in = packets;
+    if (busy || sa->active) return; // an exchange under way asks the same question
+    request_add(sa, request_task(TASK_PROBE, NULL));
+}
+
+static void on_keepalive(struct ike_sa *sa)
+{
+    struct ike *ike = sa->ike;
+    struct datagram d = {.from = sa->local, .to = sa->remote};
+    ike->env.send(ike->env.ctx, &d);
+    ike_sa_timer(sa, TIMER_KEEPALIVE, ike_now(ike) + ike->opt.keepalive_ns);
+}
+
+void timers_rekey_ike(struct ike_sa *sa)
+{
+    bool active = sa->active && sa->active->kind == TASK_REKEY_IKE;
+    if (active || sa->elder || queue_find(&sa->queue, TASK_REKEY_IKE, 0)) return;
+    request_add(sa, request_task(TASK_REKEY_IKE, NULL));
+}
+
+static void on_reauth(struct ike_sa *sa)
+{
+    open_reauth(sa);
+}
+
+static void on_life(struct ike_sa *sa)
+{
+    tell(sa->ike, sa, LOG_ERROR, "the IKE SA was not replaced in time (over_time): closing it");
+    close_ike_ask(sa, CLOSED_EXPIRED, 0, NULL);
+}
+
+// Each clears its timer first (timers_run), so that none can fire for ever.
+static void (*const on_timer[TIMERS])(struct ike_sa *sa) = {
+    [TIMER_RETRANSMIT] = on_retransmit, [TIMER_CLOSE] = on_close,
+    [TIMER_TASK] = on_task,             [TIMER_CHILD] = on_child,
+    [TIMER_PROBE] = on_probe,           [TIMER_KEEPALIVE] = on_keepalive,
+    [TIMER_REKEY] = timers_rekey_ike,   [TIMER_REAUTH] = on_reauth,
+    [TIMER_LIFE] = on_life,
+};
+
+static struct ike_sa *sa_of(struct due *d)
+{
+    return (struct ike_sa *)(void *)((char *)d - offsetof(struct ike_sa, due));
+}
+
+void timers_run(struct ike *ike)
+{
+    uint64_t now = ike_now(ike);
+    struct due *d;
+    while ((d = due_first(&ike->due)) && d->at <= now) {
+        struct ike_sa *sa = sa_of(d);
+        for (unsigned i = 0; i < TIMERS; i++) {
+            if (sa->timer[i] > now) continue;
+            ike_sa_timer(sa, (enum ike_timer)i, DUE_NEVER);
+            on_timer[i](sa);
+        }
+    }
+}
+
+// ---- events of the executor --------------------------------------------------------------------
+
+void timers_rekey_child(struct child_sa *c)
+{
+    if (c->state != CHILD_INSTALLED || queue_find(&c->sa->queue, TASK_REKEY_CHILD, c->id)) return;
+    struct task *t = request_task(TASK_REKEY_CHILD, NULL);
+    if (!t) return;
+    t->child_id = c->id;
+    request_add(c->sa, t);
+}
+
+static struct child_sa *child_of(struct ike *ike, const struct xfrm_sa *x)
+{
+    for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        for (struct child_sa *c = sa->children; c; c = c->next) {
+            if (c->spi_in == x->spi && ip_eq(&c->local, &x->daddr)) return c;
+            if (c->spi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return c;
+        }
+    }
+    return NULL;
+}
+
+static void on_expire(struct ike *ike, const struct xfrm_event *ev)
+{
+    struct child_sa *c = child_of(ike, ev->sa);
+    if (!c || ev->sa->larval) return;
+    if (!ev->hard) {
+        timers_rekey_child(c);
+        return;
+    }
+    if (c->state == CHILD_LINGER) return;
+    tell(ike, c->sa, LOG_WARN, "child SA %s{%u} was not replaced in time (life_time): closing it",
+         c->conf->name, c->id);
+    if (c->state == CHILD_REKEYED) {
+        close_child_softly(c); // its successor is at work
+        return;
+    }
+    close_child_ask(c, CLOSED_EXPIRED, NULL);
+}
+
+static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
+{
+    const char *conn_name, *child_name;
+    uint32_t reqid = ev->tmpl ? ev->tmpl->reqid : 0;
+    if (!reqid && ev->policy && ev->policy->tmpl_count) reqid = ev->policy->tmpl[0].reqid;
+    if (reqid_owner(&ike->reqids, reqid, &conn_name, &child_name) != ERR_OK) return; // not ours
+    struct conn *conn = ike_conn(ike, conn_name);
+    const struct conf_child *child = conn ? conn_child(conn, child_name) : NULL;
+    if (!child || ike->shutdown.on) return;
+    tell(ike, NULL, LOG_STORY, "a packet asks for child SA %s of %s", child_name, conn_name);
+    struct open_wish w = {.conn = conn, .child = child, .acquire_seq = ev->seq};
+    open_wish(ike, &w);
+}
+
+static void on_mapping(struct ike *ike, const struct xfrm_event *ev)
+{
+    struct child_sa *c = child_of(ike, ev->sa);
+    if (!c || c->spi_in != ev->sa->spi || c->sa->state != IKE_UP) return;
+    // rfc7296 2.23: only a peer behind a NAT is followed, and only by who is not behind one itself.
+    if (!c->sa->nat_remote || c->sa->nat_local) return;
+    move_to(c->sa, &c->sa->local, &ev->new_peer);
+}
+
+void timers_xfrm_event(struct ike *ike, const struct xfrm_event *ev)
+{
+    if (ev->kind == XFRM_EV_ACQUIRE) on_acquire(ike, ev);
+    if (ev->kind == XFRM_EV_EXPIRE && ev->sa) on_expire(ike, ev);
+    if (ev->kind == XFRM_EV_MAPPING && ev->sa) on_mapping(ike, ev);
+}

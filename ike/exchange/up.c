@@ -1,0 +1,102 @@
+#include "ike/exchange/up.h"
+
+#include <string.h>
+
+#include "ike/exchange/close.h"
+#include "ike/sa/diplomat.h"
+
+static uint64_t in_seconds(const struct ike_sa *sa, uint64_t s)
+{
+    return ike_now(sa->ike) + s * NSEC_PER_SEC;
+}
+
+// Limit minus up to `rand` seconds, so that both sides do not come at once.
+static uint64_t jittered(struct ike_sa *sa, uint64_t limit, uint64_t rand)
+{
+    uint64_t minus = ike_random_below(sa->ike, rand + 1);
+    return in_seconds(sa, limit > minus ? limit - minus : 1);
+}
+
+void up_clocks(struct ike_sa *sa)
+{
+    const struct conf_conn *c = &sa->conn->conf;
+    uint64_t life = DUE_NEVER;
+    sa->up_at = ike_now(sa->ike);
+    sa->heard_at = sa->said_at = sa->up_at;
+    if (c->rekey_s) {
+        ike_sa_timer(sa, TIMER_REKEY, jittered(sa, c->rekey_s, c->rand_s));
+        life = in_seconds(sa, c->rekey_s + c->over_s);
+    }
+    if (c->reauth_s && sa->timer[TIMER_REAUTH] == DUE_NEVER) {
+        ike_sa_timer(sa, TIMER_REAUTH, jittered(sa, c->reauth_s, c->rand_s));
+        uint64_t over = in_seconds(sa, c->reauth_s + c->over_s);
+        if (over < life) life = over;
+    }
+    ike_sa_timer(sa, TIMER_LIFE, life);
+    if (c->dpd_delay_s) ike_sa_timer(sa, TIMER_PROBE, in_seconds(sa, c->dpd_delay_s));
+    if (sa->nat_local && sa->ike->opt.keepalive_ns) {
+        ike_sa_timer(sa, TIMER_KEEPALIVE, sa->up_at + sa->ike->opt.keepalive_ns);
+    }
+}
+
+void up_now(struct ike_sa *sa)
+{
+    char us[ID_TEXT_MAX], peer[ID_TEXT_MAX];
+    sa->state = IKE_UP;
+    table_remove_half_open(&sa->ike->table, sa);
+    ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER);
+    up_clocks(sa);
+    opening_free(sa->opening);
+    sa->opening = NULL;
+    tell(sa->ike, sa, LOG_STORY, "IKE SA %s[%u] is up between %.200s and %.200s", ike_sa_name(sa),
+         sa->id, id_show(&sa->local_id, us), id_show(&sa->remote_id, peer));
+    tell_event(IKE_EV_UP, sa, NULL);
+    waiter_end(&sa->waiters, ERR_OK, "the IKE SA is up");
+}
+
+// The next other IKE SA, in force, between the same two identities.
+static struct ike_sa *same_peer(const struct ike_sa *sa, struct ike_sa *from)
+{
+    for (; from; from = from->next) {
+        if (from == sa || from->state != IKE_UP || from->elder) continue;
+        if (!id_eq(&from->local_id, &sa->local_id) || !id_eq(&from->remote_id, &sa->remote_id)) {
+            continue;
+        }
+        return from;
+    }
+    return NULL;
+}
+
+bool up_must_refuse(const struct ike_sa *sa, bool initial_contact)
+{
+    if (sa->conn->conf.unique != CONF_UNIQUE_KEEP || initial_contact) return false;
+    const struct ike_sa *other = same_peer(sa, sa->ike->all);
+    // From the same address it is the same peer, who reauthenticates or has lost the old one.
+    return other && !ip_eq(&other->remote.ip, &sa->remote.ip);
+}
+
+bool up_is_first(const struct ike_sa *sa)
+{
+    for (const struct ike_sa *other = sa->ike->all; other; other = other->next) {
+        if (other == sa || !other->conn || other->state != IKE_UP) continue;
+        if (strcmp(ike_sa_name(other), ike_sa_name(sa)) == 0) return false;
+    }
+    return true;
+}
+
+void up_replace_others(struct ike_sa *sa)
+{
+    enum conf_unique unique = sa->conn->conf.unique;
+    bool contact = sa->initial_contact && unique != CONF_UNIQUE_NEVER;
+    bool replace = unique == CONF_UNIQUE_REPLACE || unique == CONF_UNIQUE_KEEP;
+    if (!contact && !replace) return;
+    for (struct ike_sa *other = same_peer(sa, sa->ike->all), *next; other; other = next) {
+        next = same_peer(sa, other->next);
+        if (other->id == sa->reauth_of) continue; // goes when the new one is complete
+        tell(sa->ike, other, LOG_STORY, contact ? "the peer has begun anew: this IKE SA is stale"
+                                                : "a newer IKE SA of the same peer replaces this");
+        // The peer may have forgotten it, so its child SAs do not wait for an answer.
+        while (other->children) close_child(other->children, CLOSED_REPLACED);
+        close_ike_ask(other, CLOSED_REPLACED, 0, NULL);
+    }
+}

@@ -1,0 +1,289 @@
+#include "ike/ike.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/exchange/command.h"
+#include "ike/exchange/receive.h"
+#include "ike/exchange/request.h"
+#include "ike/exchange/timers.h"
+#include "ike/sa/child_sa.h"
+#include "ike/sa/diplomat.h"
+#include "ike/sa/view.h"
+
+struct ike_options ike_options_default(void)
+{
+    return (struct ike_options){
+        .retransmit_ns = 4 * NSEC_PER_SEC,
+        .retransmit_base = 1.8,
+        .retransmit_tries = 5,
+        .half_open_ns = 30 * NSEC_PER_SEC,
+        .cookie_threshold = 30,
+        .cookie_threshold_ip = 3,
+        .half_open_max = 10000,
+        .keepalive_ns = 20 * NSEC_PER_SEC,
+        .natt_port = 4500,
+        .executor_has_raw_esp = true,
+    };
+}
+
+// ---- life --------------------------------------------------------------------------------------
+
+struct ike *ike_new(const struct env *env, const struct ike_options *opt)
+{
+    struct ike *ike = calloc(1, sizeof *ike);
+    uint8_t key[16];
+    if (!ike) return NULL;
+    ike->env = *env;
+    ike->opt = *opt;
+    ike->reqids.xfrm = &ike->env.xfrm;
+    env->random(env->ctx, key, sizeof key);
+    ike->psk = psk_store_new();
+    err_t err = table_init(&ike->table, key);
+    if (err == ERR_OK) err = policies_init(&ike->policies, &ike->env.xfrm);
+    if (err == ERR_OK && ike->psk) return ike;
+    ike_free(ike);
+    return NULL;
+}
+
+static void conns_put(struct conn *c)
+{
+    while (c) {
+        struct conn *next = c->next;
+        conn_put(c);
+        c = next;
+    }
+}
+
+// Forgets an IKE SA without a word to the peer or to the executor, whose SAs go on working.
+static void forget(struct ike_sa *sa)
+{
+    while (sa->children) {
+        struct child_sa *c = sa->children;
+        waiter_end(&c->enders, ERR_CLOSED, "the daemon ends");
+        child_sa_free(c);
+    }
+    request_end_all(sa, ERR_CLOSED, "the daemon ends");
+    waiter_end(&sa->waiters, ERR_CLOSED, "the daemon ends");
+    waiter_end(&sa->enders, ERR_CLOSED, "the daemon ends");
+    ike_sa_free(sa);
+}
+
+void ike_free(struct ike *ike)
+{
+    if (!ike) return;
+    while (ike->all) forget(ike->all);
+    waiter_end(&ike->shutdown.waiters, ERR_CLOSED, "the daemon ends");
+    traps_done(&ike->traps);
+    policies_done(&ike->policies);
+    reqids_done(&ike->reqids);
+    later_done(&ike->later);
+    due_done(&ike->due);
+    table_done(&ike->table);
+    conns_put(ike->conns);
+    psk_store_free(ike->psk);
+    wipe(ike, sizeof *ike);
+    free(ike);
+}
+
+// SAs are freed when the outermost call is about to return: callbacks of the env may call again.
+static void enter(struct ike *ike)
+{
+    ike->depth++;
+}
+
+static void reap(struct ike *ike)
+{
+    for (struct ike_sa *sa = ike->all, *next; sa && ike->gone; sa = next) {
+        next = sa->next;
+        if (sa->state != IKE_GONE) continue;
+        ike_sa_free(sa);
+        ike->gone--;
+    }
+}
+
+static void leave(struct ike *ike)
+{
+    if (ike->depth == 1) {
+        command_shutdown_check(ike);
+        reap(ike);
+    }
+    ike->depth--;
+}
+
+// ---- configuration -----------------------------------------------------------------------------
+
+static struct psk_store *psks_of(const struct config *config)
+{
+    struct psk_store *s = psk_store_new();
+    for (unsigned i = 0; s && i < config->psk_n; i++) {
+        const struct conf_psk *p = &config->psk[i];
+        if (psk_add(s, p->secret, p->owner, p->owner_n) == ERR_OK) continue;
+        psk_store_free(s);
+        s = NULL;
+    }
+    return s;
+}
+
+static struct conn *conns_of(const struct config *config, bool *ok)
+{
+    struct conn *first = NULL, **at = &first;
+    *ok = true;
+    for (unsigned i = 0; i < config->conn_n && *ok; i++) {
+        *at = conn_new(&config->conn[i]);
+        *ok = *at;
+        if (*ok) at = &(*at)->next;
+    }
+    return first;
+}
+
+void ike_configure(struct ike *ike, const struct config *config)
+{
+    bool ok;
+    enter(ike);
+    struct psk_store *psk = psks_of(config);
+    struct conn *conns = conns_of(config, &ok);
+    ike->config = config; // borrowed for the views, whatever follows
+    if (!psk || !ok) {
+        tell(ike, NULL, LOG_ERROR, "out of memory: the connections of before stay in force");
+        psk_store_free(psk);
+        conns_put(conns);
+        leave(ike);
+        return;
+    }
+    psk_store_free(ike->psk);
+    conns_put(ike->conns);
+    ike->psk = psk;
+    ike->conns = conns;
+    for (struct conn *c = conns; c; c = c->next) conn_resolve(c, &ike->env);
+    command_start_all(ike);
+    trap_prune(ike);
+    leave(ike);
+}
+
+// ---- what happens ------------------------------------------------------------------------------
+
+void ike_input(struct ike *ike, const struct datagram *d)
+{
+    enter(ike);
+    receive(ike, d);
+    leave(ike);
+}
+
+void ike_tick(struct ike *ike)
+{
+    enter(ike);
+    timers_run(ike);
+    command_tick(ike);
+    leave(ike);
+}
+
+uint64_t ike_next(const struct ike *ike)
+{
+    const struct due *d = due_first(&ike->due);
+    uint64_t timers = d ? d->at : DUE_NEVER, commands = command_due(ike);
+    return timers < commands ? timers : commands;
+}
+
+void ike_xfrm_event(struct ike *ike, const struct xfrm_event *ev)
+{
+    enter(ike);
+    timers_xfrm_event(ike, ev);
+    leave(ike);
+}
+
+// ---- commands ----------------------------------------------------------------------------------
+
+void ike_initiate(struct ike *ike, const char *conn, const char *child, ike_done_fn *done,
+                  void *ctx)
+{
+    enter(ike);
+    command_initiate(ike, conn, child, job_new(done, ctx));
+    leave(ike);
+}
+
+void ike_terminate(struct ike *ike, const struct ike_choice *what, unsigned *matches,
+                   ike_done_fn *done, void *ctx)
+{
+    enter(ike);
+    command_terminate(ike, what, matches, job_new(done, ctx));
+    leave(ike);
+}
+
+err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches)
+{
+    enter(ike);
+    err_t err = command_rekey(ike, what, matches);
+    leave(ike);
+    return err;
+}
+
+void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void *ctx)
+{
+    enter(ike);
+    command_shutdown(ike, timeout_ns, job_new(done, ctx));
+    leave(ike);
+}
+
+// ---- views -------------------------------------------------------------------------------------
+
+// Not shown: what another one has replaced, what is over, what may never be.
+static bool shown(const struct ike_sa *sa)
+{
+    return ike_sa_live(sa) && sa->state != IKE_NEW && !sa->rekeyed && !sa->elder;
+}
+
+void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx)
+{
+    enter(ike);
+    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        struct ike_sa_view v;
+        if (!shown(sa)) continue;
+        view_ike(sa, &v);
+        if (!fn(ctx, &v, sa)) break;
+    }
+    leave(ike);
+}
+
+void ike_each_child(struct ike *ike, const struct ike_sa *sa, child_view_fn *fn, void *ctx)
+{
+    char text[2][VIEW_TEXT_MAX];
+    enter(ike);
+    for (const struct child_sa *c = sa->children; c; c = c->next) {
+        struct child_sa_view v;
+        if (c->state == CHILD_LINGER) continue;
+        view_child(c, text, &v);
+        if (!fn(ctx, &v)) break;
+    }
+    leave(ike);
+}
+
+void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *out)
+{
+    (void)ike;
+    view_ike(sa, out);
+}
+
+void ike_child_show(struct ike *ike, const struct child_sa *child, child_view_fn *fn, void *ctx)
+{
+    char text[2][VIEW_TEXT_MAX];
+    struct child_sa_view v;
+    (void)ike;
+    view_child(child, text, &v);
+    (void)fn(ctx, &v);
+}
+
+void ike_stats(const struct ike *ike, struct ike_stats *out)
+{
+    *out = ike->stats;
+    out->half_open = ike->table.half_open;
+    out->total = out->established = out->children = 0;
+    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        if (!shown(sa)) continue;
+        out->total++;
+        out->established += sa->state == IKE_UP;
+        for (const struct child_sa *c = sa->children; c; c = c->next) {
+            out->children += child_sa_in_use(c);
+        }
+    }
+}

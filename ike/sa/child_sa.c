@@ -1,0 +1,121 @@
+#include "ike/sa/child_sa.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/sa/diplomat.h"
+
+struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
+{
+    if (sa->child_n >= CHILDREN_MAX) return NULL;
+    struct child_sa *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    const struct transform *esn = proposal_get(spec->chosen, ALG_ESN);
+    *c = (struct child_sa){
+        .next = sa->children,
+        .sa = sa,
+        .conn = conn_get(spec->conn),
+        .conf = spec->conf,
+        .id = ++sa->ike->last_child_id,
+        .spi_in = spec->spi_in,
+        .spi_out = spec->spi_out,
+        .tunnel = spec->tunnel,
+        .esn = esn && esn->id == ESN_YES,
+        .udp = ike_sa_udp(sa),
+        .initiator = spec->initiator,
+        .ke = spec->ke,
+        .chosen = *spec->chosen,
+        .local_ts = *spec->local_ts,
+        .remote_ts = *spec->remote_ts,
+        .local = sa->local.ip,
+        .remote = sa->remote.ip,
+        .acquire_seq = spec->acquire_seq,
+        .replaces = spec->replaces,
+        .installed_at = ike_now(sa->ike),
+        .linger_until = DUE_NEVER,
+        .switch_look = DUE_NEVER,
+        .sweep_at = DUE_NEVER,
+    };
+    sa->children = c;
+    sa->child_n++;
+    return c;
+}
+
+static void unlink_child(struct child_sa *c)
+{
+    struct child_sa **at = &c->sa->children;
+    while (*at != c) at = &(*at)->next;
+    *at = c->next;
+    c->sa->child_n--;
+}
+
+void child_sa_free(struct child_sa *c)
+{
+    unlink_child(c);
+    child_sa_timers(c->sa);
+    if (c->out_waiting) {
+        wipe(c->out_waiting, sizeof *c->out_waiting);
+        free(c->out_waiting);
+    }
+    conn_put(c->conn);
+    free(c);
+}
+
+void child_sa_move(struct child_sa *c, struct ike_sa *to)
+{
+    struct ike_sa *from = c->sa;
+    unlink_child(c);
+    c->sa = to;
+    c->next = to->children;
+    to->children = c;
+    to->child_n++;
+    child_sa_timers(from);
+    child_sa_timers(to);
+}
+
+struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id)
+{
+    struct child_sa *c = sa->children;
+    while (c && c->id != id) c = c->next;
+    return c;
+}
+
+struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint32_t spi)
+{
+    struct child_sa *c = sa->children;
+    while (c && (c->spi_out != spi || c->state == CHILD_LINGER)) c = c->next;
+    return c;
+}
+
+struct child_sa *child_sa_by_spi_in(const struct ike_sa *sa, uint32_t spi)
+{
+    struct child_sa *c = sa->children;
+    while (c && c->spi_in != spi) c = c->next;
+    return c;
+}
+
+struct child_sa *child_sa_by_name(const struct ike_sa *sa, const char *name)
+{
+    struct child_sa *c = sa->children;
+    while (c && (!child_sa_in_use(c) || strcmp(c->conf->name, name) != 0)) c = c->next;
+    return c;
+}
+
+bool child_sa_in_use(const struct child_sa *c)
+{
+    return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void child_sa_timers(struct ike_sa *sa)
+{
+    uint64_t due = DUE_NEVER;
+    for (const struct child_sa *c = sa->children; c; c = c->next) {
+        due = earliest(due, earliest(c->linger_until, earliest(c->switch_look, c->sweep_at)));
+    }
+    ike_sa_timer(sa, TIMER_CHILD, due);
+}

@@ -1,0 +1,68 @@
+// child_sa.h - one child SA: a pair of ESP SAs (RFC 4301 4.1) and the policies that use them.
+// Key bytes pass through here on their way to the executor; they are not kept.
+#pragma once
+
+#include "ike/sa/ike_sa.h"
+
+enum child_state {
+    CHILD_INSTALLED,
+    CHILD_REKEYING, // our request to replace it is under way
+    CHILD_REKEYED,  // replaced; waits to be deleted by whoever replaced it
+    CHILD_DELETING, // we said DELETE
+    CHILD_LINGER,   // deleted; inbound stays a moment for packets that are still on their way
+};
+
+// Packets of a replaced SA may still be on their way when both sides have deleted it.
+#define CHILD_LINGER_NS (5 * NSEC_PER_SEC)
+// How often a responder looks whether the initiator of a rekeying uses the new SA already.
+#define CHILD_SWITCH_NS (2 * NSEC_PER_SEC)
+
+struct child_sa {
+    struct child_sa *next;
+    struct ike_sa *sa;             // owner; another one after the IKE SA was rekeyed
+    struct conn *conn;             // counted; conf is in it
+    const struct conf_child *conf;
+    uint32_t id, reqid;
+    enum child_state state;
+    enum close_why why; // of our DELETE
+    uint32_t spi_in, spi_out;
+    bool tunnel, esn, udp;
+    bool initiator;                // of the exchange that made it: tells which keys are whose
+    uint16_t ke;                   // PFS group; 0 = none
+    struct proposal chosen;
+    struct ts_list local_ts, remote_ts;
+    ip_t local, remote;            // outer addresses
+    uint32_t acquire_seq;
+    struct xfrm_sa *out_waiting;   // outbound SA that must not be used yet; wiped and freed after
+    bool in_there, out_there, policies_there;
+    uint32_t replaces;             // id of the child SA that this one replaces; 0 = none
+    uint64_t installed_at;         // monotonic ns
+    uint64_t rekey_s, life_s;      // after installed_at, for people; 0 = never
+    uint64_t linger_until, switch_look, sweep_at; // DUE_NEVER = off
+    uint32_t stale_reqid;          // of an earlier run, found in the executor; 0 = none
+    struct waiter *enders;         // wait for it to be gone
+};
+
+struct child_spec { // what was agreed on
+    struct conn *conn;
+    const struct conf_child *conf;
+    const struct proposal *chosen;
+    const struct ts_list *local_ts, *remote_ts;
+    uint32_t spi_in, spi_out, acquire_seq, replaces;
+    bool tunnel, initiator;
+    uint16_t ke;
+};
+
+// A new child of sa, not yet in the executor. NULL when out of memory or CHILDREN_MAX is reached.
+struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec);
+// Forgets it. What it has in the executor must have been removed.
+void child_sa_free(struct child_sa *c);
+void child_sa_move(struct child_sa *c, struct ike_sa *to); // inherited by a rekeyed IKE SA
+struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id);
+struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint32_t spi);
+struct child_sa *child_sa_by_spi_in(const struct ike_sa *sa, uint32_t spi);
+struct child_sa *child_sa_by_name(const struct ike_sa *sa, const char *name); // in use, by name
+// Does it carry traffic now (as opposed to having been replaced or deleted)?
+bool child_sa_in_use(const struct child_sa *c);
+// Sets TIMER_CHILD of the IKE SA to the earliest wish of its children.
+void child_sa_timers(struct ike_sa *sa);

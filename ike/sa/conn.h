@@ -1,0 +1,31 @@
+// conn.h - a configured connection as the diplomat keeps it: a counted copy, so that IKE SAs
+// outlive the configuration they were made from.
+#pragma once
+
+#include "conf/config.h"
+#include "ike/env.h"
+
+struct conn {
+    unsigned refs;
+    struct conn *next; // in force, in the order of the configuration
+    struct arena arena;
+    struct conf_conn conf;
+    // Addresses found for hosts given by name; AF_UNSPEC = none.
+    ip_t named_local[CONF_LIST_MAX], named_remote[CONF_LIST_MAX];
+};
+
+// A copy with one reference. NULL when out of memory.
+struct conn *conn_new(const struct conf_conn *c);
+struct conn *conn_get(struct conn *c); // another reference; returns c
+void conn_put(struct conn *c);         // NULL is fine
+
+const struct conf_child *conn_child(const struct conn *c, const char *name); // NULL if none
+// Asks the resolver for hosts given by name. Waits for it: never because of a packet.
+void conn_resolve(struct conn *c, const struct env *env);
+// How well the connection fits these addresses: 0 = not at all; larger is more specific.
+unsigned conn_fit(const struct conn *c, const ip_t *local, const ip_t *remote);
+// Where to call and from where. ERR_NOTFOUND, ERR_UNSUPPORTED (remote is %any), with a sentence.
+err_t conn_endpoints(const struct conn *c, const struct env *env, uint16_t natt_port,
+                     endpoint_t *local, endpoint_t *remote, struct why *why);
+// Is the peer one host, known beforehand? Otherwise many may come with the same connection.
+bool conn_one_peer(const struct conn *c);

@@ -1,0 +1,50 @@
+#include "ike/sa/diplomat.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+uint64_t ike_random_below(struct ike *ike, uint64_t limit)
+{
+    uint64_t r;
+    ike->env.random(ike->env.ctx, &r, sizeof r);
+    return limit ? r % limit : 0; // the bias does not matter for jitter
+}
+
+#define NONCE_LEN 32 // rfc7296 2.10 MUST: at least half the key size of the largest PRF (64)
+
+void ike_random_nonce(struct ike *ike, struct nonce *n)
+{
+    n->len = NONCE_LEN;
+    ike->env.random(ike->env.ctx, n->at, NONCE_LEN);
+}
+
+struct conn *ike_conn(const struct ike *ike, const char *name)
+{
+    struct conn *c = ike->conns;
+    while (c && strcmp(c->conf.name, name) != 0) c = c->next;
+    return c;
+}
+
+struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id)
+{
+    struct ike_sa *sa = ike->all;
+    while (sa && sa->id != id) sa = sa->next;
+    return sa;
+}
+
+void tell(struct ike *ike, const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
+{
+    char sentence[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    ike->env.tell(ike->env.ctx, level, sa, sentence);
+}
+
+void tell_event(enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child)
+{
+    const struct env *env = &sa->ike->env;
+    if (env->event) env->event(env->ctx, kind, sa, child);
+}

@@ -1,0 +1,56 @@
+// diplomat.h - everything that the diplomat remembers, and the few services that all of its parts
+// use. Private to ike/.
+#pragma once
+
+#include "base/clock.h"
+#include "cred/psk.h"
+#include "ike/codec/msg.h"
+#include "ike/exchange/cookie.h"
+#include "ike/sa/later.h"
+#include "ike/sa/policy.h"
+#include "ike/sa/reqid.h"
+#include "ike/sa/table.h"
+#include "ike/sa/trap.h"
+
+struct ike {
+    struct env env;
+    struct ike_options opt;
+    const struct config *config; // borrowed; NULL before the first ike_configure()
+    struct conn *conns;          // in force
+    struct psk_store *psk;
+    struct ike_sa *all;          // every IKE SA, oldest first
+    struct ike_sa *last;
+    struct table table;
+    struct due_heap due;
+    struct policies policies;
+    struct reqids reqids;
+    struct traps traps;
+    struct later later;
+    struct cookies cookies;
+    struct ike_stats stats;
+    uint32_t last_ike_id, last_child_id;
+    unsigned depth; // public calls under way: SAs are freed when the outermost returns
+    unsigned gone;  // SAs in state IKE_GONE
+    uint64_t stranger_at; // when we last answered somebody unknown
+    struct {
+        bool on;
+        uint64_t deadline;
+        struct waiter *waiters;
+    } shutdown;
+    uint8_t in[IKE_MSG_MAX];  // the message being read; decrypted in place
+    uint8_t out[IKE_MSG_MAX]; // the message being written
+};
+
+static inline uint64_t ike_now(const struct ike *ike)
+{
+    return ike->env.now(ike->env.ctx);
+}
+uint64_t ike_random_below(struct ike *ike, uint64_t limit); // 0..limit-1; limit 0 gives 0
+void ike_random_nonce(struct ike *ike, struct nonce *n);
+struct conn *ike_conn(const struct ike *ike, const char *name); // in force; NULL if none
+struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id);
+
+// One sentence of the story (struct env). sa may be NULL.
+void tell(struct ike *ike, const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void tell_event(enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child);

@@ -1,0 +1,131 @@
+#include "ike/sa/ike_sa.h"
+
+#include <stdlib.h>
+
+#include "ike/sa/diplomat.h"
+
+const char *ike_state_name(enum ike_state s)
+{
+    static const char *const names[] = {
+        [IKE_NEW] = "NEW",           [IKE_INIT_SENT] = "INIT_SENT", [IKE_INIT_DONE] = "INIT_DONE",
+        [IKE_AUTH_SENT] = "AUTH_SENT", [IKE_UP] = "UP",             [IKE_REKEYED] = "REKEYED",
+        [IKE_DELETING] = "DELETING", [IKE_CLOSED] = "CLOSED",       [IKE_GONE] = "GONE",
+    };
+    return names[s];
+}
+
+uint64_t ike_sa_random_spi(struct ike *ike)
+{
+    uint64_t spi = 0;
+    // rfc7296 3.1 MUST NOT: an SPI is not zero; ours are also unique here.
+    while (spi == 0 || table_find(&ike->table, spi)) {
+        ike->env.random(ike->env.ctx, &spi, sizeof spi);
+    }
+    return spi;
+}
+
+static void list_add(struct ike *ike, struct ike_sa *sa)
+{
+    sa->prev = ike->last;
+    if (ike->last) ike->last->next = sa;
+    if (!ike->all) ike->all = sa;
+    ike->last = sa;
+}
+
+static void list_remove(struct ike *ike, struct ike_sa *sa)
+{
+    *(sa->prev ? &sa->prev->next : &ike->all) = sa->next;
+    *(sa->next ? &sa->next->prev : &ike->last) = sa->prev;
+}
+
+struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t spi)
+{
+    struct ike_sa *sa = calloc(1, sizeof *sa);
+    struct opening *opening = calloc(1, sizeof *opening);
+    if (!sa || !opening) goto fail;
+    sa->ike = ike;
+    sa->initiator = initiator;
+    *(initiator ? &sa->spi_i : &sa->spi_r) = spi;
+    sa->opening = opening;
+    sa->due.at = DUE_NEVER;
+    ike_sa_timers_off(sa);
+    if (due_add(&ike->due, &sa->due) != ERR_OK) goto fail;
+    sa->id = ++ike->last_ike_id;
+    sa->conn = conn_get(conn);
+    table_add(&ike->table, sa);
+    list_add(ike, sa);
+    return sa;
+fail:
+    free(sa);
+    free(opening);
+    return NULL;
+}
+
+void ike_sa_free(struct ike_sa *sa)
+{
+    struct ike *ike = sa->ike;
+    due_remove(&ike->due, &sa->due);
+    table_remove_half_open(&ike->table, sa);
+    table_remove(&ike->table, sa);
+    list_remove(ike, sa);
+    opening_free(sa->opening);
+    ike_keys_done(&sa->keys);
+    sealer_free(sa->seal);
+    sealer_free(sa->open);
+    window_done(&sa->window);
+    conn_put(sa->conn);
+    free(sa);
+}
+
+void opening_free(struct opening *o)
+{
+    if (!o) return;
+    blob_done(&o->ours);
+    blob_done(&o->theirs);
+    ke_free(o->ke);
+    free(o->offered);
+    free(o);
+}
+
+static void due_refresh(struct ike_sa *sa)
+{
+    uint64_t at = DUE_NEVER;
+    for (unsigned i = 0; i < TIMERS; i++) {
+        if (sa->timer[i] < at) at = sa->timer[i];
+    }
+    if (at != sa->due.at) due_change(&sa->ike->due, &sa->due, at);
+}
+
+void ike_sa_timer(struct ike_sa *sa, enum ike_timer which, uint64_t at)
+{
+    sa->timer[which] = at;
+    due_refresh(sa);
+}
+
+void ike_sa_timers_off(struct ike_sa *sa)
+{
+    for (unsigned i = 0; i < TIMERS; i++) sa->timer[i] = DUE_NEVER;
+    if (sa->due.at != DUE_NEVER) due_refresh(sa);
+}
+
+const char *ike_sa_name(const struct ike_sa *sa)
+{
+    return sa->conn ? sa->conn->conf.name : "(unnamed)";
+}
+
+bool ike_sa_live(const struct ike_sa *sa)
+{
+    return sa->state != IKE_CLOSED && sa->state != IKE_GONE;
+}
+
+void ike_sa_send(struct ike_sa *sa, span_t bytes)
+{
+    struct ike *ike = sa->ike;
+    struct datagram d = {.from = sa->local, .to = sa->remote, .bytes = bytes};
+    ike->env.send(ike->env.ctx, &d);
+    ike->stats.sent++;
+    sa->said_at = ike_now(ike);
+    if (sa->timer[TIMER_KEEPALIVE] != DUE_NEVER) {
+        ike_sa_timer(sa, TIMER_KEEPALIVE, sa->said_at + ike->opt.keepalive_ns);
+    }
+}

@@ -1,0 +1,133 @@
+// ike_sa.h - one IKE SA (RFC 7296 2): its state, keys, windows, tasks and children. Made and
+// changed by ike/exchange only; one thread.
+#pragma once
+
+#include "ike/ike.h"
+#include "ike/sa/due.h"
+#include "ike/sa/keys.h"
+#include "ike/sa/queue.h"
+#include "ike/sa/window.h"
+
+//     initiator                                   responder
+//     NEW -> INIT_SENT -> AUTH_SENT -> UP         NEW -> INIT_DONE -> UP
+//     UP -> REKEYED (a newer one took over) -> CLOSED
+//     UP -> DELETING (we said DELETE) -> CLOSED
+enum ike_state {
+    IKE_NEW,       // nothing sent or answered yet
+    IKE_INIT_SENT, // initiator: waits for the answer to IKE_SA_INIT
+    IKE_INIT_DONE, // responder: waits for IKE_AUTH
+    IKE_AUTH_SENT, // initiator: waits for the answer to IKE_AUTH
+    IKE_UP,
+    IKE_REKEYED,  // only DELETE is left to be said or heard
+    IKE_DELETING, // waits for the answer to our DELETE
+    IKE_CLOSED,   // over; stays a moment to repeat its last answer
+    IKE_GONE,     // will be freed before the current call returns
+};
+const char *ike_state_name(enum ike_state s);
+
+enum ike_timer {
+    TIMER_RETRANSMIT, // repeat our request
+    TIMER_CLOSE,      // an end that comes whatever happens: half-open, rekeyed, closed
+    TIMER_TASK,       // a task has waited long enough
+    TIMER_CHILD,      // a child SA wants something
+    TIMER_PROBE,      // dead-peer detection
+    TIMER_KEEPALIVE,  // NAT keepalive
+    TIMER_REKEY,
+    TIMER_REAUTH,
+    TIMER_LIFE, // neither rekeyed nor reauthenticated in time
+    TIMERS,
+};
+
+enum close_why {
+    CLOSED_ASKED,    // by our user: nothing follows
+    CLOSED_BY_PEER,  // close_action
+    CLOSED_DEAD,     // no answer any more: dpd_action
+    CLOSED_REPLACED, // another SA does its work: nothing follows
+    CLOSED_EXPIRED,  // lifetime over: started again where start_action says so
+    CLOSED_FAILED,   // an error: likewise
+};
+
+// What only the opening needs; freed when the SA is up.
+struct opening {
+    struct blob ours, theirs; // IKE_SA_INIT as sent and received: AUTH covers them
+    struct nonce ni, nr;
+    struct proposals *offered; // initiator; owned
+    struct ke *ke;            // initiator: KE guess
+    uint8_t cookie[64];
+    unsigned cookie_len;
+    unsigned again;           // IKE_SA_INIT sent anew for a cookie or another group
+    uint16_t ke_tried[8];     // groups; as many as `again` may grow
+    bool peer_natt;           // NAT_DETECTION_* were in the peer's message
+    bool peer_childless;      // CHILDLESS_IKEV2_SUPPORTED
+    struct why refused;       // an error that may be forged: believed if nothing better comes
+    err_t refused_err;
+};
+
+struct ike_sa {
+    struct ike *ike;
+    struct ike_sa *next, *prev;    // all IKE SAs
+    struct ike_sa *spi_next;       // table.c
+    struct ike_sa *peer_next;
+    bool in_table, half_open;
+    struct due due;                // earliest of timer[]
+    uint64_t timer[TIMERS];        // monotonic ns; DUE_NEVER = off
+    uint32_t id;                   // for people
+    enum ike_state state;
+    bool initiator;                // the original initiator of this IKE SA?
+    uint64_t spi_i, spi_r;
+    endpoint_t local, remote;
+    endpoint_t came_from;          // half-open: where the first request came from
+    struct conn *conn;             // counted; NULL while a responder does not know yet
+    struct id local_id, remote_id; // ID_ANY before IKE_AUTH
+    bool nat_local, nat_remote, encap_forced;
+
+    struct proposal chosen;
+    struct ike_keys keys;
+    struct sealer *seal, *open; // NULL before there are keys
+    uint64_t sealed;            // messages sealed: never the same IV twice
+    struct opening *opening;    // NULL once up
+
+    struct window window;
+    unsigned retransmits; // of the request under way
+    struct queue queue;
+    struct task *active;  // the exchange under way; NULL = idle
+
+    struct child_sa *children;
+    unsigned child_n;
+    enum close_why why;    // of our DELETE
+    bool rekeyed;          // another one has taken over: its end is no news
+    uint32_t elder;        // id of the IKE SA that this one may replace, while that is undecided
+    uint32_t reauth_of;    // id of the IKE SA that goes when this one is up; 0 = none
+    unsigned tries;        // openings before this one without an answer
+    bool initial_contact;  // the peer said INITIAL_CONTACT
+    uint64_t up_at;        // monotonic ns; 0 = not yet
+    uint64_t heard_at, said_at;
+    uint64_t packets_in;   // of all children, when last looked: ESP is a sign of life, too
+    struct waiter *waiters; // wait for it to be up
+    struct waiter *enders;  // wait for it to be gone
+};
+
+#define CHILDREN_MAX 1024 // of one IKE SA; more is NO_ADDITIONAL_SAS
+
+// A new SA in state IKE_NEW, listed and with its timers off. NULL when out of memory.
+// spi: ours. Takes a reference of conn (may be NULL).
+struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t spi);
+// Frees one that has no children and no tasks left. Leaves the executor alone.
+void ike_sa_free(struct ike_sa *sa);
+// Our SPI and the peer's.
+static inline uint64_t ike_sa_spi(const struct ike_sa *sa)
+{
+    return sa->initiator ? sa->spi_i : sa->spi_r;
+}
+uint64_t ike_sa_random_spi(struct ike *ike);
+void ike_sa_timer(struct ike_sa *sa, enum ike_timer which, uint64_t at); // DUE_NEVER: off
+void ike_sa_timers_off(struct ike_sa *sa);
+const char *ike_sa_name(const struct ike_sa *sa); // of its connection
+bool ike_sa_live(const struct ike_sa *sa);        // neither closed nor gone
+static inline bool ike_sa_udp(const struct ike_sa *sa)
+{
+    return sa->nat_local || sa->nat_remote || sa->encap_forced;
+}
+// Sends a finished message; notes when.
+void ike_sa_send(struct ike_sa *sa, span_t bytes);
+void opening_free(struct opening *o); // wipes; NULL is fine

@@ -1,0 +1,391 @@
+#include "ike/sa/install.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/sa/diplomat.h"
+#include "ike/sa/keylog.h"
+
+#define SPI_MIN 0xc0000000 // where strongSwan takes them from, too
+#define SPI_MAX 0xcfffffff
+#define UDP_ENCAP_ESPINUDP 2
+
+static void say_where(struct xfrm_sa *x, const struct ike_sa *sa, bool out)
+{
+    const endpoint_t *from = out ? &sa->local : &sa->remote;
+    const endpoint_t *to = out ? &sa->remote : &sa->local;
+    x->saddr = from->ip;
+    x->daddr = to->ip;
+    x->family = from->ip.family;
+    x->proto = XFRM_PROTO_ESP;
+    x->encap = (struct xfrm_encap){0};
+    if (ike_sa_udp(sa)) {
+        x->encap = (struct xfrm_encap){
+            .type = UDP_ENCAP_ESPINUDP, .sport = from->port, .dport = to->port};
+    }
+}
+
+static struct xfrm_sa_id sa_id(const struct child_sa *c, bool out)
+{
+    struct xfrm_sa_id id = {.daddr = out ? c->remote : c->local,
+                            .spi = out ? c->spi_out : c->spi_in,
+                            .proto = XFRM_PROTO_ESP};
+    if (out) id.mark = (struct xfrm_mark){c->conf->mark_out, c->conf->mark_out_mask};
+    return id;
+}
+
+err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint32_t *spi, struct why *why)
+{
+    const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
+    struct xfrm_sa like = {.reqid = reqid, .mode = XFRM_TUNNEL, .pcpu = UINT32_MAX}, got;
+    say_where(&like, sa, false);
+    TRY(xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, SPI_MIN, SPI_MAX, &got, why));
+    *spi = got.spi;
+    return ERR_OK;
+}
+
+void install_spi_back(struct ike_sa *sa, uint32_t spi)
+{
+    if (!spi) return;
+    const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
+    struct xfrm_sa_id id = {.daddr = sa->local.ip, .spi = spi, .proto = XFRM_PROTO_ESP};
+    IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // may have expired on its own
+}
+
+// A soft limit somewhat below the configured one, so that both peers do not rekey at once.
+static uint64_t jittered(struct ike *ike, uint64_t limit, uint64_t rand, uint64_t none)
+{
+    if (!limit) return none;
+    uint64_t minus = ike_random_below(ike, rand + 1);
+    return limit > minus ? limit - minus : 1;
+}
+
+static void say_limits(struct xfrm_sa *x, struct child_sa *c)
+{
+    struct ike *ike = c->sa->ike;
+    const struct conf_child *f = c->conf;
+    if (!c->rekey_s && f->rekey_s) c->rekey_s = jittered(ike, f->rekey_s, f->rand_s, 0);
+    c->life_s = f->life_s;
+    x->limit = (struct xfrm_lifetime){
+        .soft_bytes = jittered(ike, f->rekey_bytes, f->rand_bytes, XFRM_INF),
+        .hard_bytes = f->life_bytes ? f->life_bytes : XFRM_INF,
+        .soft_packets = jittered(ike, f->rekey_packets, f->rand_packets, XFRM_INF),
+        .hard_packets = f->life_packets ? f->life_packets : XFRM_INF,
+        .soft_add_s = c->rekey_s,
+        .hard_add_s = c->life_s,
+    };
+}
+
+static void say_alg(struct xfrm_alg *x, const struct alg *a, const struct secret *key,
+                    uint32_t icv_bits)
+{
+    (void)strncpy(x->name, a->kernel, sizeof x->name - 1);
+    x->key_bits = (uint16_t)(key->len * 8);
+    x->icv_bits = (uint16_t)icv_bits;
+    memcpy(x->key, key->at, key->len < sizeof x->key ? key->len : sizeof x->key);
+}
+
+static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct secret *e,
+                      const struct secret *a, struct why *why)
+{
+    const struct transform *et = proposal_get(&c->chosen, ALG_ENCR);
+    const struct transform *at = proposal_get(&c->chosen, ALG_INTEG);
+    const struct alg *encr = et ? alg_find(ALG_ENCR, et->id, et->key_len) : NULL;
+    const struct alg *integ = at && at->id ? alg_find(ALG_INTEG, at->id, 0) : NULL;
+    if (!encr || !encr->kernel || (integ && !integ->kernel)) {
+        return why_not(why, ERR_ALGORITHM, "the executor has no name for the agreed algorithms");
+    }
+    if (e->len > XFRM_KEY_MAX || a->len > XFRM_KEY_MAX) {
+        return why_not(why, ERR_SPACE, "key too long for the executor");
+    }
+    if (encr->aead) {
+        say_alg(&x->aead, encr, e, encr->icv_len * 8U);
+        return ERR_OK;
+    }
+    say_alg(&x->crypt, encr, e, 0);
+    if (!integ) return ERR_OK;
+    uint32_t icv = integ->icv_len * 8U;
+    if (c->conf->sha256_96 && integ->id == INTEG_HMAC_SHA2_256_128) icv = 96;
+    say_alg(&x->auth, integ, a, icv);
+    x->auth.trunc_given = true;
+    return ERR_OK;
+}
+
+static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
+{
+    const struct conf_child *f = c->conf;
+    uint32_t window = f->replay_window < XFRM_REPLAY_MAX ? f->replay_window : XFRM_REPLAY_MAX;
+    if (c->tunnel) x->flags |= XFRM_STATE_AF_UNSPEC; // inner family may differ from outer
+    if (c->tunnel && !f->copy_ecn) x->flags |= XFRM_STATE_NOECN;
+    if (c->tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
+    if (c->esn) x->flags |= XFRM_STATE_ESN;
+    // An outbound SA has no window, but ESN asks for one that is not empty.
+    x->replay.window = !out ? window : c->esn ? 1 : 0;
+    if (!out && c->esn && !window) x->replay.window = 1;
+    x->replay.esn_given = c->esn || x->replay.window > 32;
+    x->if_id = out ? f->if_id_out : f->if_id_in;
+    if (!x->if_id) x->if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
+    if (out) x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
+}
+
+static err_t say_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_keys *k, bool out,
+                    struct why *why)
+{
+    bool i_keys = out == c->initiator; // rfc7296 2.17 MUST: keys of the initiator's direction first
+    *x = (struct xfrm_sa){.reqid = c->reqid, .pcpu = UINT32_MAX};
+    x->spi = out ? c->spi_out : c->spi_in;
+    x->mode = c->tunnel ? XFRM_TUNNEL : XFRM_TRANSPORT;
+    x->seq = out ? c->acquire_seq : 0; // releases the packet that asked for it
+    say_where(x, c->sa, out);
+    say_limits(x, c);
+    say_flags(x, c, out);
+    if (!c->tunnel) {
+        struct selectors s;
+        const struct ts_list *src = out ? &c->local_ts : &c->remote_ts;
+        const struct ts_list *dst = out ? &c->remote_ts : &c->local_ts;
+        if (selectors_make(src, dst, &s) == ERR_OK && s.n == 1) x->sel = s.at[0];
+    }
+    TRY(say_keys(x, c, i_keys ? &k->ei : &k->er, i_keys ? &k->ai : &k->ar, why));
+    return ERR_OK;
+}
+
+static err_t put_sa(struct child_sa *c, const struct xfrm_sa *x, bool out, struct why *why)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    if (!out) {
+        TRY(xfrm->ops->sa_update(xfrm->ctx, x, why)); // completes what install_spi() began
+        c->in_there = true;
+    } else {
+        TRY(xfrm->ops->sa_add(xfrm->ctx, x, why));
+        c->out_there = true;
+    }
+    keylog_child(c, x);
+    return ERR_OK;
+}
+
+static struct xfrm_tmpl tmpl_for(const struct child_sa *c, bool out)
+{
+    struct xfrm_tmpl t = {.proto = XFRM_PROTO_ESP,
+                          .mode = c->tunnel ? XFRM_TUNNEL : XFRM_TRANSPORT,
+                          .family = c->local.family,
+                          .reqid = c->reqid,
+                          .aalgos = UINT32_MAX,
+                          .ealgos = UINT32_MAX,
+                          .calgos = UINT32_MAX};
+    if (!c->tunnel) return t;
+    t.saddr = out ? c->local : c->remote;
+    t.daddr = out ? c->remote : c->local;
+    return t;
+}
+
+static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why *why)
+{
+    const struct conf_child *f = c->conf;
+    struct ike *ike = c->sa->ike;
+    struct selectors s;
+    bool out = dir == XFRM_OUT;
+    if (selectors_make(out ? &c->local_ts : &c->remote_ts, out ? &c->remote_ts : &c->local_ts,
+                       &s) != ERR_OK) {
+        return why_not(why, ERR_LIMIT, "the traffic selectors need more than %d policies",
+                       SELECTORS_MAX);
+    }
+    for (unsigned i = 0; i < s.n; i++) {
+        struct xfrm_policy p = {.sel = s.at[i], .dir = (uint8_t)dir, .tmpl_count = 1};
+        p.priority =
+            f->priority ? f->priority : selector_priority(&s.at[i], PRIORITY_IPSEC, false);
+        p.mark = out ? (struct xfrm_mark){f->mark_out, f->mark_out_mask}
+                     : (struct xfrm_mark){f->mark_in, f->mark_in_mask};
+        p.if_id = out ? f->if_id_out : f->if_id_in;
+        if (!p.if_id) p.if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
+        p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
+        p.tmpl[0] = tmpl_for(c, out);
+        TRY(policies_want(&ike->policies, (struct policy_owner){false, c->id}, &p,
+                          &c->stale_reqid, why));
+    }
+    return ERR_OK;
+}
+
+static err_t put_policies(struct child_sa *c, struct why *why)
+{
+    if (!c->conf->policies) return ERR_OK;
+    c->policies_there = true;
+    TRY(put_policies_dir(c, XFRM_IN, why));
+    if (c->tunnel) TRY(put_policies_dir(c, XFRM_FWD, why));
+    return put_policies_dir(c, XFRM_OUT, why);
+}
+
+static void drop_policies(struct child_sa *c)
+{
+    if (!c->policies_there) return;
+    policies_release(&c->sa->ike->policies, (struct policy_owner){false, c->id});
+    c->policies_there = false;
+}
+
+static void drop_sa(struct child_sa *c, bool out)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct xfrm_sa_id id = sa_id(c, out);
+    IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // it may have expired already
+    *(out ? &c->out_there : &c->in_there) = false;
+}
+
+static err_t put_out(struct child_sa *c, const struct xfrm_sa *x, bool hold, struct why *why)
+{
+    if (!hold) return put_sa(c, x, true, why);
+    c->out_waiting = calloc(1, sizeof *x);
+    if (!c->out_waiting) return why_not(why, ERR_NOMEM, "out of memory");
+    *c->out_waiting = *x;
+    c->switch_look = ike_now(c->sa->ike) + CHILD_SWITCH_NS;
+    return ERR_OK;
+}
+
+err_t install_child(struct child_sa *c, const struct child_keys *keys, bool hold_out,
+                    struct why *why)
+{
+    struct xfrm_sa in, out;
+    err_t err = say_sa(&in, c, keys, false, why);
+    if (err == ERR_OK) err = say_sa(&out, c, keys, true, why);
+    // Inbound first: whatever the peer sends as soon as it can must find its SA.
+    if (err == ERR_OK) err = put_sa(c, &in, false, why);
+    if (err == ERR_OK) err = put_out(c, &out, hold_out, why);
+    if (err == ERR_OK) err = put_policies(c, why);
+    wipe(&in, sizeof in);
+    wipe(&out, sizeof out);
+    if (err != ERR_OK) install_remove(c);
+    if (err == ERR_OK && !c->replaces) c->sweep_at = ike_now(c->sa->ike) + CHILD_LINGER_NS;
+    child_sa_timers(c->sa);
+    return err;
+}
+
+static void forget_waiting(struct child_sa *c)
+{
+    if (!c->out_waiting) return;
+    wipe(c->out_waiting, sizeof *c->out_waiting);
+    free(c->out_waiting);
+    c->out_waiting = NULL;
+    c->switch_look = DUE_NEVER;
+    child_sa_timers(c->sa);
+}
+
+void install_switch(struct child_sa *c)
+{
+    struct why why = {0};
+    if (!c->out_waiting) return;
+    if (put_sa(c, c->out_waiting, true, &why) != ERR_OK) {
+        tell(c->sa->ike, c->sa, LOG_ERROR, "the executor refused the outbound SA of %s: %s",
+             c->conf->name, why.text);
+    }
+    forget_waiting(c);
+}
+
+void install_stop_out(struct child_sa *c)
+{
+    forget_waiting(c);
+    if (c->out_there) drop_sa(c, true);
+}
+
+void install_remove_out(struct child_sa *c)
+{
+    drop_policies(c);
+    install_stop_out(c);
+}
+
+void install_remove(struct child_sa *c)
+{
+    install_remove_out(c);
+    if (c->spi_in) drop_sa(c, false);
+    reqid_put(&c->sa->ike->reqids, c->reqid);
+    c->reqid = 0;
+}
+
+// The executor keeps keys and sequence numbers: they are read, given a new address, and put back.
+static void move_sa(struct child_sa *c, bool out, const struct ike_sa *moved)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct xfrm_sa_id id = sa_id(c, out);
+    struct xfrm_sa x;
+    struct why why = {0};
+    if (xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return;
+    say_where(&x, moved, out);
+    IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // it was there a moment ago
+    if (xfrm->ops->sa_add(xfrm->ctx, &x, &why) != ERR_OK) {
+        tell(c->sa->ike, c->sa, LOG_ERROR, "the executor refused to move an SA of %s: %s",
+             c->conf->name, why.text);
+    }
+    wipe(&x, sizeof x);
+}
+
+void install_move(struct child_sa *c, const endpoint_t *local, const endpoint_t *remote)
+{
+    struct why why = {0};
+    c->sa->local = *local;
+    c->sa->remote = *remote;
+    if (c->in_there) move_sa(c, false, c->sa);
+    if (c->out_there) move_sa(c, true, c->sa);
+    if (c->out_waiting) say_where(c->out_waiting, c->sa, true);
+    bool addresses = !ip_eq(&c->local, &local->ip) || !ip_eq(&c->remote, &remote->ip);
+    c->local = local->ip;
+    c->remote = remote->ip;
+    if (!addresses || !c->policies_there) return; // templates do not speak of ports
+    if (put_policies(c, &why) != ERR_OK) {
+        tell(c->sa->ike, c->sa, LOG_ERROR, "the executor refused to move a policy of %s: %s",
+             c->conf->name, why.text);
+    }
+}
+
+uint64_t install_packets_in(const struct child_sa *c)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct xfrm_sa_id id = sa_id(c, false);
+    struct xfrm_sa x;
+    if (!c->in_there || xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return 0;
+    uint64_t packets = x.current.packets;
+    wipe(&x, sizeof x);
+    return packets;
+}
+
+#define SWEEP_MAX 64 // stale SAs removed at one time
+
+struct sweep {
+    const struct child_sa *child;
+    unsigned n;
+    struct xfrm_sa_id stale[SWEEP_MAX];
+};
+
+static bool sa_is_ours(const struct ike *ike, const struct xfrm_sa *x)
+{
+    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        for (const struct child_sa *c = sa->children; c; c = c->next) {
+            if (c->spi_in == x->spi && ip_eq(&c->local, &x->daddr)) return true;
+            if (c->spi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return true;
+        }
+    }
+    return false;
+}
+
+static bool sweep_look(void *arg, const struct xfrm_sa *x)
+{
+    struct sweep *s = arg;
+    const struct child_sa *c = s->child;
+    bool inbound = ip_eq(&x->saddr, &c->remote) && ip_eq(&x->daddr, &c->local);
+    bool outbound = ip_eq(&x->saddr, &c->local) && ip_eq(&x->daddr, &c->remote);
+    bool reqid = x->reqid && (x->reqid == c->reqid || x->reqid == c->stale_reqid);
+    if (x->proto != XFRM_PROTO_ESP || x->larval || !reqid || (!inbound && !outbound)) return true;
+    if (sa_is_ours(c->sa->ike, x)) return true;
+    s->stale[s->n++] = (struct xfrm_sa_id){
+        .daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
+    return s->n < SWEEP_MAX;
+}
+
+void install_sweep(struct child_sa *c)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct sweep s = {.child = c};
+    c->sweep_at = DUE_NEVER;
+    IGNORE(xfrm->ops->sa_each(xfrm->ctx, sweep_look, &s)); // what was not seen stays
+    for (unsigned i = 0; i < s.n; i++) IGNORE(xfrm->ops->sa_del(xfrm->ctx, &s.stale[i]));
+    if (s.n) {
+        tell(c->sa->ike, c->sa, LOG_STORY, "removed %u SAs of %s that an earlier run had left",
+             s.n, c->conf->name);
+    }
+}

@@ -1,0 +1,24 @@
+// install.h - a child SA into the executor and out of it again: SPIs, SAs, policies (RFC 4301 4.4).
+#pragma once
+
+#include "ike/sa/child_sa.h"
+
+// Reserves an SPI for inbound ESP from the IKE SA's peer. Errors: the executor's, with a sentence.
+err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint32_t *spi, struct why *why);
+void install_spi_back(struct ike_sa *sa, uint32_t spi); // an SPI that no SA came to; 0 is fine
+
+// Inbound SA, then outbound SA, then policies. hold_out: the outbound SA is kept back until
+// install_switch(), because the peer may not be able to read it yet.
+// On error nothing of it stays in the executor.
+err_t install_child(struct child_sa *c, const struct child_keys *keys, bool hold_out,
+                    struct why *why);
+void install_switch(struct child_sa *c);     // the outbound SA that was kept back comes into use
+void install_stop_out(struct child_sa *c);   // the outbound SA goes, or will never come
+void install_remove_out(struct child_sa *c); // ... and the policies
+void install_remove(struct child_sa *c);     // everything
+// The peer (or we) moved: new outer addresses and ports, same keys and numbers.
+void install_move(struct child_sa *c, const endpoint_t *local, const endpoint_t *remote);
+// Removes SAs between the same hosts that an earlier run has left for the same traffic.
+void install_sweep(struct child_sa *c);
+// Packets received by the child's inbound SA so far.
+uint64_t install_packets_in(const struct child_sa *c);

@@ -1,0 +1,28 @@
+// later.h - connections that shall be tried again: after a dead peer, a close, a failed start. Each
+// child waits longer from time to time, so that a peer who refuses is not asked without pause.
+#pragma once
+
+#include "base/err.h"
+#include <stdint.h>
+
+struct later_entry {
+    struct later_entry *next;
+    char *conn, *child; // names
+    uint64_t at;        // monotonic ns; UINT64_MAX = nothing planned
+    uint64_t pause_ns;  // the last one; doubles
+    uint64_t planned_at;
+};
+
+struct later {
+    struct later_entry *first;
+};
+
+// Plans an attempt, at most one for a child. The first comes at once, then 1 s, 2 s, ... 5 min; a
+// quiet while (10 min) forgets the pauses.
+void later_plan(struct later *l, const char *conn, const char *child, uint64_t now);
+// Cancels attempts; child NULL: of the whole connection.
+void later_cancel(struct later *l, const char *conn, const char *child);
+uint64_t later_due(const struct later *l);
+// The next attempt that is due: names, valid until the next later_* call. ERR_AGAIN: none.
+err_t later_take(struct later *l, uint64_t now, const char **conn, const char **child);
+void later_done(struct later *l);

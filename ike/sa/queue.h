@@ -1,0 +1,90 @@
+// queue.h - what an IKE SA has to say to its peer: tasks, each one exchange of ours. The window
+// lets one at a time out; the others wait here.
+#pragma once
+
+#include "crypto/ke.h"
+#include "ike/codec/payloads.h"
+#include "ike/codec/proposal.h"
+#include "ike/sa/conn.h"
+#include "ike/sa/job.h"
+
+enum task_kind {
+    TASK_NONE,
+    TASK_OPEN,         // IKE_SA_INIT
+    TASK_AUTH,         // IKE_AUTH, with the first child SA
+    TASK_CHILD,        // CREATE_CHILD_SA: another child SA
+    TASK_REKEY_CHILD,  // CREATE_CHILD_SA with REKEY_SA
+    TASK_REKEY_IKE,    // CREATE_CHILD_SA for the IKE SA itself
+    TASK_DELETE_CHILD, // INFORMATIONAL with DELETE
+    TASK_DELETE_IKE,
+    TASK_PROBE, // INFORMATIONAL, empty: are you there?
+    TASK_KINDS,
+};
+
+struct nonce {
+    uint16_t len; // NONCE_MIN..NONCE_MAX once there is one
+    uint8_t at[NONCE_MAX];
+};
+err_t nonce_take(struct nonce *n, span_t s); // ERR_SYNTAX
+static inline span_t nonce_span(const struct nonce *n)
+{
+    return span(n->at, n->len);
+}
+// The lower of two, as RFC 7296 2.8.1 compares them.
+const struct nonce *nonce_lower(const struct nonce *a, const struct nonce *b);
+
+// What we have offered and the secrets behind it, until the answer is here.
+struct offer {
+    struct proposals proposals;
+    struct nonce nonce;
+    struct ke *ke;      // owned; NULL without a key exchange
+    uint64_t spi;       // ours: of the child SA (inbound) or of the new IKE SA
+    uint32_t reqid;     // child SA: held; 0 once the child has it
+    bool transport;     // USE_TRANSPORT_MODE was asked for
+    struct ts_list tsi, tsr;
+};
+
+// The peer has rekeyed the same SA while our own request was under way (RFC 7296 2.8.1, 2.8.2).
+struct rival {
+    uint32_t id; // of the SA that the peer's exchange made; 0 = there is none
+    struct nonce lowest;
+};
+
+struct task {
+    struct task *next;
+    enum task_kind kind;
+    uint64_t not_before; // monotonic ns; 0 = now
+    unsigned tries;      // refusals with TEMPORARY_FAILURE or INVALID_KE_PAYLOAD so far
+    uint32_t child_id;   // REKEY_CHILD, DELETE_CHILD: which
+    uint32_t spi;        // DELETE_CHILD: one that exists at the peer only; 0 = child_id counts
+    uint16_t ke_wanted;  // the group the peer asked for; 0 = our first choice
+    uint16_t notify;     // DELETE_IKE: an error to tell as well; 0 = none
+    struct conn *conn;   // AUTH, CHILD: what to make (counted)
+    const struct conf_child *conf;
+    uint32_t acquire_seq;
+    struct offer *offer; // owned
+    struct rival rival;
+    struct waiter *waiters;
+};
+
+struct task *task_new(enum task_kind kind); // NULL when out of memory
+// Frees the task and wipes its offer. Its waiters must have been told, its SPI given back.
+void task_free(struct task *t);
+// The child to make; takes a reference of conn.
+void task_set_child(struct task *t, struct conn *conn, const struct conf_child *conf);
+
+struct queue {
+    struct task *first;
+    unsigned n;
+};
+// One peer cannot make us queue without end; a user neither.
+#define QUEUE_MAX 1024
+err_t queue_push(struct queue *q, struct task *t); // takes t. ERR_LIMIT: t is still the caller's
+void queue_push_front(struct queue *q, struct task *t);
+// Takes the first task that is due out of the queue, among the kinds of the set 1 << kind.
+struct task *queue_take(struct queue *q, uint64_t now, unsigned kinds);
+void queue_drop(struct queue *q, struct task *t); // takes it out, does not free
+// Earliest not_before in the future among the kinds; UINT64_MAX = none.
+uint64_t queue_due(const struct queue *q, unsigned kinds);
+struct task *queue_find(const struct queue *q, enum task_kind kind, uint32_t child_id);
+struct task *queue_find_child(const struct queue *q, const char *child); // a TASK_CHILD by name

@@ -1,0 +1,10 @@
+// retransmit.h - repeating a request until it is answered (RFC 7296 2.1): 4 s, then 1.8 times
+// longer each time, 5 repetitions, by default; then the peer counts as dead.
+#pragma once
+
+#include "ike/sa/ike_sa.h"
+
+void retransmit_start(struct ike_sa *sa); // the request was just sent for the first time
+void retransmit_stop(struct ike_sa *sa);  // it was answered
+// The timer fired: sends again. ERR_TIMEOUT: that was the last time.
+err_t retransmit_again(struct ike_sa *sa);

@@ -1,0 +1,127 @@
+#include "ike/sa/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/siphash.h"
+
+#define BUCKETS 4096 // a power of two; chains stay short up to some ten thousand IKE SAs
+
+struct from_ip {
+    struct from_ip *next;
+    ip_t ip;
+    unsigned n;
+};
+
+err_t table_init(struct table *t, const uint8_t key[16])
+{
+    memcpy(t->key, key, sizeof t->key);
+    t->by_spi = calloc(BUCKETS, sizeof(struct ike_sa *));
+    t->by_peer = calloc(BUCKETS, sizeof(struct ike_sa *));
+    t->by_ip = calloc(BUCKETS, sizeof(struct from_ip *));
+    return t->by_spi && t->by_peer && t->by_ip ? ERR_OK : ERR_NOMEM;
+}
+
+void table_done(struct table *t)
+{
+    free(t->by_spi);
+    free(t->by_peer);
+    free(t->by_ip);
+    *t = (struct table){0};
+}
+
+static struct ike_sa **spi_bucket(const struct table *t, uint64_t spi)
+{
+    return &t->by_spi[siphash(t->key, &spi, sizeof spi) % BUCKETS];
+}
+
+static struct ike_sa **peer_bucket(const struct table *t, const endpoint_t *peer, uint64_t spi)
+{
+    struct {
+        uint64_t spi;
+        uint8_t ip[16];
+        uint16_t port, family;
+        uint32_t pad;
+    } k = {.spi = spi, .port = peer->port, .family = peer->ip.family};
+    memcpy(k.ip, peer->ip.b, sizeof k.ip);
+    return &t->by_peer[siphash(t->key, &k, sizeof k) % BUCKETS];
+}
+
+static struct from_ip **ip_place(const struct table *t, const ip_t *ip)
+{
+    struct from_ip **at = &t->by_ip[siphash(t->key, ip->b, sizeof ip->b) % BUCKETS];
+    while (*at && !ip_eq(&(*at)->ip, ip)) at = &(*at)->next;
+    return at;
+}
+
+void table_add(struct table *t, struct ike_sa *sa)
+{
+    struct ike_sa **bucket = spi_bucket(t, ike_sa_spi(sa));
+    sa->spi_next = *bucket;
+    *bucket = sa;
+    sa->in_table = true;
+    t->n++;
+}
+
+void table_remove(struct table *t, struct ike_sa *sa)
+{
+    if (!sa->in_table) return;
+    struct ike_sa **at = spi_bucket(t, ike_sa_spi(sa));
+    while (*at != sa) at = &(*at)->spi_next;
+    *at = sa->spi_next;
+    sa->in_table = false;
+    t->n--;
+}
+
+struct ike_sa *table_find(const struct table *t, uint64_t our_spi)
+{
+    struct ike_sa *sa = *spi_bucket(t, our_spi);
+    while (sa && ike_sa_spi(sa) != our_spi) sa = sa->spi_next;
+    return sa;
+}
+
+err_t table_add_half_open(struct table *t, struct ike_sa *sa)
+{
+    sa->came_from = sa->remote;
+    struct from_ip **count = ip_place(t, &sa->came_from.ip);
+    if (!*count) {
+        *count = calloc(1, sizeof **count);
+        if (!*count) return ERR_NOMEM;
+        (*count)->ip = sa->came_from.ip;
+    }
+    (*count)->n++;
+    struct ike_sa **bucket = peer_bucket(t, &sa->came_from, sa->spi_i);
+    sa->peer_next = *bucket;
+    *bucket = sa;
+    sa->half_open = true;
+    t->half_open++;
+    return ERR_OK;
+}
+
+void table_remove_half_open(struct table *t, struct ike_sa *sa)
+{
+    if (!sa->half_open) return;
+    struct ike_sa **at = peer_bucket(t, &sa->came_from, sa->spi_i);
+    while (*at != sa) at = &(*at)->peer_next;
+    *at = sa->peer_next;
+    sa->half_open = false;
+    t->half_open--;
+    struct from_ip **count = ip_place(t, &sa->came_from.ip);
+    if (--(*count)->n) return;
+    struct from_ip *empty = *count;
+    *count = empty->next;
+    free(empty);
+}
+
+struct ike_sa *table_find_half_open(const struct table *t, const endpoint_t *peer, uint64_t spi_i)
+{
+    struct ike_sa *sa = *peer_bucket(t, peer, spi_i);
+    while (sa && (sa->spi_i != spi_i || !endpoint_eq(&sa->came_from, peer))) sa = sa->peer_next;
+    return sa;
+}
+
+unsigned table_half_open_from(const struct table *t, const ip_t *ip)
+{
+    const struct from_ip *count = *ip_place(t, ip);
+    return count ? count->n : 0;
+}

@@ -1,0 +1,189 @@
+#include "ike/sa/trap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/sa/diplomat.h"
+#include "ike/sa/dynamic.h"
+
+struct trap {
+    struct trap *next;
+    struct conn *conn; // counted
+    const struct conf_child *child;
+    uint32_t id;
+};
+
+// What the policies of a trap have in common.
+struct trap_plan {
+    struct conn *conn;
+    const struct conf_child *child;
+    endpoint_t local, remote;
+    struct ts_list local_ts, remote_ts;
+    uint32_t id, reqid;
+};
+
+static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfrm_selector *sel,
+                                     enum xfrm_dir dir)
+{
+    const struct conf_child *f = t->child;
+    bool out = dir == XFRM_OUT, shunt = trap_is_shunt(f);
+    enum priority_base base = f->mode == CONF_PASS   ? PRIORITY_PASS
+                              : f->mode == CONF_DROP ? PRIORITY_DROP
+                                                     : PRIORITY_IPSEC;
+    struct xfrm_policy p = {.sel = *sel, .dir = (uint8_t)dir};
+    p.action = f->mode == CONF_DROP ? XFRM_BLOCK : XFRM_ALLOW;
+    p.priority = f->priority ? f->priority : selector_priority(sel, base, !shunt);
+    p.mark = out ? (struct xfrm_mark){f->mark_out, f->mark_out_mask}
+                 : (struct xfrm_mark){f->mark_in, f->mark_in_mask};
+    p.if_id = out ? f->if_id_out : f->if_id_in;
+    if (!p.if_id) p.if_id = out ? t->conn->conf.if_id_out : t->conn->conf.if_id_in;
+    p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
+    if (shunt) return p;
+    p.tmpl_count = 1;
+    p.tmpl[0] = (struct xfrm_tmpl){.proto = XFRM_PROTO_ESP,
+                                   .mode = f->mode == CONF_TRANSPORT ? XFRM_TRANSPORT : XFRM_TUNNEL,
+                                   .family = t->local.ip.family,
+                                   .reqid = t->reqid,
+                                   .aalgos = UINT32_MAX,
+                                   .ealgos = UINT32_MAX,
+                                   .calgos = UINT32_MAX};
+    if (f->mode == CONF_TRANSPORT) return p;
+    p.tmpl[0].saddr = out ? t->local.ip : t->remote.ip;
+    p.tmpl[0].daddr = out ? t->remote.ip : t->local.ip;
+    return p;
+}
+
+static err_t put_dir(struct ike *ike, const struct trap_plan *t, enum xfrm_dir dir,
+                     struct why *why)
+{
+    struct selectors s;
+    bool out = dir == XFRM_OUT;
+    if (selectors_make(out ? &t->local_ts : &t->remote_ts, out ? &t->remote_ts : &t->local_ts,
+                       &s) != ERR_OK) {
+        return why_not(why, ERR_LIMIT,
+                       "local_ts and remote_ts of %s have no family or protocol in common, or need "
+                       "more than %d policies",
+                       t->child->name, SELECTORS_MAX);
+    }
+    for (unsigned i = 0; i < s.n; i++) {
+        struct xfrm_policy p = policy_for(t, &s.at[i], dir);
+        TRY(policies_want(&ike->policies, (struct policy_owner){true, t->id}, &p, NULL, why));
+    }
+    return ERR_OK;
+}
+
+static err_t put_all(struct ike *ike, const struct trap_plan *t, struct why *why)
+{
+    TRY(put_dir(ike, t, XFRM_OUT, why));
+    TRY(put_dir(ike, t, XFRM_IN, why));
+    if (t->child->mode == CONF_TRANSPORT) return ERR_OK;
+    return put_dir(ike, t, XFRM_FWD, why);
+}
+
+// A restarted diplomat finds its policy of before: the SAs behind it shall go on serving it.
+static void inherit_reqid(struct ike *ike, const struct trap_plan *t)
+{
+    struct selectors s;
+    struct xfrm_policy old, ours;
+    if (selectors_make(&t->local_ts, &t->remote_ts, &s) != ERR_OK) return;
+    ours = policy_for(t, &s.at[0], XFRM_OUT);
+    struct xfrm_policy_id id = {
+        .dir = XFRM_OUT, .sel = ours.sel, .mark = ours.mark, .if_id = ours.if_id};
+    const struct xfrm_api *xfrm = &ike->env.xfrm;
+    if (xfrm->ops->policy_get(xfrm->ctx, &id, &old) != ERR_OK || old.tmpl_count != 1) return;
+    bool same = ip_eq(&old.tmpl[0].daddr, &ours.tmpl[0].daddr) &&
+                ip_eq(&old.tmpl[0].saddr, &ours.tmpl[0].saddr);
+    if (!same || !old.tmpl[0].reqid) return;
+    IGNORE(reqid_adopt(&ike->reqids, t->conn, t->child, old.tmpl[0].reqid)); // has one already
+}
+
+static err_t plan_make(struct ike *ike, struct trap_plan *t, struct why *why)
+{
+    if (!trap_is_shunt(t->child)) {
+        TRY(conn_endpoints(t->conn, &ike->env, ike->opt.natt_port, &t->local, &t->remote, why));
+    }
+    // A shunt has no peer: "dynamic" is every address.
+    dynamic_ts(t->child->local_ts, t->child->local_n, &t->local.ip, &t->local_ts);
+    dynamic_ts(t->child->remote_ts, t->child->remote_n, &t->remote.ip, &t->remote_ts);
+    if (trap_is_shunt(t->child)) return ERR_OK;
+    inherit_reqid(ike, t);
+    t->reqid = reqid_get(&ike->reqids, t->conn, t->child, NULL);
+    return t->reqid ? ERR_OK : why_not(why, ERR_NOMEM, "out of memory");
+}
+
+static struct trap **place_of(struct traps *t, const char *conn, const char *child)
+{
+    struct trap **at = &t->first;
+    while (*at && (strcmp((*at)->conn->conf.name, conn) != 0 ||
+                   strcmp((*at)->child->name, child) != 0)) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void trap_drop(struct ike *ike, struct trap **at)
+{
+    struct trap *t = *at;
+    *at = t->next;
+    policies_release(&ike->policies, (struct policy_owner){true, t->id});
+    conn_put(t->conn);
+    free(t);
+}
+
+err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *child,
+                   struct why *why)
+{
+    struct trap_plan plan = {.conn = conn, .child = child, .id = ++ike->traps.last_id};
+    struct trap **old = place_of(&ike->traps, conn->conf.name, child->name);
+    if (*old && (*old)->child == child) return ERR_OK;
+    struct trap *t = calloc(1, sizeof *t);
+    if (!t) return why_not(why, ERR_NOMEM, "out of memory");
+    err_t err = plan_make(ike, &plan, why);
+    if (err == ERR_OK) err = put_all(ike, &plan, why);
+    if (err != ERR_OK) {
+        policies_release(&ike->policies, (struct policy_owner){true, plan.id});
+        free(t);
+        return err;
+    }
+    if (*old) trap_drop(ike, old); // only now: never a moment without the policy
+    *t = (struct trap){
+        .next = ike->traps.first, .conn = conn_get(conn), .child = child, .id = plan.id};
+    ike->traps.first = t;
+    return ERR_OK;
+}
+
+// Actions may have installed it while it was not in force from the start.
+static bool trap_wanted(const struct conf_child *c)
+{
+    if (c->start_action == CONF_TRAP || c->start_action == CONF_TRAP_START) return true;
+    if (trap_is_shunt(c)) return c->start_action != CONF_NONE;
+    return c->close_action == CONF_TRAP || c->dpd_action == CONF_DPD_TRAP;
+}
+
+void trap_prune(struct ike *ike)
+{
+    for (struct trap **at = &ike->traps.first; *at;) {
+        struct conn *now = ike_conn(ike, (*at)->conn->conf.name);
+        const struct conf_child *child = now ? conn_child(now, (*at)->child->name) : NULL;
+        if (child && trap_wanted(child)) {
+            at = &(*at)->next;
+        } else {
+            trap_drop(ike, at);
+        }
+    }
+}
+
+void traps_remove(struct ike *ike)
+{
+    while (ike->traps.first) trap_drop(ike, &ike->traps.first);
+}
+
+void traps_done(struct traps *t)
+{
+    while (t->first) {
+        struct trap *gone = t->first;
+        t->first = gone->next;
+        conn_put(gone->conn);
+        free(gone);
+    }
+}

@@ -1,0 +1,26 @@
+// trap.h - policies that stand without an SA: traps (the first packet asks for one, RFC 4301 4.4.2
+// "acquire") and shunts (bypass and discard).
+#pragma once
+
+#include "ike/sa/conn.h"
+
+struct ike;
+
+struct traps {
+    struct trap *first;
+    uint32_t last_id;
+};
+
+// Is the mode of this child a shunt, which is never negotiated?
+static inline bool trap_is_shunt(const struct conf_child *child)
+{
+    return child->mode == CONF_PASS || child->mode == CONF_DROP;
+}
+// Installs the trap or shunt of a child; it takes the place of an earlier one of the same name.
+// Errors: no address to reach the peer at, or the executor's; with a sentence.
+err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *child,
+                   struct why *why);
+// Removes the traps and shunts of connections that are no longer in force (struct ike conns).
+void trap_prune(struct ike *ike);
+void traps_remove(struct ike *ike); // all
+void traps_done(struct traps *t);   // forgets all; leaves the executor alone

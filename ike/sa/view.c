@@ -1,0 +1,144 @@
+#include "ike/sa/view.h"
+
+#include <string.h>
+
+#include "ike/sa/diplomat.h"
+
+static enum ike_state_view state_view(const struct ike_sa *sa)
+{
+    if (sa->state < IKE_UP) return IKE_VIEW_CONNECTING;
+    if (sa->state == IKE_DELETING) return IKE_VIEW_DELETING;
+    bool rekeying = sa->state == IKE_REKEYED ||
+                    (sa->active && sa->active->kind == TASK_REKEY_IKE);
+    return rekeying ? IKE_VIEW_REKEYING : IKE_VIEW_ESTABLISHED;
+}
+
+// Seconds until a timer; 0 = off or due.
+static uint64_t seconds_to(const struct ike_sa *sa, enum ike_timer which)
+{
+    uint64_t at = sa->timer[which], now = ike_now(sa->ike);
+    return at == DUE_NEVER || at <= now ? 0 : (at - now) / NSEC_PER_SEC;
+}
+
+static void view_algorithms(const struct proposal *p, struct ike_sa_view *out)
+{
+    const struct transform *ke = proposal_get(p, ALG_KE);
+    out->encr = proposal_alg(p, ALG_ENCR);
+    out->integ = proposal_alg(p, ALG_INTEG);
+    out->prf = proposal_alg(p, ALG_PRF);
+    out->ke = ke ? ke->id : KE_NONE;
+}
+
+void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
+{
+    const struct ike *ike = sa->ike;
+    *out = (struct ike_sa_view){
+        .name = ike_sa_name(sa),
+        .id = sa->id,
+        .state = state_view(sa),
+        .initiator = sa->initiator,
+        .local = sa->local,
+        .remote = sa->remote,
+        .local_id = sa->local_id,
+        .remote_id = sa->remote_id,
+        .spi_i = sa->spi_i,
+        .spi_r = sa->spi_r,
+        .nat_local = sa->nat_local,
+        .nat_remote = sa->nat_remote,
+        .nat_any = sa->nat_local || sa->nat_remote,
+        .encap_forced = sa->encap_forced,
+        .established_s = sa->up_at ? (ike_now(ike) - sa->up_at) / NSEC_PER_SEC : 0,
+        .rekey_in_s = seconds_to(sa, TIMER_REKEY),
+        .reauth_in_s = seconds_to(sa, TIMER_REAUTH),
+        .tasks_queued = sa->queue.n,
+        .tasks_active = sa->active ? 1 : 0,
+    };
+    if (sa->chosen.n) view_algorithms(&sa->chosen, out);
+    if (sa->conn && ike->config) out->conf = config_conn(ike->config, ike_sa_name(sa));
+}
+
+static enum child_state_view child_state(const struct child_sa *c)
+{
+    switch (c->state) {
+    case CHILD_INSTALLED:
+        return CHILD_VIEW_INSTALLED;
+    case CHILD_REKEYING:
+        return CHILD_VIEW_REKEYING;
+    case CHILD_DELETING:
+        return CHILD_VIEW_DELETING;
+    case CHILD_REKEYED:
+    case CHILD_LINGER:
+        break;
+    }
+    return CHILD_VIEW_REKEYED;
+}
+
+static bool sa_now(const struct child_sa *c, bool out, struct xfrm_sa *x)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct xfrm_sa_id id = {.daddr = out ? c->remote : c->local,
+                            .spi = out ? c->spi_out : c->spi_in,
+                            .proto = XFRM_PROTO_ESP};
+    if (out) id.mark = (struct xfrm_mark){c->conf->mark_out, c->conf->mark_out_mask};
+    if (!(out ? c->out_there : c->in_there)) return false;
+    return xfrm->ops->sa_get(xfrm->ctx, &id, x) == ERR_OK;
+}
+
+static void view_traffic(const struct child_sa *c, struct child_sa_view *out)
+{
+    const struct env *env = &c->sa->ike->env;
+    uint64_t wall = env->wall(env->ctx);
+    struct xfrm_sa x;
+    if (sa_now(c, false, &x)) {
+        out->bytes_in = x.current.bytes;
+        out->packets_in = x.current.packets;
+        out->use_in_s = x.current.use_time ? wall - x.current.use_time : 0;
+    }
+    if (sa_now(c, true, &x)) {
+        out->bytes_out = x.current.bytes;
+        out->packets_out = x.current.packets;
+        out->use_out_s = x.current.use_time ? wall - x.current.use_time : 0;
+    }
+    wipe(&x, sizeof x);
+}
+
+static uint64_t left(uint64_t whole, uint64_t gone)
+{
+    return whole > gone ? whole - gone : 0;
+}
+
+static const struct conf_child *conf_now(const struct child_sa *c)
+{
+    const struct ike *ike = c->sa->ike;
+    const struct conf_conn *conn = ike->config ? config_conn(ike->config, c->conn->conf.name) : NULL;
+    for (unsigned i = 0; conn && i < conn->child_n; i++) {
+        if (strcmp(conn->child[i].name, c->conf->name) == 0) return &conn->child[i];
+    }
+    return NULL;
+}
+
+void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct child_sa_view *out)
+{
+    uint64_t age = (ike_now(c->sa->ike) - c->installed_at) / NSEC_PER_SEC;
+    *out = (struct child_sa_view){
+        .name = c->conf->name,
+        .id = c->id,
+        .reqid = c->reqid,
+        .state = child_state(c),
+        .tunnel = c->tunnel,
+        .udp = c->udp,
+        .spi_in = c->spi_in,
+        .spi_out = c->spi_out,
+        .encr = proposal_alg(&c->chosen, ALG_ENCR),
+        .integ = proposal_alg(&c->chosen, ALG_INTEG),
+        .ke = c->ke,
+        .esn = c->esn,
+        .install_s = age,
+        .rekey_in_s = left(c->rekey_s, age),
+        .life_in_s = left(c->life_s, age),
+        .local_ts = ts_show(&c->local_ts, text[0], VIEW_TEXT_MAX),
+        .remote_ts = ts_show(&c->remote_ts, text[1], VIEW_TEXT_MAX),
+        .conf = conf_now(c),
+    };
+    view_traffic(c, out);
+}
