@@ -14,14 +14,14 @@
 
 // ---- arguments and answers ----
 
-bool command_str(span_t args, const char *key, char out[COMMAND_NAME_MAX])
+bool commands_str(span_t args, const char *key, char out[COMMAND_NAME_MAX])
 {
     out[0] = 0;
     err_t e = vici_get_str(args, key, out, COMMAND_NAME_MAX);
     return e == ERR_OK || e == ERR_NOTFOUND;
 }
 
-bool command_number(span_t args, const char *key, int64_t *out)
+bool commands_number(span_t args, const char *key, int64_t *out)
 {
     char text[24], *end;
     *out = 0;
@@ -35,14 +35,14 @@ bool command_number(span_t args, const char *key, int64_t *out)
     return true;
 }
 
-bool command_yes(span_t args, const char *key)
+bool commands_yes(span_t args, const char *key)
 {
     char text[8];
     if (vici_get_str(args, key, text, sizeof text) != ERR_OK) return false;
     return strcmp(text, "yes") == 0 || strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
 }
 
-void command_result(struct vici_call *call, const char *errmsg)
+void commands_result(struct vici_call *call, const char *errmsg)
 {
     struct vici_msg m = {0};
     vici_kv(&m, "success", "%s", *errmsg ? "no" : "yes");
@@ -158,7 +158,7 @@ static void run_stats(void *ctx, struct vici_call *call, span_t args)
 
 static void on_reloaded(void *ctx, err_t err, const char *sentence)
 {
-    command_result(ctx, err == ERR_OK ? "" : sentence);
+    commands_result(ctx, err == ERR_OK ? "" : sentence);
 }
 
 static void run_reload(void *ctx, struct vici_call *call, span_t args)
@@ -207,7 +207,7 @@ static void run_no_counters(void *ctx, struct vici_call *call, span_t args)
 static void run_done(void *ctx, struct vici_call *call, span_t args)
 {
     (void)ctx, (void)args;
-    command_result(call, "");
+    commands_result(call, "");
 }
 
 // ---- what the configuration file is for ----
@@ -221,36 +221,36 @@ static void run_use_config(void *ctx, struct vici_call *call, span_t args)
                    "pavise-iked reads %s itself; change that file, then run "
                    "'swanctl --reload-settings'",
                    d->options.config);
-    command_result(call, text);
+    commands_result(call, text);
 }
 
 static void run_use_start_action(void *ctx, struct vici_call *call, span_t args)
 {
     (void)ctx, (void)args;
-    command_result(call, "policies are not installed one by one; set start_action = trap for the "
-                         "child and run 'swanctl --reload-settings'");
+    commands_result(call, "policies are not installed one by one; set start_action = trap for the "
+                          "child and run 'swanctl --reload-settings'");
 }
 
 static void run_no_redirect(void *ctx, struct vici_call *call, span_t args)
 {
     (void)ctx, (void)args;
-    command_result(call, "redirecting peers is not supported");
+    commands_result(call, "redirecting peers is not supported");
 }
 
 const struct vici_command commands[] = {
     {"version", run_version},
     {"stats", run_stats},
     {"reload-settings", run_reload},
-    {"initiate", command_initiate},
-    {"terminate", command_terminate},
-    {"rekey", command_rekey},
+    {"initiate", commands_initiate},
+    {"terminate", commands_terminate},
+    {"rekey", commands_rekey},
     {"redirect", run_no_redirect},
     {"install", run_use_start_action},
     {"uninstall", run_use_start_action},
-    {"list-sas", command_list_sas},
-    {"list-policies", command_list_policies},
-    {"list-conns", command_list_conns},
-    {"get-conns", command_get_conns},
+    {"list-sas", commands_list_sas},
+    {"list-policies", commands_list_policies},
+    {"list-conns", commands_list_conns},
+    {"get-conns", commands_get_conns},
     {"list-certs", run_nothing},
     {"list-authorities", run_nothing},
     {"get-authorities", run_no_authorities},
@@ -263,7 +263,7 @@ const struct vici_command commands[] = {
     {"load-token", run_use_config},
     {"load-shared", run_use_config},
     {"unload-shared", run_use_config},
-    {"get-shared", command_get_shared},
+    {"get-shared", commands_get_shared},
     {"flush-certs", run_done},
     {"clear-creds", run_use_config},
     {"load-authority", run_use_config},
@@ -271,7 +271,7 @@ const struct vici_command commands[] = {
     {"load-pool", run_use_config},
     {"unload-pool", run_use_config},
     {"get-pools", run_nothing},
-    {"get-algorithms", command_get_algorithms},
+    {"get-algorithms", commands_get_algorithms},
     {"get-counters", run_no_counters},
     {"reset-counters", run_done},
     {NULL, NULL},

@@ -8,17 +8,17 @@
 extern const struct vici_command commands[];
 
 // commands_list.c
-void command_list_sas(void *ctx, struct vici_call *call, span_t args);
-void command_list_conns(void *ctx, struct vici_call *call, span_t args);
-void command_list_policies(void *ctx, struct vici_call *call, span_t args);
-void command_get_conns(void *ctx, struct vici_call *call, span_t args);
-void command_get_shared(void *ctx, struct vici_call *call, span_t args);
-void command_get_algorithms(void *ctx, struct vici_call *call, span_t args);
+void commands_list_sas(void *ctx, struct vici_call *call, span_t args);
+void commands_list_conns(void *ctx, struct vici_call *call, span_t args);
+void commands_list_policies(void *ctx, struct vici_call *call, span_t args);
+void commands_get_conns(void *ctx, struct vici_call *call, span_t args);
+void commands_get_shared(void *ctx, struct vici_call *call, span_t args);
+void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
 
 // commands_act.c
-void command_initiate(void *ctx, struct vici_call *call, span_t args);
-void command_terminate(void *ctx, struct vici_call *call, span_t args);
-void command_rekey(void *ctx, struct vici_call *call, span_t args);
+void commands_initiate(void *ctx, struct vici_call *call, span_t args);
+void commands_terminate(void *ctx, struct vici_call *call, span_t args);
+void commands_rekey(void *ctx, struct vici_call *call, span_t args);
 // Sends a line of the story to the commands under way that it concerns (control-log). name: of the
 // IKE SA's connection, NULL if there is none yet.
 void commands_tell(struct iked *d, unsigned level, const char *name, const struct vici_msg *line);
@@ -28,8 +28,8 @@ void commands_done(struct iked *d);
 // ---- arguments and answers ----
 #define COMMAND_NAME_MAX 256 // bytes of a connection's or child's name
 // An argument that is not there is "" or 0; false if it is there but no good (too long, no number).
-bool command_str(span_t args, const char *key, char out[COMMAND_NAME_MAX]);
-bool command_number(span_t args, const char *key, int64_t *out);
-bool command_yes(span_t args, const char *key);
+bool commands_str(span_t args, const char *key, char out[COMMAND_NAME_MAX]);
+bool commands_number(span_t args, const char *key, int64_t *out);
+bool commands_yes(span_t args, const char *key);
 // success=no with errmsg. errmsg "": success=yes.
-void command_result(struct vici_call *call, const char *errmsg);
+void commands_result(struct vici_call *call, const char *errmsg);

@@ -55,7 +55,7 @@ void commands_done(struct iked *d)
 {
     while (d->acts) {
         struct iked_act *a = d->acts;
-        if (a->call) command_result(a->call, "the daemon ends");
+        if (a->call) commands_result(a->call, "the daemon ends");
         act_free(a);
     }
 }
@@ -144,10 +144,10 @@ void commands_tell(struct iked *d, unsigned level, const char *name, const struc
 static bool act_read(struct iked_act *a, span_t args)
 {
     span_t unused;
-    if (!command_number(args, "timeout", &a->timeout_ms)) return false;
+    if (!commands_number(args, "timeout", &a->timeout_ms)) return false;
     if (a->timeout_ms > TIMEOUT_MAX_MS) a->timeout_ms = TIMEOUT_MAX_MS;
     if (vici_get(args, "loglevel", &unused) != ERR_OK) return true;
-    return command_number(args, "loglevel", &a->level);
+    return commands_number(args, "loglevel", &a->level);
 }
 
 static bool conn_has_child(const struct conf_conn *c, const char *child)
@@ -174,7 +174,7 @@ static void initiate(struct iked *d, struct vici_call *call, span_t args,
 {
     struct iked_act *a = act_new(d, call);
     if (!a) {
-        command_result(call, err_text(ERR_NOMEM));
+        commands_result(call, err_text(ERR_NOMEM));
         return;
     }
     (void)snprintf(a->name, sizeof a->name, "%s", conn->name);
@@ -190,13 +190,13 @@ static void initiate(struct iked *d, struct vici_call *call, span_t args,
     act_started(a);
 }
 
-void command_initiate(void *ctx, struct vici_call *call, span_t args)
+void commands_initiate(void *ctx, struct vici_call *call, span_t args)
 {
     struct iked *d = ctx;
     char ike[COMMAND_NAME_MAX], child[COMMAND_NAME_MAX], text[2 * COMMAND_NAME_MAX];
-    bool ok = command_str(args, "ike", ike) && command_str(args, "child", child);
+    bool ok = commands_str(args, "ike", ike) && commands_str(args, "child", child);
     if (!ok || (!ike[0] && !child[0])) {
-        command_result(call, "missing configuration name");
+        commands_result(call, "missing configuration name");
         return;
     }
     const struct conf_conn *conn = find_conn(d->config, ike, child);
@@ -207,7 +207,7 @@ void command_initiate(void *ctx, struct vici_call *call, span_t args)
     (void)snprintf(text, sizeof text,
                    child[0] ? "CHILD_SA config '%s' not found" : "IKE_SA config '%s' not found",
                    child[0] ? child : ike);
-    command_result(call, text);
+    commands_result(call, text);
 }
 
 // ---- terminate and rekey ----
@@ -220,9 +220,9 @@ struct choice_text {
 static bool choice_read(span_t args, struct choice_text *text, struct ike_choice *out)
 {
     int64_t ike_id, child_id;
-    bool ok = command_str(args, "ike", text->ike) && command_str(args, "child", text->child) &&
-              command_number(args, "ike-id", &ike_id) &&
-              command_number(args, "child-id", &child_id) && ike_id >= 0 && ike_id <= UINT32_MAX &&
+    bool ok = commands_str(args, "ike", text->ike) && commands_str(args, "child", text->child) &&
+              commands_number(args, "ike-id", &ike_id) &&
+              commands_number(args, "child-id", &child_id) && ike_id >= 0 && ike_id <= UINT32_MAX &&
               child_id >= 0 && child_id <= UINT32_MAX;
     if (!ok) return false;
     *out = (struct ike_choice){
@@ -230,8 +230,8 @@ static bool choice_read(span_t args, struct choice_text *text, struct ike_choice
         .child = text->child[0] ? text->child : NULL,
         .ike_id = (uint32_t)ike_id,
         .child_id = (uint32_t)child_id,
-        .force = command_yes(args, "force"),
-        .reauth = command_yes(args, "reauth"),
+        .force = commands_yes(args, "force"),
+        .reauth = commands_yes(args, "reauth"),
     };
     return out->ike || out->child || out->ike_id || out->child_id;
 }
@@ -264,18 +264,18 @@ static bool note_name(void *ctx, const struct ike_sa_view *v, const struct ike_s
     return false;
 }
 
-void command_terminate(void *ctx, struct vici_call *call, span_t args)
+void commands_terminate(void *ctx, struct vici_call *call, span_t args)
 {
     struct iked *d = ctx;
     struct choice_text text;
     struct ike_choice choice;
     if (!choice_read(args, &text, &choice)) {
-        command_result(call, "missing terminate selector");
+        commands_result(call, "missing terminate selector");
         return;
     }
     struct iked_act *a = act_new(d, call);
     if (!a) {
-        command_result(call, err_text(ERR_NOMEM));
+        commands_result(call, err_text(ERR_NOMEM));
         return;
     }
     a->terminate = true;
@@ -292,13 +292,13 @@ void command_terminate(void *ctx, struct vici_call *call, span_t args)
     act_started(a);
 }
 
-void command_rekey(void *ctx, struct vici_call *call, span_t args)
+void commands_rekey(void *ctx, struct vici_call *call, span_t args)
 {
     struct iked *d = ctx;
     struct choice_text text;
     struct ike_choice choice;
     if (!choice_read(args, &text, &choice)) {
-        command_result(call, "missing rekey selector");
+        commands_result(call, "missing rekey selector");
         return;
     }
     unsigned matches = 0;

@@ -51,24 +51,24 @@ static bool list_sa(void *ctx, const struct ike_sa_view *v, const struct ike_sa 
     return !vici_call_gone(l->call);
 }
 
-void command_list_sas(void *ctx, struct vici_call *call, span_t args)
+void commands_list_sas(void *ctx, struct vici_call *call, span_t args)
 {
     struct iked *d = ctx;
     struct sa_list l = {.d = d, .call = call};
-    bool ok = command_str(args, "ike", l.ike) && command_str(args, "child", l.child) &&
-              command_number(args, "ike-id", &l.ike_id) &&
-              command_number(args, "child-id", &l.child_id);
+    bool ok = commands_str(args, "ike", l.ike) && commands_str(args, "child", l.child) &&
+              commands_number(args, "ike-id", &l.ike_id) &&
+              commands_number(args, "child-id", &l.child_id);
     if (ok) ike_each(d->ike, list_sa, &l);
     answer_empty(call);
 }
 
 // ---- list-conns, list-policies ----
 
-void command_list_conns(void *ctx, struct vici_call *call, span_t args)
+void commands_list_conns(void *ctx, struct vici_call *call, span_t args)
 {
     const struct config *c = ((struct iked *)ctx)->config;
     char ike[COMMAND_NAME_MAX];
-    bool ok = command_str(args, "ike", ike);
+    bool ok = commands_str(args, "ike", ike);
     for (unsigned i = 0; ok && i < c->conn_n && !vici_call_gone(call); i++) {
         if (ike[0] && strcmp(ike, c->conn[i].name) != 0) continue;
         struct vici_msg m = {0};
@@ -115,14 +115,14 @@ static void list_policies_of(const struct policy_list *l, const struct conf_conn
     }
 }
 
-void command_list_policies(void *ctx, struct vici_call *call, span_t args)
+void commands_list_policies(void *ctx, struct vici_call *call, span_t args)
 {
     const struct config *c = ((struct iked *)ctx)->config;
     struct policy_list l = {.call = call,
-                            .trap = command_yes(args, "trap"),
-                            .pass = command_yes(args, "pass"),
-                            .drop = command_yes(args, "drop")};
-    bool ok = command_str(args, "ike", l.ike) && command_str(args, "child", l.child);
+                            .trap = commands_yes(args, "trap"),
+                            .pass = commands_yes(args, "pass"),
+                            .drop = commands_yes(args, "drop")};
+    bool ok = commands_str(args, "ike", l.ike) && commands_str(args, "child", l.child);
     for (unsigned i = 0; ok && i < c->conn_n && !vici_call_gone(call); i++) {
         list_policies_of(&l, &c->conn[i]);
     }
@@ -131,7 +131,7 @@ void command_list_policies(void *ctx, struct vici_call *call, span_t args)
 
 // ---- get-* ----
 
-void command_get_conns(void *ctx, struct vici_call *call, span_t args)
+void commands_get_conns(void *ctx, struct vici_call *call, span_t args)
 {
     const struct config *c = ((struct iked *)ctx)->config;
     struct vici_msg m = {0};
@@ -142,7 +142,7 @@ void command_get_conns(void *ctx, struct vici_call *call, span_t args)
     vici_answer(call, &m);
 }
 
-void command_get_shared(void *ctx, struct vici_call *call, span_t args)
+void commands_get_shared(void *ctx, struct vici_call *call, span_t args)
 {
     const struct config *c = ((struct iked *)ctx)->config;
     struct vici_msg m = {0};
@@ -167,7 +167,7 @@ static void put_algorithms(struct vici_msg *m, const char *section, enum alg_typ
     vici_section_end(m);
 }
 
-void command_get_algorithms(void *ctx, struct vici_call *call, span_t args)
+void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args)
 {
     struct vici_msg m = {0};
     (void)ctx, (void)args;

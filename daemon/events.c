@@ -91,32 +91,22 @@ void events_log(void *ctx, enum log_level level, const char *subject, const char
 
 // ---- ups and downs ----
 
-// Looks for a child of an IKE SA and writes it: as a whole section, or its keys only.
-struct child_search {
+struct child_section {
     struct vici_msg *m;
-    uint32_t id;
-    const char *section; // NULL: "<name>-<id>"
-    bool found;
+    const char *name; // NULL: "<name>-<id>"
+    uint32_t id;      // 0: the one that comes
 };
 
 static bool put_child(void *ctx, const struct child_sa_view *v)
 {
-    struct child_search *s = ctx;
-    char section[SA_NAME_MAX];
-    if (v->id != s->id) return true;
-    (void)snprintf(section, sizeof section, "%s-%u", v->name, v->id);
-    vici_section(s->m, s->section ? s->section : section);
+    const struct child_section *s = ctx;
+    char own[SA_NAME_MAX];
+    if (s->id && v->id != s->id) return true;
+    (void)snprintf(own, sizeof own, "%s-%u", v->name, v->id);
+    vici_section(s->m, s->name ? s->name : own);
     sa_show_child(s->m, v);
     vici_section_end(s->m);
-    s->found = true;
     return false;
-}
-
-static void put_child_of(struct iked *d, struct vici_msg *m, const struct ike_sa *sa, uint32_t id,
-                         const char *section)
-{
-    struct child_search s = {.m = m, .id = id, .section = section};
-    if (id) ike_each_child(d->ike, sa, put_child, &s);
 }
 
 static void ike_updown(struct iked *d, const struct ike_sa *sa, bool up)
@@ -142,7 +132,7 @@ static void child_updown(struct iked *d, const struct ike_sa *sa, const struct c
     vici_section(&m, sa_show_name(&v));
     sa_show_ike(&m, &v);
     vici_section(&m, "child-sas");
-    put_child_of(d, &m, sa, child->id, NULL);
+    ike_child_show(d->ike, child, put_child, &(struct child_section){.m = &m});
     vici_section_end(&m);
     vici_section_end(&m);
     vici_event(d->vici, "child-updown", &m);
@@ -158,8 +148,9 @@ static void child_rekeyed(struct iked *d, const struct ike_sa *sa, const struct 
     sa_show_ike(&m, &v);
     vici_section(&m, "child-sas");
     vici_section(&m, child->conf->name);
-    put_child_of(d, &m, sa, child->replaces, "old");
-    put_child_of(d, &m, sa, child->id, "new");
+    struct child_section old = {&m, "old", child->replaces}, new = {&m, "new", 0};
+    if (old.id) ike_each_child(d->ike, sa, put_child, &old);
+    ike_child_show(d->ike, child, put_child, &new);
     vici_section_end(&m);
     vici_section_end(&m);
     vici_section_end(&m);
@@ -167,14 +158,37 @@ static void child_rekeyed(struct iked *d, const struct ike_sa *sa, const struct 
     vici_msg_done(&m);
 }
 
-static void ike_rekeyed(struct iked *d, const struct ike_sa *sa)
+// The IKE SA that an heir has taken over from: the latest one before it between the same two.
+struct elder_search {
+    struct ike_sa_view heir, elder; // elder.id 0: not found
+};
+
+static bool note_elder(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa)
+{
+    (void)sa;
+    struct elder_search *s = ctx;
+    bool fits = v->id < s->heir.id && v->id > s->elder.id &&
+                strcmp(sa_show_name(v), sa_show_name(&s->heir)) == 0 &&
+                id_eq(&v->remote_id, &s->heir.remote_id);
+    if (fits) s->elder = *v;
+    return true;
+}
+
+static void ike_rekeyed(struct iked *d, const struct ike_sa *heir)
 {
     struct vici_msg m = {0};
-    struct ike_sa_view v;
-    ike_sa_show(d->ike, sa, &v);
-    vici_section(&m, sa_show_name(&v));
+    struct elder_search s = {0};
+    ike_sa_show(d->ike, heir, &s.heir);
+    ike_each(d->ike, note_elder, &s);
+    vici_section(&m, sa_show_name(&s.heir));
+    if (s.elder.id) {
+        s.elder.state = IKE_VIEW_REKEYING; // what it was until a moment ago
+        vici_section(&m, "old");
+        sa_show_ike(&m, &s.elder);
+        vici_section_end(&m);
+    }
     vici_section(&m, "new");
-    sa_show_ike(&m, &v);
+    sa_show_ike(&m, &s.heir);
     vici_section_end(&m);
     vici_section_end(&m);
     vici_event(d->vici, "ike-rekey", &m);

@@ -491,6 +491,41 @@ static void raise_events(struct fake_ike *fake_of)
     free(child);
 }
 
+static void raise_rekeyed(struct fake_ike *fake_of)
+{
+    struct fixture *f = fake_of->test;
+    struct conf_child conf = {.name = (char[]){"home"}};
+    struct child_sa *child = calloc(1, sizeof *child);
+    assert_non_null(child);
+    child->id = 8;
+    child->replaces = 7;
+    child->conf = &conf;
+    fake_of->sa_n = 2;
+    fake_of->sa[1] = fake_of->sa[0];
+    fake_of->sa[1].id = 3;
+    fake_of->child[1] = child_view("home", 8);
+    events_sa(&f->d, CHILD_EV_REKEYED, fake_sa(fake_of, 0), child);
+    events_sa(&f->d, IKE_EV_REKEYED, fake_sa(fake_of, 1), NULL);
+    free(child);
+}
+
+static void rekeying_is_told_with_old_and_new(void **state)
+{
+    struct fixture *f = *state;
+    f->ike.answer_at_once = true;
+    f->ike.before_return = raise_rekeyed;
+    CHECK_OK(vici_register(f->c, "ike-rekey"));
+    CHECK_OK(vici_register(f->c, "child-rekey"));
+    ask(f, "initiate", "child=home", "success=yes");
+    const char *at = text_str(&f->events);
+    CHECK(strstr(at, "child-rekey: net {" IKE_HEAD " child-sas {home {old {" CHILD_KEYS "} new {"
+                     "name=home uniqueid=8 reqid=1 ") == at);
+    at = strstr(at, "ike-rekey: net {old {uniqueid=1 version=2 state=REKEYING local-host=");
+    assert_non_null(at);
+    assert_non_null(
+        strstr(at, "dh-group=CURVE_25519} new {uniqueid=3 version=2 state=ESTABLISHED"));
+}
+
 static void ups_and_downs_are_told(void **state)
 {
     struct fixture *f = *state;
@@ -523,6 +558,7 @@ int main(void)
         WITH_DAEMON(terminate_and_rekey_count_matches),
         WITH_DAEMON(a_bad_file_changes_nothing),
         WITH_DAEMON(ups_and_downs_are_told),
+        WITH_DAEMON(rekeying_is_told_with_old_and_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

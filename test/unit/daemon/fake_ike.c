@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "ike/sa/child_sa.h"
+
 // Handles are the addresses of the views.
 const struct ike_sa *fake_sa(const struct fake_ike *f, unsigned i)
 {
@@ -71,6 +73,14 @@ void ike_each_child(struct ike *ike, const struct ike_sa *sa, child_view_fn *fn,
     struct fake_ike *f = fake(ike);
     const struct child_sa_view *v = &f->child[index_of(f, sa)];
     if (v->name) (void)fn(ctx, v);
+}
+
+void ike_child_show(struct ike *ike, const struct child_sa *child, child_view_fn *fn, void *ctx)
+{
+    const struct fake_ike *f = fake(ike);
+    for (unsigned i = 0; i < f->sa_n; i++) {
+        if (f->child[i].id == child->id) (void)fn(ctx, &f->child[i]);
+    }
 }
 
 void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *out)
