@@ -23,11 +23,8 @@ static err_t draft_send(struct draft *d, void *ctx, call_take_fn *take, void *ar
 
 static err_t take_sa(void *arg, const struct nlmsghdr *h, struct why *why)
 {
-    struct xfrm_sa *sa = arg;
     if (h->nlmsg_type != XFRM_MSG_NEWSA) return why_not(why, ERR_SYNTAX, "no SA in the answer");
-    TRY(codec_sa_read(h, sa, why));
-    sa->larval = !sa->aead.name[0] && !sa->crypt.name[0] && !sa->auth.name[0];
-    return ERR_OK;
+    return codec_sa_read(h, arg, why);
 }
 
 static err_t take_policy(void *arg, const struct nlmsghdr *h, struct why *why)

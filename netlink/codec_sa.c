@@ -6,6 +6,8 @@
 #include "netlink/part.h"
 
 #define LEGACY_WINDOW_MAX 32 // bits of xfrm_replay_state.bitmap
+#define REPLAY_THRESHOLD 2   // what a kernel left alone says (sysctl xfrm_aevent_rseqth)
+#define TIMER_THRESHOLD 10   // xfrm_aevent_etime, in 100 ms
 
 // ---- struct xfrm_usersa_info ----
 
@@ -13,6 +15,7 @@ static void info_from(const struct xfrm_sa *sa, struct xfrm_usersa_info *u)
 {
     memset(u, 0, sizeof *u);
     part_selector(&sa->sel, &u->sel);
+    if (sa->larval) u->sel.family = AF_UNSPEC; // the kernel leaves it out until there are keys
     u->id.daddr = part_address(&sa->daddr);
     u->id.spi = htonl(sa->spi);
     u->id.proto = sa->proto;
@@ -34,7 +37,9 @@ static void info_from(const struct xfrm_sa *sa, struct xfrm_usersa_info *u)
 static err_t info_to(const struct xfrm_usersa_info *u, struct xfrm_sa *sa, struct why *why)
 {
     memset(sa, 0, sizeof *sa);
-    TRY(part_selector_read(&u->sel, &sa->sel, why));
+    struct uapi_selector sel = u->sel;
+    if (!sel.family && (sel.prefixlen_s || sel.prefixlen_d)) sel.family = u->family;
+    TRY(part_selector_read(&sel, &sa->sel, why));
     sa->family = u->family;
     sa->saddr = part_ip(u->family, &u->saddr);
     sa->daddr = part_ip(u->family, &u->id.daddr);
@@ -102,6 +107,7 @@ err_t codec_sa_request_read(const struct nlmsghdr *h, struct xfrm_sa *out, struc
     (void)attrs_copy(&a, XFRMA_LTIME_VAL, &used, sizeof used);
     out->current = part_current_read(&used);
     out->stats = (struct xfrm_stats){0};
+    out->larval = false;
     return selector_complete(&u, out, why);
 }
 
@@ -254,9 +260,8 @@ void codec_ae_write(struct message *m, const struct xfrm_sa *sa, uint32_t flags)
     codec_replay_write(m, sa);
     struct xfrm_lifetime_cur current = part_current(&sa->current);
     message_put(m, XFRMA_LTIME_VAL, &current, sizeof current);
-    // No event is raised by a threshold here: both are off.
-    if (flags & XFRM_AE_RTHR) message_put_u32(m, XFRMA_REPLAY_THRESH, 0);
-    if (flags & XFRM_AE_ETHR) message_put_u32(m, XFRMA_ETIMER_THRESH, 0);
+    if (flags & XFRM_AE_RTHR) message_put_u32(m, XFRMA_REPLAY_THRESH, REPLAY_THRESHOLD);
+    if (flags & XFRM_AE_ETHR) message_put_u32(m, XFRMA_ETIMER_THRESH, TIMER_THRESHOLD);
     part_mark_put(m, &sa->mark, sa->if_id);
 }
 

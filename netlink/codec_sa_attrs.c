@@ -146,6 +146,7 @@ static err_t algs_read(const struct attrs *a, struct xfrm_sa *sa, struct why *wh
     } else {
         TRY(algo_read(a, XFRMA_ALG_AUTH, &sa->auth, why));
     }
+    sa->larval = !sa->aead.name[0] && !sa->crypt.name[0] && !sa->auth.name[0];
     if (!sa->auth.icv_bits) sa->auth.icv_bits = kernel_alg_icv_bits(sa->auth.name);
     return ERR_OK;
 }

@@ -24,8 +24,12 @@ void message_head(struct message *m, const void *data, size_t n)
 
 void message_put(struct message *m, uint16_t attr, const void *data, size_t n)
 {
+    size_t padding = (0 - n) % 4;
     m->bad = m->bad || n > UINT16_MAX - sizeof(struct nlattr) ||
              !mnl_attr_put_check(m->h, m->cap, attr, n, data);
+    if (m->bad) return;
+    // libmnl 1.0.4 leaves the padding as the buffer was, and a buffer has held keys.
+    memset((uint8_t *)m->h + m->h->nlmsg_len - padding, 0, padding);
 }
 
 void message_put_u8(struct message *m, uint16_t attr, uint8_t v)

@@ -363,20 +363,34 @@ EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_
     return set_option(fd, e, option, v);
 }
 
-// An option that the Unix socket below would answer differently.
+// What the Unix socket below would answer differently.
+static bool get_socket_option(const struct entry *e, int option, int *v)
+{
+    switch (option) {
+    case SO_PROTOCOL:
+        *v = NETLINK_XFRM;
+        return true;
+    case SO_DOMAIN:
+        *v = AF_NETLINK;
+        return true;
+    case SO_TYPE:
+        *v = atomic_load(&e->type);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool get_option(const struct entry *e, int level, int option, int *v)
 {
     unsigned options = atomic_load(&e->options);
-    bool of_socket = level == SOL_SOCKET;
-    if (level != SOL_NETLINK && !of_socket) return false;
-    *v = of_socket && option == SO_PROTOCOL                 ? NETLINK_XFRM
-         : of_socket && option == SO_DOMAIN                 ? AF_NETLINK
-         : of_socket && option == SO_TYPE                   ? atomic_load(&e->type)
-         : !of_socket && option == NETLINK_LIST_MEMBERSHIPS ? (int)atomic_load(&e->groups)
-         : !of_socket && option == NETLINK_EXT_ACK          ? (options & WIRE_EXT_ACK) != 0
-         : !of_socket && option == NETLINK_CAP_ACK          ? (options & WIRE_CAP_ACK) != 0
-                                                            : 0;
-    return !of_socket || option == SO_PROTOCOL || option == SO_DOMAIN || option == SO_TYPE;
+    if (level == SOL_SOCKET) return get_socket_option(e, option, v);
+    if (level != SOL_NETLINK) return false;
+    *v = 0;
+    if (option == NETLINK_LIST_MEMBERSHIPS) *v = (int)atomic_load(&e->groups);
+    if (option == NETLINK_EXT_ACK) *v = (options & WIRE_EXT_ACK) != 0;
+    if (option == NETLINK_CAP_ACK) *v = (options & WIRE_CAP_ACK) != 0;
+    return true;
 }
 
 EXPORT int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict len)
