@@ -37,7 +37,11 @@ static const char *printable(struct conf_issues *l, const char *s, size_t n, siz
     AUTO(text) struct text t = {0};
     for (size_t i = 0; i < n && i < max; i++) {
         unsigned char c = (unsigned char)s[i];
-        text_add(&t, c < 0x20 || c == 0x7f ? "\\x%02x" : "%c", c);
+        if (c < 0x20 || c == 0x7f) {
+            text_add(&t, "\\x%02x", c);
+        } else {
+            text_add(&t, "%c", c);
+        }
     }
     if (n > max) text_add(&t, "...");
     return keep(l, text_str(&t), t.len);
@@ -63,8 +67,9 @@ static const char *quotable_line(struct conf_issues *l, struct place at)
     return keep(l, text_str(&t), t.len);
 }
 
-static void issue_addv(struct conf_issues *l, struct place at, const char *token, bool warning,
-                       const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static void issue_addv(struct conf_issues *l, struct place at,
+                                                             const char *token, bool warning,
+                                                             const char *fmt, va_list ap)
 {
     l->errors += !warning;
     struct conf_issue *i = issue_new(l);
