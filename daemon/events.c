@@ -114,7 +114,11 @@ static void ike_updown(struct iked *d, const struct ike_sa *sa, bool up)
     struct vici_msg m = {0};
     struct ike_sa_view v;
     ike_sa_show(d->ike, sa, &v);
-    if (up) vici_kv(&m, "up", "yes");
+    if (up) {
+        vici_kv(&m, "up", "yes");
+    } else {
+        v.state = IKE_VIEW_DELETING; // however it ended
+    }
     vici_section(&m, sa_show_name(&v));
     sa_show_ike(&m, &v);
     vici_section_end(&m);

@@ -235,13 +235,14 @@ static void want_events(struct fixture *f, const char *want)
 
 // ---- looking ----
 
-#define IKE_HEAD                                                                   \
-    "uniqueid=1 version=2 state=ESTABLISHED local-host=192.0.2.1 local-port=4500 " \
-    "local-id=moon.example.org remote-host=2001:db8::2 remote-port=4500 "          \
-    "remote-id=sun.example.org initiator=yes initiator-spi=c506ecfec51d3db2 "      \
-    "responder-spi=03a38d9ec18a5a56 nat-remote=yes nat-any=yes encr-alg=AES_CBC "  \
-    "encr-keysize=128 integ-alg=HMAC_SHA2_256_128 prf-alg=PRF_HMAC_SHA2_256 "      \
-    "dh-group=CURVE_25519 established=0 rekey-time=14067"
+#define IKE_ENDS                                                                  \
+    " local-host=192.0.2.1 local-port=4500 "                                      \
+    "local-id=moon.example.org remote-host=2001:db8::2 remote-port=4500 "         \
+    "remote-id=sun.example.org initiator=yes initiator-spi=c506ecfec51d3db2 "     \
+    "responder-spi=03a38d9ec18a5a56 nat-remote=yes nat-any=yes encr-alg=AES_CBC " \
+    "encr-keysize=128 integ-alg=HMAC_SHA2_256_128 prf-alg=PRF_HMAC_SHA2_256 "     \
+    "dh-group=CURVE_25519"
+#define IKE_HEAD "uniqueid=1 version=2 state=ESTABLISHED" IKE_ENDS " established=0 rekey-time=14067"
 #define CHILD_KEYS                                                                            \
     "name=home uniqueid=7 reqid=1 state=INSTALLED mode=TUNNEL protocol=ESP encap=yes "        \
     "spi-in=00064e4e spi-out=f9e2ee85 encr-alg=AES_GCM_16 encr-keysize=256 dh-group=ECP_384 " \
@@ -538,7 +539,7 @@ static void ups_and_downs_are_told(void **state)
     want_events(f, "ike-updown: up=yes net {" IKE_HEAD "}\n"
                    "child-updown: up=yes net {" IKE_HEAD " child-sas {home-7 {" CHILD_KEYS "}}}\n"
                    "child-updown: net {" IKE_HEAD " child-sas {home-7 {" CHILD_KEYS "}}}\n"
-                   "ike-updown: net {" IKE_HEAD "}\n");
+                   "ike-updown: net {uniqueid=1 version=2 state=DELETING" IKE_ENDS "}\n");
 }
 
 #define WITH_DAEMON(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
