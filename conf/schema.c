@@ -195,16 +195,26 @@ struct place schema_place(struct load *ld, const struct node *n, const char *key
     return s ? value_place(&s->value, 0) : n->at;
 }
 
-void schema_read(struct load *ld, const struct schema *s, const struct node *n, void *to)
+static void read_defaults(struct load *ld, const struct schema *s, const struct node *n, void *to)
 {
     for (const struct key *k = s->keys; k && k->name; k++) {
         if (k->dflt && !schema_written(ld, n, k->name)) set_default(ld, k, to);
     }
+}
+
+static void read_settings(struct load *ld, const struct schema *s, const struct node *n, void *to)
+{
     for (const struct setting *set = n->settings; set; set = set->next) {
         const struct key *k = find_key(s, set->key);
         if (!k) unknown_key(ld, s, set);
         if (k && set->value.len && !set->value.bad) set_key(ld, k, &set->value, to);
     }
+}
+
+void schema_read(struct load *ld, const struct schema *s, const struct node *n, void *to)
+{
+    read_defaults(ld, s, n, to);
+    read_settings(ld, s, n, to);
     for (const struct node *sub = n->subs; sub; sub = sub->next) {
         const struct inside *i = find_inside(s, sub->name);
         if (!i) unknown_section(ld, s, sub);

@@ -28,28 +28,36 @@ static void keep_secret(const struct arg *a, const void *bytes, size_t n)
     issue_hint(a->ld->issues, "make one with: openssl rand -base64 32");
 }
 
-// Text, 0x and hex digits, or 0s and base64.
+static bool has_prefix(const char *s, char letter)
+{
+    return s[0] == '0' && (s[1] | 0x20) == letter;
+}
+
+// Text, 0x and hex digits, or 0s and base64. *n is the capacity, then the length.
+static err_t secret_read(const struct value *v, uint8_t *out, size_t *n)
+{
+    const char *s = v->text;
+    if (has_prefix(s, 'x') || has_prefix(s, 's')) {
+        err_t e = (s[1] | 0x20) == 'x' ? hex_read(s + 2, v->len - 2, out, n)
+                                       : base64_read(s + 2, v->len - 2, out, n);
+        return e == ERR_OK && *n == 0 ? ERR_SYNTAX : e;
+    }
+    if (v->len > *n) return ERR_SPACE;
+    memcpy(out, s, v->len);
+    *n = v->len;
+    return ERR_OK;
+}
+
 static void set_secret(const struct arg *a)
 {
-    const char *s = a->v->text;
     uint8_t raw[SECRET_MAX];
     size_t n = sizeof raw;
-    bool hex = strncmp(s, "0x", 2) == 0 || strncmp(s, "0X", 2) == 0;
-    bool base64 = strncmp(s, "0s", 2) == 0 || strncmp(s, "0S", 2) == 0;
-    if (a->v->len > 2 * SECRET_MAX) {
-        bad_secret(a, "this secret is too long", "64 bytes are more than enough");
-        return;
-    }
-    err_t e = hex                       ? hex_read(s + 2, a->v->len - 2, raw, &n)
-              : base64                  ? base64_read(s + 2, a->v->len - 2, raw, &n)
-              : a->v->len <= SECRET_MAX ? ERR_OK
-                                        : ERR_SPACE;
-    if (e == ERR_OK && (hex || base64) && n == 0) e = ERR_SYNTAX;
+    err_t e = secret_read(a->v, raw, &n);
     if (e == ERR_OK) {
-        keep_secret(a, hex || base64 ? raw : (const uint8_t *)s, hex || base64 ? n : a->v->len);
+        keep_secret(a, raw, n);
     } else if (e == ERR_SPACE) {
         bad_secret(a, "this secret is too long", "64 bytes are more than enough");
-    } else if (hex) {
+    } else if (has_prefix(a->v->text, 'x')) {
         bad_secret(a, "a secret that begins with 0x must go on with an even number of hex digits",
                    "if it is text, it cannot begin with 0x");
     } else {
