@@ -36,7 +36,8 @@ static err_t kernel_open(uint32_t groups, struct link *l, struct why *why)
     return ERR_OK;
 }
 
-// Says hello and reads the answer, which comes before any event.
+// Says hello and reads the answer, which comes before any event. A refusal is there even when the
+// connection has ended meanwhile, behind the news of that end.
 static err_t greet(struct link *l, uint32_t groups, struct why *why)
 {
     alignas(8) uint8_t buf[256];
@@ -44,8 +45,10 @@ static err_t greet(struct link *l, uint32_t groups, struct why *why)
     span_t got;
     l->portid = (uint32_t)getpid();
     struct wire_hello hello = wire_hello(l->portid, groups, WIRE_EXT_ACK);
-    TRY(link_send(l, span(&hello, sizeof hello), why));
-    err_t r = link_receive(l, buf, sizeof buf, clock_mono() + HELLO_TIMEOUT, &got);
+    IGNORE(link_send(l, span(&hello, sizeof hello), NULL));
+    uint64_t until = clock_mono() + HELLO_TIMEOUT;
+    err_t r = link_receive(l, buf, sizeof buf, until, &got);
+    if (r == ERR_CLOSED) r = link_receive(l, buf, sizeof buf, until, &got);
     if (r != ERR_OK) return why_not(why, r, "pavise-xfrmd does not answer");
     if (got.len >= NLMSG_HDRLEN + sizeof e) memcpy(&e, got.at + NLMSG_HDRLEN, sizeof e);
     errno = -e.error;

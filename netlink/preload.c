@@ -125,7 +125,10 @@ static int answer_wait(int fd)
     } answer;
     struct pollfd p = {.fd = fd, .events = POLLIN};
     if (poll(&p, 1, HELLO_MS) != 1) return ETIMEDOUT;
-    if (REAL(recv)(fd, &answer, sizeof answer, MSG_DONTWAIT) != sizeof answer) return EPROTO;
+    ssize_t n = REAL(recv)(fd, &answer, sizeof answer, MSG_DONTWAIT);
+    // A refusal is there even when the connection has ended, behind the news of that end.
+    if (n < 0) n = REAL(recv)(fd, &answer, sizeof answer, MSG_DONTWAIT);
+    if (n != sizeof answer) return EPROTO;
     return -answer.e.error;
 }
 
@@ -135,8 +138,9 @@ static int hello(int fd, const struct entry *e, bool wait)
     struct wire_hello h =
         wire_hello(atomic_load(&e->portid), atomic_load(&e->groups), atomic_load(&e->options));
     if (!wait) h.h.nlmsg_flags = NLM_F_REQUEST;
-    if (REAL(send)(fd, &h, sizeof h, MSG_NOSIGNAL) != sizeof h) return ECONNREFUSED;
-    return wait ? answer_wait(fd) : 0;
+    ssize_t n = REAL(send)(fd, &h, sizeof h, MSG_NOSIGNAL);
+    if (wait) return answer_wait(fd);
+    return n == sizeof h ? 0 : ECONNREFUSED;
 }
 
 // A connected socket that has said hello, or -1.

@@ -215,7 +215,8 @@ static void on_listen(void *ctx, int fd, int events)
     if (client < 0) return;
     bool known = getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0;
     if (!known || peer.uid != 0) {
-        log_say(LOG_WARN, "xfrm", "refused a connection from uid %u", known ? peer.uid : 0);
+        // Not a warning: any local user could fill the log with those.
+        log_say(LOG_INFO, "xfrm", "refused a connection from uid %u", known ? peer.uid : 0);
         refuse(client, EPERM);
         return;
     }

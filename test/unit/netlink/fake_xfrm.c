@@ -66,7 +66,8 @@ static err_t alg_check(enum alg_type type, const struct xfrm_alg *a, struct why 
     }
     if (type == ALG_INTEG) return ERR_OK; // HMAC takes any key
     const struct alg *any = alg_by_kernel(type, a->name, 0, a->icv_bits / 8);
-    if (!any) return why_not(why, ERR_ALGORITHM, "%s with ICV %u", a->name, a->icv_bits);
+    if (!any || a->icv_bits % 8)
+        return why_not(why, ERR_ALGORITHM, "%s with ICV %u", a->name, a->icv_bits);
     uint16_t key = (uint16_t)(a->key_bits / 8);
     bool fits = key >= any->salt_len &&
                 (any->key_len == 0 ||

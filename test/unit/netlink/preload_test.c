@@ -1,0 +1,460 @@
+// libpavise-netlink.so seen from a program: this one, started again with LD_PRELOAD. Uses nothing
+// of Pavise, only libc and the kernel's headers. FAKE_SERVER is a server to talk to, PRELOAD the
+// library.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
+#include <linux/xfrm.h>
+
+#include "test/check.h"
+
+static struct {
+    char name[64];
+    pid_t server;
+} t;
+
+static void server_start(void)
+{
+    int ready[2];
+    char text[6] = "";
+    CHECK_EQ(pipe(ready), 0);
+    t.server = fork();
+    if (t.server == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)unsetenv("LD_PRELOAD");
+        (void)dup2(ready[1], 1);
+        execl(getenv("FAKE_SERVER"), "fake_server", t.name, NULL);
+        _exit(1);
+    }
+    (void)close(ready[1]);
+    CHECK_EQ(read(ready[0], text, 5), 5);
+    CHECK_STR(text, "ready");
+    (void)close(ready[0]);
+}
+
+static void server_stop(void)
+{
+    if (t.server > 0) {
+        (void)kill(t.server, SIGTERM);
+        (void)waitpid(t.server, NULL, 0);
+    }
+    t.server = 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    server_start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    server_stop();
+    return 0;
+}
+
+static int xfrm_socket(uint32_t groups)
+{
+    struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
+    CHECK(fd >= 0);
+    CHECK_EQ(bind(fd, (const struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+struct flush {
+    struct nlmsghdr h;
+    struct xfrm_usersa_flush f;
+};
+
+static struct flush flush_request(uint32_t seq)
+{
+    return (struct flush){.h = {.nlmsg_len = sizeof(struct flush),
+                                .nlmsg_type = XFRM_MSG_FLUSHSA,
+                                .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+                                .nlmsg_seq = seq}};
+}
+
+struct spdinfo {
+    struct nlmsghdr h;
+    uint32_t flags;
+};
+
+static struct spdinfo info_request(uint32_t seq)
+{
+    return (struct spdinfo){.h = {.nlmsg_len = sizeof(struct spdinfo),
+                                  .nlmsg_type = XFRM_MSG_GETSPDINFO,
+                                  .nlmsg_flags = NLM_F_REQUEST,
+                                  .nlmsg_seq = seq}};
+}
+
+static _Alignas(8) char buf[4096];
+
+static void answered(int fd, uint32_t seq, uint16_t type)
+{
+    const struct nlmsghdr *h = (const struct nlmsghdr *)buf;
+    CHECK(recv(fd, buf, sizeof buf, 0) > 0);
+    CHECK_EQ(h->nlmsg_seq, seq);
+    CHECK_EQ(h->nlmsg_type, type);
+}
+
+static void looks_like_netlink(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0), v = 0;
+    struct sockaddr_nl at = {0};
+    socklen_t n = sizeof at;
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    CHECK_EQ(n, sizeof at);
+    CHECK_EQ(at.nl_family, AF_NETLINK);
+    CHECK(at.nl_pid != 0);
+    CHECK_EQ(getpeername(fd, (struct sockaddr *)&at, &n), 0);
+    CHECK_EQ(at.nl_pid, 0);
+    n = sizeof v;
+    CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &v, &n), 0);
+    CHECK_EQ(v, NETLINK_XFRM);
+    CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &v, &n), 0);
+    CHECK_EQ(v, AF_NETLINK);
+    CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_TYPE, &v, &n), 0);
+    CHECK_EQ(v, SOCK_RAW);
+    CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    v = 32768;
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof v), 0);
+    at = (struct sockaddr_nl){.nl_family = AF_NETLINK};
+    CHECK_EQ(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    CHECK_EQ(close(fd), 0);
+    fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_XFRM);
+    CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    CHECK_EQ(fcntl(fd, F_GETFD), 0);
+    CHECK_EQ(recv(fd, buf, sizeof buf, 0), -1);
+    CHECK_EQ(errno, EAGAIN);
+    CHECK_EQ(close(fd), 0);
+}
+
+// Sends a request in one of the ways a program may.
+static ssize_t send_as(unsigned way, int fd, const void *p, size_t n)
+{
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    struct iovec v = {(void *)(uintptr_t)p, n};
+    struct mmsghdr m = {
+        .msg_hdr = {
+            .msg_name = &kernel, .msg_namelen = sizeof kernel, .msg_iov = &v, .msg_iovlen = 1}};
+    switch (way) {
+    case 0:
+        return send(fd, p, n, 0);
+    case 1:
+        return sendto(fd, p, n, 0, (const struct sockaddr *)&kernel, sizeof kernel);
+    case 2:
+        return sendto(fd, p, n, 0, NULL, 0);
+    case 3:
+        return sendmsg(fd, &m.msg_hdr, 0);
+    case 4:
+        return sendmmsg(fd, &m, 1, 0) == 1 ? (ssize_t)m.msg_len : -1;
+    default:
+        return write(fd, p, n);
+    }
+}
+
+static void every_way_to_send(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0);
+    for (unsigned way = 0; way < 6; way++) {
+        struct flush f = flush_request(way);
+        CHECK_EQ(send_as(way, fd, &f, sizeof f), sizeof f);
+        answered(fd, way, NLMSG_ERROR);
+    }
+    struct sockaddr_nl other = {.nl_family = AF_NETLINK, .nl_pid = 12345};
+    CHECK_EQ(sendto(fd, "x", 1, 0, (const struct sockaddr *)&other, sizeof other), -1);
+    CHECK_EQ(errno, ECONNREFUSED);
+    (void)close(fd);
+}
+
+// Receives in one of the ways; checks the sender.
+static ssize_t receive_as(unsigned way, int fd)
+{
+    struct sockaddr_nl from = {.nl_pid = 7};
+    struct iovec v = {buf, sizeof buf};
+    struct mmsghdr m = {
+        .msg_hdr = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &v, .msg_iovlen = 1}};
+    socklen_t n = sizeof from;
+    ssize_t got;
+    if (way == 0) return recv(fd, buf, sizeof buf, 0);
+    if (way == 1) return read(fd, buf, sizeof buf);
+    if (way == 2) {
+        got = recvfrom(fd, buf, sizeof buf, 0, (struct sockaddr *)&from, &n);
+    } else if (way == 3) {
+        got = recvmsg(fd, &m.msg_hdr, 0);
+        n = m.msg_hdr.msg_namelen;
+    } else {
+        got = recvmmsg(fd, &m, 1, 0, NULL) == 1 ? (ssize_t)m.msg_len : -1;
+        n = m.msg_hdr.msg_namelen;
+    }
+    CHECK_EQ(n, sizeof from);
+    CHECK_EQ(from.nl_family, AF_NETLINK);
+    CHECK_EQ(from.nl_pid, 0);
+    return got;
+}
+
+static void every_way_to_receive(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0);
+    for (unsigned way = 0; way < 5; way++) {
+        struct flush f = flush_request(way);
+        CHECK_EQ(send(fd, &f, sizeof f, 0), sizeof f);
+        CHECK_EQ(receive_as(way, fd), 36);
+        CHECK_EQ(((const struct nlmsghdr *)buf)->nlmsg_seq, way);
+    }
+    (void)close(fd);
+}
+
+static void peek_tells_the_length(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0);
+    struct spdinfo q = info_request(1);
+    struct iovec v = {NULL, 0};
+    struct sockaddr_nl from;
+    struct msghdr m = {
+        .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &v, .msg_iovlen = 1};
+    CHECK_EQ(send(fd, &q, sizeof q, 0), sizeof q);
+    ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_TRUNC);
+    CHECK(n > 16);
+    CHECK_EQ(m.msg_flags & MSG_TRUNC, MSG_TRUNC);
+    v = (struct iovec){buf, sizeof buf};
+    CHECK_EQ(recvmsg(fd, &m, 0), n);
+    CHECK_EQ(m.msg_flags, 0);
+    CHECK_EQ(((const struct nlmsghdr *)buf)->nlmsg_type, XFRM_MSG_NEWSPDINFO);
+    CHECK_EQ(send(fd, &q, sizeof q, 0), sizeof q);
+    CHECK_EQ(recv(fd, buf, 20, MSG_TRUNC), n);
+    CHECK_EQ(recv(fd, buf, 20, MSG_DONTWAIT), -1); // the rest is gone, as with any datagram
+    (void)close(fd);
+}
+
+static struct {
+    struct nlmsghdr h;
+    struct xfrm_userpolicy_info p;
+} policy = {.h = {.nlmsg_len = sizeof policy,
+                  .nlmsg_type = XFRM_MSG_UPDPOLICY,
+                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+            .p = {.sel = {.family = AF_INET}, .dir = XFRM_POLICY_OUT}};
+
+// An event of the policy group is raised and heard, or not.
+static void heard(int fd, bool want)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int other = xfrm_socket(0);
+    CHECK_EQ(send(other, &policy, sizeof policy, 0), sizeof policy);
+    answered(other, 0, NLMSG_ERROR);
+    CHECK_EQ(poll(&p, 1, want ? 1000 : 50), want ? 1 : 0);
+    if (want) CHECK(recv(fd, buf, sizeof buf, 0) > 0);
+    (void)close(other);
+}
+
+static void groups(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0), group = XFRMNLGRP_POLICY;
+    heard(fd, false);
+    CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group), 0);
+    heard(fd, true);
+    CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof group), 0);
+    struct flush f = flush_request(1); // its answer says that the server knows
+    CHECK_EQ(send(fd, &f, sizeof f, 0), sizeof f);
+    answered(fd, 1, NLMSG_ERROR);
+    heard(fd, false);
+    group = 99;
+    CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group), -1);
+    (void)close(fd);
+    fd = xfrm_socket(0xffffffff);
+    heard(fd, true);
+    (void)close(fd);
+}
+
+static void extended_acks(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0), on = 1;
+    const struct nlmsghdr *h = (const struct nlmsghdr *)buf;
+    policy.p.dir = 9;
+    CHECK_EQ(send(fd, &policy, sizeof policy, 0), sizeof policy);
+    answered(fd, 0, NLMSG_ERROR);
+    CHECK_EQ(h->nlmsg_flags & NLM_F_ACK_TLVS, 0);
+    CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on), 0);
+    CHECK_EQ(send(fd, &policy, sizeof policy, 0), sizeof policy);
+    answered(fd, 0, NLMSG_ERROR);
+    CHECK_EQ(h->nlmsg_flags & NLM_F_ACK_TLVS, NLM_F_ACK_TLVS);
+    policy.p.dir = XFRM_POLICY_OUT;
+    (void)close(fd);
+}
+
+static void copies_of_a_descriptor(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0);
+    int copies[] = {dup(fd), dup2(fd, 90), dup3(fd, 91, O_CLOEXEC), fcntl(fd, F_DUPFD, 92),
+                    fcntl(fd, F_DUPFD_CLOEXEC, 93)};
+    CHECK_EQ(close(fd), 0);
+    for (unsigned i = 0; i < sizeof copies / sizeof *copies; i++) {
+        struct sockaddr_nl at;
+        socklen_t n = sizeof at;
+        CHECK(copies[i] >= 0);
+        CHECK_EQ(getsockname(copies[i], (struct sockaddr *)&at, &n), 0);
+        CHECK_EQ(at.nl_family, AF_NETLINK);
+        CHECK_EQ(close(copies[i]), 0);
+    }
+}
+
+static void numbers_are_used_again(void **state)
+{
+    (void)state;
+    struct sockaddr_storage at;
+    socklen_t n = sizeof at;
+    int fd = xfrm_socket(0);
+    CHECK_EQ(close_range((unsigned)fd, (unsigned)fd, 0), 0); // behind the library's back
+    int udp = socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK_EQ(udp, fd);
+    CHECK_EQ(getsockname(udp, (struct sockaddr *)&at, &n), 0);
+    CHECK_EQ(at.ss_family, AF_INET);
+    (void)close(udp);
+}
+
+static void other_sockets_are_left_alone(void **state)
+{
+    (void)state;
+    struct sockaddr_nl at = {.nl_family = AF_NETLINK};
+    socklen_t n = sizeof at;
+    int route = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), pair[2], v = 0;
+    CHECK(route >= 0);
+    CHECK_EQ(bind(route, (const struct sockaddr *)&at, sizeof at), 0);
+    CHECK_EQ(getsockname(route, (struct sockaddr *)&at, &n), 0);
+    CHECK(at.nl_pid != 0);
+    n = sizeof v;
+    CHECK_EQ(getsockopt(route, SOL_SOCKET, SO_PROTOCOL, &v, &n), 0);
+    CHECK_EQ(v, NETLINK_ROUTE);
+    (void)close(route);
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    CHECK_EQ(send(pair[0], "abc", 3, 0), 3);
+    CHECK_EQ(recv(pair[1], buf, sizeof buf, 0), 3);
+    (void)close(pair[0]);
+    CHECK_EQ(recv(pair[1], buf, sizeof buf, 0), 0); // an end is an end
+    (void)close(pair[1]);
+}
+
+static void a_child_has_them_too(void **state)
+{
+    (void)state;
+    int fd = xfrm_socket(0), status = 1;
+    pid_t child = fork();
+    if (child == 0) {
+        struct flush f = flush_request(3);
+        bool ok = send(fd, &f, sizeof f, 0) == sizeof f && recv(fd, buf, sizeof buf, 0) == 36;
+        _exit(ok ? 0 : 1);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    (void)close(fd);
+}
+
+static void *hammer(void *arg)
+{
+    _Alignas(8) char own[256];
+    (void)arg;
+    for (uint32_t i = 0; i < 200; i++) {
+        int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM);
+        struct flush f = flush_request(i);
+        bool ok = fd >= 0 && send(fd, &f, sizeof f, 0) == sizeof f &&
+                  recv(fd, own, sizeof own, 0) == 36 && close(fd) == 0;
+        if (!ok) return (void *)1;
+    }
+    return NULL;
+}
+
+static void threads(void **state)
+{
+    (void)state;
+    pthread_t id[4];
+    for (unsigned i = 0; i < 4; i++) CHECK_EQ(pthread_create(&id[i], NULL, hammer, NULL), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        void *bad;
+        CHECK_EQ(pthread_join(id[i], &bad), 0);
+        CHECK(bad == NULL);
+    }
+}
+
+static void a_restart_is_an_overrun(void **state)
+{
+    (void)state;
+    int asking = xfrm_socket(0), listening = xfrm_socket(1u << (XFRMNLGRP_POLICY - 1));
+    struct flush f = flush_request(1);
+    struct pollfd p = {.fd = listening, .events = POLLIN};
+    CHECK_EQ(send(asking, &f, sizeof f, 0), sizeof f);
+    answered(asking, 1, NLMSG_ERROR);
+    server_stop();
+    CHECK_EQ(poll(&p, 1, 1000), 1);
+    CHECK_EQ(recv(listening, buf, sizeof buf, MSG_DONTWAIT), -1);
+    CHECK_EQ(errno, EAGAIN);                   // nobody there yet
+    CHECK_EQ(write(asking, &f, sizeof f), -1); // and no SIGPIPE
+    CHECK_EQ(errno, ECONNREFUSED);
+    server_start();
+    CHECK_EQ(recv(listening, buf, sizeof buf, MSG_DONTWAIT), -1);
+    CHECK_EQ(errno, ENOBUFS); // something was missed
+    heard(listening, true);
+    CHECK_EQ(send(asking, &f, sizeof f, 0), sizeof f);
+    answered(asking, 1, NLMSG_ERROR);
+    (void)close(asking);
+    (void)close(listening);
+}
+
+static void nobody_there(void **state)
+{
+    (void)state;
+    server_stop();
+    CHECK_EQ(socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM), -1);
+    CHECK_EQ(errno, ECONNREFUSED);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    const struct CMUnitTest tests[] = {
+        T(looks_like_netlink),
+        T(every_way_to_send),
+        T(every_way_to_receive),
+        T(peek_tells_the_length),
+        T(groups),
+        T(extended_acks),
+        T(copies_of_a_descriptor),
+        T(numbers_are_used_again),
+        T(other_sockets_are_left_alone),
+        T(a_child_has_them_too),
+        T(threads),
+        T(a_restart_is_an_overrun),
+        T(nobody_there),
+    };
+    if (!getenv("LD_PRELOAD")) {
+        (void)setenv("LD_PRELOAD", getenv("PRELOAD"), 1);
+        (void)execv("/proc/self/exe", argv);
+        return 1;
+    }
+    (void)snprintf(t.name, sizeof t.name, "@pavise-preload-test-%d", getpid());
+    (void)setenv("PAVISE_XFRM_SOCKET", t.name, 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
