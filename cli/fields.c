@@ -6,8 +6,8 @@
 
 #include "cli/paint.h"
 
-#define MEANING_COLUMN 40 // where explanations begin
-#define TAB 8
+#define MEANING_COLUMN 36 // where explanations begin
+#define TAB 4             // a tab in explanations, as blanks: they may be quoted behind something
 
 void fields_line(struct fields *f, const char *indent)
 {
@@ -15,17 +15,18 @@ void fields_line(struct fields *f, const char *indent)
     f->count = 0;
 }
 
-static unsigned width_of(const char *s)
+// The indentation in columns, tabs narrowed.
+static int indent_of(const char *s)
 {
-    unsigned n = 0;
-    for (; *s; s++) n = *s == '\t' ? (n / TAB + 1) * TAB : n + 1;
+    int n = 0;
+    for (; *s; s++) n += *s == '\t' ? TAB : 1;
     return n;
 }
 
 static void print_explained(const struct fields *f, const char *field, const char *meaning)
 {
-    unsigned at = width_of(f->indent) + width_of(field);
-    printf("%s%s%s%s", f->indent, paint(BOLD), field, paint(PLAIN));
+    int indent = indent_of(f->indent), at = indent + (int)strlen(field);
+    printf("%*s%s%s%s", indent, "", paint(BOLD), field, paint(PLAIN));
     if (!meaning) {
         printf("\n");
         return;
@@ -34,7 +35,7 @@ static void print_explained(const struct fields *f, const char *field, const cha
         printf("\n");
         at = 0;
     }
-    printf("%*s%s# %s%s\n", (int)(MEANING_COLUMN - at), "", paint(DIM), meaning, paint(PLAIN));
+    printf("%*s%s# %s%s\n", MEANING_COLUMN - at, "", paint(DIM), meaning, paint(PLAIN));
 }
 
 void fields_add(struct fields *f, const char *meaning, const char *fmt, ...)

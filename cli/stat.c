@@ -87,42 +87,57 @@ static void print_drops(const json_t *drops)
     }
 }
 
-// Numbers and words of one object on a line: whatever the daemon counts.
-static void print_counts(const char *title, const json_t *object)
+// "in 12 packets, 1.0 KiB; out ..." of an object with packets_in, bytes_in and so on.
+static void print_traffic(const char *title, const json_t *o)
 {
-    const char *key;
-    json_t *v;
-    if (!json_is_object(object)) return;
-    printf("%s%s:%s", paint(BOLD), title, paint(PLAIN));
-    bool first = true;
-    json_object_foreach((json_t *)(uintptr_t)object, key, v)
-    {
-        if (json_is_string(v) && strcmp(key, "name") == 0) continue;
-        if (json_is_integer(v)) {
-            printf("%s %s %lld", first ? "" : ",", key, (long long)json_integer_value(v));
-        } else if (json_is_string(v)) {
-            printf("%s %s %s", first ? "" : ",", key, json_string_value(v));
-        } else {
-            continue;
-        }
-        first = false;
-    }
+    char in[HUMAN_MAX], out[HUMAN_MAX];
+    uint64_t packets_in = json_u64(o, "packets_in"), packets_out = json_u64(o, "packets_out");
+    uint64_t refused = json_u64(o, "refused_out"), ignored = json_u64(o, "ignored");
+    if (!packets_in && !packets_out && !refused && !ignored) return;
+    printf("  %-16s in %10llu packets %10s   out %10llu packets %10s", title,
+           (unsigned long long)packets_in, human_bytes(json_u64(o, "bytes_in"), in),
+           (unsigned long long)packets_out, human_bytes(json_u64(o, "bytes_out"), out));
+    if (refused) printf("   refused %llu", (unsigned long long)refused);
+    if (ignored) printf("   ignored %llu", (unsigned long long)ignored);
     printf("\n");
+}
+
+static void print_ports(const json_t *stat)
+{
+    size_t i;
+    json_t *port;
+    printf("%straffic:%s (what is not listed has seen none)\n", paint(BOLD), paint(PLAIN));
+    print_traffic("protected", json_object_get(stat, "inner"));
+    json_array_foreach(json_object_get(stat, "ports"), i, port)
+    {
+        char title[64];
+        uint64_t family = json_u64(port, "family");
+        (void)snprintf(title, sizeof title, "%s%s", json_str(port, "name"),
+                       family == 4   ? " IPv4"
+                       : family == 6 ? " IPv6"
+                                     : "");
+        print_traffic(title, port);
+    }
+}
+
+static void print_database(const json_t *stat)
+{
+    const json_t *db = json_object_get(stat, "db"), *guard = json_object_get(stat, "guard");
+    printf("%sholds:%s %llu SAs; policies: %llu out, %llu in, %llu forward; %llu packets wait for "
+           "an SA\n",
+           paint(BOLD), paint(PLAIN), (unsigned long long)json_u64(db, "sas"),
+           (unsigned long long)json_u64(db, "policies_out"),
+           (unsigned long long)json_u64(db, "policies_in"),
+           (unsigned long long)json_u64(db, "policies_fwd"),
+           (unsigned long long)json_u64(json_object_get(stat, "inner"), "held"));
+    printf("%skept out in clear:%s %llu in, %llu out\n", paint(BOLD), paint(PLAIN),
+           (unsigned long long)json_u64(guard, "clear_in"),
+           (unsigned long long)json_u64(guard, "clear_out"));
 }
 
 void stat_print(const json_t *stat)
 {
-    static const char *const parts[] = {"inner", "db", "guard"};
-    size_t i;
-    json_t *port;
-    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
-        print_counts(parts[k], json_object_get(stat, parts[k]));
-    }
-    json_array_foreach(json_object_get(stat, "ports"), i, port)
-    {
-        char title[96];
-        (void)snprintf(title, sizeof title, "port %s", json_str(port, "name"));
-        print_counts(title, port);
-    }
+    print_database(stat);
+    print_ports(stat);
     print_drops(json_object_get(stat, "drops"));
 }

@@ -70,17 +70,26 @@ static void print_child(const char *key, const json_t *child)
            json_str(child, "spi-out"), json_str(child, "reqid"), paint(PLAIN));
 }
 
+// Who is at an end, if that is known yet, and where.
+static void print_end(const json_t *sa, const char *id_key, const char *host_key, const char *after)
+{
+    const char *id = json_str(sa, id_key), *host = json_str(sa, host_key);
+    bool known = *id && strcmp(id, "%any") != 0 && strcmp(id, host) != 0;
+    if (known) printf("%s (%s)%s", id, host, after);
+    if (!known) printf("%s%s", host, after);
+}
+
 static void print_sa(const char *name, const json_t *sa)
 {
     char algs[256], age[HUMAN_MAX];
     const char *state = json_str(sa, "state"), *key;
     json_t *child;
     bool good = strcmp(state, "ESTABLISHED") == 0 || strcmp(state, "REKEYING") == 0;
-    printf("%s%s%s[%s]  %s%s%s  %s (%s) <-> %s (%s)\n", paint(BOLD), name, paint(PLAIN),
-           json_str(sa, "uniqueid"), paint(good ? GREEN : YELLOW), state, paint(PLAIN),
-           json_str(sa, "local-id"), json_str(sa, "local-host"), json_str(sa, "remote-id"),
-           json_str(sa, "remote-host"));
-    printf("      IKEv2 %s\n", algorithms(sa, algs, sizeof algs));
+    printf("%s%s%s[%s]  %s%s%s  ", paint(BOLD), name, paint(PLAIN), json_str(sa, "uniqueid"),
+           paint(good ? GREEN : YELLOW), state, paint(PLAIN));
+    print_end(sa, "local-id", "local-host", " <-> ");
+    print_end(sa, "remote-id", "remote-host", "\n");
+    if (*algorithms(sa, algs, sizeof algs)) printf("      IKEv2 %s\n", algs);
     if (good) {
         printf("      up %s", human_seconds(json_u64(sa, "established"), age));
         if (json_u64(sa, "rekey-time")) {

@@ -60,11 +60,24 @@ static void check_sa(json_t *list, const char *name, const json_t *sa)
     json_object_foreach(children, key, child) check_child(list, name, child);
 }
 
+static void check_clear(json_t *list, const json_t *guard)
+{
+    char what[512];
+    uint64_t n = json_u64(guard, "clear_in");
+    if (!n) return;
+    (void)snprintf(what, sizeof what,
+                   "%llu packet%s kept out: in clear, where a policy wants protection",
+                   (unsigned long long)n, n == 1 ? "" : "s");
+    add(list, "clear-in", what,
+        "does the peer send unprotected, or is somebody forging its packets?");
+}
+
 static void check_executor(json_t *list, const struct wrong_facts *f)
 {
     size_t i;
     json_t *d;
     char what[512];
+    check_clear(list, json_object_get(f->executor, "guard"));
     if (!f->executor && strcmp(wrong_executor(f), "pavise-xfrmd") == 0) {
         add(list, "pavise-xfrmd", "pavise-xfrmd does not run: no packet is protected",
             "start pavise-xfrmd; pavise-iked finds it again by itself");

@@ -30,10 +30,11 @@ static void show_tmpl(struct fields *f, const struct xfrm_tmpl *t)
     fields_add(f, "... to here", "dst %s", ip_show(t->daddr.family ? &t->daddr : &zero, dst));
     fields_end(f);
     fields_line(f, "\t\t");
-    fields_add(f, NULL, "proto %s", xfrm_show_proto(t->proto, proto));
+    fields_add(f, "protects with this protocol", "proto %s", xfrm_show_proto(t->proto, proto));
     if (t->spi) fields_add(f, "this very SA", "spi 0x%08x", t->spi);
     fields_add(f, "and is an SA of this number", "reqid %u", t->reqid);
-    fields_add(f, NULL, "mode %s", xfrm_show_mode(t->mode));
+    fields_add(f, t->mode == XFRM_TUNNEL ? "around a whole packet" : "inside the packet", "mode %s",
+               xfrm_show_mode(t->mode));
     fields_end(f);
     if (!t->optional) return;
     fields_line(f, "\t\t");
@@ -44,7 +45,7 @@ static void show_tmpl(struct fields *f, const struct xfrm_tmpl *t)
 static const char *action_meaning(const struct xfrm_policy *p)
 {
     if (p->action == XFRM_BLOCK) return "these packets are dropped";
-    return p->tmpl_count ? NULL : "no template: these packets pass in clear";
+    return p->tmpl_count ? "the main list of policies" : "no template: these packets pass in clear";
 }
 
 void xfrm_show_policy(struct fields *f, const struct xfrm_policy *p)
@@ -56,8 +57,8 @@ void xfrm_show_policy(struct fields *f, const struct xfrm_policy *p)
     fields_add(f, dir_meaning(p->dir), "dir %s", dir_name(p->dir));
     if (p->action == XFRM_BLOCK) fields_add(f, action_meaning(p), "action block");
     fields_add(f, "of several that fit the smallest number wins", "priority %u", p->priority);
-    fields_add(f, p->action == XFRM_BLOCK ? NULL : action_meaning(p), "ptype %s",
-               p->type ? "sub" : "main");
+    fields_add(f, p->action == XFRM_BLOCK ? "the main list of policies" : action_meaning(p),
+               "ptype %s", p->type ? "sub" : "main");
     if (p->flags & 1) fields_add(f, "may be overridden by a socket", "flag localok");
     if (p->flags & 2) fields_add(f, "ICMP errors count as their packets", "flag icmp");
     fields_end(f);

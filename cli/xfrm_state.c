@@ -46,10 +46,10 @@ static void show_flags(struct fields *f, const struct xfrm_sa *sa)
 {
     fields_line(f, "\t");
     unsigned window = sa->replay.esn_given ? 0 : sa->replay.window;
-    fields_add(f,
-               sa->replay.esn_given ? "the window stands in the context below"
-                                    : "so many late packets are still accepted, each once",
-               "replay-window %u", window);
+    const char *meaning = sa->replay.esn_given ? "the window stands in the context below"
+                          : window ? "so many late packets are still accepted, each once"
+                                   : "0: nothing to check, this one sends";
+    fields_add(f, meaning, "replay-window %u", window);
     bool first = true;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (!(sa->flags & flags[i].bit)) continue;
@@ -104,7 +104,8 @@ static void show_encap(struct fields *f, const struct xfrm_encap *e)
                e->type == 2 ? "espinudp" : "espinudp-nonike");
     fields_add(f, "our UDP port", "sport %u", e->sport);
     fields_add(f, "the peer's UDP port", "dport %u", e->dport);
-    fields_add(f, NULL, "addr %s", e->oa.family ? ip_show(&e->oa, ip) : "0.0.0.0");
+    fields_add(f, "a field of the past, unused", "addr %s",
+               e->oa.family ? ip_show(&e->oa, ip) : "0.0.0.0");
     fields_end(f);
 }
 
@@ -132,18 +133,19 @@ static void show_replay(struct fields *f, const struct xfrm_replay *r)
         fields_end(f);
         return;
     }
-    fields_add(f, NULL, "anti-replay esn context:");
+    fields_add(f, "sequence numbers of 64 bits", "anti-replay esn context:");
     fields_end(f);
     fields_line(f, "\t ");
-    fields_add(f, NULL, "seq-hi 0x%x,", (uint32_t)(r->in_seq >> 32));
+    fields_add(f, "upper half of the next", "seq-hi 0x%x,", (uint32_t)(r->in_seq >> 32));
     fields_add(f, in, "seq 0x%x,", (uint32_t)r->in_seq);
-    fields_add(f, NULL, "oseq-hi 0x%x,", (uint32_t)(r->out_seq >> 32));
+    fields_add(f, "upper half of the next", "oseq-hi 0x%x,", (uint32_t)(r->out_seq >> 32));
     fields_add(f, out, "oseq 0x%x", (uint32_t)r->out_seq);
     fields_end(f);
     fields_line(f, "\t ");
     fields_add(f, "so many late packets are still accepted, each once", "replay_window %u,",
                r->window);
-    fields_add(f, NULL, "bitmap-length %u", (r->window + 31) / 32);
+    fields_add(f, "words of 32 bits, one bit for each packet", "bitmap-length %u",
+               (r->window + 31) / 32);
     fields_end(f);
     show_bitmap(f, r);
 }

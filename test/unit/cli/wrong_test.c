@@ -73,6 +73,8 @@ static void executor_trouble(void **state)
                    "{\"drops\": [{\"word\": \"replay\", \"count\": 2, \"text\": \"seen before\"},"
                    " {\"word\": \"auth\", \"count\": 0, \"text\": \"forged\"}]}"),
               "2 packets dropped: seen before (replay)");
+    check_one(find("[]", XFRMD, "{\"guard\": {\"clear_in\": 1}}"),
+              "1 packet kept out: in clear, where a policy wants protection");
 }
 
 int main(void)
