@@ -1,0 +1,132 @@
+// sim.h - a small world of diplomats without sockets, clocks or kernels: the test is the network
+// and the time. Everything random comes from one seed, so every failure can be played again.
+//
+// A world has up to SIM_NODES hosts. Each runs the real diplomat (ike/) on a struct env whose
+// executor is a fake that remembers what it was told (sim_xfrm.h). Messages travel for LATENCY; the
+// test may look at each one on the way and drop, double, delay or spoil it (sim_fate_fn).
+//
+// After every event the world checks what must always hold (sim_check): what one side encrypts, the
+// other can read. Once the test calls sim_watch() there must also be no moment without that.
+#pragma once
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "ike/ike.h"
+#include "test/check.h"
+#include "test/sim/sim_xfrm.h"
+
+#define SIM_NODES 4
+#define SIM_FLIGHT 256  // messages under way
+#define SIM_BYTES 8192  // of one message
+#define SECOND NSEC_PER_SEC
+#define LATENCY (20 * NSEC_PER_MSEC)
+
+enum { ALICE, BOB, CAROL, DAVE };
+
+struct sim;
+
+// One message under way.
+struct sim_message {
+    uint64_t at; // arrives
+    int from;    // node that sent it; -1: forged
+    struct datagram d;
+    uint8_t bytes[SIM_BYTES];
+};
+
+// Decides about a message that is about to leave: 0 = lost, else how many copies arrive. It may
+// change m->at and the bytes. n counts all messages of this world from 0.
+typedef unsigned sim_fate_fn(struct sim *s, struct sim_message *m, unsigned n);
+
+// How a command ended.
+struct sim_result {
+    unsigned told; // how often: must be exactly one
+    err_t err;
+    char sentence[256];
+};
+
+struct sim_node {
+    struct sim *s;
+    int index;
+    ip_t ip, nat_ip; // nat_ip AF_UNSPEC: no NAT in front
+    uint16_t nat_port_500, nat_port_4500;
+    struct env env;
+    struct ike *ike; // NULL: switched off
+    struct ike_options opt;
+    struct config *config;
+    struct sim_xfrm xfrm;
+    struct text story; // every sentence told
+    unsigned events[6]; // by enum ike_event_kind
+    unsigned keepalives;
+};
+
+// A packet of the user under way, sent as the sender's executor would at that moment.
+struct sim_probe {
+    uint64_t at;
+    int to;
+    ip_t daddr;
+    uint32_t spi;
+    struct xfrm_alg aead, crypt, auth;
+};
+#define SIM_PROBES 4096
+
+struct sim {
+    uint64_t now, seed;
+    unsigned nodes;
+    struct sim_node node[SIM_NODES];
+    struct sim_message *flight[SIM_FLIGHT];
+    unsigned in_flight, sent;
+    sim_fate_fn *fate;
+    unsigned fate_arg;
+    double loss, twice, jitter; // of sim_fate_random
+    bool watching;
+    bool by_hand; // messages wait for sim_deliver()
+    struct sim_probe probe[SIM_PROBES];
+    unsigned probes;
+};
+
+// Two hosts, 192.0.2.1 (ALICE) and 192.0.2.2 (BOB), not yet configured.
+struct sim *sim_new(uint64_t seed);
+void sim_free(struct sim *s);
+uint64_t sim_random(struct sim *s);
+// Reads swanctl.conf text (a mistake in it fails the test) and starts the host's diplomat, or puts
+// the new configuration in force if it runs.
+void sim_configure(struct sim *s, int node, const char *conf);
+// The usual pair: net-net with 10.1.0.0/16 behind ALICE and 10.2.0.0/16 behind BOB. `conn` and
+// `child` are more lines for both sides' connection and child.
+void sim_net_net(struct sim *s, const char *conn, const char *child);
+// The same for one side only.
+void sim_net_net_side(struct sim *s, int node, const char *conn, const char *child);
+void sim_switch_off(struct sim *s, int node); // as by a crash; the executor goes on
+
+// ---- commands ----
+void sim_initiate(struct sim *s, int node, const char *child, struct sim_result *r);
+// Initiates "net" at ALICE, runs, and expects one IKE SA and one child SA on both sides.
+void sim_establish(struct sim *s);
+void sim_rekey_child(struct sim *s, int node);
+void sim_rekey_ike(struct sim *s, int node);
+void sim_terminate_child(struct sim *s, int node, struct sim_result *r);
+void sim_terminate_ike(struct sim *s, int node, struct sim_result *r);
+void sim_shutdown(struct sim *s, int node, struct sim_result *r); // within 5 s
+
+// ---- the network and the time ----
+void sim_run(struct sim *s, uint64_t ns);        // everything that happens in this time
+bool sim_run_until_quiet(struct sim *s, uint64_t ns); // ... or until no message is under way
+// by_hand: delivers the oldest message from this node; false if there is none.
+bool sim_deliver(struct sim *s, int from);
+void sim_drop(struct sim *s, int from); // ... or loses it
+sim_fate_fn sim_fate_random, sim_fate_nth_lost, sim_fate_nth_twice, sim_fate_cut;
+// A packet from the network behind `from` to the one behind the other of ALICE and BOB. true: it
+// arrives, protected.
+bool sim_packet(struct sim *s, int from);
+
+// ---- looking ----
+unsigned sim_ikes(struct sim *s, int node);     // IKE SAs up
+unsigned sim_children(struct sim *s, int node); // child SAs in use
+// One IKE SA and one child SA on both sides, which fit together, nothing left over in the executors.
+void sim_expect_clean(struct sim *s);
+void sim_expect_nothing(struct sim *s); // no SA anywhere, no policy
+bool sim_told(struct sim *s, int node, const char *words); // is it in the story?
+void sim_watch(struct sim *s, bool on);
+void sim_check(struct sim *s); // is called after every event
+
+struct ike_stats sim_stats(struct sim *s, int node);
