@@ -9,7 +9,7 @@ void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool resp
         .spi_i = sa->spi_i, .spi_r = sa->spi_r, .version = 0x20, .exchange = (uint8_t)x, .id = id};
     if (sa->initiator) h.flags |= IKE_FLAG_INITIATOR;
     if (response) h.flags |= IKE_FLAG_RESPONSE;
-    msgw_start(m, ike->out, sizeof ike->out, &h);
+    msgw_start(m, response ? ike->reply : ike->out, IKE_MSG_MAX, &h);
     if (x != X_SA_INIT) msgw_begin_sk(m, sa->seal, ++sa->sealed);
 }
 

@@ -38,7 +38,10 @@ struct ike {
         struct waiter *waiters;
     } shutdown;
     uint8_t in[IKE_MSG_MAX];  // the message being read; decrypted in place
-    uint8_t out[IKE_MSG_MAX]; // the message being written
+    uint8_t out[IKE_MSG_MAX]; // the request being written
+    // The answer being written. Apart, because its handler may send requests of other IKE SAs: a
+    // DELETE for the one that INITIAL_CONTACT makes stale.
+    uint8_t reply[IKE_MSG_MAX];
 };
 
 static inline uint64_t ike_now(const struct ike *ike)
