@@ -42,6 +42,7 @@ struct sa {
     uint64_t use_time, used_mono; // first use: wall seconds, monotonic ns; 0 = never
     uint64_t replays, forgeries;  // struct xfrm_stats
     endpoint_t moved_to;          // peer's new endpoint, once it has been reported (MAPPING)
+    uint64_t moved_mono;          // when that was, ns
 
     // flags that the worker and the control thread may both raise (atomic)
     bool dying; // soft lifetime is over: a younger SA is preferred

@@ -1,17 +1,23 @@
 // deliver.c - genuine and permitted packets go to the host; a peer that has moved is reported.
+#include "base/clock.h"
 #include "xfrm/db/counter.h"
 #include "xfrm/path/stages.h"
 
+#define MOVE_PAUSE NSEC_PER_SEC
+
 // RFC 3948 4, RFC 7296 2.23: behind a NAT the peer's address and port may change. The SA's
 // packets have proved that it is the peer; whether to follow is the diplomat's decision. Told once
-// for each new place.
+// for each new place, and not more often than MOVE_PAUSE: outer addresses are not authenticated, so
+// someone on the way could change them with every packet.
 static void notice_move(struct worker *w, const struct pkt *p)
 {
     struct sa *sa = p->sa;
     const struct sa_conf *conf = rcu_dereference(sa->conf);
     if (!conf->udp || endpoint_eq(&p->from, &conf->from)) return;
     if (endpoint_eq(&p->from, &sa->moved_to)) return;
+    if (sa->moved_mono && w->now - sa->moved_mono < MOVE_PAUSE) return;
     sa->moved_to = p->from;
+    sa->moved_mono = w->now;
     struct xfrm_event ev = {.kind = XFRM_EV_MAPPING, .sa = &conf->x, .new_peer = p->from};
     w->exits.event(w->exits.ctx, &ev);
 }

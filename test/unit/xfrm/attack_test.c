@@ -393,6 +393,19 @@ static void trailers_must_make_sense(void **state)
     cafe_free(&c);
 }
 
+static void a_text_that_is_no_whole_number_of_words(void **state)
+{
+    (void)state;
+    struct cafe c = cafe_new();
+    uint8_t text[64];
+    uint32_t len = rig_udp(text, "10.1.0.10", "10.2.0.20", 1, 2, 4);
+    text[len++] = 0; // a good packet, but for the padding to 4 bytes
+    text[len++] = 4;
+    CHECK_EQ(len % 4, 2);
+    forged(&c, 1, text, len, DROP_MALFORMED_IN);
+    cafe_free(&c);
+}
+
 static void a_dummy_packet_vanishes_in_silence(void **state)
 {
     (void)state;
@@ -475,6 +488,7 @@ int main(void)
         cmocka_unit_test(an_sa_of_another_policy_does_not_serve_this_one),
         cmocka_unit_test(the_more_important_of_in_and_fwd_decides),
         cmocka_unit_test(trailers_must_make_sense),
+        cmocka_unit_test(a_text_that_is_no_whole_number_of_words),
         cmocka_unit_test(a_dummy_packet_vanishes_in_silence),
         cmocka_unit_test(bad_inner_headers_are_malformed),
         cmocka_unit_test(congestion_marks_on_packets_that_cannot_bear_them),

@@ -2,6 +2,8 @@
 // command.
 #include "test/unit/xfrm/rig.h"
 
+#include <string.h>
+
 #define MOON "203.0.113.1"
 #define SUN "203.0.113.2"
 
@@ -90,6 +92,32 @@ static void one_burst_does_not_overrun_the_limit(void **state)
     CHECK_EQ(rig_drops(r, DROP_EXPIRED_OUT), BURST_MAX - 10);
     CHECK_EQ(expires(r, true), 1);
     rig_free(r);
+}
+
+static void one_burst_does_not_overrun_the_limit_inbound(void **state)
+{
+    (void)state;
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x1);
+    struct rig *moon = rig_with(&x), *sun = rig_new();
+    struct xfrm_policy in = rig_policy(XFRM_IN, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
+    struct burst b = {.n = BURST_MAX};
+    x.limit.hard_packets = 10;
+    rig_add_policy(sun, &in);
+    rig_add_sa(sun, &x);
+    for (unsigned i = 0; i < b.n; i++) {
+        packet(moon);
+        b.p[i] = pool_take(sun->w.pool);
+        assert_non_null(b.p[i]);
+        memcpy(b.p[i]->at, moon->sent.f[i].at, moon->sent.f[i].len);
+        b.p[i]->len = moon->sent.f[i].len;
+        b.p[i]->to = moon->sent.f[i].to;
+    }
+    path_in(&sun->w, &b);
+    CHECK_EQ(sun->delivered.n, 10);
+    CHECK_EQ(rig_drops(sun, DROP_EXPIRED_IN), BURST_MAX - 10);
+    CHECK_EQ(expires(sun, true), 1);
+    rig_free(moon);
+    rig_free(sun);
 }
 
 static void time_since_making(void **state)
@@ -246,6 +274,7 @@ int main(void)
         cmocka_unit_test(packets_reach_soft_once_and_hard_at_the_end),
         cmocka_unit_test(bytes_are_those_of_inner_packets),
         cmocka_unit_test(one_burst_does_not_overrun_the_limit),
+        cmocka_unit_test(one_burst_does_not_overrun_the_limit_inbound),
         cmocka_unit_test(time_since_making),
         cmocka_unit_test(time_since_first_use),
         cmocka_unit_test(without_limits_there_is_nothing_to_wait_for),

@@ -433,6 +433,19 @@ static void a_peer_that_moves_is_reported_once(void **state)
     CHECK_EQ(p.sun->event[0].kind, XFRM_EV_MAPPING);
     CHECK_EQ(p.sun->event[0].new_peer.port, 1025);
     CHECK_EQ(p.sun->event[0].spi, 0x101);
+    for (unsigned i = 0; i < 10; i++) { // someone on the way plays with the port
+        rig_out(p.moon, packet, len);
+        p.moon->sent.f[3 + i].from.port = (uint16_t)(2000 + i);
+        rig_in(p.sun, &p.moon->sent.f[3 + i]);
+    }
+    CHECK_EQ(p.sun->delivered.n, 13);
+    CHECK_EQ(p.sun->events, 1);
+    rig_pass(p.sun, 1);
+    rig_out(p.moon, packet, len);
+    p.moon->sent.f[13].from.port = 3000;
+    rig_in(p.sun, &p.moon->sent.f[13]);
+    CHECK_EQ(p.sun->events, 2);
+    CHECK_EQ(p.sun->event[1].new_peer.port, 3000);
     pair_free(&p);
 }
 

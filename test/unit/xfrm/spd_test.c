@@ -130,9 +130,9 @@ static uint32_t naive(const struct xfrm_policy *list, const uint32_t *index, uns
 static struct xfrm_policy random_policy(void)
 {
     char src[40], dst[40];
-    (void)snprintf(src, sizeof src, "10.%d.%d.0/%d", rand() % 4, rand() % 4, rand() % 33);
+    (void)snprintf(src, sizeof src, "10.%d.%d.0/%d", rand() % 4, rand() % 4, rand() % 5 * 8);
     (void)snprintf(dst, sizeof dst, "10.%d.%d.%d/%d", rand() % 4, rand() % 4, rand() % 4,
-                   rand() % 33);
+                   rand() % 5 * 8);
     struct xfrm_policy p = rig_policy(XFRM_OUT, src, dst, NULL, NULL);
     p.priority = (uint32_t)rand() % 8;
     if (rand() % 4 == 0) p.sel.proto = 17;
