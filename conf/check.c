@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conf/issue.h"
+#include "conf/owner.h"
 
 #define PAIRS_MAX 2000000UL // children compared with one another: some 2000 children
 
@@ -82,28 +83,21 @@ static void check_shunt(struct load *ld, const struct node *n, const struct conf
 
 // ---- secrets ----
 
-static bool owner_fits(const struct id *owner, const struct id *id)
+// strongSwan finds a key by either end's identity.
+static bool has_secret(struct owners *all, const struct load *ld, const struct conf_conn *c)
 {
-    return id_match(owner, id) || id_match(id, owner);
+    if (ld->out->psk_n == 0) return false;
+    if (!c->remote.id_given || c->remote.id.type == ID_ANY)
+        return true; // nobody knows yet who calls
+    if (owners_fit(all, &c->remote.id)) return true;
+    return c->local.id_given && owners_fit(all, &c->local.id);
 }
 
-static bool psk_fits(const struct conf_psk *psk, const struct conf_conn *c)
-{
-    bool exact = c->remote.id_given && c->remote.id.type != ID_ANY;
-    if (psk->owner_n == 0 || !exact) return true;
-    for (unsigned i = 0; i < psk->owner_n; i++) {
-        if (owner_fits(&psk->owner[i], &c->remote.id)) return true;
-        if (c->local.id_given && owner_fits(&psk->owner[i], &c->local.id)) return true;
-    }
-    return false;
-}
-
-static void check_secret(struct load *ld, const struct origin *o, const struct conf_conn *c)
+static void check_secret(struct load *ld, struct owners *all, const struct origin *o,
+                         const struct conf_conn *c)
 {
     if (!o->remote || !o->local || c->local.auth != CONF_AUTH_PSK) return;
-    for (unsigned i = 0; i < ld->out->psk_n; i++) {
-        if (psk_fits(&ld->out->psk[i], c)) return;
-    }
+    if (has_secret(all, ld, c)) return;
     char id[ID_TEXT_MAX];
     const struct setting *s = schema_written(ld, o->remote, "id");
     issue_error(ld->issues, s ? value_place(&s->value, 0) : o->conn->at,
@@ -221,12 +215,12 @@ static void check_pairs(struct load *ld)
     }
 }
 
-static void check_conn(struct load *ld, unsigned i)
+static void check_conn(struct load *ld, struct owners *all, unsigned i)
 {
     const struct conf_conn *c = &ld->out->conn[i];
     const struct origin *o = &ld->origin[i];
     check_conn_times(ld, o->conn, c);
-    check_secret(ld, o, c);
+    check_secret(ld, all, o, c);
     for (unsigned k = 0; k < c->child_n; k++) {
         check_child_limits(ld, o->child[k], &c->child[k]);
         check_transport(ld, o->child[k], &c->child[k]);
@@ -236,6 +230,8 @@ static void check_conn(struct load *ld, unsigned i)
 
 void check_all(struct load *ld)
 {
-    for (unsigned i = 0; i < ld->out->conn_n; i++) check_conn(ld, i);
+    struct owners *all = owners_new(ld);
+    if (!all) ld->nomem = true;
+    for (unsigned i = 0; all && i < ld->out->conn_n; i++) check_conn(ld, all, i);
     check_pairs(ld);
 }
