@@ -29,7 +29,7 @@ static size_t id_sum(const struct id *id)
 {
     uint64_t h = 14695981039346656037ULL ^ id->type;
     for (size_t i = 0; i < id->len; i++) {
-        h = (h ^ (uint64_t)tolower(id->data[i])) * 1099511628211ULL;
+        h = (h ^ (uint8_t)tolower(id->data[i])) * 1099511628211ULL;
     }
     return (size_t)(h ^ h >> 32) % INDEX_SIZE;
 }
