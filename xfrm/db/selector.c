@@ -10,13 +10,17 @@ static bool ports_match(const struct xfrm_selector *s, const struct flow *f)
     return !((s->sport ^ f->sport) & s->sport_mask) && !((s->dport ^ f->dport) & s->dport_mask);
 }
 
-bool selector_match(const struct xfrm_selector *s, const struct flow *f)
+bool selector_match_addresses(const struct xfrm_selector *s, const struct flow *f)
 {
     if (s->proto && s->proto != f->proto) return false;
-    if (!ports_match(s, f)) return false;
     if (s->family == AF_UNSPEC) return true;
     return s->family == f->src.family && bits_eq(s->dst.ip.b, f->dst.b, s->dst.len) &&
            bits_eq(s->src.ip.b, f->src.b, s->src.len);
+}
+
+bool selector_match(const struct xfrm_selector *s, const struct flow *f)
+{
+    return ports_match(s, f) && selector_match_addresses(s, f);
 }
 
 struct xfrm_selector selector_of(const struct flow *f)

@@ -12,5 +12,7 @@
 
 // Pure. A fragment without ports matches only selectors that leave the ports open.
 bool selector_match(const struct xfrm_selector *s, const struct flow *f);
+// The same without a look at the ports.
+bool selector_match_addresses(const struct xfrm_selector *s, const struct flow *f);
 // The selector that names this one flow, for ACQUIRE.
 struct xfrm_selector selector_of(const struct flow *f);

@@ -96,11 +96,12 @@ static bool policy_fits(const struct policy *p, const struct spd_ask *ask, const
     const struct xfrm_policy *c = &p->conf;
     if (c->type != 0 || c->if_id != ask->if_id) return false;
     if ((ask->mark & c->mark.mask) != c->mark.value) return false;
+    if (ask->guard) return !policy_is_bypass(p) && selector_match_addresses(&c->sel, f);
     if (c->sel.ifindex && policy_is_bypass(p)) return false;
     return selector_match(&c->sel, f);
 }
 
-static bool goes_before(const struct policy *a, const struct policy *b)
+bool policy_goes_before(const struct policy *a, const struct policy *b)
 {
     if (!b || a->conf.priority < b->conf.priority) return true;
     return a->conf.priority == b->conf.priority && a->age < b->age;
@@ -114,7 +115,7 @@ static struct policy *tuple_find(const struct spd *s, const struct spd_net *net,
     cds_lfht_lookup(s->by_net, siphash(s->hash_key, net, sizeof *net), net_match, net, &it);
     for (struct cds_lfht_node *node; (node = cds_lfht_iter_get_node(&it));) {
         struct policy *p = caa_container_of(node, struct policy, by_net);
-        if (goes_before(p, best) && policy_fits(p, ask, f)) best = p;
+        if (policy_goes_before(p, best) && policy_fits(p, ask, f)) best = p;
         cds_lfht_next_duplicate(s->by_net, net_match, net, &it);
     }
     return best;
@@ -131,7 +132,7 @@ struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const st
         struct spd_net net = {(uint8_t)ask->dir, t->family, t->src_len, t->dst_len, {0}, {0}};
         spd_net_cut(&net, &f->src, &f->dst);
         struct policy *p = tuple_find(s, &net, ask, f);
-        if (p && goes_before(p, best)) best = p;
+        if (p && policy_goes_before(p, best)) best = p;
     }
     return best;
 }

@@ -51,8 +51,11 @@ void spd_free(struct spd *s, struct lanes *ls); // and the policies still there;
 struct spd_ask {
     enum xfrm_dir dir;
     uint32_t mark, if_id;
+    bool guard; // which policy might it be, if the ports were known? Only such as do not bypass
 };
 struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
+// Has a precedence over b? (NULL: there is no b)
+bool policy_goes_before(const struct policy *a, const struct policy *b);
 // Notes the first use. Any worker.
 void policy_touch(struct policy *p, uint64_t wall, uint64_t mono);
 // Does it say: pass in clear? (allow, and no template)

@@ -11,12 +11,23 @@ static const struct policy *policy_of(const struct worker *w, const struct pkt *
     return policy;
 }
 
-static void decide(struct pkt *p)
+// A fragment without ports matches no policy that names some; the rest of its packet may have. It
+// must not go in clear behind the back of such a policy, nor through its SA (RFC 4301 7.3).
+static bool is_suspect(const struct worker *w, const struct pkt *p)
+{
+    if (!p->flow.fragment) return false;
+    struct spd_ask ask = {.dir = XFRM_OUT, .mark = p->mark, .guard = true};
+    const struct policy *guard = spd_find(w->db->spd, &ask, &p->flow);
+    return guard && policy_goes_before(guard, p->policy);
+}
+
+static void decide(const struct worker *w, struct pkt *p)
 {
     if (p->policy && p->policy->conf.action == XFRM_BLOCK) {
         p->drop = DROP_POLICY_OUT;
     } else if (!p->policy || policy_is_bypass(p->policy)) {
-        p->done = true;
+        p->done = !is_suspect(w, p);
+        if (!p->done) p->drop = DROP_POLICY_OUT;
     }
 }
 
@@ -35,7 +46,7 @@ void out_classify(struct worker *w, struct burst *b)
         }
         p->policy = policy_of(w, p, before);
         before = p;
-        decide(p);
+        decide(w, p);
         if (p->done) clear[n++] = p;
     }
     if (n > 0) w->exits.bypass(w->exits.ctx, clear, n);

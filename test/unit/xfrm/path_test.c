@@ -499,6 +499,34 @@ static void block_and_bypass_policies(void **state)
     rig_free(r);
 }
 
+static void a_fragment_does_not_slip_past_a_policy_with_ports(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_policy p = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
+    uint8_t packet[100];
+    uint32_t len = alice_to_bob(packet, 0, 10);
+    p.sel.proto = 17;
+    p.sel.dport = 5000;
+    p.sel.dport_mask = 0xffff;
+    p.priority = 5;
+    rig_add_policy(r, &p);
+    put16(packet + 6, 1); // not the first fragment
+    rig_out(r, packet, len);
+    CHECK_EQ(rig_drops(r, DROP_POLICY_OUT), 1);
+    packet[9] = 6; // no such policy for TCP
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 1);
+    packet[9] = 17;
+    p = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", NULL, NULL);
+    p.priority = 4; // a hole that comes first decides
+    rig_add_policy(r, &p);
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 2);
+    CHECK_EQ(hold_count(r->w.hold), 0);
+    rig_free(r);
+}
+
 static void a_hole_for_an_interface_lets_nothing_through(void **state)
 {
     (void)state;
@@ -572,6 +600,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_moves_is_reported_once),
         cmocka_unit_test(no_policy_means_clear_and_a_policy_never),
         cmocka_unit_test(block_and_bypass_policies),
+        cmocka_unit_test(a_fragment_does_not_slip_past_a_policy_with_ports),
         cmocka_unit_test(a_hole_for_an_interface_lets_nothing_through),
         cmocka_unit_test(level_use_goes_clear_without_an_sa_and_asks),
         cmocka_unit_test(the_mark_of_an_sa_goes_out_with_the_packet),
