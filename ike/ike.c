@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/auth/choose.h"
 #include "ike/exchange/command.h"
 #include "ike/exchange/receive.h"
 #include "ike/exchange/request.h"
@@ -137,6 +138,19 @@ static struct conn *conns_of(const struct config *config, bool *ok)
     return first;
 }
 
+// An IKE SA that is up takes the new children and limits, if the connection still means this peer.
+static void renew_conns(struct ike *ike)
+{
+    for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        struct conn *now = sa->state == IKE_UP ? ike_conn(ike, ike_sa_name(sa)) : NULL;
+        if (!now || !id_match(&now->conf.remote.id, &sa->remote_id)) continue;
+        struct id local = choose_local_id(&now->conf, &sa->local.ip);
+        if (!id_eq(&local, &sa->local_id)) continue;
+        conn_put(sa->conn);
+        sa->conn = conn_get(now);
+    }
+}
+
 void ike_configure(struct ike *ike, const struct config *config)
 {
     bool ok;
@@ -156,6 +170,7 @@ void ike_configure(struct ike *ike, const struct config *config)
     ike->psk = psk;
     ike->conns = conns;
     for (struct conn *c = conns; c; c = c->next) conn_resolve(c, &ike->env);
+    renew_conns(ike);
     command_start_all(ike);
     trap_prune(ike);
     leave(ike);

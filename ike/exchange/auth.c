@@ -37,6 +37,12 @@ static err_t prove(struct ike_sa *sa, const struct id *us, const struct id *peer
     return ERR_OK;
 }
 
+static void opening_done(struct ike_sa *sa)
+{
+    opening_free(sa->opening);
+    sa->opening = NULL;
+}
+
 // ---- initiator ---------------------------------------------------------------------------------
 
 // The first child SA travels with IKE_AUTH. One that cannot be offered does not keep the IKE SA
@@ -179,8 +185,9 @@ err_t auth_on_response(struct turn *t)
         close_ike_ask(sa, CLOSED_FAILED, N_AUTHENTICATION_FAILED, NULL);
         return ERR_OK;
     }
-    first_child_answered(t); // needs the nonces of the opening
     up_now(sa);
+    first_child_answered(t);
+    opening_done(sa); // its nonces made the child SA's keys
     up_replace_others(sa);
     return ERR_OK;
 }
@@ -297,8 +304,9 @@ err_t auth_on_request(struct turn *t)
          id_show(&sa->remote_id, peer));
     put_id(&t->out, PAYLOAD_IDr, &sa->local_id);
     TRY(prove(sa, &sa->local_id, &sa->remote_id, &t->out));
-    answer_first_child(t); // needs the nonces of the opening
     up_now(sa);
+    answer_first_child(t);
+    opening_done(sa); // its nonces made the child SA's keys
     up_replace_others(sa);
     return ERR_OK;
 }

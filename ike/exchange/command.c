@@ -5,6 +5,7 @@
 
 #include "ike/exchange/close.h"
 #include "ike/exchange/open.h"
+#include "ike/exchange/request.h"
 #include "ike/exchange/timers.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
@@ -66,6 +67,17 @@ static bool wants_children(const struct ike_choice *what)
     return what->child || what->child_id;
 }
 
+// Here it ends now; the peer is told as soon as it can be.
+static void force_child(struct child_sa *c, struct job *job)
+{
+    struct ike_sa *sa = c->sa;
+    struct task *t = c->state == CHILD_DELETING ? NULL : request_task(TASK_DELETE_CHILD, NULL);
+    if (t) t->spi = c->spi_in;
+    waiter_add(&c->enders, job);
+    close_child(c, CLOSED_ASKED);
+    request_add(sa, t);
+}
+
 static unsigned terminate_children(struct ike_sa *sa, const struct ike_choice *what,
                                    struct job *job)
 {
@@ -75,11 +87,8 @@ static unsigned terminate_children(struct ike_sa *sa, const struct ike_choice *w
         if (!child_matches(c, what)) continue;
         n++;
         later_cancel(&sa->ike->later, c->conn->conf.name, c->conf->name);
-        if (what->force && c->state != CHILD_DELETING) {
-            close_child_ask(c, CLOSED_ASKED, NULL);
-            // The peer is told as soon as it can be; here it ends now.
-            waiter_add(&c->enders, job);
-            close_child(c, CLOSED_ASKED);
+        if (what->force) {
+            force_child(c, job);
         } else {
             close_child_ask(c, CLOSED_ASKED, job);
         }

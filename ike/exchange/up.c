@@ -46,8 +46,6 @@ void up_now(struct ike_sa *sa)
     table_remove_half_open(&sa->ike->table, sa);
     ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER);
     up_clocks(sa);
-    opening_free(sa->opening);
-    sa->opening = NULL;
     tell(sa->ike, sa, LOG_STORY, "IKE SA %s[%u] is up between %.200s and %.200s", ike_sa_name(sa),
          sa->id, id_show(&sa->local_id, us), id_show(&sa->remote_id, peer));
     tell_event(IKE_EV_UP, sa, NULL);
