@@ -189,6 +189,12 @@ uint64_t control_tick(struct control *c)
 
 // ---- what workers report ----
 
+static uint32_t acquire_number(struct control *c)
+{
+    if (++c->acquire_seq == 0) c->acquire_seq = 1; // 0 would mean: answers nothing
+    return c->acquire_seq;
+}
+
 static void on_acquire(struct control *c, const struct xfrm_event *ev)
 {
     const struct xfrm_tmpl *t = ev->tmpl;
@@ -213,7 +219,7 @@ static void on_acquire(struct control *c, const struct xfrm_event *ev)
     if (before && control_mono(c) - before->made_mono < SAME_NEED_NS) return;
     if (before) control_sa_remove(c, before);
 
-    want.seq = ++c->acquire_seq ? c->acquire_seq : ++c->acquire_seq; // 0 would mean: none
+    want.seq = acquire_number(c);
     struct sa *larval;
     // Listeners are told even if no larval SA can stand for the need (AH, or out of memory).
     IGNORE(control_sa_enter(c, &want, &larval, NULL));

@@ -12,7 +12,8 @@
 struct control;
 
 // Events come to fn during the call that causes them (a request, a tick, a worker's event).
-// portid and nlseq are 0: who asked is known to the server. NULL when out of memory.
+// portid and nlseq are 0: who asked is known to the server. fn must not call back into control: it
+// notes or sends, and acts later. NULL when out of memory.
 struct control *control_new(struct db *db, xfrm_event_fn *fn, void *ctx);
 void control_free(struct control *c); // the database stays
 

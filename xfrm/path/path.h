@@ -2,14 +2,15 @@
 //
 // A burst of packets comes in from a port. path_out() and path_in() lead it through an array of
 // named stages (path.c is the table of contents). A stage is a function over the whole burst: it
-// looks at the packets that are not dropped yet, and either improves them or gives them a drop
-// word. What leaves the path goes through the worker's exits. Dropped packets are counted under
-// their word and returned to the pool at the end of the walk.
+// improves each packet or gives it a drop word. What leaves the path goes through the worker's
+// exits. After each stage dropped packets are counted under their word and returned to the pool, so
+// the next stage sees only those that are still walking.
 //
 // One worker is one thread; it is an RCU reader and must be registered (rcu_register_thread).
 // Nothing in a worker is shared with another thread except the database (read side).
 #pragma once
 
+#include "base/clock.h"
 #include "base/rcu.h"
 #include "xfrm/path/pkt.h"
 #include "xfrm/xfrm.h"
@@ -38,7 +39,7 @@ struct worker {
     uint64_t now;               // monotonic ns of this burst
     uint64_t wall;              // seconds since 1970 of this burst
     uint64_t drops[DROP_COUNT]; // written by this worker only; read by others with relaxed loads
-    uint64_t packets_in, packets_out, bytes_in, bytes_out;
+    uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets that got through
     bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
 };
 

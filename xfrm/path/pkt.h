@@ -8,8 +8,8 @@
 #include "xfrm/path/drop.h"
 
 #define BURST_MAX 64 // packets handled by one call of a stage
-#define PKT_HEADROOM \
-    128 // bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up
+// Bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up.
+#define PKT_HEADROOM 128
 #define PKT_TAILROOM 320  // padding (255) + trailer 2 + ICV 32, rounded up
 #define PKT_DATA_MAX 9216 // largest packet taken from a port in one buffer
 
@@ -42,7 +42,8 @@ struct pkt {
     bool udp;  // outer is ESP in UDP
     bool held; // taken over by the hold queue: no longer the burst's
     uint32_t mark;
-    bool done; // has left the path as it should (bypass, dummy packet): goes back to the pool
+    uint32_t inner; // outbound: bytes of the packet before it was wrapped
+    bool done;      // has left the path as it should (bypass, dummy packet): goes back to the pool
 };
 
 struct burst {

@@ -9,6 +9,6 @@ void out_send(struct worker *w, struct burst *b)
         b->p[i]->done = true;
         if (b->p[i]->drop) continue;
         count_add(&w->packets_out, 1);
-        count_add(&w->bytes_out, b->p[i]->len);
+        count_add(&w->bytes_out, b->p[i]->inner);
     }
 }

@@ -394,6 +394,8 @@ static void counters_and_state_are_seen_by_the_control_thread(void **state)
     CHECK_EQ(got.stats.replay, 1);
     CHECK_EQ(p.sun->w.packets_in, 2);
     CHECK_EQ(p.moon->w.packets_out, 2);
+    CHECK_EQ(p.sun->w.bytes_in, 256);
+    CHECK_EQ(p.moon->w.bytes_out, 256);
     pair_free(&p);
 }
 
