@@ -50,6 +50,16 @@ static void on_xfrm_event(void *ctx, const struct xfrm_event *ev)
     iked_rearm(d);
 }
 
+static void on_executor_back(void *ctx)
+{
+    struct iked *d = ctx;
+    if (!d->ike || d->stopping) return;
+    log_say(LOG_WARN, "iked",
+            "the executor has started anew: installing policies, asking for fresh keys");
+    ike_executor_returned(d->ike);
+    iked_rearm(d);
+}
+
 static void on_tick(void *ctx)
 {
     struct iked *d = ctx;
@@ -186,6 +196,7 @@ static err_t start(struct iked *d, struct why *why)
     const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
     const struct executor_choice choice = {d->options.executor, d->options.socket};
     err_t e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
+    if (e == ERR_OK) xfrm_client_on_return(d->executor.client, on_executor_back, d);
     if (e == ERR_OK) e = start_net(d, why);
     if (e == ERR_OK) e = start_keylog(d, why);
     if (e == ERR_OK) e = start_diplomat(d, why);

@@ -207,6 +207,19 @@ void ike_xfrm_event(struct ike *ike, const struct xfrm_event *ev)
     leave(ike);
 }
 
+void ike_executor_returned(struct ike *ike)
+{
+    enter(ike);
+    policies_again(&ike->policies);
+    for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        for (struct child_sa *c = sa->children, *next; c; c = next) {
+            next = c->next;
+            timers_rekey_child(c);
+        }
+    }
+    leave(ike);
+}
+
 // ---- commands ----------------------------------------------------------------------------------
 
 void ike_initiate(struct ike *ike, const char *conn, const char *child, ike_done_fn *done,

@@ -179,6 +179,16 @@ void policies_release_all(struct policies *p)
     }
 }
 
+void policies_again(struct policies *p)
+{
+    for (unsigned b = 0; b < BUCKETS; b++) {
+        for (const struct policy_entry *e = p->bucket[b]; e; e = e->next) {
+            // Errors: it may go again this moment, and comes back to this.
+            IGNORE(p->xfrm->ops->policy_add(p->xfrm->ctx, &e->wishes->policy, true, NULL));
+        }
+    }
+}
+
 void policies_done(struct policies *p)
 {
     for (unsigned b = 0; p->bucket && b < BUCKETS; b++) {

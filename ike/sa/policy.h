@@ -29,3 +29,5 @@ err_t policies_want(struct policies *p, struct policy_owner who, const struct xf
 void policies_release(struct policies *p, struct policy_owner who);
 // Releases everything.
 void policies_release_all(struct policies *p);
+// Installs again what is wanted: the executor has lost everything.
+void policies_again(struct policies *p);
