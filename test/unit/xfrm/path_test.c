@@ -275,6 +275,22 @@ static void a_packet_that_fills_the_buffer_is_not_sent(void **state)
     pair_free(&p);
 }
 
+static void a_packet_at_the_end_of_its_life_goes_no_further(void **state)
+{
+    (void)state;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        struct xfrm_sa x = rig_sa(MOON, SUN, 0x77);
+        struct pair p = pair_new(&x, v6, 0);
+        uint8_t packet[100];
+        uint32_t len = alice_to_bob(packet, v6, 10);
+        packet[v6 ? 7 : 8] = 0;
+        rig_out(p.moon, packet, len);
+        CHECK_EQ(rig_drops(p.moon, DROP_TTL), 1);
+        CHECK_EQ(p.moon->sent.n, 0);
+        pair_free(&p);
+    }
+}
+
 // ---- sequence numbers ----
 
 static void numbers_end_and_nothing_wraps(void **state)
@@ -448,6 +464,11 @@ static void a_peer_that_moves_is_reported_once(void **state)
     rig_in(p.sun, &p.moon->sent.f[13]);
     CHECK_EQ(p.sun->events, 2);
     CHECK_EQ(p.sun->event[1].new_peer.port, 3000);
+    rig_pass(p.sun, 5);
+    rig_out(p.moon, packet, len);
+    p.moon->sent.f[14].from.port = 3000;
+    rig_in(p.sun, &p.moon->sent.f[14]);
+    CHECK_EQ(p.sun->events, 2); // known
     pair_free(&p);
 }
 
@@ -526,6 +547,11 @@ static void a_fragment_does_not_slip_past_a_policy_with_ports(void **state)
     rig_out(r, packet, len);
     CHECK_EQ(r->bypassed.n, 2);
     CHECK_EQ(hold_count(r->w.hold), 0);
+    CHECK_OK(r->api.ops->policy_flush(r->api.ctx, 0));
+    p.sel.dport_mask = 0xffff; // a policy that would let it pass guards nothing
+    rig_add_policy(r, &p);
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 3);
     rig_free(r);
 }
 
@@ -592,6 +618,7 @@ int main(void)
         cmocka_unit_test(congestion_on_the_way_reaches_the_inner_packet),
         cmocka_unit_test(tfc_padding_hides_the_length),
         cmocka_unit_test(a_packet_that_fills_the_buffer_is_not_sent),
+        cmocka_unit_test(a_packet_at_the_end_of_its_life_goes_no_further),
         cmocka_unit_test(numbers_end_and_nothing_wraps),
         cmocka_unit_test(esn_goes_on_where_32_bits_end),
         cmocka_unit_test(late_packets_from_before_the_epoch_are_taken),
