@@ -1,4 +1,4 @@
-// check.c - pavise check FILE...: every mistake in a configuration, where it is, what to write.
+// check.c - pavise check [FILE...]: every mistake in a configuration, where it is, what to write.
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,8 @@
 #include "cli/paint.h"
 #include "cli/say.h"
 #include "conf/config.h"
+
+#define USUAL_FILE "/etc/swanctl/swanctl.conf" // where pavise-iked looks
 
 // ---- for people ----
 
@@ -110,8 +112,8 @@ static bool check_file(const char *file, json_t *all)
 
 static int run(const struct args *a)
 {
-    bool ok = true;
     json_t *all = args_get(a, "--json") ? json_array() : NULL;
+    bool ok = a->words > 0 || check_file(USUAL_FILE, all);
     for (unsigned i = 0; i < a->words; i++) ok &= check_file(a->word[i], all);
     if (all) json_print(all);
     return ok ? CLI_OK : CLI_FAILED;
@@ -121,13 +123,14 @@ static const struct args_option options[] = {OPTION_JSON, {0}};
 
 const struct command command_check = {
     .name = "check",
-    .words = "FILE...",
+    .words = "[FILE...]",
     .summary = "finds every mistake in a swanctl.conf",
-    .about = "Reads configuration files as pavise-iked would, with the files they include, and\n"
-             "reports every mistake as file:line:column, what is wrong and what to write instead.\n"
-             "Nothing is loaded and no daemon is asked. The exit status is 1 if there is an error.",
+    .about =
+        "Reads configuration files (" USUAL_FILE " if none is named) as pavise-iked\n"
+        "would, with the files they include, and reports every mistake as file:line:column, what\n"
+        "is wrong and what to write instead.\n"
+        "Nothing is loaded and no daemon is asked. The exit status is 1 if there is an error.",
     .options = options,
-    .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
     .run = run,
 };
