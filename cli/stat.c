@@ -56,7 +56,7 @@ static err_t read_all(int fd, struct text *t)
 
 err_t stat_fetch(const char *name, json_t **out, struct why *why)
 {
-    int fd;
+    int fd = -1;
     AUTO(text) struct text t = {0};
     TRY(connect_to(name, &fd, why));
     err_t e = read_all(fd, &t);

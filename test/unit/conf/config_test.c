@@ -409,11 +409,10 @@ static void issues_carry_their_line(void **state)
     AUTO(conf_issues) struct conf_issues issues = {0};
     CHECK(config_load_text("t", span_str("connections {\n\tgr\xc3\xbc\xc3\x9f { encap = yep\n} }"),
                            &c, &issues) != ERR_OK);
-    const struct conf_issue *is = NULL;
-    for (unsigned i = 0; i < issues.n; i++) {
-        if (strcmp(issues.issue[i].token, "yep") == 0) is = &issues.issue[i];
-    }
-    CHECK(is != NULL);
+    unsigned at = 0;
+    while (at < issues.n && strcmp(issues.issue[at].token, "yep") != 0) at++;
+    CHECK(at < issues.n);
+    const struct conf_issue *is = &issues.issue[at];
     CHECK_EQ(is->line, 2);
     CHECK_EQ(is->column, 17); // characters, not bytes
     CHECK_STR(is->source, "\tgr\xc3\xbc\xc3\x9f { encap = yep");
