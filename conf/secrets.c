@@ -72,6 +72,13 @@ static void set_owner(const struct arg *a)
     struct conf_psk *psk = a->to;
     struct why why = {{0}};
     struct place at = value_place(a->v, 0);
+    if (strcasestr(a->v->text, "secret") && strchr(a->v->text, '=')) {
+        issue_error(a->ld->issues, at, a->key->name,
+                    "the secret stands on the line of an identity");
+        issue_hint(a->ld->issues,
+                   "a value goes on to the end of its line: put the secret on the next");
+        return;
+    }
     if (psk->owner_n == CONF_LIST_MAX) {
         issue_error(a->ld->issues, at, a->v->text, "too many identities own this secret");
         issue_hint(a->ld->issues, "at most %u; give others a secret of their own", CONF_LIST_MAX);

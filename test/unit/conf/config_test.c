@@ -361,6 +361,8 @@ static void secrets_stay_secret(void **state)
         "secrets { ike { secret = \"hushhush\n } }",
         "secrets {\n ike {\n sceret = hushhush\n secret = x\n } }",
         "secret = hushhush\n",
+        "secrets { ike { id = moon secret = hushhush\n } }",
+        "secrets { ike { id = moon, secret=hushhush\n } }",
         "connections { a { secret = hushhush\n } }",
         "secrets { ike { secret = hushhush\n secret = hushhush\n x = \n } }",
         "secrets { ike { secret = hush#hush\n x { } } }",
