@@ -307,7 +307,7 @@ err_t auth_on_request(struct turn *t)
     up_now(sa);
     answer_first_child(t);
     opening_done(sa); // its nonces made the child SA's keys
-    up_replace_others(sa);
+    t->newly_up = true;
     return ERR_OK;
 }
 

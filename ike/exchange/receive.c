@@ -10,6 +10,7 @@
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/stranger.h"
+#include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 #include "ike/sa/retransmit.h"
@@ -109,6 +110,7 @@ static void answer(struct turn *t)
     }
     if (err != ERR_OK) write_refusal(t, err);
     send_reply(t);
+    if (t->newly_up) up_replace_others(sa);
     if (t->heir) rekey_ike_hand_over(sa, t->heir);
     if (t->fatal) close_ike(sa, t->why, ERR_CLOSED, "after what was just answered");
     if (ike_sa_live(sa)) request_next(sa);

@@ -52,11 +52,19 @@ void up_now(struct ike_sa *sa)
     waiter_end(&sa->waiters, ERR_OK, "the IKE SA is up");
 }
 
-// The next other IKE SA, in force, between the same two identities.
+static void retire_child(struct child_sa *c)
+{
+    if (!child_sa_in_use(c)) return;
+    tell_event(CHILD_EV_DOWN, c->sa, c);
+    close_child_softly(c);
+}
+
+// The next other IKE SA, older and in force, between the same two identities. Older: if both sides
+// begin at once, neither of the two IKE SAs may end the other.
 static struct ike_sa *same_peer(const struct ike_sa *sa, struct ike_sa *from)
 {
     for (; from; from = from->next) {
-        if (from == sa || from->state != IKE_UP || from->elder) continue;
+        if (from->id >= sa->id || from->state != IKE_UP || from->elder) continue;
         if (!id_eq(&from->local_id, &sa->local_id) || !id_eq(&from->remote_id, &sa->remote_id)) {
             continue;
         }
@@ -93,8 +101,9 @@ void up_replace_others(struct ike_sa *sa)
         if (other->id == sa->reauth_of) continue; // goes when the new one is complete
         tell(sa->ike, other, LOG_STORY, contact ? "the peer has begun anew: this IKE SA is stale"
                                                 : "a newer IKE SA of the same peer replaces this");
-        // The peer may have forgotten it, so its child SAs do not wait for an answer.
-        while (other->children) close_child(other->children, CLOSED_REPLACED);
+        // The peer may have forgotten it: nothing is sent through it any more. But packets of the
+        // peer may still be on their way, and its executor may not know yet.
+        for (struct child_sa *c = other->children; c; c = c->next) retire_child(c);
         close_ike_ask(other, CLOSED_REPLACED, 0, NULL);
     }
 }
