@@ -15,8 +15,7 @@ SEED = 20251121  # the same attacks in every run
 
 def caught_packet(site):
     """An ESP packet of alice that the cafe has stopped and sun has not seen."""
-    site.cafe(["nft", "table inet cafe { chain fwd { type filter hook forward priority 0; "
-                      "ip saddr 192.0.2.1 meta l4proto { udp, esp } drop; } }"])
+    site.cafe.nft(wire.STOP)
     ear = wire.listen(site.cafe, "eth0", "esp", 5)
     site.alice.try_run(["ping", "-n", "-c", "1", "-W", "1", BOB[4]])
     packet = ear.packet()

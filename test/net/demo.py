@@ -223,8 +223,7 @@ def attack(story, name, host, word, packets, cafe, bob, arrives=False):
 def attacks(story, alice, cafe, sun, bob):
     story.title("5. The café attacks")
     story.say("It stops one of alice's packets on its way and keeps it.")
-    cafe(["nft", "table inet cafe { chain fwd { type filter hook forward priority 0; "
-                 "ip saddr 192.0.2.1 meta l4proto { udp, esp } drop; } }"])
+    cafe.nft(wire.STOP)
     ear = wire.listen(cafe, "eth0", "esp", 4)
     alice.try_run("ping -n -c 1 -W 1 10.2.0.10")
     caught = ear.packet()

@@ -120,6 +120,10 @@ class Host:
         os.chmod(path, mode)
         return path
 
+    def nft(self, rules):
+        """Loads firewall rules."""
+        self("nft -f -", input=rules)
+
     def sysctl(self, **settings):
         for key, value in settings.items():
             path = "/proc/sys/" + key.replace("__", "/")
@@ -253,9 +257,12 @@ class Lab:
             cafe(f"ip route add 10.{site}.0.0/16 via {via4}")
             cafe(f"ip -6 route add fd00:{site}::/64 via {via6}")
         if nat:
-            rules = ("table ip nat { chain post { type nat hook postrouting priority 100;"
-                     " oifname eth1 ip saddr 192.0.2.0/24 masquerade; } }")
-            cafe(["nft", rules])
+            cafe.nft("""table ip nat {
+                chain post {
+                    type nat hook postrouting priority 100
+                    oifname eth1 ip saddr 192.0.2.0/24 masquerade
+                }
+            }""")
         return alice, moon, cafe, sun, bob
 
 

@@ -19,6 +19,8 @@ ESP = ["aes128gcm16", "aes192gcm16", "aes256gcm16", "aes128gcm8", "aes128gcm12",
 IKE = ["aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha384-ecp384", "chacha20poly1305-prfsha512-ecp256",
        "aes128-sha256-ecp521", "aes256-sha512-modp2048", "aes192-sha384-modp3072", "aes256-sha384-modp4096"]
 
+NO_CHACHA = "Wireshark 4.0 cannot decrypt ChaCha20-Poly1305 in ESP and IKE"
+
 
 def capture(host, device, name):
     path = os.path.join(host.dir, name)
@@ -75,6 +77,7 @@ def paths(site, tap):
         for inner in (4, 6):
             got = site.alice.ping(BOB[inner], 5, 0.02)
             tap.equal(f"{name}: IPv{inner} ping passes", got, 5)
+            site.alice.ping(BOB[inner], 1, size=3000)  # an IPv6 host learns the path MTU from its first try
             got = site.alice.ping(BOB[inner], 3, 0.02, size=3000)
             tap.equal(f"{name}: IPv{inner} ping of 3000 bytes passes (fragments)", got, 3)
             got = site.bob.ping(ALICE[inner], 3, 0.02)
@@ -105,6 +108,10 @@ def algorithms(site, tap):
         got = site.alice.ping(BOB[4], 5, 0.02)
         pcap = ear()
         tap.equal(f"ESP {esp}: ping passes", got, 5)
+        if esp.startswith("chacha"):
+            tap.skip(f"ESP {esp}: tshark decrypts all of it", NO_CHACHA)
+            stop(site)
+            continue
         shown = tshark(site.moon, pcap, site.moon.dir, ["-Y", "icmp.type == 8"])
         tap.equal(f"ESP {esp}: tshark decrypts all of it with the logged keys", shown.count("Echo (ping) request"), 5)
         stop(site)
@@ -120,6 +127,10 @@ def ike_algorithms(site, tap):
         site.up()
         pcap = ear()
         tap.equal(f"IKE {ike}: ping passes", site.alice.ping(BOB[4], 3, 0.02), 3)
+        if ike.startswith("chacha"):
+            tap.skip(f"IKE {ike}: tshark decrypts IKE_AUTH", NO_CHACHA)
+            stop(site)
+            continue
         shown = tshark(site.moon, pcap, site.moon.dir, ["-V", "-Y", "isakmp.exchangetype == 35"])
         good = shown.count("moon.example.org") >= 1 and shown.count("sun.example.org") >= 1
         tap.check(f"IKE {ike}: tshark decrypts IKE_AUTH with the logged keys", good, shown[-1500:])
