@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import main, wait_until
+from lab import PAVISE, main, wait_until
 from sites import BOB, Sites
 
 
@@ -42,18 +42,16 @@ def rekeys(site, tap):
 def both_at_once(site, tap):
     flood = Flood(site.alice, BOB[4], 1000)
     for what in ("net-net", "net-net", "sites", "net-net"):
-        left = site.moon.start(["env", "true"])
-        commands = [host.start([os.environ.get("PAVISE", site.cli), "rekey", what, "--vici-socket", host.vici], "rekey")
+        commands = [host.start([PAVISE, "rekey", what, "--vici-socket", host.vici], "rekey")
                     for host in (site.moon, site.sun)]
         for process in commands:
             process.popen.wait(20)
-        left.stop()
         time.sleep(0.4)
     tap.equal("both sides rekey at once, four times: no ping lost", flood.lost(), 0)
     tap.check("and both sides agree on two SAs", site.settled(), f"{site.spis(site.moon)} {site.spis(site.sun)}")
 
 
-def by_traffic(lab, tap, site):
+def by_traffic(site, tap):
     """Rekeying that the executor asks for: soft limits in bytes, packets and time."""
     for limit in ("rekey_packets = 200\nlife_packets = 400\nrand_packets = 0",
                   "rekey_bytes = 20000\nlife_bytes = 60000\nrand_bytes = 0",
@@ -98,16 +96,14 @@ def executor_dies(site, tap):
 
 
 def test(lab, tap):
-    from lab import PAVISE
     site = Sites(lab)
-    site.cli = PAVISE
     site.start(inner=(4,))
     site.up()
     rekeys(site, tap)
     both_at_once(site, tap)
     diplomat_dies(site, tap)
     executor_dies(site, tap)
-    by_traffic(lab, tap, site)
+    by_traffic(site, tap)
 
 
 if __name__ == "__main__":
