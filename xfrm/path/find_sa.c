@@ -5,6 +5,7 @@
 
 static enum drop judge(const struct pkt *p)
 {
+    // rfc4303 3.4.2 MUST: without a valid SA the packet is discarded
     if (!p->sa || p->sa->larval) return DROP_NO_SA;
     const struct sa_conf *conf = rcu_dereference(p->sa->conf);
     if (conf->x.dir == DIR_OUT) return DROP_NO_SA;
