@@ -47,8 +47,8 @@ static const char *printable(struct conf_issues *l, const char *s, size_t n, siz
     return keep(l, text_str(&t), t.len);
 }
 
-// A line that might show a secret is not quoted, and of a line whose key is the mistake only what
-// stands before its value (it may be a mistyped "secret").
+// A line that might show a secret is not quoted, and nothing behind a '=' that follows the mistake:
+// that may be the value of a mistyped "secret".
 static const char *quotable_line(struct conf_issues *l, struct place at)
 {
     span_t line = place_line(at);
@@ -59,9 +59,9 @@ static const char *quotable_line(struct conf_issues *l, struct place at)
         if ((c < 0x20 && c != '\t') || c == 0x7f) return NULL;
         if (line.len - i >= 6 && strncasecmp(s + i, "secret", 6) == 0) return NULL;
     }
-    const char *equals = memchr(s, '=', line.len);
-    const uint8_t *token = at.src->text.at + at.at;
-    if (!equals || (const uint8_t *)equals <= token) return keep(l, s, line.len);
+    const char *token = (const char *)at.src->text.at + at.at;
+    const char *equals = memchr(token, '=', (size_t)(s + line.len - token));
+    if (!equals) return keep(l, s, line.len);
     AUTO(text) struct text t = {0};
     text_add(&t, "%.*s= ...", (int)(equals - s), s);
     return keep(l, text_str(&t), t.len);

@@ -72,13 +72,6 @@ static void set_owner(const struct arg *a)
     struct conf_psk *psk = a->to;
     struct why why = {{0}};
     struct place at = value_place(a->v, 0);
-    if (strcasestr(a->v->text, "secret") && strchr(a->v->text, '=')) {
-        issue_error(a->ld->issues, at, a->key->name,
-                    "the secret stands on the line of an identity");
-        issue_hint(a->ld->issues,
-                   "a value goes on to the end of its line: put the secret on the next");
-        return;
-    }
     if (psk->owner_n == CONF_LIST_MAX) {
         issue_error(a->ld->issues, at, a->v->text, "too many identities own this secret");
         issue_hint(a->ld->issues, "at most %u; give others a secret of their own", CONF_LIST_MAX);
@@ -86,6 +79,12 @@ static void set_owner(const struct arg *a)
     }
     if (id_parse(a->v->text, &psk->owner[psk->owner_n], &why) == ERR_OK) {
         psk->owner_n++;
+        return;
+    }
+    if (strchr(a->v->text, '=')) { // probably a second setting, possibly the secret: not shown
+        issue_error(a->ld->issues, at, a->key->name, "this is not an identity");
+        issue_hint(a->ld->issues,
+                   "a value goes on to the end of its line: put the next setting on a new line");
         return;
     }
     issue_error(a->ld->issues, at, a->v->text, "'%s' is not an identity: %s", a->v->text,

@@ -363,6 +363,7 @@ static void secrets_stay_secret(void **state)
         "secret = hushhush\n",
         "secrets { ike { id = moon secret = hushhush\n } }",
         "secrets { ike { id = moon, secret=hushhush\n } }",
+        "secrets {\n ike {\n id = moon sceret = hushhush\n } }",
         "connections { a { secret = hushhush\n } }",
         "secrets { ike { secret = hushhush\n secret = hushhush\n x = \n } }",
         "secrets { ike { secret = hush#hush\n x { } } }",
