@@ -9,6 +9,7 @@
 #include "netlink/wire.h"
 
 #define HELLO_TIMEOUT NSEC_PER_SEC // pavise-xfrmd answers in microseconds or not at all
+#define SEND_TIMEOUT_S 2
 
 static err_t system_error(struct why *why, const char *what)
 {
@@ -58,15 +59,23 @@ static err_t greet(struct link *l, uint32_t groups, struct why *why)
 static err_t xfrmd_open(const char *name, uint32_t groups, struct link *l, struct why *why)
 {
     struct sockaddr_un at;
+    struct timeval limit = {.tv_sec = SEND_TIMEOUT_S};
     socklen_t n = wire_address(name, &at);
     if (!n) return why_not(why, ERR_SYNTAX, "%s is no socket name: write @name", name);
     l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (l->fd < 0) return system_error(why, "no Unix socket");
+    // A server that hangs must not hang us: neither its backlog nor its buffers.
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (connect(l->fd, (const struct sockaddr *)&at, n) != 0) {
+        if (errno == EAGAIN) return why_not(why, ERR_TIMEOUT, "pavise-xfrmd does not answer");
         if (errno != ECONNREFUSED) return system_error(why, "cannot reach pavise-xfrmd");
         return why_not(why, ERR_CLOSED,
                        "pavise-xfrmd is not running in this network namespace "
                        "(no socket %s)",
+                       name);
+    }
+    if (wire_peer_uid(l->fd) != 0) {
+        return why_not(why, ERR_PERMISSION, "%s is not served by root: no keys for an impostor",
                        name);
     }
     return greet(l, groups, why);
@@ -103,6 +112,7 @@ err_t link_send(struct link *l, span_t datagram, struct why *why)
     if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
         return why_not(why, ERR_CLOSED, "pavise-xfrmd has gone");
     }
+    if (errno == EAGAIN) return why_not(why, ERR_TIMEOUT, "pavise-xfrmd takes no requests");
     return system_error(why, "cannot send");
 }
 

@@ -15,11 +15,12 @@ struct link {
 };
 
 // Connects and joins the groups (bit n - 1: XFRMNLGRP_* n). name: pavise-xfrmd's socket.
-// Errors: ERR_SYSTEM, ERR_PERMISSION, ERR_CLOSED (no pavise-xfrmd there), ERR_TIMEOUT.
+// Errors: ERR_SYSTEM, ERR_PERMISSION (one of us is not root), ERR_CLOSED (no pavise-xfrmd there),
+// ERR_TIMEOUT.
 err_t link_open(enum xfrm_client_peer peer, const char *name, uint32_t groups, struct link *out,
                 struct why *why);
 void link_close(struct link *l);
-// Sends one datagram. ERR_CLOSED, ERR_SYSTEM.
+// Sends one datagram. ERR_CLOSED, ERR_TIMEOUT, ERR_SYSTEM.
 err_t link_send(struct link *l, span_t datagram, struct why *why);
 // Receives one datagram into buf (4-byte aligned). until: monotonic ns; 0: only what is there.
 // Errors: ERR_AGAIN / ERR_TIMEOUT (nothing came), ERR_LIMIT (events were lost: the netlink

@@ -153,10 +153,12 @@ static int connect_as(const struct entry *e)
     int fd = n ? REAL(socket)(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0) : fail(EINVAL);
     int error = fd < 0 ? errno : 0;
     if (!error && REAL(connect)(fd, (const struct sockaddr *)&at, n) != 0) error = errno;
+    if (!error && wire_peer_uid(fd) != 0) error = EACCES;
     if (!error) error = hello(fd, e, true);
     if (!error) return fd;
     complain(error == ECONNREFUSED ? "pavise-xfrmd is not running in this network namespace"
              : error == EPERM      ? "pavise-xfrmd takes root only"
+             : error == EACCES     ? "not served by root: no keys for an impostor"
                                    : strerror(error),
              name);
     if (fd >= 0) (void)REAL(close)(fd);

@@ -209,19 +209,16 @@ static void on_listen(void *ctx, int fd, int events)
 {
     (void)events;
     struct xfrm_server *s = ctx;
-    struct ucred peer;
-    socklen_t n = sizeof peer;
     int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (client < 0) return;
-    bool known = getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0;
-    if (!known || peer.uid != 0) {
+    if (wire_peer_uid(client) != 0) {
         // Not a warning: any local user could fill the log with those.
-        log_say(LOG_INFO, "xfrm", "refused a connection from uid %u", known ? peer.uid : 0);
+        log_say(LOG_INFO, "xfrm", "refused a connection: not root");
         refuse(client, EPERM);
         return;
     }
     if (s->client_count >= CLIENTS_MAX) {
-        log_say(LOG_WARN, "xfrm", "refused pid %d: %u clients already", peer.pid, CLIENTS_MAX);
+        log_say(LOG_WARN, "xfrm", "refused a connection: there are %u already", CLIENTS_MAX);
         refuse(client, ENOBUFS);
         return;
     }

@@ -10,6 +10,8 @@
 //   server -> client   NLMSG_OVERRUN  messages for this client were dropped: what a netlink socket
 //                                  reports once as ENOBUFS.
 //
+// Abstract names belong to nobody: whoever binds one first has it. So both ends look at
+// SO_PEERCRED, the server to serve root only, the client before it hands keys to an impostor.
 // The server answers on the connection the request came from, whatever its nlmsg_pid.
 #pragma once
 
@@ -43,6 +45,14 @@ static inline struct wire_hello wire_hello(uint32_t portid, uint32_t groups, uin
         .groups = groups,
         .options = options,
     };
+}
+
+// The user id of whoever is at the other end (for a server: who called listen()), or -1.
+static inline int64_t wire_peer_uid(int fd)
+{
+    struct ucred peer;
+    socklen_t n = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 ? (int64_t)peer.uid : -1;
 }
 
 // "@name" to an abstract address. Returns its length, 0 if the name is not one.

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -275,6 +276,67 @@ static void a_restart_is_survived(void **state)
     xfrm_client_close(c);
 }
 
+// A server of a few lines: greets, then answers each request twice, first as if it were late with
+// the one before.
+static void serve_late(int listening)
+{
+    alignas(8) uint8_t in[4096];
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int fd = accept(listening, NULL, NULL);
+    for (bool greeted = false; recv(fd, in, sizeof in, 0) > 0; greeted = true) {
+        const struct nlmsghdr *h = (const struct nlmsghdr *)in;
+        struct {
+            struct nlmsghdr h;
+            struct nlmsgerr e;
+        } a = {.h = {sizeof a, NLMSG_ERROR, NLM_F_CAPPED, h->nlmsg_seq - 1, 0}, .e = {-EEXIST, *h}};
+        if (greeted && send(fd, &a, sizeof a, 0) < 0) break;
+        a.h.nlmsg_seq = h->nlmsg_seq;
+        a.e.error = 0;
+        if (send(fd, &a, sizeof a, 0) < 0) break;
+    }
+    _exit(0);
+}
+
+static int listen_as(unsigned uid)
+{
+    struct sockaddr_un at;
+    socklen_t n = wire_address(t.name, &at);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    CHECK_EQ(bind(fd, (const struct sockaddr *)&at, n), 0);
+    CHECK_EQ(seteuid(uid), 0);
+    CHECK_EQ(listen(fd, 1), 0); // whose credentials a client sees
+    CHECK_EQ(seteuid(0), 0);
+    return fd;
+}
+
+static void a_late_answer_is_not_ours(void **state)
+{
+    (void)state;
+    int fd = listen_as(0);
+    t.server = fork();
+    if (t.server == 0) serve_late(fd);
+    (void)close(fd);
+    struct xfrm_client *c = NULL;
+    struct xfrm_client_options o = {XFRM_PEER_XFRMD, t.name, 0};
+    CHECK_OK(xfrm_client_open_with(&o, NULL, NULL, NULL, &c, NULL));
+    struct xfrm_api api = xfrm_client_api(c);
+    for (unsigned i = 0; i < 3; i++) CHECK_OK(api.ops->sa_flush(api.ctx, 0));
+    xfrm_client_close(c);
+}
+
+static void an_impostor_gets_nothing(void **state)
+{
+    (void)state;
+    struct xfrm_client *c = NULL;
+    struct why why = {""};
+    struct xfrm_client_options o = {XFRM_PEER_XFRMD, t.name, 0};
+    if (getuid() != 0) skip();
+    int fd = listen_as(65534);
+    CHECK_EQ(xfrm_client_open_with(&o, NULL, NULL, NULL, &c, &why), ERR_PERMISSION);
+    CHECK(strstr(why.text, "impostor") != NULL);
+    (void)close(fd);
+}
+
 static void nobody_there(void **state)
 {
     (void)state;
@@ -283,11 +345,7 @@ static void nobody_there(void **state)
     struct xfrm_client_options o = {XFRM_PEER_XFRMD, t.name, 0};
     CHECK_EQ(xfrm_client_open_with(&o, NULL, NULL, NULL, &c, &why), ERR_CLOSED);
     CHECK(strstr(why.text, "not running") != NULL);
-    struct sockaddr_un at; // someone who never answers
-    socklen_t n = wire_address(t.name, &at);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-    CHECK_EQ(bind(fd, (const struct sockaddr *)&at, n), 0);
-    CHECK_EQ(listen(fd, 1), 0);
+    int fd = listen_as(0); // someone who never answers
     CHECK_EQ(xfrm_client_open_with(&o, NULL, NULL, NULL, &c, &why), ERR_TIMEOUT);
     CHECK(c == NULL);
     (void)close(fd);
@@ -333,8 +391,14 @@ static void the_kernel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(requests),   T(refusals_are_explained), T(walks),
-        T(events),     T(a_restart_is_survived),  T(nobody_there),
+        T(requests),
+        T(refusals_are_explained),
+        T(walks),
+        T(events),
+        T(a_restart_is_survived),
+        T(a_late_answer_is_not_ours),
+        T(an_impostor_gets_nothing),
+        T(nobody_there),
         T(the_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -422,6 +422,10 @@ static void policies_are_judged(void **state)
     p.tmpl[0].family = AF_INET6;
     CHECK_EQ(policy_request(&p), ERR_SYNTAX);
     p = sample_policy();
+    p.tmpl[0].family = p.tmpl[1].family = AF_INET6; // a tunnel into IPv6, and AH around it
+    p.tmpl[1].mode = XFRM_TRANSPORT;
+    CHECK_OK(policy_request(&p));
+    p = sample_policy();
     p.tmpl[1].proto = 17;
     CHECK_EQ(policy_request(&p), ERR_SYNTAX);
     p = sample_policy();

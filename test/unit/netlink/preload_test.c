@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -429,6 +430,26 @@ static void nobody_there(void **state)
     CHECK_EQ(errno, ECONNREFUSED);
 }
 
+static void an_impostor_gets_nothing(void **state)
+{
+    (void)state;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t n = strlen(t.name);
+    if (getuid() != 0) skip();
+    server_stop();
+    memcpy(at.sun_path + 1, t.name + 1, n - 1);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    CHECK_EQ(
+        bind(fd, (struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)),
+        0);
+    CHECK_EQ(seteuid(65534), 0);
+    CHECK_EQ(listen(fd, 1), 0);
+    CHECK_EQ(seteuid(0), 0);
+    CHECK_EQ(socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM), -1);
+    CHECK_EQ(errno, EACCES);
+    (void)close(fd);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -448,6 +469,7 @@ int main(int argc, char **argv)
         T(threads),
         T(a_restart_is_an_overrun),
         T(nobody_there),
+        T(an_impostor_gets_nothing),
     };
     if (!getenv("LD_PRELOAD")) {
         (void)setenv("LD_PRELOAD", getenv("PRELOAD"), 1);
