@@ -192,7 +192,6 @@ void sim_net_net_side(struct sim *s, int node, const char *conn, const char *chi
     char conf[4096], a[IP_TEXT_MAX], b[IP_TEXT_MAX];
     const struct sim_node *us = &s->node[node], *peer = &s->node[node == ALICE ? BOB : ALICE];
     bool v6 = us->ip.family == AF_INET6;
-    const ip_t *at = peer->nat_ip.family ? &peer->nat_ip : &peer->ip;
     const char *alice = v6 ? "2001:db8:1::/48" : "10.1.0.0/16";
     const char *bob = v6 ? "2001:db8:2::/48" : "10.2.0.0/16";
     (void)snprintf(conf, sizeof conf,
@@ -201,7 +200,7 @@ void sim_net_net_side(struct sim *s, int node, const char *conn, const char *chi
                    "  children {\n   net {\n    local_ts = %s\n    remote_ts = %s\n    %s\n   }\n"
                    "  }\n  %s\n }\n}\n"
                    "secrets { ike-1 { secret = \"correct horse\" } }\n",
-                   ip_show(&us->ip, a), us->nat_ip.family || !at->family ? "%any" : ip_show(at, b),
+                   ip_show(&us->ip, a), peer->nat_ip.family ? "%any" : ip_show(&peer->ip, b), // behind a NAT: from anywhere
                    node == ALICE ? "alice.example.org" : "bob.example.org",
                    node == ALICE ? "bob.example.org" : "alice.example.org",
                    node == ALICE ? alice : bob, node == ALICE ? bob : alice, child, conn);
@@ -474,17 +473,33 @@ static bool same_keys(const struct xfrm_sa *x, const struct xfrm_alg *aead,
            memcmp(&x->auth, auth, sizeof *auth) == 0;
 }
 
-// The SA that a packet to the network behind the other one would take.
-static struct sim_sa *chosen(struct sim *s, int from)
+// The policy for a packet to the network behind the other one.
+static const struct xfrm_policy *policy_for(struct sim *s, int from, ip_t *dst)
 {
     struct sim_node *n = &s->node[from];
-    ip_t src, dst;
+    ip_t src;
     bool v6 = n->ip.family == AF_INET6;
     const char *a = v6 ? "2001:db8:1::1" : "10.1.0.1", *b = v6 ? "2001:db8:2::1" : "10.2.0.1";
     CHECK_OK(ip_parse(from == ALICE ? a : b, &src));
-    CHECK_OK(ip_parse(from == ALICE ? b : a, &dst));
-    const struct xfrm_policy *p = sim_xfrm_policy(&n->xfrm, XFRM_OUT, &src, &dst);
-    return p ? sim_xfrm_outbound(&n->xfrm, p, &dst) : NULL;
+    CHECK_OK(ip_parse(from == ALICE ? b : a, dst));
+    return sim_xfrm_policy(&n->xfrm, XFRM_OUT, &src, dst);
+}
+
+struct sim_sa *sim_outbound(struct sim *s, int from)
+{
+    ip_t dst;
+    const struct xfrm_policy *p = policy_for(s, from, &dst);
+    return p ? sim_xfrm_outbound(&s->node[from].xfrm, p, &dst) : NULL;
+}
+
+void sim_acquire(struct sim *s, int from, uint32_t seq)
+{
+    ip_t dst;
+    const struct xfrm_policy *p = policy_for(s, from, &dst);
+    assert_non_null(p);
+    struct xfrm_event ev = {
+        .kind = XFRM_EV_ACQUIRE, .policy = p, .tmpl = &p->tmpl[0], .seq = seq};
+    ike_xfrm_event(s->node[from].ike, &ev);
 }
 
 static struct sim_sa *partner(struct sim *s, int to, const struct xfrm_sa *out)
@@ -497,7 +512,7 @@ static struct sim_sa *partner(struct sim *s, int to, const struct xfrm_sa *out)
 
 bool sim_packet(struct sim *s, int from)
 {
-    struct sim_sa *out = chosen(s, from);
+    struct sim_sa *out = sim_outbound(s, from);
     if (!out) return false;
     struct sim_sa *in = partner(s, from == ALICE ? BOB : ALICE, &out->x);
     if (!in || in->x.larval || !same_keys(&in->x, &out->x.aead, &out->x.crypt, &out->x.auth)) {
@@ -510,7 +525,7 @@ bool sim_packet(struct sim *s, int from)
 
 static void probe_launch(struct sim *s, int from)
 {
-    struct sim_sa *out = chosen(s, from);
+    struct sim_sa *out = sim_outbound(s, from);
     if (!out) {
         (void)fprintf(stderr, "# no outbound SA at node %d\n", from);
         fail_msg("a moment without an outbound SA");

@@ -115,6 +115,8 @@ bool sim_run_until_quiet(struct sim *s, uint64_t ns); // ... or until no message
 bool sim_deliver(struct sim *s, int from);
 void sim_drop(struct sim *s, int from); // ... or loses it
 sim_fate_fn sim_fate_random, sim_fate_nth_lost, sim_fate_nth_twice, sim_fate_cut;
+// A packet without an SA: the executor tells its policy's ACQUIRE, with this seq.
+void sim_acquire(struct sim *s, int from, uint32_t seq);
 // A packet from the network behind `from` to the one behind the other of ALICE and BOB. true: it
 // arrives, protected.
 bool sim_packet(struct sim *s, int from);
@@ -126,6 +128,7 @@ unsigned sim_children(struct sim *s, int node); // child SAs in use
 void sim_expect_clean(struct sim *s);
 void sim_expect_nothing(struct sim *s); // no SA anywhere, no policy
 bool sim_told(struct sim *s, int node, const char *words); // is it in the story?
+struct sim_sa *sim_outbound(struct sim *s, int from); // that a packet would take; NULL if none
 void sim_watch(struct sim *s, bool on);
 void sim_check(struct sim *s); // is called after every event
 

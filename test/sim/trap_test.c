@@ -1,0 +1,219 @@
+// Policies without an SA: traps and the packets that fall into them, shunts, start actions, and an
+// executor that has outlived its diplomat.
+#include <stdio.h>
+#include <string.h>
+
+#include "test/sim/sim.h"
+
+static void trap(void **state)
+{
+    struct sim *s = sim_new(1);
+    (void)state;
+    sim_net_net(s, "", "");
+    sim_net_net_side(s, ALICE, "", "start_action = trap");
+    CHECK_EQ(s->sent, 0);
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 3);
+    sim_acquire(s, ALICE, 77);
+    sim_acquire(s, ALICE, 78); // another packet; one child SA is enough
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    CHECK_EQ(sim_outbound(s, ALICE)->x.seq, 77);
+    sim_acquire(s, ALICE, 79); // was on its way to us: an SA has come meanwhile
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+
+    struct sim_result r;
+    sim_terminate_ike(s, ALICE, &r);
+    sim_run(s, SECOND);
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 3); // the trap stands
+    CHECK_EQ(s->node[BOB].xfrm.policies, 0);
+    sim_acquire(s, ALICE, 80);
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+static void trap_while_the_ike_sa_is_up(void **state)
+{
+    struct sim *s = sim_new(2);
+    struct sim_result r;
+    (void)state;
+    sim_net_net(s, "", "start_action = trap");
+    sim_establish(s);
+    sim_terminate_child(s, ALICE, &r);
+    sim_run(s, SECOND);
+    unsigned sent = s->sent;
+    sim_acquire(s, BOB, 5);
+    sim_run(s, SECOND);
+    CHECK_EQ(s->sent, sent + 2);
+    sim_expect_clean(s);
+    CHECK_EQ(sim_outbound(s, BOB)->x.seq, 5);
+    sim_free(s);
+}
+
+static void somebody_elses_acquire(void **state)
+{
+    struct sim *s = sim_new(3);
+    struct xfrm_tmpl tmpl = {.reqid = 4711, .proto = XFRM_PROTO_ESP};
+    struct xfrm_event ev = {.kind = XFRM_EV_ACQUIRE, .tmpl = &tmpl, .seq = 1};
+    (void)state;
+    sim_net_net(s, "", "start_action = trap");
+    ike_xfrm_event(s->node[ALICE].ike, &ev);
+    sim_run(s, SECOND);
+    CHECK_EQ(s->sent, 0);
+    sim_free(s);
+}
+
+static void start(void **state)
+{
+    struct sim *s = sim_new(4);
+    (void)state;
+    sim_net_net(s, "", "");
+    sim_net_net_side(s, ALICE, "", "start_action = start");
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    sim_net_net_side(s, ALICE, "", "start_action = start"); // reloaded: it is up already
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+static void start_when_there_is_nobody(void **state)
+{
+    struct sim *s = sim_new(5);
+    (void)state;
+    sim_net_net_side(s, ALICE, "keyingtries = 0\n remote_addrs = nobody.example.org",
+                     "start_action = start");
+    sim_run(s, 20 * SECOND);
+    CHECK(sim_told(s, ALICE, "is DNS working?"));
+    sim_net_net_side(s, ALICE, "keyingtries = 0\n remote_addrs = bob.example.org",
+                     "start_action = start");
+    sim_net_net_side(s, BOB, "", "");
+    sim_run(s, 20 * SECOND);
+    CHECK_EQ(sim_children(s, ALICE), 1);
+    sim_free(s);
+}
+
+static void priorities_as_users_know_them(void **state)
+{
+    struct sim *s = sim_new(6);
+    (void)state;
+    sim_net_net(s, "", "start_action = trap");
+    CHECK_EQ(s->node[ALICE].xfrm.policy[0].priority, 400000 - 32 * 512);
+    sim_establish(s);
+    CHECK_EQ(s->node[ALICE].xfrm.policy[0].priority, 400000 - 32 * 512 - 1);
+    sim_free(s);
+}
+
+static void shunts(void **state)
+{
+    struct sim *s = sim_new(7);
+    (void)state;
+    sim_configure(s, ALICE,
+                  "connections { local {\n remote_addrs = 127.0.0.1\n local { auth = psk }\n "
+                  "remote { auth = psk }\n children {\n lan { mode = pass\n start_action = trap\n "
+                  "local_ts = 10.1.0.0/16\n remote_ts = 10.1.0.0/16 }\n"
+                  "rest { mode = drop\n start_action = trap\n local_ts = 10.1.0.0/16\n remote_ts = "
+                  "0.0.0.0/0 } } } }\nsecrets { ike-1 { secret = \"correct horse\" } }\n");
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 6);
+    for (unsigned i = 0; i < 6; i++) {
+        const struct xfrm_policy *p = &s->node[ALICE].xfrm.policy[i];
+        CHECK_EQ(p->tmpl_count, 0);
+        bool pass = p->sel.src.len == 16 && p->sel.dst.len == 16;
+        CHECK_EQ(p->action, pass ? XFRM_ALLOW : XFRM_BLOCK);
+        CHECK(pass ? p->priority < 200000 : p->priority > 400000);
+    }
+    sim_configure(s, ALICE, "connections { }\n"); // gone with the configuration
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 0);
+    sim_free(s);
+}
+
+// A new configuration never leaves a moment without the policy.
+static void reconfigured(void **state)
+{
+    struct sim *s = sim_new(8);
+    (void)state;
+    sim_net_net(s, "", "start_action = trap");
+    uint32_t reqid = s->node[ALICE].xfrm.policy[0].tmpl[0].reqid;
+    sim_establish(s);
+    sim_watch(s, true);
+    sim_net_net_side(s, ALICE, "", "start_action = trap\n rekey_time = 2h");
+    sim_check(s);
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 3);
+    CHECK_EQ(s->node[ALICE].xfrm.policy[0].tmpl[0].reqid, reqid);
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+// The diplomat restarts; the executor has its policies and SAs still. Traffic flows on through
+// them, with traps in the configuration, too.
+static void restart_with_traps(void **state)
+{
+    struct sim *s = sim_new(9);
+    (void)state;
+    sim_net_net(s, "", "start_action = trap");
+    sim_establish(s);
+    uint32_t reqid = sim_outbound(s, ALICE)->x.reqid;
+    sim_watch(s, true);
+    sim_switch_off(s, ALICE);
+    sim_run(s, SECOND);
+    sim_net_net_side(s, ALICE, "", "start_action = trap");
+    sim_check(s);
+    sim_run(s, 10 * SECOND);
+    CHECK(sim_packet(s, ALICE));
+    CHECK_EQ(sim_outbound(s, ALICE)->x.reqid, reqid);
+    // When they meet again the new SAs take over, and the old ones are cleared away.
+    struct sim_result r;
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 20 * SECOND);
+    CHECK_EQ(r.err, ERR_OK);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+static void configured_reqid_and_priority(void **state)
+{
+    struct sim *s = sim_new(10);
+    (void)state;
+    sim_net_net(s, "", "reqid = 42\n priority = 1234");
+    sim_establish(s);
+    CHECK_EQ(sim_outbound(s, ALICE)->x.reqid, 42);
+    CHECK_EQ(s->node[BOB].xfrm.policy[0].priority, 1234);
+    sim_free(s);
+}
+
+static void reqids_of_others_are_left_alone(void **state)
+{
+    struct sim *s = sim_new(11);
+    struct xfrm_api api = sim_xfrm_api(&s->node[ALICE].xfrm);
+    struct xfrm_sa sa = {.spi = 0x1000, .reqid = 9, .proto = XFRM_PROTO_ESP};
+    (void)state;
+    (void)strcpy(sa.aead.name, "rfc4106(gcm(aes))");
+    CHECK_OK(api.ops->sa_add(api.ctx, &sa, NULL));
+    sim_net_net(s, "", "");
+    struct sim_result r;
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 20 * SECOND);
+    CHECK_EQ(sim_outbound(s, ALICE)->x.reqid, 10);
+    CHECK_EQ(sim_xfrm_sas(&s->node[ALICE].xfrm), 3); // it is not ours to remove
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trap),
+        cmocka_unit_test(trap_while_the_ike_sa_is_up),
+        cmocka_unit_test(somebody_elses_acquire),
+        cmocka_unit_test(start),
+        cmocka_unit_test(start_when_there_is_nobody),
+        cmocka_unit_test(priorities_as_users_know_them),
+        cmocka_unit_test(shunts),
+        cmocka_unit_test(reconfigured),
+        cmocka_unit_test(restart_with_traps),
+        cmocka_unit_test(configured_reqid_and_priority),
+        cmocka_unit_test(reqids_of_others_are_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
