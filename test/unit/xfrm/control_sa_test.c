@@ -210,7 +210,8 @@ static void algorithms(void **state)
     refused(r, &x, ERR_SYNTAX, "alone");
 
     // names become canonical, and hmac(sha256) without a truncation means 96 bits, as in the kernel
-    rig_crypt_auth(&x, "aes", 128, "sha256", 256, 0);
+    rig_crypt_auth(&x, "aes", 128, "sha256", 256, 128);
+    x.auth.trunc_given = false;
     CHECK_OK(add(r, &x));
     CHECK_OK(get(r, &x, &got));
     CHECK_STR(got.crypt.name, "cbc(aes)");
@@ -270,6 +271,8 @@ static void alloc_spi_makes_a_larval_sa_that_an_update_completes(void **state)
     CHECK_EQ(larval.seq, 77);
     CHECK(larval.sel.src.len == 32 && ip_eq(&larval.sel.src.ip, &x.saddr));
     CHECK_EQ(r->events, 0); // the kernel does not announce it
+    struct xfrm_sa_id id = sad_id(&larval);
+    CHECK_EQ(r->api.ops->sa_expire(r->api.ctx, &id, true), ERR_RANGE);
     x.spi = 0x200;
     CHECK_EQ(add(r, &x), ERR_EXISTS); // as in the kernel: UPDSA it must be
     CHECK_OK(update(r, &x));

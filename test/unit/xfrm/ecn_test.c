@@ -41,11 +41,12 @@ static void the_ipv4_checksum_stays_right(void **state)
 {
     (void)state;
     uint8_t ip[20] = {0x45, 0, 0, 40, 1, 2, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2};
-    put16(ip + 10, (uint16_t)~sum(ip));
-    CHECK_EQ(sum(ip), 0xffff);
-    for (unsigned tos = 0; tos < 256; tos++) {
-        tos_write(ip, (uint8_t)tos);
-        CHECK_EQ(ip[1], tos);
+    for (uint32_t id = 0; id < 0x10000; id++) { // every checksum there is
+        put16(ip + 4, (uint16_t)id);
+        put16(ip + 10, 0);
+        put16(ip + 10, (uint16_t)~sum(ip));
+        tos_write(ip, (uint8_t)(id * 7));
+        CHECK_EQ(ip[1], id * 7 % 256);
         CHECK_EQ(sum(ip), 0xffff);
     }
 }
