@@ -61,12 +61,17 @@ static bool delete_half(struct turn *t, uint32_t spi_out, uint32_t *spi_in)
 {
     struct ike_sa *sa = t->sa;
     struct child_sa *c = child_sa_by_spi_out(sa, spi_out);
+    struct task *mine = sa->active;
+    bool making = mine && (mine->kind == TASK_CHILD || mine->kind == TASK_REKEY_CHILD);
+    // An SA that the peer has made at our wish, and closed again, before its answer is here?
+    if (!c && making) mine->deleted_spi = spi_out;
     if (!c) return false;
     *spi_in = c->spi_in;
-    const struct task *mine = sa->active;
     bool rekeyed = c->state == CHILD_REKEYED;
-    if (mine && mine->kind == TASK_REKEY_CHILD && mine->child_id == c->id) {
-        rekeyed = mine->rival.id != 0; // by the peer, while we were at it
+    if (mine && mine->kind == TASK_REKEY_CHILD) {
+        // By the peer, while we were at it; or this is the peer's new one, and it has lost already.
+        bool old = mine->child_id == c->id && mine->rival.id;
+        rekeyed = rekeyed || old || mine->rival.id == c->id;
     }
     if (c->state == CHILD_DELETING) return false; // both at once; our DELETE will be answered, too
     if (rekeyed) {

@@ -163,6 +163,7 @@ static void receive_request(struct ike_sa *sa, const struct datagram *d, struct 
     sa->heard_at = ike_now(ike);
     move_follow(sa, d);
     answers_arrived(sa);
+    if (err == ERR_OK && sa->elder) rekey_ike_heard(sa, m);
     struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d};
     if (err != ERR_OK) { // authentic, but malformed inside
         write_refusal(&t, ERR_SYNTAX);

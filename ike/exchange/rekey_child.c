@@ -18,6 +18,8 @@ err_t rekey_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct 
 {
     struct child_sa *old = child_sa_by_id(sa, t->child_id);
     if (!old || !child_sa_in_use(old)) return ERR_AGAIN; // deleted, or rekeyed by the peer, meanwhile
+    // The peer, who made it, may still wait for our answer: it would not know what we speak of.
+    if (old->out_waiting) return ERR_STATE;
     if (!t->conn) task_set_child(t, old->conn, old->conf);
     TRY(terms_offer(sa, t, false, old, why));
     old->state = CHILD_REKEYING;
@@ -62,6 +64,7 @@ err_t rekey_child_on_response(struct turn *t)
     err_t err = terms_accept(t, false, old, &c);
     if (err != ERR_OK) {
         if (old && old->state == CHILD_REKEYING) old->state = CHILD_INSTALLED;
+        if (old && err == ERR_CLOSED) close_child_ask(old, CLOSED_BY_PEER, NULL);
         request_end(sa, t->task, err, "the peer's terms for fresh keys cannot be accepted");
         t->task = NULL;
         return ERR_OK;

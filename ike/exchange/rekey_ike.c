@@ -102,6 +102,12 @@ static void redundant(struct ike_sa *sa)
     close_ike_rekeyed(sa);
 }
 
+static void give_up(struct ike_sa *ours)
+{
+    redundant(ours);
+    close_ike_ask(ours, CLOSED_REPLACED, 0, NULL);
+}
+
 static void close_old(struct ike_sa *old)
 {
     close_ike_rekeyed(old);
@@ -120,7 +126,21 @@ struct ike_sa *rekey_ike_heir(struct ike_sa *old)
     struct task *mine = old->active;
     if (!mine || mine->kind != TASK_REKEY_IKE || !mine->rival.id) return NULL;
     struct ike_sa *heir = ike_sa_by_id(old->ike, mine->rival.id);
-    return heir && heir->state == IKE_UP ? heir : NULL;
+    return heir && heir->state == IKE_UP && heir->elder == old->id ? heir : NULL;
+}
+
+static bool deletes_ike(const struct msg *in)
+{
+    struct delete_payload d;
+    const struct payload *p = msg_nth(in, PAYLOAD_D, 0);
+    return p && delete_read(p->body, &d) == ERR_OK && d.protocol == PROTO_IKE;
+}
+
+void rekey_ike_heard(struct ike_sa *heir, const struct msg *in)
+{
+    struct ike_sa *old = heir->elder ? ike_sa_by_id(heir->ike, heir->elder) : NULL;
+    if (!old || old->state != IKE_UP || deletes_ike(in)) return;
+    rekey_ike_hand_over(old, heir);
 }
 
 // ---- we begin ----------------------------------------------------------------------------------
@@ -180,9 +200,8 @@ static void settle(struct turn *t, struct ike_sa *ours, struct ike_sa *theirs)
         close_old(old);
         return;
     }
-    redundant(ours);
-    close_ike_ask(ours, CLOSED_REPLACED, 0, NULL);
-    rekey_ike_hand_over(old, theirs); // the peer deletes it
+    give_up(ours);
+    rekey_ike_hand_over(old, theirs); // the peer deletes the old one
 }
 
 err_t rekey_ike_on_response(struct turn *t)
@@ -190,6 +209,10 @@ err_t rekey_ike_on_response(struct turn *t)
     struct ike_sa *ours = NULL;
     TRY(answer_make(t, &ours));
     struct ike_sa *theirs = t->task->rival.id ? ike_sa_by_id(t->ike, t->task->rival.id) : NULL;
+    if (t->sa->state == IKE_REKEYED) {
+        give_up(ours); // the peer's has taken over already
+        return ERR_OK;
+    }
     if (theirs && theirs->state == IKE_UP) {
         settle(t, ours, theirs);
     } else {
@@ -216,7 +239,7 @@ err_t rekey_ike_on_refusal(struct turn *t)
     struct why why;
     char name[40];
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_SYNTAX;
-    if (rival_takes_over(t)) return ERR_OK;
+    if (sa->state == IKE_REKEYED || rival_takes_over(t)) return ERR_OK;
     if (n.type == N_INVALID_KE_PAYLOAD && terms_other_group(t) == ERR_OK) {
         offer_drop(sa, t->task);
         queue_push_front(&sa->queue, t->task);

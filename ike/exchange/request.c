@@ -14,6 +14,7 @@
 #define RETRY_MIN_NS (5 * NSEC_PER_SEC)
 #define RETRY_SPREAD_NS (10 * NSEC_PER_SEC)
 #define RETRY_MAX 20
+#define NOT_YET_NS (1 * NSEC_PER_SEC) // what a task waits for is a matter of one round trip
 
 struct task *request_task(enum task_kind kind, struct job *job)
 {
@@ -120,6 +121,11 @@ static void request_failed(struct ike_sa *sa, struct task *t, err_t err, const s
     struct why sentence = *why;
     if (err == ERR_AGAIN) { // nothing left to do: what it wanted is so already
         request_end(sa, t, ERR_OK, why->text[0] ? why->text : NULL);
+        return;
+    }
+    if (err == ERR_STATE) {
+        t->not_before = ike_now(sa->ike) + NOT_YET_NS;
+        queue_push_front(&sa->queue, t);
         return;
     }
     if (!sentence.text[0]) (void)why_not(&sentence, err, "%s", err_text(err));

@@ -77,10 +77,10 @@ static const struct step steps[] = {
      S(UP), X_CHILD, RESPONSE, EITHER, TASK_REKEY_CHILD,
      .need = P(N), .may = ANY_PAYLOAD, .run = rekey_child_on_refusal},
     {"the peer agrees on fresh keys for the IKE SA",
-     S(UP), X_CHILD, RESPONSE, EITHER, TASK_REKEY_IKE,
+     S(UP) | S(REKEYED), X_CHILD, RESPONSE, EITHER, TASK_REKEY_IKE,
      .need = P(SA) | P(Nonce) | P(KE), .may = NOISE, .run = rekey_ike_on_response},
     {"the peer refuses to rekey the IKE SA",
-     S(UP), X_CHILD, RESPONSE, EITHER, TASK_REKEY_IKE,
+     S(UP) | S(REKEYED), X_CHILD, RESPONSE, EITHER, TASK_REKEY_IKE,
      .need = P(N), .may = ANY_PAYLOAD, .run = rekey_ike_on_refusal},
 
     // INFORMATIONAL: ends, news and signs of life                                RFC 7296 1.4

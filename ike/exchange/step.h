@@ -53,7 +53,8 @@ err_t step_find(const struct ike_sa *sa, const struct msg *m, enum task_kind ask
                 const struct step **out);
 
 // What we ask. `build` writes the payloads and may keep secrets in the task. Errors: ERR_AGAIN
-// (nothing to ask any more: the task is done), any other fails the task.
+// (nothing to ask any more: the task is done), ERR_STATE (not yet: it is asked a little later), any
+// other fails the task.
 struct question {
     const char *says;
     enum exchange exchange;

@@ -11,7 +11,7 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
                   struct why *why);
 void terms_put(const struct task *t, bool first, struct msgw *m);
 // The peer agreed: the child SA is made and installed. After an error the peer is told to delete
-// its half.
+// its half; but for ERR_CLOSED: it has done so already.
 err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struct child_sa **out);
 // INVALID_KE_PAYLOAD in the peer's refusal: the group it wants goes into the task. ERR_NOTFOUND: it
 // refuses for another reason; ERR_NOCHOICE: it wants one that we do not offer.

@@ -107,6 +107,7 @@ static err_t answer_read(struct turn *t, bool first, struct answer *a)
     TRY(proposal_check_answer(&o->proposals, &ps, &a->chosen));
     if (a->chosen.spi_len != 4 || a->chosen.spi <= 255) return ERR_SYNTAX; // RFC 4303 2.1
     if (!first) TRY(take_nonce(t->in, &a->nonce));
+    if (a->chosen.spi == t->task->deleted_spi) return ERR_CLOSED;
     TRY(take_ts(t->in, PAYLOAD_TSi, &a->tsi));
     TRY(take_ts(t->in, PAYLOAD_TSr, &a->tsr));
     bool transport = notify_find(t->in, N_USE_TRANSPORT_MODE, &n) == ERR_OK;
@@ -183,6 +184,10 @@ err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struc
     child_keys_done(&keys);
     secret_done(&a.shared);
     if (err == ERR_OK) return ERR_OK;
+    if (err == ERR_CLOSED) {
+        tell(t->ike, t->sa, LOG_STORY, "the peer has closed child SA %s again", t->task->conf->name);
+        return err;
+    }
     tell(t->ike, t->sa, LOG_ERROR, "child SA %s cannot be used: %s; deleting it at the peer",
          t->task->conf->name, why.text[0] ? why.text : err_text(err));
     delete_at_peer(t->sa, spi);

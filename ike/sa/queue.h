@@ -64,6 +64,7 @@ struct task {
     uint32_t acquire_seq;
     struct offer *offer; // owned
     struct rival rival;
+    uint32_t deleted_spi; // CHILD, REKEY_CHILD: the peer has closed this before its answer came
     struct waiter *waiters;
 };
 

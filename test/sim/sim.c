@@ -125,6 +125,7 @@ struct sim *sim_new(uint64_t seed)
     static const char *const addresses[SIM_NODES] = {"192.0.2.1", "192.0.2.2", "192.0.2.3",
                                                      "192.0.2.4"};
     struct sim *s = calloc(1, sizeof *s);
+    if (getenv("SIM_STORY")) (void)fprintf(stderr, "# ==== seed %lu\n", (unsigned long)seed);
     *s = (struct sim){.now = SECOND, .seed = seed, .nodes = SIM_NODES};
     for (unsigned i = 0; i < SIM_NODES; i++) {
         struct sim_node *n = &s->node[i];

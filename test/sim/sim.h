@@ -67,7 +67,7 @@ struct sim_probe {
     uint32_t spi;
     struct xfrm_alg aead, crypt, auth;
 };
-#define SIM_PROBES 4096
+#define SIM_PROBES 512
 
 struct sim {
     uint64_t now, seed;

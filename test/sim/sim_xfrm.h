@@ -4,8 +4,8 @@
 
 #include "xfrm/xfrm.h"
 
-#define SIM_SAS 512
-#define SIM_POLICIES 256
+#define SIM_SAS 64
+#define SIM_POLICIES 96
 
 struct sim_sa {
     bool used, soft_told;
