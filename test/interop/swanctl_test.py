@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
 import strongswan
 from lab import main, wait_until
-from sites import Sites
+from sites import BOB, Sites
 
 OPTIONS = {"encap": True, "inner": (4,), "ike": "aes256gcm16-prfsha384-ecp384", "esp": "aes256gcm16-ecp384",
            "conn_extra": "version = 2\n dpd_delay = 30", "child_extra": "dpd_action = trap\n start_action = none"}
@@ -152,6 +152,20 @@ def watching(site, tap):
         tap.check(f"--{name} shows it", good, watchers[name].output())
 
 
+def leaving(site, tap):
+    """USR2: the diplomat goes, the tunnel stays; the next one takes over."""
+    Peer(site.moon, site.moon.vici)("--initiate", "--child", "net-net")
+    before = site.spis(site.moon)
+    site.iked[site.moon].popen.send_signal(signal.SIGUSR2)
+    tap.equal("USR2: exit status 0", site.iked[site.moon].popen.wait(10), 0)
+    tap.check("the control socket is gone", not os.path.exists(site.moon.vici))
+    tap.equal("the SAs are still there", (len(before), site.spis(site.moon)), (2, before))
+    tap.equal("and work", site.alice.ping(BOB[4], 3), 3)
+    site.iked[site.moon] = site.moon.iked(site.config("moon", **OPTIONS))
+    tap.equal("the next run negotiates anew", Peer(site.moon, site.moon.vici)("--initiate", "--child", "net-net").returncode, 0)
+    tap.equal("and traffic flows", site.alice.ping(BOB[4], 3), 3)
+
+
 def reloading(site, tap):
     peer = Peer(site.moon, site.moon.vici)
     good = site.config("moon", **OPTIONS)
@@ -178,6 +192,7 @@ def test(lab, tap):
     listings(site, tap, charon)
     verbs(site, tap)
     watching(site, tap)
+    leaving(site, tap)
     reloading(site, tap)
     for host in (site.moon, site.sun):
         tap.equal(f"{host.name}: pavise-iked ends with status 0", site.iked[host].stop(), 0)
