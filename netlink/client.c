@@ -78,7 +78,7 @@ static void tell(struct xfrm_client *c, span_t datagram)
     while (datagram.len >= NLMSG_HDRLEN) {
         const struct nlmsghdr *h = (const struct nlmsghdr *)datagram.at;
         struct codec_event e;
-        struct why why;
+        struct why why = {""};
         if (h->nlmsg_len < NLMSG_HDRLEN || h->nlmsg_len > datagram.len) return;
         err_t r = codec_event_read(h, &e, &why);
         if (r == ERR_OK) {

@@ -61,17 +61,22 @@ static void client_want(struct client *c)
     loop_io_want(c->io, events);
 }
 
-// Sends what waits. false: the client is gone.
-static bool client_send(struct client *c)
+// Sends what waits. A client that has closed gets no answers, but what it asked before still
+// counts: it is gone when all of that is read.
+static void client_send(struct client *c)
 {
     for (span_t d = outbox_first(&c->out); d.len; d = outbox_first(&c->out)) {
         ssize_t n = send(c->fd, d.at, d.len, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)) return;
+        if (n < 0) {
+            outbox_done(&c->out);
+            c->peer.dump.active = false;
+            return;
+        }
         outbox_pop(&c->out);
     }
     c->congested = false;
-    return true;
 }
 
 static bool dump_sink(void *ctx, span_t datagram)
@@ -81,13 +86,13 @@ static bool dump_sink(void *ctx, span_t datagram)
     return outbox_push(&c->out, datagram) == ERR_OK;
 }
 
-// Sends and refills once; the rest goes when the socket has room again. false: gone.
-static bool client_flush(struct client *c)
+// Sends and refills once; the rest goes when the socket has room again.
+static void client_flush(struct client *c)
 {
-    if (!client_send(c)) return false;
-    if (!c->peer.dump.active || c->out.bytes) return true;
+    client_send(c);
+    if (!c->peer.dump.active || c->out.bytes) return;
     dump_run(&c->peer.dump, c->s->dispatch.api, dump_sink, c);
-    return client_send(c);
+    client_send(c);
 }
 
 // Reads and serves one datagram. false: nothing more now; *gone: nothing more ever.
@@ -95,6 +100,10 @@ static bool client_serve(struct client *c, bool *gone)
 {
     struct xfrm_server *s = c->s;
     ssize_t n = recv(c->fd, s->in, sizeof s->in, MSG_DONTWAIT | MSG_TRUNC);
+    // It has closed without reading all answers; its requests stand behind this news.
+    if (n < 0 && errno == ECONNRESET) {
+        n = recv(c->fd, s->in, sizeof s->in, MSG_DONTWAIT | MSG_TRUNC);
+    }
     *gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
     if (n <= 0) return false;
     size_t len = (size_t)n < sizeof s->in ? (size_t)n : sizeof s->in; // too long: its rest is lost
@@ -113,10 +122,11 @@ static void on_client(void *ctx, int fd, int events)
             if (!client_serve(c, &gone)) break;
         }
     }
-    if (gone || !client_flush(c)) {
+    if (gone) {
         client_free(c);
         return;
     }
+    client_flush(c);
     client_want(c);
 }
 

@@ -206,6 +206,22 @@ static void a_client_that_does_not_read_answers(void **state)
     (void)close(other);
 }
 
+static void a_client_that_asks_and_leaves(void **state)
+{
+    (void)state;
+    int fd = join(0);
+    struct xfrm_sa sa = sample_sa();
+    for (sa.spi = 1; sa.spi <= 100; sa.spi++) { // no more than the socket holds
+        struct message m = request(XFRM_MSG_NEWSA, NLM_F_ACK);
+        codec_sa_write(&m, &sa);
+        send_message(fd, &m);
+        if (sa.spi == 20) run(5); // some answers lie unread
+    }
+    (void)close(fd);
+    run(20);
+    CHECK_EQ(t.fake.sa_count, 100); // as a kernel, which has done it before send() returns
+}
+
 static void rubbish(void **state)
 {
     (void)state;
@@ -267,6 +283,7 @@ int main(void)
         T(a_dump_larger_than_any_buffer),
         T(a_listener_that_does_not_read),
         T(a_client_that_does_not_read_answers),
+        T(a_client_that_asks_and_leaves),
         T(rubbish),
         T(names),
         T(only_root),
