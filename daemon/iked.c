@@ -15,6 +15,7 @@
 #include "daemon/events.h"
 #include "daemon/iked_env.h"
 #include "daemon/keylog.h"
+#include "daemon/names.h"
 #include "daemon/ready.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
@@ -77,6 +78,7 @@ static void on_name(void *ctx)
 static void on_wake(void *ctx)
 {
     reload_on_names(ctx);
+    names_on_answer(ctx);
 }
 
 // ---- signals ----
@@ -219,6 +221,7 @@ static err_t start(struct iked *d, struct why *why)
 static void stop(struct iked *d)
 {
     reload_cancel(d);
+    names_done(d);
     ike_free(d->ike);
     d->ike = NULL;
     commands_done(d);

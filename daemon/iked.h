@@ -28,11 +28,13 @@ struct iked {
     struct loop_timer *ticker; // for ike_next()
     struct config *config;     // in force
     struct reload *reload;     // under way; NULL = none
-    uint64_t started_s;        // seconds since 1970
-    uint64_t started_ns;       // monotonic
-    struct iked_act *acts;     // commands under way (commands_act.c)
-    bool telling;              // a line of the story is being logged: clients have it already
-    bool configured;           // a configuration has come into force
+    struct loop_timer *names_timer;
+    uint64_t names_sum;    // names.c
+    uint64_t started_s;    // seconds since 1970
+    uint64_t started_ns;   // monotonic
+    struct iked_act *acts; // commands under way (commands_act.c)
+    bool telling;          // a line of the story is being logged: clients have it already
+    bool configured;       // a configuration has come into force
     bool stopping;
     pthread_t thread;
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/names.h"
 #include "daemon/ready.h"
 #include "daemon/resolver.h"
 
@@ -44,17 +45,6 @@ err_t reload_read(const struct iked *d, struct config **out, struct why *why)
 
 // ---- bringing into force ----
 
-static void ask_names(struct iked *d, const struct conf_host *h, unsigned n)
-{
-    static const uint16_t families[] = {AF_UNSPEC, AF_INET, AF_INET6};
-    ip_t unused;
-    // Only asks, for every family that the diplomat may want: the answers are kept for struct env.
-    for (unsigned i = 0; i < 3 * n; i++) {
-        const struct conf_host *host = &h[i / 3];
-        if (host->name) IGNORE(resolver_find(d->resolver, host->name, families[i % 3], &unused));
-    }
-}
-
 static void finish(struct reload *r, err_t err, const char *sentence)
 {
     loop_timer_free(r->timer);
@@ -74,13 +64,11 @@ void reload_cancel(struct iked *d)
 static void warn_of_restart(const struct config *old, const struct config *new)
 {
     bool same = old->executor == new->executor && old->port == new->port &&
-                old->port_nat_t == new->port_nat_t &&
-                old->fwmark == new->fwmark &&strcmp(old->vici_socket, new->vici_socket) == 0;
-    if (same) return;
-    log_say(
-        LOG_WARN, "conf",
-        "the section `pavise` has changed; executor, ports, mark and control socket take effect "
-        "at the next start");
+                old->port_nat_t == new->port_nat_t && old->fwmark == new->fwmark;
+    if (same && strcmp(old->vici_socket, new->vici_socket) == 0) return;
+    log_say(LOG_WARN, "conf",
+            "section `pavise` has changed; executor, ports, mark and control socket wait for the "
+            "next start");
 }
 
 static void put_in_force(struct iked *d)
@@ -97,6 +85,7 @@ static void put_in_force(struct iked *d)
             d->config->psk_n == 1 ? "" : "s");
     ike_configure(d->ike, d->config);
     config_free(old); // the diplomat has let go of it
+    names_watch(d);
     iked_rearm(d);
     finish(r, ERR_OK, "");
     ready_tell("READY=1");
@@ -127,10 +116,7 @@ void reload_apply(struct iked *d, struct config *c, reload_fn *done, void *ctx)
     }
     *r = (struct reload){.config = c, .timer = timer, .done = done, .ctx = ctx};
     d->reload = r;
-    for (unsigned i = 0; i < c->conn_n; i++) {
-        ask_names(d, c->conn[i].local_addr, c->conn[i].local_addr_n);
-        ask_names(d, c->conn[i].remote_addr, c->conn[i].remote_addr_n);
-    }
+    names_ask(d, c);
     loop_timer_at(timer, clock_mono() + RELOAD_NAMES_NS);
     reload_on_names(d);
 }

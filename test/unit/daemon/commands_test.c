@@ -1,6 +1,7 @@
 // The VICI commands over a real socket: keys, order and formats are those of strongSwan.
 #include "test/check.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "daemon/commands.h"
 #include "daemon/events.h"
+#include "daemon/names.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
 #include "ike/sa/child_sa.h"
@@ -35,6 +37,7 @@ struct fixture {
     struct fake_ike ike;
     char dir[64], path[96], conf[96];
     pthread_t thread;
+    atomic_bool end;
     struct vici_client *c;
     struct text events; // what has come in between, one a line
 };
@@ -49,12 +52,14 @@ void iked_rearm(struct iked *d)
 static void on_wake(void *ctx)
 {
     struct fixture *f = ctx;
-    loop_stop(f->d.loop);
+    reload_on_names(&f->d);
+    if (atomic_load(&f->end)) loop_stop(f->d.loop);
 }
 
 static void on_name(void *ctx)
 {
-    (void)ctx;
+    struct fixture *f = ctx;
+    loop_wake(f->d.loop);
 }
 
 static void *serve(void *ctx)
@@ -161,9 +166,11 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     vici_close(f->c);
+    atomic_store(&f->end, true);
     loop_wake(f->d.loop);
     (void)pthread_join(f->thread, NULL);
     reload_cancel(&f->d);
+    names_done(&f->d);
     commands_done(&f->d);
     vici_server_free(f->d.vici);
     resolver_free(f->d.resolver);
@@ -475,6 +482,31 @@ static void a_bad_file_changes_nothing(void **state)
     ask(f, "get-conns", "", "conns=[new]");
 }
 
+// Runs in the server's thread: as if an answer of the resolver had come in, twice.
+static void answer_names(struct fake_ike *fake_of)
+{
+    struct fixture *f = fake_of->test;
+    names_on_answer(&f->d);
+    names_on_answer(&f->d);
+}
+
+static void a_name_that_moves_configures_anew(void **state)
+{
+    struct fixture *f = *state;
+    write_conf(f, "connections {\n n {\n remote_addrs = localhost\n local {\n auth = psk\n }\n"
+                  " remote {\n auth = psk\n }\n }\n}\n"
+                  "secrets {\n ike {\n secret = \"x\"\n }\n}\n");
+    ask(f, "reload-settings", "", "success=yes"); // waits for the name
+    CHECK_EQ(f->ike.configured, 1);
+    f->ike.answer_at_once = true;
+    f->ike.before_return = answer_names;
+    ask(f, "initiate", "ike=n", "success=yes");
+    CHECK_EQ(f->ike.configured, 1); // nothing has changed
+    f->d.names_sum ^= 1;            // the server's thread waits for the next command
+    ask(f, "initiate", "ike=n", "success=yes");
+    CHECK_EQ(f->ike.configured, 2); // once, not twice
+}
+
 // ---- events ----
 
 static void raise_events(struct fake_ike *fake_of)
@@ -558,6 +590,7 @@ int main(void)
         WITH_DAEMON(the_caller_hears_the_story),
         WITH_DAEMON(terminate_and_rekey_count_matches),
         WITH_DAEMON(a_bad_file_changes_nothing),
+        WITH_DAEMON(a_name_that_moves_configures_anew),
         WITH_DAEMON(ups_and_downs_are_told),
         WITH_DAEMON(rekeying_is_told_with_old_and_new),
     };
