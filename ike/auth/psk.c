@@ -13,7 +13,8 @@ err_t psk_prove(const struct ike_sa *sa, const struct psk_claim *claim, uint8_t 
     const struct secret *sk_p = claim->initiators ? &sa->keys.pi : &sa->keys.pr;
     struct secret psk;
     TRY(psk_find(sa->ike->psk, claim->us, claim->peer, &psk));
-    err_t err = auth_psk(sa->keys.prf, secret_span(&psk), message, nonce, sk_p, claim->id_body, out);
+    err_t err =
+        auth_psk(sa->keys.prf, secret_span(&psk), message, nonce, sk_p, claim->id_body, out);
     secret_done(&psk);
     return err;
 }

@@ -5,10 +5,10 @@
 
 // One side's proof: whose it is, and the identity in it.
 struct psk_claim {
-    bool initiators;      // AUTH of the IKE SA's initiator, else of its responder
-    const struct id *us;  // to look the key up
+    bool initiators;     // AUTH of the IKE SA's initiator, else of its responder
+    const struct id *us; // to look the key up
     const struct id *peer;
-    span_t id_body;       // the ID payload's body, exactly as on the wire
+    span_t id_body; // the ID payload's body, exactly as on the wire
 };
 
 // The AUTH data, prf_len bytes. The opening must still be there.

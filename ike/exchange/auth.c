@@ -126,7 +126,8 @@ static err_t check_responder(struct turn *t, struct why *why)
                        id_show(&idr, name), id_show(&sa->conn->conf.remote.id, want));
     }
     if (a.method != AUTH_PSK) {
-        return why_not(why, ERR_AUTH, "%.90s proves itself with method %u, not with a pre-shared key",
+        return why_not(why, ERR_AUTH,
+                       "%.90s proves itself with method %u, not with a pre-shared key",
                        id_show(&idr, name), a.method);
     }
     struct psk_claim claim = {.us = &sa->local_id, .peer = &idr};
@@ -175,6 +176,7 @@ err_t auth_on_response(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     struct why why = {0};
+    if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) return ERR_OK; // not wanted any more
     err_t err = check_responder(t, &why);
     if (err != ERR_OK) {
         if (!why.text[0]) IGNORE(why_not(&why, err, "malformed IDr or AUTH")); // only the sentence
@@ -247,7 +249,8 @@ static err_t check_initiator(struct turn *t, struct why *why)
     char peer[ID_TEXT_MAX];
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &a));
     if (a.method != AUTH_PSK) {
-        return why_not(why, ERR_AUTH, "%.90s proves itself with method %u, not with a pre-shared key",
+        return why_not(why, ERR_AUTH,
+                       "%.90s proves itself with method %u, not with a pre-shared key",
                        id_show(&sa->remote_id, peer), a.method);
     }
     struct psk_claim claim = {.initiators = true, .us = &sa->local_id, .peer = &sa->remote_id};

@@ -43,8 +43,8 @@ err_t child_on_refusal(struct turn *t)
         t->task = NULL;
         return ERR_OK;
     }
-    err_t err = why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s", t->task->conf->name,
-                        notify_name(n.type, name));
+    err_t err = why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s",
+                        t->task->conf->name, notify_name(n.type, name));
     tell(t->ike, sa, LOG_WARN, "%s", why.text);
     if (n.type == N_TEMPORARY_FAILURE && request_retry(sa, t->task) == ERR_OK) {
         t->task = NULL;

@@ -166,8 +166,6 @@ void close_ike_ask(struct ike_sa *sa, enum close_why why, uint16_t notify, struc
     if (sa->state == IKE_DELETING || !ike_sa_live(sa)) return;
     if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) return;
     bool speaks = sa->state == IKE_UP || sa->state == IKE_REKEYED || sa->state == IKE_AUTH_SENT;
-    // While IKE_AUTH is under way there is no Message ID left to say more with.
-    if (sa->state == IKE_AUTH_SENT && sa->active) speaks = false;
     struct task *t = speaks ? request_task(TASK_DELETE_IKE, NULL) : NULL;
     if (!t) {
         close_ike(sa, why, ERR_CLOSED, "ended before it was up");
@@ -181,7 +179,13 @@ void close_ike_ask(struct ike_sa *sa, enum close_why why, uint16_t notify, struc
         queue_drop(&sa->queue, other);
         request_end(sa, other, ERR_CLOSED, "the IKE SA is being closed");
     }
+    bool cancelled = sa->state == IKE_AUTH_SENT && sa->active;
     request_add(sa, t);
+    if (!cancelled) return;
+    // The peer may be setting it up at this moment; it is told after its answer. Nobody waits.
+    waiter_end(&sa->active->waiters, ERR_CLOSED, "ended before it was up");
+    waiter_end(&sa->waiters, ERR_CLOSED, "ended before it was up");
+    waiter_end(&sa->enders, ERR_OK, "ended before it was up");
 }
 
 void close_ike_rekeyed(struct ike_sa *sa)

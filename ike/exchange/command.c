@@ -30,7 +30,10 @@ void command_initiate(struct ike *ike, const char *conn, const char *child, stru
     struct conn *c = conn || child ? find_conn(ike, conn, child, &f) : NULL;
     if (!c) {
         (void)snprintf(sentence, sizeof sentence, "no %s %.100s in the configuration",
-                       child ? "child" : "connection", child ? child : conn ? conn : "(no name)");
+                       child ? "child" : "connection",
+                       child  ? child
+                       : conn ? conn
+                              : "(no name)");
         job_end(job, ERR_NOTFOUND, sentence);
         return;
     }

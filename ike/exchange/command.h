@@ -12,7 +12,8 @@ void command_terminate(struct ike *ike, const struct ike_choice *what, unsigned 
 void command_shutdown(struct ike *ike, uint64_t timeout_ns, struct job *job);
 err_t command_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches);
 
-// Puts the traps and shunts of the connections in force in place, and starts what start_action says.
+// Puts the traps and shunts of the connections in force in place, and starts what start_action
+// says.
 void command_start_all(struct ike *ike);
 // Tries again what has waited long enough, and ends a shutdown whose time is over.
 void command_tick(struct ike *ike);

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/order.h"
-#include "crypto/alg.h"
 #include "base/secret.h"
+#include "crypto/alg.h"
 #include "crypto/prf.h"
 #include "ike/env.h"
 

@@ -23,7 +23,8 @@ err_t info_on_request(struct turn *t)
     char name[40];
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_OK; // an empty answer is a sign of life
     tell(t->ike, t->sa, LOG_WARN, "the peer reports %s", notify_name(n.type, name));
-    // rfc7296 2.21.2: after IKE_AUTH these end the IKE SA without DELETE; all others change nothing.
+    // rfc7296 2.21.2: after IKE_AUTH these end the IKE SA without DELETE; all others change
+    // nothing.
     if (n.type != N_AUTHENTICATION_FAILED && n.type != N_INVALID_SYNTAX) return ERR_OK;
     t->fatal = true;
     t->why = CLOSED_BY_PEER;

@@ -52,7 +52,8 @@ void natd_take(struct ike_sa *sa, const struct msg *in, const struct datagram *d
     if (sa->nat_remote) {
         tell(sa->ike, sa, LOG_STORY, "there is a NAT in front of the peer (or it pretends so)");
     }
-    if (sa->encap_forced) tell(sa->ike, sa, LOG_INFO, "ESP in UDP is used whether or not there is a NAT");
+    if (sa->encap_forced)
+        tell(sa->ike, sa, LOG_INFO, "ESP in UDP is used whether or not there is a NAT");
 }
 
 void natd_float(struct ike_sa *sa)

@@ -1,4 +1,5 @@
-// open.h - new IKE SAs of ours: called for by users, traps, start actions, and again after failures.
+// open.h - new IKE SAs of ours: called for by users, traps, start actions, and again after
+// failures.
 #pragma once
 
 #include "ike/sa/ike_sa.h"
@@ -10,8 +11,8 @@ struct open_wish {
     uint32_t acquire_seq;           // 0: no packet waits
     struct job *job;                // may be NULL; a hold of its own is taken
 };
-// Sees to it that the wish comes true: nothing to do if it has, one more waiter if it is on its way,
-// another child SA of an IKE SA that is up, or a new IKE SA.
+// Sees to it that the wish comes true: nothing to do if it has, one more waiter if it is on its
+// way, another child SA of an IKE SA that is up, or a new IKE SA.
 void open_wish(struct ike *ike, const struct open_wish *wish);
 // IKE_SA_INIT or IKE_AUTH got no answer: another attempt, as far as `keyingtries` allows. true: a
 // new IKE SA has taken over the tasks of sa.

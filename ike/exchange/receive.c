@@ -54,7 +54,8 @@ static void write_refusal(struct turn *t, err_t err)
     n.type = notify_for(t, err);
     t->refuse = n.type;
     message_begin(t->sa, &t->out, (enum exchange)t->in->h.exchange, true, t->in->h.id);
-    if (t->sa->state == IKE_NEW) memset(t->ike->reply + 8, 0, 8); // no IKE SA, no SPI (RFC 7296 2.6)
+    if (t->sa->state == IKE_NEW)
+        memset(t->ike->reply + 8, 0, 8); // no IKE SA, no SPI (RFC 7296 2.6)
     notify_write(msgw_begin(&t->out, PAYLOAD_N), &n);
     msgw_end(&t->out);
     // rfc7296 2.21.3: INVALID_SYNTAX ends an IKE SA without further words; so does every error of
@@ -120,7 +121,10 @@ static void answer(struct turn *t)
 // be done.
 static void answers_arrived(struct ike_sa *sa)
 {
-    for (struct child_sa *c = sa->children; c; c = c->next) install_switch(c);
+    for (struct child_sa *c = sa->children; c; c = c->next) {
+        c->unconfirmed = false;
+        install_switch(c);
+    }
 }
 
 // First contact: an IKE SA is made, and goes again if the request leads nowhere.

@@ -10,8 +10,8 @@ bool rekey_child_under_way(const struct ike_sa *sa);
 // The IKE SA is closed while our rekeying of it is under way: if the peer's own rekeying was
 // answered, that one stands (2.8.2). Returns the IKE SA that takes over, or NULL.
 struct ike_sa *rekey_ike_heir(struct ike_sa *old);
-// A request came on an IKE SA of which it is undecided whether it stays. The peer has all nonces: if
-// it goes on with this one, for anything but its DELETE, this one stays.
+// A request came on an IKE SA of which it is undecided whether it stays. The peer has all nonces:
+// if it goes on with this one, for anything but its DELETE, this one stays.
 void rekey_ike_heard(struct ike_sa *heir, const struct msg *in);
 // The peer's rekeying stands: children, tasks and those who wait go over to the new IKE SA, and the
 // old one waits for the peer's DELETE.

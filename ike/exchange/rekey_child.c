@@ -1,5 +1,5 @@
-// rekey_child.c - fresh keys for a child SA (RFC 7296 1.3.3, 2.8): the new one is made while the old
-// one works, and the old one is deleted by the side that began.
+// rekey_child.c - fresh keys for a child SA (RFC 7296 1.3.3, 2.8): the new one is made while the
+// old one works, and the old one is deleted by the side that began.
 //
 // When both sides begin at once (2.8.1), two new ones appear. The exchange with the lowest of the
 // four nonces loses: who began it deletes what it made; the other one deletes the old child SA.
@@ -17,9 +17,10 @@
 err_t rekey_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     struct child_sa *old = child_sa_by_id(sa, t->child_id);
-    if (!old || !child_sa_in_use(old)) return ERR_AGAIN; // deleted, or rekeyed by the peer, meanwhile
+    if (!old || !child_sa_in_use(old))
+        return ERR_AGAIN; // deleted, or rekeyed by the peer, meanwhile
     // The peer, who made it, may still wait for our answer: it would not know what we speak of.
-    if (old->out_waiting) return ERR_STATE;
+    if (!install_confirmed(old)) return ERR_STATE;
     if (!t->conn) task_set_child(t, old->conn, old->conf);
     TRY(terms_offer(sa, t, false, old, why));
     old->state = CHILD_REKEYING;
@@ -35,13 +36,14 @@ static void delete_child(struct child_sa *c)
     close_child_ask(c, CLOSED_REPLACED, NULL);
 }
 
-// Two new child SAs, and one must go. Both sides see the same four nonces.
+// Two new child SAs, and one must go. Both sides see the same four nonces, and nothing else counts:
+// the peer's new one may have been deleted or rekeyed itself before this answer found its way.
 static void settle(struct turn *t, struct child_sa *ours, struct child_sa *old)
 {
     const struct rival *rival = &t->task->rival;
     struct nonce our_lowest = terms_lowest(&t->task->offer->nonce, t->in);
     struct child_sa *theirs = child_sa_by_id(t->sa, rival->id);
-    bool we_win = !theirs || nonce_lower(&our_lowest, &rival->lowest) == &rival->lowest;
+    bool we_win = nonce_lower(&our_lowest, &rival->lowest) == &rival->lowest;
     tell(t->ike, t->sa, LOG_STORY, "both sides rekeyed %s at once: %s stays", ours->conf->name,
          we_win ? "ours" : "the peer's");
     if (!we_win) {
@@ -90,7 +92,8 @@ static void make_anew(struct turn *t, struct child_sa *old)
     }
     tell(t->ike, t->sa, LOG_WARN, "the peer does not know child SA %s{%u}: making a new one",
          old->conf->name, old->id);
-    if (fresh && queue_push(&t->sa->queue, fresh) != ERR_OK) request_end(t->sa, fresh, ERR_LIMIT, NULL);
+    if (fresh && queue_push(&t->sa->queue, fresh) != ERR_OK)
+        request_end(t->sa, fresh, ERR_LIMIT, NULL);
     close_child(old, CLOSED_REPLACED);
 }
 

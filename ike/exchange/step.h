@@ -58,8 +58,8 @@ err_t step_find(const struct ike_sa *sa, const struct msg *m, enum task_kind ask
 struct question {
     const char *says;
     enum exchange exchange;
-    unsigned in;          // states in which it can be asked
-    enum ike_state then;  // state that follows; the same for most
+    unsigned in;         // states in which it can be asked
+    enum ike_state then; // state that follows; the same for most
     err_t (*build)(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why);
 };
 const struct question *step_question(enum task_kind kind);

@@ -6,7 +6,7 @@
 #include "ike/exchange/cookie.h"
 #include "ike/sa/diplomat.h"
 
-#define DOUBT_NS (2 * NSEC_PER_SEC)          // a genuine answer is here by then
+#define DOUBT_NS (2 * NSEC_PER_SEC)           // a genuine answer is here by then
 #define ANSWER_EVERY_NS (200 * NSEC_PER_MSEC) // rfc7296 2.21.4: answers to strangers are rationed
 
 // One unprotected Notify, with the SPIs and the Message ID of the request.

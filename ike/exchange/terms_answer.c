@@ -64,10 +64,10 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
 static err_t refuse_ts(struct turn *t, const struct deal *d)
 {
     char a[200], b[200];
-    return refuse(t, N_TS_UNACCEPTABLE, ERR_NOCHOICE,
-                  "the peer wants %s to reach %s, which no child of %s allows (local_ts, remote_ts)",
-                  ts_show(&d->tsi, a, sizeof a), ts_show(&d->tsr, b, sizeof b),
-                  ike_sa_name(t->sa));
+    return refuse(
+        t, N_TS_UNACCEPTABLE, ERR_NOCHOICE,
+        "the peer wants %s to reach %s, which no child of %s allows (local_ts, remote_ts)",
+        ts_show(&d->tsi, a, sizeof a), ts_show(&d->tsr, b, sizeof b), ike_sa_name(t->sa));
 }
 
 static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct deal *d)

@@ -115,8 +115,8 @@ static err_t answer_read(struct turn *t, bool first, struct answer *a)
     a->tunnel = !transport;
     if (transport) terms_nat_back(t->sa, &a->tsi, &a->tsr);
     // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
-    bool narrower = a->tsi.n && a->tsr.n && ts_subset(&a->tsi, &o->tsi) &&
-                    ts_subset(&a->tsr, &o->tsr);
+    bool narrower =
+        a->tsi.n && a->tsr.n && ts_subset(&a->tsi, &o->tsi) && ts_subset(&a->tsr, &o->tsr);
     if (!narrower) return ERR_NOCHOICE;
     return answer_read_ke(t, a);
 }
@@ -185,7 +185,8 @@ err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struc
     secret_done(&a.shared);
     if (err == ERR_OK) return ERR_OK;
     if (err == ERR_CLOSED) {
-        tell(t->ike, t->sa, LOG_STORY, "the peer has closed child SA %s again", t->task->conf->name);
+        tell(t->ike, t->sa, LOG_STORY, "the peer has closed child SA %s again",
+             t->task->conf->name);
         return err;
     }
     tell(t->ike, t->sa, LOG_ERROR, "child SA %s cannot be used: %s; deleting it at the peer",
@@ -221,10 +222,10 @@ static void tell_terms(const struct child_sa *c, const char *what)
 {
     char local[200], remote[200], suite[256];
     tell(c->sa->ike, c->sa, LOG_STORY,
-         "child SA %s{%u} %s: %s === %s, %s, SPIs %08x in, %08x out%s%s", c->conf->name, c->id, what,
-         ts_show(&c->local_ts, local, sizeof local), ts_show(&c->remote_ts, remote, sizeof remote),
-         proposal_show(&c->chosen, suite), c->spi_in, c->spi_out, c->tunnel ? "" : ", transport mode",
-         c->udp ? ", ESP in UDP" : "");
+         "child SA %s{%u} %s: %s === %s, %s, SPIs %08x in, %08x out%s%s", c->conf->name, c->id,
+         what, ts_show(&c->local_ts, local, sizeof local),
+         ts_show(&c->remote_ts, remote, sizeof remote), proposal_show(&c->chosen, suite), c->spi_in,
+         c->spi_out, c->tunnel ? "" : ", transport mode", c->udp ? ", ESP in UDP" : "");
 }
 
 void terms_up(struct child_sa *c)

@@ -58,8 +58,7 @@ static void child_due(struct child_sa *c, uint64_t now)
 {
     if (c->switch_look <= now) {
         c->switch_look = now + CHILD_SWITCH_NS;
-        // A packet on the new inbound SA shows that the peer can read the new outbound one.
-        if (install_packets_in(c)) install_switch(c);
+        if (install_confirmed(c)) install_switch(c);
     }
     if (c->sweep_at <= now) install_sweep(c);
     if (c->linger_until <= now) close_child(c, CLOSED_REPLACED);
@@ -127,10 +126,14 @@ static void on_life(struct ike_sa *sa)
 
 // Each clears its timer first (timers_run), so that none can fire for ever.
 static void (*const on_timer[TIMERS])(struct ike_sa *sa) = {
-    [TIMER_RETRANSMIT] = on_retransmit, [TIMER_CLOSE] = on_close,
-    [TIMER_TASK] = on_task,             [TIMER_CHILD] = on_child,
-    [TIMER_PROBE] = on_probe,           [TIMER_KEEPALIVE] = on_keepalive,
-    [TIMER_REKEY] = timers_rekey_ike,   [TIMER_REAUTH] = on_reauth,
+    [TIMER_RETRANSMIT] = on_retransmit,
+    [TIMER_CLOSE] = on_close,
+    [TIMER_TASK] = on_task,
+    [TIMER_CHILD] = on_child,
+    [TIMER_PROBE] = on_probe,
+    [TIMER_KEEPALIVE] = on_keepalive,
+    [TIMER_REKEY] = timers_rekey_ike,
+    [TIMER_REAUTH] = on_reauth,
     [TIMER_LIFE] = on_life,
 };
 

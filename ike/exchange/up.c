@@ -99,8 +99,9 @@ void up_replace_others(struct ike_sa *sa)
     for (struct ike_sa *other = same_peer(sa, sa->ike->all), *next; other; other = next) {
         next = same_peer(sa, other->next);
         if (other->id == sa->reauth_of) continue; // goes when the new one is complete
-        tell(sa->ike, other, LOG_STORY, contact ? "the peer has begun anew: this IKE SA is stale"
-                                                : "a newer IKE SA of the same peer replaces this");
+        tell(sa->ike, other, LOG_STORY,
+             contact ? "the peer has begun anew: this IKE SA is stale"
+                     : "a newer IKE SA of the same peer replaces this");
         // The peer may have forgotten it: nothing is sent through it any more. But packets of the
         // peer may still be on their way, and its executor may not know yet.
         for (struct child_sa *c = other->children; c; c = c->next) retire_child(c);

@@ -31,6 +31,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .remote = sa->remote.ip,
         .acquire_seq = spec->acquire_seq,
         .replaces = spec->replaces,
+        .unconfirmed = !spec->initiator,
         .installed_at = ike_now(sa->ike),
         .linger_until = DUE_NEVER,
         .switch_look = DUE_NEVER,

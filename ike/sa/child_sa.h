@@ -16,31 +16,34 @@ enum child_state {
 #define CHILD_LINGER_NS (5 * NSEC_PER_SEC)
 // How often a responder looks whether the initiator of a rekeying uses the new SA already.
 #define CHILD_SWITCH_NS (2 * NSEC_PER_SEC)
+// After this the initiator of an exchange has our answer, or has given up.
+#define CHILD_CONFIRM_NS (180 * NSEC_PER_SEC)
 
 struct child_sa {
     struct child_sa *next;
-    struct ike_sa *sa;             // owner; another one after the IKE SA was rekeyed
-    struct conn *conn;             // counted; conf is in it
+    struct ike_sa *sa; // owner; another one after the IKE SA was rekeyed
+    struct conn *conn; // counted; conf is in it
     const struct conf_child *conf;
     uint32_t id, reqid;
     enum child_state state;
     enum close_why why; // of our DELETE
     uint32_t spi_in, spi_out;
     bool tunnel, esn, udp;
-    bool initiator;                // of the exchange that made it: tells which keys are whose
-    uint16_t ke;                   // PFS group; 0 = none
+    bool initiator; // of the exchange that made it: tells which keys are whose
+    uint16_t ke;    // PFS group; 0 = none
     struct proposal chosen;
     struct ts_list local_ts, remote_ts;
-    ip_t local, remote;            // outer addresses
+    ip_t local, remote; // outer addresses
     uint32_t acquire_seq;
-    struct xfrm_sa *out_waiting;   // outbound SA that must not be used yet; wiped and freed after
+    struct xfrm_sa *out_waiting; // outbound SA that must not be used yet; wiped and freed after
+    bool unconfirmed;            // we answered; whether the peer has the answer is not known yet
     bool in_there, out_there, policies_there;
-    uint32_t replaces;             // id of the child SA that this one replaces; 0 = none
-    uint64_t installed_at;         // monotonic ns
-    uint64_t rekey_s, life_s;      // after installed_at, for people; 0 = never
+    uint32_t replaces;        // id of the child SA that this one replaces; 0 = none
+    uint64_t installed_at;    // monotonic ns
+    uint64_t rekey_s, life_s; // after installed_at, for people; 0 = never
     uint64_t linger_until, switch_look, sweep_at; // DUE_NEVER = off
-    uint32_t stale_reqid;          // of an earlier run, found in the executor; 0 = none
-    struct waiter *enders;         // wait for it to be gone
+    uint32_t stale_reqid;  // of an earlier run, found in the executor; 0 = none
+    struct waiter *enders; // wait for it to be gone
 };
 
 struct child_spec { // what was agreed on

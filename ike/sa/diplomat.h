@@ -18,7 +18,7 @@ struct ike {
     const struct config *config; // borrowed; NULL before the first ike_configure()
     struct conn *conns;          // in force
     struct psk_store *psk;
-    struct ike_sa *all;          // every IKE SA, oldest first
+    struct ike_sa *all; // every IKE SA, oldest first
     struct ike_sa *last;
     struct table table;
     struct due_heap due;
@@ -29,8 +29,8 @@ struct ike {
     struct cookies cookies;
     struct ike_stats stats;
     uint32_t last_ike_id, last_child_id;
-    unsigned depth; // public calls under way: SAs are freed when the outermost returns
-    unsigned gone;  // SAs in state IKE_GONE
+    unsigned depth;       // public calls under way: SAs are freed when the outermost returns
+    unsigned gone;        // SAs in state IKE_GONE
     uint64_t stranger_at; // when we last answered somebody unknown
     struct {
         bool on;

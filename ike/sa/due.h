@@ -9,8 +9,8 @@
 
 // Lives inside the thing that has timers.
 struct due {
-    uint64_t at;     // monotonic ns; DUE_NEVER = nothing to do
-    unsigned place;  // in the heap; kept by due.c
+    uint64_t at;    // monotonic ns; DUE_NEVER = nothing to do
+    unsigned place; // in the heap; kept by due.c
 };
 
 struct due_heap {

@@ -7,9 +7,15 @@
 const char *ike_state_name(enum ike_state s)
 {
     static const char *const names[] = {
-        [IKE_NEW] = "NEW",           [IKE_INIT_SENT] = "INIT_SENT", [IKE_INIT_DONE] = "INIT_DONE",
-        [IKE_AUTH_SENT] = "AUTH_SENT", [IKE_UP] = "UP",             [IKE_REKEYED] = "REKEYED",
-        [IKE_DELETING] = "DELETING", [IKE_CLOSED] = "CLOSED",       [IKE_GONE] = "GONE",
+        [IKE_NEW] = "NEW",
+        [IKE_INIT_SENT] = "INIT_SENT",
+        [IKE_INIT_DONE] = "INIT_DONE",
+        [IKE_AUTH_SENT] = "AUTH_SENT",
+        [IKE_UP] = "UP",
+        [IKE_REKEYED] = "REKEYED",
+        [IKE_DELETING] = "DELETING",
+        [IKE_CLOSED] = "CLOSED",
+        [IKE_GONE] = "GONE",
     };
     return names[s];
 }

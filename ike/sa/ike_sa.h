@@ -52,28 +52,28 @@ struct opening {
     struct blob ours, theirs; // IKE_SA_INIT as sent and received: AUTH covers them
     struct nonce ni, nr;
     struct proposals *offered; // initiator; owned
-    struct ke *ke;            // initiator: KE guess
+    struct ke *ke;             // initiator: KE guess
     uint8_t cookie[64];
     unsigned cookie_len;
-    unsigned again;           // IKE_SA_INIT sent anew for a cookie or another group
-    uint16_t ke_tried[8];     // groups; as many as `again` may grow
-    bool peer_natt;           // NAT_DETECTION_* were in the peer's message
-    bool peer_childless;      // CHILDLESS_IKEV2_SUPPORTED
-    struct why refused;       // an error that may be forged: believed if nothing better comes
+    unsigned again;       // IKE_SA_INIT sent anew for a cookie or another group
+    uint16_t ke_tried[8]; // groups; as many as `again` may grow
+    bool peer_natt;       // NAT_DETECTION_* were in the peer's message
+    bool peer_childless;  // CHILDLESS_IKEV2_SUPPORTED
+    struct why refused;   // an error that may be forged: believed if nothing better comes
     err_t refused_err;
 };
 
 struct ike_sa {
     struct ike *ike;
-    struct ike_sa *next, *prev;    // all IKE SAs
-    struct ike_sa *spi_next;       // table.c
+    struct ike_sa *next, *prev; // all IKE SAs
+    struct ike_sa *spi_next;    // table.c
     struct ike_sa *peer_next;
     bool in_table, half_open;
-    struct due due;                // earliest of timer[]
-    uint64_t timer[TIMERS];        // monotonic ns; DUE_NEVER = off
-    uint32_t id;                   // for people
+    struct due due;         // earliest of timer[]
+    uint64_t timer[TIMERS]; // monotonic ns; DUE_NEVER = off
+    uint32_t id;            // for people
     enum ike_state state;
-    bool initiator;                // the original initiator of this IKE SA?
+    bool initiator; // the original initiator of this IKE SA?
     uint64_t spi_i, spi_r;
     endpoint_t local, remote;
     endpoint_t came_from;          // half-open: where the first request came from
@@ -90,19 +90,19 @@ struct ike_sa {
     struct window window;
     unsigned retransmits; // of the request under way
     struct queue queue;
-    struct task *active;  // the exchange under way; NULL = idle
+    struct task *active; // the exchange under way; NULL = idle
 
     struct child_sa *children;
     unsigned child_n;
-    enum close_why why;    // of our DELETE
-    bool rekeyed;          // another one has taken over: its end is no news
-    uint32_t elder;        // id of the IKE SA that this one may replace, while that is undecided
-    uint32_t reauth_of;    // id of the IKE SA that goes when this one is up; 0 = none
-    unsigned tries;        // openings before this one without an answer
-    bool initial_contact;  // the peer said INITIAL_CONTACT
-    uint64_t up_at;        // monotonic ns; 0 = not yet
+    enum close_why why;   // of our DELETE
+    bool rekeyed;         // another one has taken over: its end is no news
+    uint32_t elder;       // id of the IKE SA that this one may replace, while that is undecided
+    uint32_t reauth_of;   // id of the IKE SA that goes when this one is up; 0 = none
+    unsigned tries;       // openings before this one without an answer
+    bool initial_contact; // the peer said INITIAL_CONTACT
+    uint64_t up_at;       // monotonic ns; 0 = not yet
     uint64_t heard_at, said_at;
-    uint64_t packets_in;   // of all children, when last looked: ESP is a sign of life, too
+    uint64_t packets_in;    // of all children, when last looked: ESP is a sign of life, too
     struct waiter *waiters; // wait for it to be up
     struct waiter *enders;  // wait for it to be gone
 };

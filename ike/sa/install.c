@@ -20,8 +20,8 @@ static void say_where(struct xfrm_sa *x, const struct ike_sa *sa, bool out)
     x->proto = XFRM_PROTO_ESP;
     x->encap = (struct xfrm_encap){0};
     if (ike_sa_udp(sa)) {
-        x->encap = (struct xfrm_encap){
-            .type = UDP_ENCAP_ESPINUDP, .sport = from->port, .dport = to->port};
+        x->encap =
+            (struct xfrm_encap){.type = UDP_ENCAP_ESPINUDP, .sport = from->port, .dport = to->port};
     }
 }
 
@@ -191,16 +191,15 @@ static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why 
     }
     for (unsigned i = 0; i < s.n; i++) {
         struct xfrm_policy p = {.sel = s.at[i], .dir = (uint8_t)dir, .tmpl_count = 1};
-        p.priority =
-            f->priority ? f->priority : selector_priority(&s.at[i], PRIORITY_IPSEC, false);
+        p.priority = f->priority ? f->priority : selector_priority(&s.at[i], PRIORITY_IPSEC, false);
         p.mark = out ? (struct xfrm_mark){f->mark_out, f->mark_out_mask}
                      : (struct xfrm_mark){f->mark_in, f->mark_in_mask};
         p.if_id = out ? f->if_id_out : f->if_id_in;
         if (!p.if_id) p.if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
         p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
         p.tmpl[0] = tmpl_for(c, out);
-        TRY(policies_want(&ike->policies, (struct policy_owner){false, c->id}, &p,
-                          &c->stale_reqid, why));
+        TRY(policies_want(&ike->policies, (struct policy_owner){false, c->id}, &p, &c->stale_reqid,
+                          why));
     }
     return ERR_OK;
 }
@@ -344,6 +343,13 @@ uint64_t install_packets_in(const struct child_sa *c)
     return packets;
 }
 
+bool install_confirmed(struct child_sa *c)
+{
+    bool old = ike_now(c->sa->ike) - c->installed_at >= CHILD_CONFIRM_NS;
+    if (c->unconfirmed && (old || install_packets_in(c))) c->unconfirmed = false;
+    return !c->unconfirmed;
+}
+
 #define SWEEP_MAX 64 // stale SAs removed at one time
 
 struct sweep {
@@ -372,8 +378,8 @@ static bool sweep_look(void *arg, const struct xfrm_sa *x)
     bool reqid = x->reqid && (x->reqid == c->reqid || x->reqid == c->stale_reqid);
     if (x->proto != XFRM_PROTO_ESP || x->larval || !reqid || (!inbound && !outbound)) return true;
     if (sa_is_ours(c->sa->ike, x)) return true;
-    s->stale[s->n++] = (struct xfrm_sa_id){
-        .daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
+    s->stale[s->n++] =
+        (struct xfrm_sa_id){.daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
     return s->n < SWEEP_MAX;
 }
 
@@ -385,7 +391,7 @@ void install_sweep(struct child_sa *c)
     IGNORE(xfrm->ops->sa_each(xfrm->ctx, sweep_look, &s)); // what was not seen stays
     for (unsigned i = 0; i < s.n; i++) IGNORE(xfrm->ops->sa_del(xfrm->ctx, &s.stale[i]));
     if (s.n) {
-        tell(c->sa->ike, c->sa, LOG_STORY, "removed %u SAs of %s that an earlier run had left",
-             s.n, c->conf->name);
+        tell(c->sa->ike, c->sa, LOG_STORY, "removed %u SAs of %s that an earlier run had left", s.n,
+             c->conf->name);
     }
 }

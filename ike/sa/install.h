@@ -12,6 +12,9 @@ void install_spi_back(struct ike_sa *sa, uint32_t spi); // an SPI that no SA cam
 // On error nothing of it stays in the executor.
 err_t install_child(struct child_sa *c, const struct child_keys *keys, bool hold_out,
                     struct why *why);
+// Does the peer know of this child SA? By its next request, its packets, or the time that has
+// passed.
+bool install_confirmed(struct child_sa *c);
 void install_switch(struct child_sa *c);     // the outbound SA that was kept back comes into use
 void install_stop_out(struct child_sa *c);   // the outbound SA goes, or will never come
 void install_remove_out(struct child_sa *c); // ... and the policies

@@ -13,8 +13,7 @@ struct name {
 static const struct name ciphers[] = {
     {ENCR_NULL, "NULL [RFC2410]", "NULL"},
     {ENCR_AES_CBC, "AES-CBC-%u [RFC3602]", "AES-CBC [RFC3602]"},
-    {ENCR_AES_GCM_8, "AES-GCM-%u with 8 octet ICV [RFC5282]",
-     "AES-GCM with 8 octet ICV [RFC4106]"},
+    {ENCR_AES_GCM_8, "AES-GCM-%u with 8 octet ICV [RFC5282]", "AES-GCM with 8 octet ICV [RFC4106]"},
     {ENCR_AES_GCM_12, "AES-GCM-%u with 12 octet ICV [RFC5282]",
      "AES-GCM with 12 octet ICV [RFC4106]"},
     {ENCR_AES_GCM_16, "AES-GCM-%u with 16 octet ICV [RFC5282]",
@@ -105,8 +104,9 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
         env->keylog(env->ctx, "esp_sa", text_str(&t));
         return;
     }
-    text_add(&t, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"", x->family == AF_INET6 ? "IPv6" : "IPv4",
-             ip_show(&x->saddr, src), ip_show(&x->daddr, dst), x->spi, cipher->esp);
+    text_add(&t, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"",
+             x->family == AF_INET6 ? "IPv6" : "IPv4", ip_show(&x->saddr, src),
+             ip_show(&x->daddr, dst), x->spi, cipher->esp);
     add_key(&t, "0x", span(e->key, e->key_bits / 8U));
     text_add(&t, "\",\"%s\",\"", mac->esp);
     add_key(&t, "0x", span(x->auth.key, x->auth.key_bits / 8U));

@@ -147,8 +147,8 @@ err_t selectors_make(const struct ts_list *src, const struct ts_list *dst, struc
 
 uint32_t selector_priority(const struct xfrm_selector *s, enum priority_base base, bool trap)
 {
-    uint32_t ports = (uint32_t)__builtin_popcount(s->sport_mask) +
-                     (uint32_t)__builtin_popcount(s->dport_mask);
+    uint32_t ports =
+        (uint32_t)__builtin_popcount(s->sport_mask) + (uint32_t)__builtin_popcount(s->dport_mask);
     uint32_t p = (uint32_t)base;
     p -= 512U * (s->src.len + s->dst.len);
     p -= s->proto ? 256U : 0;

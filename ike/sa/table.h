@@ -17,7 +17,7 @@ void table_remove(struct table *t, struct ike_sa *sa);
 struct ike_sa *table_find(const struct table *t, uint64_t our_spi); // NULL if none
 
 // Half-open IKE SAs of responders, under sa->came_from (set here from sa->remote) and sa->spi_i.
-err_t table_add_half_open(struct table *t, struct ike_sa *sa); // ERR_NOMEM
+err_t table_add_half_open(struct table *t, struct ike_sa *sa);   // ERR_NOMEM
 void table_remove_half_open(struct table *t, struct ike_sa *sa); // no harm if it is not one
 struct ike_sa *table_find_half_open(const struct table *t, const endpoint_t *peer, uint64_t spi_i);
 unsigned table_half_open_from(const struct table *t, const ip_t *ip);

@@ -53,8 +53,7 @@ static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfr
     return p;
 }
 
-static err_t put_dir(struct ike *ike, const struct trap_plan *t, enum xfrm_dir dir,
-                     struct why *why)
+static err_t put_dir(struct ike *ike, const struct trap_plan *t, enum xfrm_dir dir, struct why *why)
 {
     struct selectors s;
     bool out = dir == XFRM_OUT;
@@ -114,8 +113,8 @@ static err_t plan_make(struct ike *ike, struct trap_plan *t, struct why *why)
 static struct trap **place_of(struct traps *t, const char *conn, const char *child)
 {
     struct trap **at = &t->first;
-    while (*at && (strcmp((*at)->conn->conf.name, conn) != 0 ||
-                   strcmp((*at)->child->name, child) != 0)) {
+    while (*at &&
+           (strcmp((*at)->conn->conf.name, conn) != 0 || strcmp((*at)->child->name, child) != 0)) {
         at = &(*at)->next;
     }
     return at;

@@ -6,10 +6,10 @@
 
 static enum ike_state_view state_view(const struct ike_sa *sa)
 {
+    bool closing = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
+    if (closing) return IKE_VIEW_DELETING;
     if (sa->state < IKE_UP) return IKE_VIEW_CONNECTING;
-    if (sa->state == IKE_DELETING) return IKE_VIEW_DELETING;
-    bool rekeying = sa->state == IKE_REKEYED ||
-                    (sa->active && sa->active->kind == TASK_REKEY_IKE);
+    bool rekeying = sa->state == IKE_REKEYED || (sa->active && sa->active->kind == TASK_REKEY_IKE);
     return rekeying ? IKE_VIEW_REKEYING : IKE_VIEW_ESTABLISHED;
 }
 
@@ -110,7 +110,8 @@ static uint64_t left(uint64_t whole, uint64_t gone)
 static const struct conf_child *conf_now(const struct child_sa *c)
 {
     const struct ike *ike = c->sa->ike;
-    const struct conf_conn *conn = ike->config ? config_conn(ike->config, c->conn->conf.name) : NULL;
+    const struct conf_conn *conn =
+        ike->config ? config_conn(ike->config, c->conn->conf.name) : NULL;
     for (unsigned i = 0; conn && i < conn->child_n; i++) {
         if (strcmp(conn->child[i].name, c->conf->name) == 0) return &conn->child[i];
     }

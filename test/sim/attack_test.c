@@ -303,11 +303,16 @@ static void then_both_rekey_child(struct sim *s)
 }
 
 static const struct stage stages[] = {
-    {"INIT_SENT", ALICE, 0, NULL},          {"INIT_DONE", BOB, 1, NULL},
-    {"AUTH_SENT", ALICE, 2, NULL},          {"UP, half", BOB, 3, NULL},
-    {"UP, initiator", ALICE, 4, NULL},      {"UP, responder", BOB, 4, NULL},
-    {"REKEYED", BOB, 4, then_rekeyed},      {"DELETING", BOB, 4, then_deleting},
-    {"CLOSED", BOB, 4, then_closed},        {"rekeying IKE", BOB, 4, then_both_rekey},
+    {"INIT_SENT", ALICE, 0, NULL},
+    {"INIT_DONE", BOB, 1, NULL},
+    {"AUTH_SENT", ALICE, 2, NULL},
+    {"UP, half", BOB, 3, NULL},
+    {"UP, initiator", ALICE, 4, NULL},
+    {"UP, responder", BOB, 4, NULL},
+    {"REKEYED", BOB, 4, then_rekeyed},
+    {"DELETING", BOB, 4, then_deleting},
+    {"CLOSED", BOB, 4, then_closed},
+    {"rekeying IKE", BOB, 4, then_both_rekey},
     {"rekeying child", BOB, 4, then_both_rekey_child},
 };
 
@@ -443,8 +448,7 @@ static void everything_in_every_state(void **state)
                                    .id = expected_id(s, victim, response),
                                    .length = i % 3 == 0};
             enum body body = i / SETS / 2 / sizeof exchanges;
-            if (victim_gone(s, victim) ||
-                !annoy(s, victim, h, payload_sets[i % SETS], body)) {
+            if (victim_gone(s, victim) || !annoy(s, victim, h, payload_sets[i % SETS], body)) {
                 sim_free(s);
                 s = reach(&stages[st]);
             }

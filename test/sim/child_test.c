@@ -152,10 +152,10 @@ static void one_rekeys_unseen(void **state)
     s->by_hand = true;
     sim_rekey_child(s, ALICE);
     sim_rekey_child(s, BOB);
-    sim_drop(s, ALICE);          // req1 is lost
-    CHECK(sim_deliver(s, BOB));  // req2
+    sim_drop(s, ALICE);           // req1 is lost
+    CHECK(sim_deliver(s, BOB));   // req2
     CHECK(sim_deliver(s, ALICE)); // resp2
-    CHECK(sim_deliver(s, BOB));  // req3: DELETE of the old one
+    CHECK(sim_deliver(s, BOB));   // req3: DELETE of the old one
     CHECK(sim_deliver(s, ALICE)); // resp3
     s->by_hand = false;
     sim_run(s, 10 * SECOND); // req1 again: CHILD_SA_NOT_FOUND
@@ -171,7 +171,7 @@ static void one_rekeys_too_late(void **state)
     s->by_hand = true;
     sim_rekey_child(s, ALICE);
     sim_rekey_child(s, BOB);
-    CHECK(sim_deliver(s, BOB));   // req2
+    CHECK(sim_deliver(s, BOB)); // req2
     // The answer overtakes the request.
     struct sim_message *req1 = s->flight[0];
     s->flight[0] = s->flight[1];

@@ -55,7 +55,10 @@ static void env_tell(void *ctx, enum log_level level, const struct ike_sa *sa, c
     text_add(&n->story, "%7.3f %s\n", (double)n->s->now / (double)SECOND, sentence);
     if (!getenv("SIM_STORY")) return;
     (void)fprintf(stderr, "# %8.3f %s: %s\n", (double)n->s->now / (double)SECOND,
-                  n->index == ALICE ? "alice" : n->index == BOB ? "  bob" : "other", sentence);
+                  n->index == ALICE ? "alice"
+                  : n->index == BOB ? "  bob"
+                                    : "other",
+                  sentence);
 }
 
 static void env_event(void *ctx, enum ike_event_kind kind, const struct ike_sa *sa,
@@ -201,7 +204,9 @@ void sim_net_net_side(struct sim *s, int node, const char *conn, const char *chi
                    "  children {\n   net {\n    local_ts = %s\n    remote_ts = %s\n    %s\n   }\n"
                    "  }\n  %s\n }\n}\n"
                    "secrets { ike-1 { secret = \"correct horse\" } }\n",
-                   ip_show(&us->ip, a), peer->nat_ip.family ? "%any" : ip_show(&peer->ip, b), // behind a NAT: from anywhere
+                   ip_show(&us->ip, a),
+                   peer->nat_ip.family ? "%any"
+                                       : ip_show(&peer->ip, b), // behind a NAT: from anywhere
                    node == ALICE ? "alice.example.org" : "bob.example.org",
                    node == ALICE ? "bob.example.org" : "alice.example.org",
                    node == ALICE ? alice : bob, node == ALICE ? bob : alice, child, conn);
@@ -470,7 +475,8 @@ void sim_expect_nothing(struct sim *s)
 static bool same_keys(const struct xfrm_sa *x, const struct xfrm_alg *aead,
                       const struct xfrm_alg *crypt, const struct xfrm_alg *auth)
 {
-    return memcmp(&x->aead, aead, sizeof *aead) == 0 && memcmp(&x->crypt, crypt, sizeof *crypt) == 0 &&
+    return memcmp(&x->aead, aead, sizeof *aead) == 0 &&
+           memcmp(&x->crypt, crypt, sizeof *crypt) == 0 &&
            memcmp(&x->auth, auth, sizeof *auth) == 0;
 }
 
@@ -498,8 +504,7 @@ void sim_acquire(struct sim *s, int from, uint32_t seq)
     ip_t dst;
     const struct xfrm_policy *p = policy_for(s, from, &dst);
     assert_non_null(p);
-    struct xfrm_event ev = {
-        .kind = XFRM_EV_ACQUIRE, .policy = p, .tmpl = &p->tmpl[0], .seq = seq};
+    struct xfrm_event ev = {.kind = XFRM_EV_ACQUIRE, .policy = p, .tmpl = &p->tmpl[0], .seq = seq};
     ike_xfrm_event(s->node[from].ike, &ev);
 }
 

@@ -16,8 +16,8 @@
 #include "test/sim/sim_xfrm.h"
 
 #define SIM_NODES 4
-#define SIM_FLIGHT 256  // messages under way
-#define SIM_BYTES 8192  // of one message
+#define SIM_FLIGHT 256 // messages under way
+#define SIM_BYTES 8192 // of one message
 #define SECOND NSEC_PER_SEC
 #define LATENCY (20 * NSEC_PER_MSEC)
 
@@ -54,7 +54,7 @@ struct sim_node {
     struct ike_options opt;
     struct config *config;
     struct sim_xfrm xfrm;
-    struct text story; // every sentence told
+    struct text story;  // every sentence told
     unsigned events[6]; // by enum ike_event_kind
     unsigned keepalives;
 };
@@ -109,7 +109,7 @@ void sim_terminate_ike(struct sim *s, int node, struct sim_result *r);
 void sim_shutdown(struct sim *s, int node, struct sim_result *r); // within 5 s
 
 // ---- the network and the time ----
-void sim_run(struct sim *s, uint64_t ns);        // everything that happens in this time
+void sim_run(struct sim *s, uint64_t ns);             // everything that happens in this time
 bool sim_run_until_quiet(struct sim *s, uint64_t ns); // ... or until no message is under way
 // by_hand: delivers the oldest message from this node; false if there is none.
 bool sim_deliver(struct sim *s, int from);
@@ -124,11 +124,12 @@ bool sim_packet(struct sim *s, int from);
 // ---- looking ----
 unsigned sim_ikes(struct sim *s, int node);     // IKE SAs up
 unsigned sim_children(struct sim *s, int node); // child SAs in use
-// One IKE SA and one child SA on both sides, which fit together, nothing left over in the executors.
+// One IKE SA and one child SA on both sides, which fit together, nothing left over in the
+// executors.
 void sim_expect_clean(struct sim *s);
-void sim_expect_nothing(struct sim *s); // no SA anywhere, no policy
+void sim_expect_nothing(struct sim *s);                    // no SA anywhere, no policy
 bool sim_told(struct sim *s, int node, const char *words); // is it in the story?
-struct sim_sa *sim_outbound(struct sim *s, int from); // that a packet would take; NULL if none
+struct sim_sa *sim_outbound(struct sim *s, int from);      // that a packet would take; NULL if none
 void sim_watch(struct sim *s, bool on);
 void sim_check(struct sim *s); // is called after every event
 

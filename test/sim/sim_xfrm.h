@@ -1,5 +1,6 @@
 // sim_xfrm.h - an executor that remembers what it was told and moves no packets. Behaves as the
-// kernel where a diplomat can notice: larval SAs, EXISTS, NOTFOUND, policies by selector, lifetimes.
+// kernel where a diplomat can notice: larval SAs, EXISTS, NOTFOUND, policies by selector,
+// lifetimes.
 #pragma once
 
 #include "xfrm/xfrm.h"
