@@ -134,12 +134,25 @@ static void settle_heir(struct ike_sa *sa, enum close_why why)
     }
 }
 
+// Everybody who waits for something of this IKE SA hears how it ended.
+static void dismiss(struct ike_sa *sa, err_t err, const char *sentence)
+{
+    bool was_up = sa->up_at && !sa->rekeyed && !sa->elder;
+    if (err == ERR_OK) err = ERR_CLOSED;
+    if (was_up) {
+        tell(sa->ike, sa, LOG_STORY, "IKE SA is closed: %s", sentence);
+        tell_event(IKE_EV_DOWN, sa, NULL);
+    }
+    request_end_all(sa, err, sentence);
+    waiter_end(&sa->waiters, err, sentence);
+    waiter_end(&sa->enders, ERR_OK, sentence);
+}
+
 void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sentence)
 {
     struct ike *ike = sa->ike;
     if (!ike_sa_live(sa)) return;
     settle_heir(sa, why);
-    bool was_up = sa->up_at && !sa->rekeyed && !sa->elder;
     bool answers = why == CLOSED_BY_PEER && sa->seal;
     bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
     if (asked) why = sa->why;
@@ -150,14 +163,7 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     sa->state = answers ? IKE_CLOSED : IKE_GONE;
     if (answers) ike_sa_timer(sa, TIMER_CLOSE, ike_now(ike) + CLOSED_STAYS_NS);
     if (!answers) ike->gone++;
-    if (was_up) {
-        tell(ike, sa, LOG_STORY, "IKE SA is closed%s%s", sentence ? ": " : "",
-             sentence ? sentence : "");
-        tell_event(IKE_EV_DOWN, sa, NULL);
-    }
-    request_end_all(sa, err == ERR_OK ? ERR_CLOSED : err, sentence);
-    waiter_end(&sa->waiters, err == ERR_OK ? ERR_CLOSED : err, sentence);
-    waiter_end(&sa->enders, ERR_OK, sentence ? sentence : "the IKE SA is closed");
+    dismiss(sa, err, sentence ? sentence : "the IKE SA is closed");
 }
 
 void close_ike_ask(struct ike_sa *sa, enum close_why why, uint16_t notify, struct job *job)

@@ -111,18 +111,23 @@ static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct 
     return ERR_OK;
 }
 
+// Sequence numbers: an outbound SA has no window, but ESN asks for one that is not empty.
+static void say_replay(struct xfrm_sa *x, const struct child_sa *c, bool out)
+{
+    uint32_t window = out ? 0 : c->conf->replay_window;
+    if (window > XFRM_REPLAY_MAX) window = XFRM_REPLAY_MAX;
+    if (c->esn && !window) window = 1;
+    if (c->esn) x->flags |= XFRM_STATE_ESN;
+    x->replay.window = window;
+    x->replay.esn_given = c->esn || window > 32;
+}
+
 static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     const struct conf_child *f = c->conf;
-    uint32_t window = f->replay_window < XFRM_REPLAY_MAX ? f->replay_window : XFRM_REPLAY_MAX;
     if (c->tunnel) x->flags |= XFRM_STATE_AF_UNSPEC; // inner family may differ from outer
     if (c->tunnel && !f->copy_ecn) x->flags |= XFRM_STATE_NOECN;
     if (c->tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
-    if (c->esn) x->flags |= XFRM_STATE_ESN;
-    // An outbound SA has no window, but ESN asks for one that is not empty.
-    x->replay.window = !out ? window : c->esn ? 1 : 0;
-    if (!out && c->esn && !window) x->replay.window = 1;
-    x->replay.esn_given = c->esn || x->replay.window > 32;
     x->if_id = out ? f->if_id_out : f->if_id_in;
     if (!x->if_id) x->if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
     if (out) x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
@@ -139,6 +144,7 @@ static err_t say_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_ke
     say_where(x, c->sa, out);
     say_limits(x, c);
     say_flags(x, c, out);
+    say_replay(x, c, out);
     if (!c->tunnel) {
         struct selectors s;
         const struct ts_list *src = out ? &c->local_ts : &c->remote_ts;
