@@ -229,6 +229,48 @@ static void forged_refusal(void **state)
     sim_free(s);
 }
 
+// A good answer, but from elsewhere: whoever sees the request could send one.
+static void answer_from_elsewhere(void **state)
+{
+    struct sim *s = sim_new(32);
+    struct sim_result r;
+    (void)state;
+    sim_net_net(s, "", "");
+    s->by_hand = true;
+    sim_initiate(s, ALICE, "net", &r);
+    CHECK(sim_deliver(s, ALICE));
+    struct sim_message m = *s->flight[0];
+    m.d.from.ip = s->node[CAROL].ip;
+    deliver(s, ALICE, &m);
+    CHECK_EQ(s->in_flight, 1); // she did not go on with that
+    s->by_hand = false;
+    sim_run(s, SECOND);
+    CHECK_EQ(r.err, ERR_OK);
+    sim_free(s);
+}
+
+// A responder may narrow what was asked for; wider selectors are refused, and deleted at the peer.
+static void responder_widens(void **state)
+{
+    struct sim *s = sim_new(33);
+    struct sim_result r;
+    (void)state;
+    sim_net_net(s, "", "");
+    s->by_hand = true;
+    sim_initiate(s, ALICE, "net", &r);
+    CHECK(sim_deliver(s, ALICE));
+    CHECK(sim_deliver(s, BOB));
+    struct offer *o = s->node[ALICE].ike->all->active->offer;
+    o->tsi.ts[0].lo.b[2] = 7; // as if she had asked for 10.1.7.0 and above
+    s->by_hand = false;
+    sim_run(s, SECOND);
+    CHECK_EQ(r.told, 1);
+    CHECK(r.err != ERR_OK);
+    CHECK_EQ(sim_ikes(s, ALICE), 1);
+    CHECK_EQ(sim_children(s, ALICE) + sim_children(s, BOB), 0);
+    sim_free(s);
+}
+
 static unsigned always_cookie(struct sim *s, struct sim_message *m, unsigned n)
 {
     (void)s, (void)n;
@@ -534,6 +576,8 @@ int main(void)
         cmocka_unit_test(spoiled_and_replayed),
         cmocka_unit_test(spoiled_before_genuine),
         cmocka_unit_test(forged_refusal),
+        cmocka_unit_test(answer_from_elsewhere),
+        cmocka_unit_test(responder_widens),
         cmocka_unit_test(endless_cookies),
         cmocka_unit_test(everything_in_every_state),
         cmocka_unit_test(and_then_time_passes),

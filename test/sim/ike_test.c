@@ -114,6 +114,34 @@ static void one_rekeys_unseen(void **state)
     expect_settled(s);
 }
 
+// Both see it, but ALICE lacks the answer to her own request when BOB, who knows that his IKE SA
+// stays, goes on with it. That he does tells her.
+static void winner_goes_on(void **state)
+{
+    unsigned played = 0;
+    (void)state;
+    for (unsigned seed = 131; seed < 139; seed++) {
+        struct sim *s = established(seed, "", "");
+        s->by_hand = true;
+        sim_rekey_ike(s, ALICE);
+        sim_rekey_ike(s, BOB);
+        CHECK(sim_deliver(s, BOB));   // req2
+        CHECK(sim_deliver(s, ALICE)); // req1
+        sim_drop(s, BOB);             // resp1 is lost
+        CHECK(sim_deliver(s, ALICE)); // resp2
+        if (sim_told(s, BOB, "at once: ours stays")) {
+            played++;
+            sim_drop(s, BOB); // DELETE of the old one is lost
+            sim_rekey_child(s, BOB);
+            CHECK(sim_deliver(s, BOB)); // on the new IKE SA
+            CHECK_EQ(s->node[ALICE].events[CHILD_EV_REKEYED], 1);
+        }
+        s->by_hand = false;
+        expect_settled(s);
+    }
+    CHECK(played > 0);
+}
+
 static void both_rekey_with_loss(void **state)
 {
     (void)state;
@@ -466,6 +494,7 @@ int main(void)
         cmocka_unit_test(rekey_each_message_lost_once),
         cmocka_unit_test(both_rekey_and_see_it),
         cmocka_unit_test(one_rekeys_unseen),
+        cmocka_unit_test(winner_goes_on),
         cmocka_unit_test(both_rekey_with_loss),
         cmocka_unit_test(rekey_meets_close),
         cmocka_unit_test(a_week),

@@ -139,6 +139,7 @@ static void reconfigured(void **state)
     sim_watch(s, true);
     sim_net_net_side(s, ALICE, "", "start_action = trap\n rekey_time = 2h");
     sim_check(s);
+    CHECK_EQ(s->node[ALICE].xfrm.policy[0].priority, 400000 - 32 * 512 - 1); // the child SA's still
     CHECK_EQ(s->node[ALICE].xfrm.policies, 3);
     CHECK_EQ(s->node[ALICE].xfrm.policy[0].tmpl[0].reqid, reqid);
     sim_run(s, SECOND);
