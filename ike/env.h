@@ -18,8 +18,12 @@ struct datagram {
 };
 
 enum ike_event_kind {
-    IKE_EV_UP, IKE_EV_DOWN, IKE_EV_REKEYED,
-    CHILD_EV_UP, CHILD_EV_DOWN, CHILD_EV_REKEYED,
+    IKE_EV_UP,
+    IKE_EV_DOWN,
+    IKE_EV_REKEYED,
+    CHILD_EV_UP,
+    CHILD_EV_DOWN,
+    CHILD_EV_REKEYED,
 };
 
 struct env {

@@ -8,16 +8,16 @@ struct ike;
 
 // Limits and times, strongSwan's charon.* defaults.
 struct ike_options {
-    uint64_t retransmit_ns;      // first timeout: 4 s
-    double retransmit_base;      // back-off factor: 1.8
-    unsigned retransmit_tries;   // 5
-    uint64_t half_open_ns;       // an unfinished responder IKE SA lives this long: 30 s
-    unsigned cookie_threshold;   // half-open IKE SAs before cookies are asked for: 30
+    uint64_t retransmit_ns;       // first timeout: 4 s
+    double retransmit_base;       // back-off factor: 1.8
+    unsigned retransmit_tries;    // 5
+    uint64_t half_open_ns;        // an unfinished responder IKE SA lives this long: 30 s
+    unsigned cookie_threshold;    // half-open IKE SAs before cookies are asked for: 30
     unsigned cookie_threshold_ip; // from one address: 3
-    unsigned half_open_max;      // in all; above, IKE_SA_INIT is dropped: 10000
-    uint64_t keepalive_ns;       // NAT keepalive: 20 s; 0 = off
-    uint16_t natt_port;          // 4500
-    bool executor_has_raw_esp;   // false: UDP encapsulation is forced (faked NAT detection)
+    unsigned half_open_max;       // in all; above, IKE_SA_INIT is dropped: 10000
+    uint64_t keepalive_ns;        // NAT keepalive: 20 s; 0 = off
+    uint16_t natt_port;           // 4500
+    bool executor_has_raw_esp;    // false: UDP encapsulation is forced (faked NAT detection)
 };
 struct ike_options ike_options_default(void);
 
@@ -48,7 +48,8 @@ void ike_executor_returned(struct ike *ike);
 typedef void ike_done_fn(void *ctx, err_t err, const char *sentence);
 
 // conn may be NULL (search all children); child NULL: the IKE SA only.
-void ike_initiate(struct ike *ike, const char *conn, const char *child, ike_done_fn *done, void *ctx);
+void ike_initiate(struct ike *ike, const char *conn, const char *child, ike_done_fn *done,
+                  void *ctx);
 
 // What to act on: names and/or ids; 0/NULL = not given.
 struct ike_choice {
@@ -64,12 +65,17 @@ err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matche
 // Graceful end: DELETE to every peer, SAs and policies out of the executor; done when answered or
 // after `timeout_ns`.
 void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void *ctx);
-// Takes SAs over that an earlier run has left in the executor? No: IKE state is not persisted; a
-// restarted diplomat leaves the executor's SAs and policies as they are (traffic flows on) until the
-// peers negotiate anew (INITIAL_CONTACT), then replaces them without a gap.
+// IKE state is not kept across runs: a restarted diplomat leaves the executor's SAs and policies as
+// they are, so traffic flows on; when the peers negotiate anew (INITIAL_CONTACT) it replaces them
+// without a gap.
 
 // ---- views for list-sas, stats; valid during the callback only ----
-enum ike_state_view { IKE_VIEW_CONNECTING, IKE_VIEW_ESTABLISHED, IKE_VIEW_REKEYING, IKE_VIEW_DELETING };
+enum ike_state_view {
+    IKE_VIEW_CONNECTING,
+    IKE_VIEW_ESTABLISHED,
+    IKE_VIEW_REKEYING,
+    IKE_VIEW_DELETING
+};
 struct ike_sa_view {
     const char *name;
     uint32_t id;
@@ -79,13 +85,19 @@ struct ike_sa_view {
     struct id local_id, remote_id;
     uint64_t spi_i, spi_r;
     bool nat_local, nat_remote, nat_any, encap_forced;
-    const struct alg *encr, *integ, *prf; // NULL = none
-    uint16_t ke;                          // enum alg_ke
+    const struct alg *encr, *integ, *prf;            // NULL = none
+    uint16_t ke;                                     // enum alg_ke
     uint64_t established_s, rekey_in_s, reauth_in_s; // seconds ago / from now; 0 = n/a
     unsigned tasks_queued, tasks_active;
     const struct conf_conn *conf; // NULL if the connection is gone from the configuration
 };
-enum child_state_view { CHILD_VIEW_INSTALLING, CHILD_VIEW_INSTALLED, CHILD_VIEW_REKEYING, CHILD_VIEW_REKEYED, CHILD_VIEW_DELETING };
+enum child_state_view {
+    CHILD_VIEW_INSTALLING,
+    CHILD_VIEW_INSTALLED,
+    CHILD_VIEW_REKEYING,
+    CHILD_VIEW_REKEYED,
+    CHILD_VIEW_DELETING
+};
 struct child_sa_view {
     const char *name;
     uint32_t id, reqid;
