@@ -9,6 +9,7 @@
 #include "ike/exchange/terms.h"
 #include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/install.h"
 
 #define ID_BODY_MAX (4 + ID_MAX)
 
@@ -172,6 +173,17 @@ static void first_child_answered(struct turn *t)
 }
 
 // rfc7296 2.15 MUST: nothing the responder says is believed before its proof was checked.
+// The peer goes on using an earlier run's SAs until it knows that the new ones are in place here:
+// any request tells it (up_takes_over is its side of this).
+static void hasten_switch(struct ike_sa *sa)
+{
+    for (struct child_sa *c = sa->children; c; c = c->next) {
+        if (!install_stale(c)) continue;
+        request_add(sa, request_task(TASK_PROBE, NULL));
+        return;
+    }
+}
+
 err_t auth_on_response(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
@@ -181,6 +193,7 @@ err_t auth_on_response(struct turn *t)
     if (err != ERR_OK) {
         if (!why.text[0]) IGNORE(why_not(&why, err, "malformed IDr or AUTH")); // only the sentence
         tell(t->ike, sa, LOG_ERROR, "not authenticated: %s", why.text);
+        close_retry_later(sa, t->task);
         request_end(sa, t->task, ERR_AUTH, why.text);
         t->task = NULL;
         waiter_end(&sa->waiters, ERR_AUTH, why.text);
@@ -191,6 +204,7 @@ err_t auth_on_response(struct turn *t)
     first_child_answered(t);
     opening_done(sa); // its nonces made the child SA's keys
     up_replace_others(sa);
+    hasten_switch(sa);
     return ERR_OK;
 }
 
@@ -207,6 +221,7 @@ err_t auth_on_refusal(struct turn *t)
     err_t err = n.type == N_AUTHENTICATION_FAILED ? ERR_AUTH : ERR_CLOSED;
     err = why_not(&why, err, "the responder refuses: %s%s", notify_name(n.type, name), hint);
     tell(t->ike, sa, LOG_ERROR, "%s", why.text);
+    close_retry_later(sa, t->task);
     request_end(sa, t->task, err, why.text);
     t->task = NULL;
     close_ike(sa, CLOSED_FAILED, err, why.text);
@@ -278,7 +293,9 @@ static err_t authenticate(struct turn *t, struct why *why)
 // A child SA that cannot be made does not undo the authentication (RFC 7296 1.2, 2.21.2).
 static void answer_first_child(struct turn *t)
 {
-    struct terms_question q = {.first = true};
+    // The initiator cannot read what the new child SA sends before it has our answer.
+    bool takes_over = t->sa->initial_contact && up_takes_over(t->sa);
+    struct terms_question q = {.first = true, .hold_out = takes_over, .takes_over = takes_over};
     struct child_sa *c = NULL;
     char name[40];
     if (!msg_has(t->in, P(SA) | P(TSi) | P(TSr))) {

@@ -81,6 +81,11 @@ void close_child_softly(struct child_sa *c)
 {
     switch_successor(c);
     install_remove_out(c);
+    close_child_later(c);
+}
+
+void close_child_later(struct child_sa *c)
+{
     c->state = CHILD_LINGER;
     c->switch_look = c->sweep_at = DUE_NEVER;
     c->linger_until = ike_now(c->sa->ike) + CHILD_LINGER_NS;
@@ -103,7 +108,7 @@ void close_child_ask(struct child_sa *c, enum close_why why, struct job *job)
     request_add(c->sa, t);
 }
 
-static void retry_forever(struct ike_sa *sa, const struct task *t)
+void close_retry_later(struct ike_sa *sa, const struct task *t)
 {
     if (!t || !t->conf || (t->kind != TASK_CHILD && t->kind != TASK_AUTH)) return;
     if (t->conn->conf.keyingtries != 0 || sa->ike->shutdown.on || !starts(t->conf)) return;
@@ -113,8 +118,8 @@ static void retry_forever(struct ike_sa *sa, const struct task *t)
 
 static void before_up_failed(struct ike_sa *sa)
 {
-    retry_forever(sa, sa->active);
-    for (struct task *t = sa->queue.first; t; t = t->next) retry_forever(sa, t);
+    close_retry_later(sa, sa->active);
+    for (struct task *t = sa->queue.first; t; t = t->next) close_retry_later(sa, t);
     struct ike_sa *old = sa->reauth_of ? ike_sa_by_id(sa->ike, sa->reauth_of) : NULL;
     if (!old || old->state != IKE_UP) return;
     // The old one carries on; its lifetime will tell how long we may go on trying.
@@ -153,13 +158,16 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     struct ike *ike = sa->ike;
     if (!ike_sa_live(sa)) return;
     settle_heir(sa, why);
-    bool answers = why == CLOSED_BY_PEER && sa->seal;
+    // A refused initiator repeats its IKE_AUTH like any other request; it stays counted as
+    // half-open.
+    bool refused = sa->state == IKE_INIT_DONE && sa->window.recv > 1;
+    bool answers = (why == CLOSED_BY_PEER && sa->seal) || refused;
     bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
     if (asked) why = sa->why;
     if (!sa->up_at && why == CLOSED_FAILED) before_up_failed(sa);
     while (sa->children) close_child(sa->children, why);
     ike_sa_timers_off(sa);
-    table_remove_half_open(&ike->table, sa);
+    if (!refused) table_remove_half_open(&ike->table, sa);
     sa->state = answers ? IKE_CLOSED : IKE_GONE;
     if (answers) ike_sa_timer(sa, TIMER_CLOSE, ike_now(ike) + CLOSED_STAYS_NS);
     if (!answers) ike->gone++;

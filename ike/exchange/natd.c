@@ -1,5 +1,6 @@
 #include "ike/exchange/natd.h"
 
+#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 bool natd_forced(const struct ike_sa *sa)
@@ -39,6 +40,18 @@ static bool hash_among(const struct msg *in, uint16_t type, const endpoint_t *e,
     return false;
 }
 
+static void tell_nat(struct ike_sa *sa)
+{
+    enum log_level level = stranger_level(sa->ike, LOG_STORY);
+    if (sa->nat_local) tell(sa->ike, sa, level, "there is a NAT in front of us");
+    if (sa->nat_remote) {
+        tell(sa->ike, sa, level, "there is a NAT in front of the peer (or it pretends so)");
+    }
+    if (sa->encap_forced) {
+        tell(sa->ike, sa, LOG_DEBUG, "ESP in UDP is used whether or not there is a NAT");
+    }
+}
+
 void natd_take(struct ike_sa *sa, const struct msg *in, const struct datagram *d)
 {
     bool source = false, destination = false;
@@ -48,12 +61,7 @@ void natd_take(struct ike_sa *sa, const struct msg *in, const struct datagram *d
     sa->nat_remote = source && !from_fits;
     sa->nat_local = destination && !to_fits;
     sa->encap_forced = sa->opening->peer_natt && natd_forced(sa);
-    if (sa->nat_local) tell(sa->ike, sa, LOG_STORY, "there is a NAT in front of us");
-    if (sa->nat_remote) {
-        tell(sa->ike, sa, LOG_STORY, "there is a NAT in front of the peer (or it pretends so)");
-    }
-    if (sa->encap_forced)
-        tell(sa->ike, sa, LOG_INFO, "ESP in UDP is used whether or not there is a NAT");
+    tell_nat(sa);
 }
 
 void natd_float(struct ike_sa *sa)

@@ -60,7 +60,7 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     opening_free(sa->opening);
     sa->opening = NULL;
     sa->state = IKE_UP;
-    sa->elder = old->id;
+    sa->elder = sa->parent = old->id;
     // Authentication is as old as it was: a rekeying does not renew it (RFC 7296 2.8.3).
     ike_sa_timer(sa, TIMER_REAUTH, old->timer[TIMER_REAUTH]);
     up_clocks(sa);
@@ -303,6 +303,13 @@ static err_t request_answer(struct turn *t, const struct proposal *chosen, const
     return ERR_OK;
 }
 
+// A peer who rekeys again and again, and never deletes what it has replaced, would fill our memory.
+static bool parent_lives(const struct ike_sa *sa)
+{
+    const struct ike_sa *parent = sa->parent ? ike_sa_by_id(sa->ike, sa->parent) : NULL;
+    return parent && ike_sa_live(parent);
+}
+
 err_t rekey_ike_on_request(struct turn *t)
 {
     struct ike_sa *sa = t->sa, *heir = NULL;
@@ -310,7 +317,7 @@ err_t rekey_ike_on_request(struct turn *t)
     struct nonce ni, nr;
     struct kex kex;
     bool closing = queue_find(&sa->queue, TASK_DELETE_IKE, 0);
-    if (rekey_child_under_way(sa) || sa->elder || closing) {
+    if (rekey_child_under_way(sa) || sa->elder || closing || parent_lives(sa)) {
         return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
                       "the peer wants to rekey the IKE SA while something else is under way");
     }

@@ -30,7 +30,8 @@ static err_t keys_ready(struct ike_sa *sa, const struct secret *shared)
 static void tell_suite(struct ike_sa *sa)
 {
     char suite[256];
-    tell(sa->ike, sa, LOG_STORY, "agreed on %s", proposal_show(&sa->chosen, suite));
+    enum log_level level = sa->initiator ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
+    tell(sa->ike, sa, level, "agreed on %s", proposal_show(&sa->chosen, suite));
 }
 
 // ---- initiator ---------------------------------------------------------------------------------
@@ -265,7 +266,8 @@ err_t sa_init_on_request(struct turn *t)
     TRY(answer_keys(sa, &kex, &t->out));
     TRY(blob_set(&o->theirs, t->in->wire));
     TRY(table_add_half_open(&t->ike->table, sa));
-    tell(t->ike, sa, LOG_STORY, "%s calls", endpoint_show(&sa->remote, peer));
+    tell(t->ike, sa, stranger_level(t->ike, LOG_STORY), "%s calls",
+         endpoint_show(&sa->remote, peer));
     natd_take(sa, t->in, t->d);
     natd_put(sa, &t->out);
     put_notify(&t->out, N_CHILDLESS_IKEV2_SUPPORTED, span(NULL, 0));

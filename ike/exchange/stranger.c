@@ -7,6 +7,8 @@
 #include "ike/sa/diplomat.h"
 
 #define DOUBT_NS (2 * NSEC_PER_SEC)           // a genuine answer is here by then
+#define LINES_PER_SECOND 60                   // of the story, about strangers
+#define IKE_SAS_MAX 100000                    // in all: peers with a key may open many, too
 #define ANSWER_EVERY_NS (200 * NSEC_PER_MSEC) // rfc7296 2.21.4: answers to strangers are rationed
 
 // One unprotected Notify, with the SPIs and the Message ID of the request.
@@ -44,12 +46,21 @@ static bool shows_cookie(struct ike *ike, const struct cookie_claim *claim, cons
     return cookie_check(&ike->cookies, &ike->env, claim, n.data) == ERR_OK;
 }
 
+enum log_level stranger_level(struct ike *ike, enum log_level level)
+{
+    uint64_t second = ike_now(ike) / NSEC_PER_SEC;
+    if (second != ike->stranger_second) ike->stranger_lines = 0;
+    ike->stranger_second = second;
+    return ike->stranger_lines++ < LINES_PER_SECOND ? level : LOG_DEBUG;
+}
+
 bool stranger_must_wait(struct ike *ike, const struct datagram *d, const struct msg *m)
 {
     const struct ike_options *opt = &ike->opt;
     unsigned all = ike->table.half_open;
     unsigned here = table_half_open_from(&ike->table, &d->from.ip);
-    if (ike->shutdown.on || all >= opt->half_open_max) {
+    bool full = all >= opt->half_open_max || ike->table.n >= IKE_SAS_MAX;
+    if (ike->shutdown.on || full) {
         ike->stats.dropped++;
         return true;
     }

@@ -22,6 +22,7 @@ struct terms_question {
     bool first;
     const struct child_sa *old; // rekeying: what is replaced; else NULL
     bool hold_out;              // install outbound only when the peer is known to be ready
+    bool takes_over;            // ... and let a child of an earlier IKE SA serve until then
 };
 // Decides, installs, and only then writes into the reply: an error leaves the reply as it was and
 // t->refuse, t->about say why. nonce (may be NULL): ours.

@@ -132,7 +132,9 @@ static err_t deal_numbers(struct turn *t, const struct child_sa *old, struct dea
         reqid_hold(r, old->reqid);
         d->reqid = old->reqid;
     } else {
-        bool many = !t->sa->initiator && !conn_one_peer(d->conn);
+        const struct ike_sa *sa = t->sa;
+        bool many = !sa->initiator && !conn_one_peer(d->conn);
+        if (!many) trap_inherit_reqid(t->ike, d->conn, d->conf, &sa->local.ip, &sa->remote.ip);
         d->reqid = reqid_get(r, d->conn, d->conf, many ? &t->sa->remote : NULL);
     }
     if (!d->reqid) return why_not(why, ERR_NOMEM, "out of memory");
@@ -162,6 +164,7 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         return why_not(why, ERR_LIMIT, "no room for another child SA");
     }
     c->reqid = d->reqid;
+    c->takes_over = q->takes_over;
     d->reqid = d->spi = 0; // the child's now
     err_t err = install_child(c, &d->keys, q->hold_out, why);
     if (err == ERR_OK) {

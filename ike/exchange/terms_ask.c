@@ -10,6 +10,7 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/dynamic.h"
 #include "ike/sa/install.h"
+#include "ike/sa/trap.h"
 
 static err_t reqid_for(struct ike_sa *sa, struct task *t, const struct child_sa *old)
 {
@@ -20,6 +21,7 @@ static err_t reqid_for(struct ike_sa *sa, struct task *t, const struct child_sa 
         return ERR_OK;
     }
     bool many = !sa->initiator && !conn_one_peer(t->conn);
+    if (!many) trap_inherit_reqid(sa->ike, t->conn, t->conf, &sa->local.ip, &sa->remote.ip);
     t->offer->reqid = reqid_get(r, t->conn, t->conf, many ? &sa->remote : NULL);
     return t->offer->reqid ? ERR_OK : ERR_NOMEM;
 }

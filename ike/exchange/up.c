@@ -52,11 +52,24 @@ void up_now(struct ike_sa *sa)
     waiter_end(&sa->waiters, ERR_OK, "the IKE SA is up");
 }
 
-static void retire_child(struct child_sa *c)
+// Does a child of the new IKE SA wait to take over from this one?
+static bool has_heir(const struct ike_sa *sa, const struct child_sa *old)
+{
+    for (const struct child_sa *c = sa->children; c; c = c->next) {
+        if (c->takes_over && c->out_waiting && c->reqid == old->reqid) return true;
+    }
+    return false;
+}
+
+static void retire_child(const struct ike_sa *sa, struct child_sa *c)
 {
     if (!child_sa_in_use(c)) return;
     tell_event(CHILD_EV_DOWN, c->sa, c);
-    close_child_softly(c);
+    if (has_heir(sa, c)) {
+        close_child_later(c);
+    } else {
+        close_child_softly(c);
+    }
 }
 
 // The next other IKE SA, older and in force, between the same two identities. Older: if both sides
@@ -90,6 +103,16 @@ bool up_is_first(const struct ike_sa *sa)
     return true;
 }
 
+bool up_takes_over(const struct ike_sa *sa)
+{
+    for (struct ike_sa *old = same_peer(sa, sa->ike->all); old; old = same_peer(sa, old->next)) {
+        for (const struct child_sa *c = old->children; c; c = c->next) {
+            if (child_sa_in_use(c) && ip_eq(&c->remote, &sa->remote.ip)) return true;
+        }
+    }
+    return false;
+}
+
 void up_replace_others(struct ike_sa *sa)
 {
     enum conf_unique unique = sa->conn->conf.unique;
@@ -104,7 +127,7 @@ void up_replace_others(struct ike_sa *sa)
                      : "a newer IKE SA of the same peer replaces this");
         // The peer may have forgotten it: nothing is sent through it any more. But packets of the
         // peer may still be on their way, and its executor may not know yet.
-        for (struct child_sa *c = other->children; c; c = c->next) retire_child(c);
+        for (struct child_sa *c = other->children; c; c = c->next) retire_child(sa, c);
         close_ike_ask(other, CLOSED_REPLACED, 0, NULL);
     }
 }

@@ -12,5 +12,7 @@ void up_clocks(struct ike_sa *sa);
 bool up_must_refuse(const struct ike_sa *sa, bool initial_contact);
 // Ends what the new IKE SA replaces. Call when its first child SA is in use.
 void up_replace_others(struct ike_sa *sa);
+// Does an earlier IKE SA with the same peer carry traffic that must not stop while this one begins?
+bool up_takes_over(const struct ike_sa *sa);
 // May we say INITIAL_CONTACT: is there no other IKE SA with this peer?
 bool up_is_first(const struct ike_sa *sa);

@@ -16,6 +16,8 @@ enum child_state {
 #define CHILD_LINGER_NS (5 * NSEC_PER_SEC)
 // How often a responder looks whether the initiator of a rekeying uses the new SA already.
 #define CHILD_SWITCH_NS (2 * NSEC_PER_SEC)
+// A peer that began anew has our answer after this, unless packets are being lost.
+#define CHILD_TAKEOVER_NS (2 * NSEC_PER_SEC)
 // After this the initiator of an exchange has our answer, or has given up.
 #define CHILD_CONFIRM_NS (180 * NSEC_PER_SEC)
 
@@ -37,6 +39,7 @@ struct child_sa {
     uint32_t acquire_seq;
     struct xfrm_sa *out_waiting; // outbound SA that must not be used yet; wiped and freed after
     bool unconfirmed;            // we answered; whether the peer has the answer is not known yet
+    bool takes_over; // until the switch, an earlier IKE SA's child with the same peer serves
     bool in_there, out_there, policies_there;
     uint32_t replaces;        // id of the child SA that this one replaces; 0 = none
     uint64_t installed_at;    // monotonic ns

@@ -29,9 +29,11 @@ struct ike {
     struct cookies cookies;
     struct ike_stats stats;
     uint32_t last_ike_id, last_child_id;
-    unsigned depth;       // public calls under way: SAs are freed when the outermost returns
-    unsigned gone;        // SAs in state IKE_GONE
-    uint64_t stranger_at; // when we last answered somebody unknown
+    unsigned depth;           // public calls under way: SAs are freed when the outermost returns
+    unsigned gone;            // SAs in state IKE_GONE
+    uint64_t stranger_at;     // when we last answered somebody unknown
+    uint64_t stranger_second; // what was told about strangers, and when
+    unsigned stranger_lines;
     struct {
         bool on;
         uint64_t deadline;

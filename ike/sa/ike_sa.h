@@ -96,6 +96,7 @@ struct ike_sa {
     unsigned child_n;
     enum close_why why;   // of our DELETE
     bool rekeyed;         // another one has taken over: its end is no news
+    uint32_t parent;      // id of the IKE SA that it was made from by rekeying; 0 = none
     uint32_t elder;       // id of the IKE SA that this one may replace, while that is undecided
     uint32_t reauth_of;   // id of the IKE SA that goes when this one is up; 0 = none
     unsigned tries;       // openings before this one without an answer

@@ -272,6 +272,17 @@ static void forget_waiting(struct child_sa *c)
     child_sa_timers(c->sa);
 }
 
+// What served until now, and only for that lingered with its outbound SA, must serve no more.
+static void relieve_elders(const struct child_sa *c)
+{
+    for (struct ike_sa *sa = c->sa->ike->all; sa; sa = sa->next) {
+        for (struct child_sa *old = sa->children; old; old = old->next) {
+            bool same = old->reqid == c->reqid && ip_eq(&old->remote, &c->remote);
+            if (old->state == CHILD_LINGER && old->out_there && same) drop_sa(old, true);
+        }
+    }
+}
+
 void install_switch(struct child_sa *c)
 {
     struct why why = {0};
@@ -281,6 +292,7 @@ void install_switch(struct child_sa *c)
              c->conf->name, why.text);
     }
     forget_waiting(c);
+    if (c->takes_over) relieve_elders(c);
 }
 
 void install_stop_out(struct child_sa *c)
@@ -351,7 +363,8 @@ uint64_t install_packets_in(const struct child_sa *c)
 
 bool install_confirmed(struct child_sa *c)
 {
-    bool old = ike_now(c->sa->ike) - c->installed_at >= CHILD_CONFIRM_NS;
+    uint64_t patience = c->takes_over ? CHILD_TAKEOVER_NS : CHILD_CONFIRM_NS;
+    bool old = ike_now(c->sa->ike) - c->installed_at >= patience;
     if (c->unconfirmed && (old || install_packets_in(c))) c->unconfirmed = false;
     return !c->unconfirmed;
 }
@@ -387,6 +400,14 @@ static bool sweep_look(void *arg, const struct xfrm_sa *x)
     s->stale[s->n++] =
         (struct xfrm_sa_id){.daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
     return s->n < SWEEP_MAX;
+}
+
+bool install_stale(struct child_sa *c)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct sweep s = {.child = c};
+    IGNORE(xfrm->ops->sa_each(xfrm->ctx, sweep_look, &s)); // what was not seen does not count
+    return s.n > 0;
 }
 
 void install_sweep(struct child_sa *c)

@@ -21,6 +21,8 @@ void install_remove_out(struct child_sa *c); // ... and the policies
 void install_remove(struct child_sa *c);     // everything
 // The peer (or we) moved: new outer addresses and ports, same keys and numbers.
 void install_move(struct child_sa *c, const endpoint_t *local, const endpoint_t *remote);
+// Has an earlier run left SAs between the same hosts for the same traffic?
+bool install_stale(struct child_sa *c);
 // Removes SAs between the same hosts that an earlier run has left for the same traffic.
 void install_sweep(struct child_sa *c);
 // Packets received by the child's inbound SA so far.

@@ -112,6 +112,14 @@ void reqid_put(struct reqids *r, uint32_t reqid)
     free(e);
 }
 
+bool reqid_settled(const struct reqids *r, const struct conn *conn, const struct conf_child *child)
+{
+    const endpoint_t nobody = {0};
+    const struct reqid_entry *e = r->first;
+    while (e && !entry_is(e, conn, child, &nobody)) e = e->next;
+    return e != NULL;
+}
+
 err_t reqid_adopt(struct reqids *r, const struct conn *conn, const struct conf_child *child,
                   uint32_t reqid)
 {

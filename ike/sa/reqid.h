@@ -18,6 +18,8 @@ uint32_t reqid_get(struct reqids *r, const struct conn *conn, const struct conf_
 void reqid_hold(struct reqids *r, uint32_t reqid);
 // Ends a hold. Numbers of connections with one peer stay theirs for ever. 0 is fine.
 void reqid_put(struct reqids *r, uint32_t reqid);
+// Has a child of a connection with one peer its number already?
+bool reqid_settled(const struct reqids *r, const struct conn *conn, const struct conf_child *child);
 // Gives a child the number that its policy in the executor has already. ERR_EXISTS: it has one.
 err_t reqid_adopt(struct reqids *r, const struct conn *conn, const struct conf_child *child,
                   uint32_t reqid);

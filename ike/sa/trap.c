@@ -96,6 +96,17 @@ static void inherit_reqid(struct ike *ike, const struct trap_plan *t)
     IGNORE(reqid_adopt(&ike->reqids, t->conn, t->child, old.tmpl[0].reqid)); // has one already
 }
 
+void trap_inherit_reqid(struct ike *ike, struct conn *conn, const struct conf_child *child,
+                        const ip_t *local, const ip_t *remote)
+{
+    struct trap_plan plan = {
+        .conn = conn, .child = child, .local.ip = *local, .remote.ip = *remote};
+    if (reqid_settled(&ike->reqids, conn, child)) return;
+    dynamic_ts(child->local_ts, child->local_n, local, &plan.local_ts);
+    dynamic_ts(child->remote_ts, child->remote_n, remote, &plan.remote_ts);
+    inherit_reqid(ike, &plan);
+}
+
 static err_t plan_make(struct ike *ike, struct trap_plan *t, struct why *why)
 {
     if (!trap_is_shunt(t->child)) {

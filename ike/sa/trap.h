@@ -18,6 +18,10 @@ static inline bool trap_is_shunt(const struct conf_child *child)
 }
 // Installs the trap or shunt of a child; it takes the place of an earlier one of the same name.
 // Errors: no address to reach the peer at, or the executor's; with a sentence.
+// Gives a child of a connection with one peer the reqid of its policies in the executor, if an
+// earlier run has left any: what is on its way between the two hosts then still finds its policy.
+void trap_inherit_reqid(struct ike *ike, struct conn *conn, const struct conf_child *child,
+                        const ip_t *local, const ip_t *remote);
 err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *child,
                    struct why *why);
 // Removes the traps and shunts of connections that are no longer in force (struct ike conns).

@@ -549,6 +549,28 @@ static void unknown_critical_payload(void **state)
     sim_free(s);
 }
 
+// ... or fresh keys without end, and never delete what they replace.
+static void bounded_rekeying(void **state)
+{
+    struct sim *s = sim_new(61);
+    (void)state;
+    sim_net_net(s, "", "");
+    sim_establish(s);
+    for (unsigned i = 0; i < 5; i++) {
+        s->by_hand = true;
+        sim_rekey_ike(s, ALICE);
+        CHECK(sim_deliver(s, ALICE)); // CREATE_CHILD_SA
+        CHECK(sim_deliver(s, BOB));
+        while (s->in_flight) sim_drop(s, ALICE); // DELETE never comes
+    }
+    CHECK_EQ(s->node[BOB].events[IKE_EV_REKEYED], 1);
+    CHECK(sim_told(s, BOB, "while something else is under way"));
+    s->by_hand = false;
+    sim_run(s, 400 * SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
 // A peer may want child SAs without end.
 static void bounded_children(void **state)
 {
@@ -583,6 +605,7 @@ int main(void)
         cmocka_unit_test(and_then_time_passes),
         cmocka_unit_test(unknown_critical_payload),
         cmocka_unit_test(bounded_children),
+        cmocka_unit_test(bounded_rekeying),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

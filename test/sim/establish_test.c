@@ -206,7 +206,46 @@ static void wrong_secret(void **state)
     CHECK(strstr(r.sentence, "AUTHENTICATION_FAILED"));
     CHECK(sim_told(s, BOB, "has not proved it: is the pre-shared key the same?"));
     sim_expect_nothing(s);
+    sim_run(s, 20 * SECOND);
     CHECK_EQ(sim_stats(s, BOB).half_open, 0);
+    sim_free(s);
+}
+
+// The refusal is lost: the repeated IKE_AUTH is answered with it again.
+static void wrong_secret_and_loss(void **state)
+{
+    struct sim *s = sim_new(66);
+    struct sim_result r;
+    (void)state;
+    sim_net_net(s, "", "");
+    sim_configure(s, BOB,
+                  "connections { net {\n remote_addrs = 192.0.2.1\n local { auth = psk\n id = "
+                  "bob.example.org }\n remote { auth = psk\n id = alice.example.org }\n children { "
+                  "net { } } } }\nsecrets { ike-1 { secret = \"wrong horse\" } }\n");
+    s->fate = sim_fate_nth_lost;
+    s->fate_arg = 3;
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 5 * SECOND);
+    CHECK_EQ(r.told, 1);
+    CHECK_EQ(r.err, ERR_AUTH);
+    sim_free(s);
+}
+
+// `keyingtries = 0`: somebody may mend it. Each attempt waits longer.
+static void refused_but_patient(void **state)
+{
+    struct sim *s = sim_new(67);
+    (void)state;
+    sim_net_net_side(s, ALICE, "keyingtries = 0", "start_action = start");
+    sim_configure(s, BOB,
+                  "connections { net {\n remote_addrs = 192.0.2.1\n local { auth = psk\n id = "
+                  "bob.example.org }\n remote { auth = psk\n id = alice.example.org }\n children { "
+                  "net { } } } }\nsecrets { ike-1 { secret = \"wrong horse\" } }\n");
+    sim_run(s, 1000 * SECOND);
+    CHECK(s->sent >= 30 && s->sent <= 60);
+    sim_net_net_side(s, BOB, "", "");
+    sim_run(s, 600 * SECOND);
+    sim_expect_clean(s);
     sim_free(s);
 }
 
@@ -457,6 +496,8 @@ int main(void)
         cmocka_unit_test(cookies),
         cmocka_unit_test(cookie_and_another_group),
         cmocka_unit_test(wrong_secret),
+        cmocka_unit_test(wrong_secret_and_loss),
+        cmocka_unit_test(refused_but_patient),
         cmocka_unit_test(unknown_identity),
         cmocka_unit_test(wrong_responder),
         cmocka_unit_test(no_common_proposal),

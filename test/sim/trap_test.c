@@ -173,6 +173,23 @@ static void restart_with_traps(void **state)
     sim_free(s);
 }
 
+// The executor starts anew, with nothing in it.
+static void executor_lost_everything(void **state)
+{
+    struct sim *s = sim_new(12);
+    (void)state;
+    sim_net_net(s, "", "");
+    sim_establish(s);
+    sim_rekey_child(s, BOB); // so that both know that both know the child SA
+    sim_run(s, 10 * SECOND);
+    sim_xfrm_init(&s->node[ALICE].xfrm, &s->now, 5000);
+    ike_executor_returned(s->node[ALICE].ike);
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 3); // at once: nothing leaves in clear
+    sim_run(s, 10 * SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
 static void configured_reqid_and_priority(void **state)
 {
     struct sim *s = sim_new(10);
@@ -213,6 +230,7 @@ int main(void)
         cmocka_unit_test(shunts),
         cmocka_unit_test(reconfigured),
         cmocka_unit_test(restart_with_traps),
+        cmocka_unit_test(executor_lost_everything),
         cmocka_unit_test(configured_reqid_and_priority),
         cmocka_unit_test(reqids_of_others_are_left_alone),
     };
