@@ -106,6 +106,8 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
         return why_not(why, err, "no pre-shared key for %.80s and %.80s (secrets)",
                        id_show(&sa->local_id, us), id_show(&peer, them));
     }
+    tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by pre-shared key",
+         id_show(&sa->local_id, us));
     if (t->offer) terms_put(t, true, m);
     // rfc7296 2.4: only if we know of no other IKE SA with this peer.
     if (sa->conn->conf.unique != CONF_UNIQUE_NEVER && up_is_first(sa)) {

@@ -47,6 +47,9 @@ static void tell_nat(struct ike_sa *sa)
     if (sa->nat_remote) {
         tell(sa->ike, sa, level, "there is a NAT in front of the peer (or it pretends so)");
     }
+    if (sa->opening->peer_natt && !sa->nat_local && !sa->nat_remote) {
+        tell(sa->ike, sa, level, "no NAT in between: addresses arrive as they were sent");
+    }
     if (sa->encap_forced) {
         tell(sa->ike, sa, LOG_DEBUG, "ESP in UDP is used whether or not there is a NAT");
     }

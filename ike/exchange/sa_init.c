@@ -31,7 +31,8 @@ static void tell_suite(struct ike_sa *sa)
 {
     char suite[256];
     enum log_level level = sa->initiator ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
-    tell(sa->ike, sa, level, "agreed on %s", proposal_show(&sa->chosen, suite));
+    tell(sa->ike, sa, level, "agreed on %s; from here on every message is encrypted",
+         proposal_show(&sa->chosen, suite));
 }
 
 // ---- initiator ---------------------------------------------------------------------------------
@@ -55,12 +56,14 @@ static err_t offer_begin(struct ike_sa *sa, struct why *why)
 err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     struct opening *o = sa->opening;
-    char peer[ENDPOINT_TEXT_MAX];
+    char peer[ENDPOINT_TEXT_MAX], group[32];
     (void)t;
     if (!o->ke) {
         TRY(offer_begin(sa, why));
-        tell(sa->ike, sa, LOG_STORY, "calling %s at %s", ike_sa_name(sa),
-             endpoint_show(&sa->remote, peer));
+        tell(sa->ike, sa, LOG_STORY,
+             "calling %s at %s: a fresh %s key, and %u proposals to choose from", ike_sa_name(sa),
+             endpoint_show(&sa->remote, peer), alg_show(ALG_KE, ke_method(o->ke), group),
+             o->offered->n);
     }
     // rfc7296 2.6 MUST: the cookie comes back as the first payload, all else unchanged.
     if (o->cookie_len) put_notify(m, N_COOKIE, span(o->cookie, o->cookie_len));

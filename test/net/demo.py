@@ -148,12 +148,14 @@ def start(story, moon, sun):
     return daemons
 
 
-def negotiate(story, moon, cafe, sun):
+def negotiate(story, moon, cafe, sun, iked):
     story.title("2. The negotiation, as moon tells it (pavise up net-net)")
     ear = Capture(cafe, "eth0", "ike.pcapng")
     done = moon.pavise("up", "net-net")
     story.quote(done.stdout)
     story.check("the tunnel is up: four messages, two round trips", done.returncode == 0, done.stderr)
+    story.say("sun's side of it, from its log:")
+    story.quote("\n".join(line.split(" ", 1)[1] for line in iked.output().split("\n") if " sites[" in line))
     story.say("The same four messages as the café saw them. It learns who talks, not what is said:")
     story.quote(tshark(cafe, ear.stop(), "-Y", "isakmp"))
 
@@ -297,7 +299,7 @@ def tell(story, lab):
     alice, moon, cafe, sun, bob = lab.two_sites()
     plain = gbit(alice, bob, "10.2.0.10")
     daemons = start(story, moon, sun)
-    negotiate(story, moon, cafe, sun)
+    negotiate(story, moon, cafe, sun, daemons[sun][1])
     explain(story, moon)
     protected_ping(story, alice, moon, cafe, bob)
     attacks(story, alice, cafe, sun, bob)
