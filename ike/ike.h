@@ -70,6 +70,7 @@ void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void 
 // without a gap.
 
 // ---- views for list-sas, stats; valid during the callback only ----
+// A callback looks and does not act: no commands from within.
 enum ike_state_view {
     IKE_VIEW_CONNECTING,
     IKE_VIEW_ESTABLISHED,
