@@ -31,8 +31,8 @@ struct client {
     size_t public_unsent;   // bytes of public events since `out` was last empty
     struct vici_call *call; // in flight; NULL = none
     uint32_t registered;    // bit per entry of server->events
-    bool busy;              // a function up the stack uses it: mark it dead, do not free it
-    bool dead;
+    bool working;           // client_go_on() is up the stack and will go on by itself
+    bool dead;              // to be freed from the loop
 };
 
 struct vici_call {
@@ -42,7 +42,7 @@ struct vici_call {
 struct vici_server {
     struct loop *loop;
     struct loop_io *io;
-    struct loop_timer *accept_again;
+    struct loop_timer *accept_again, *reaper;
     struct vici_listener listener;
     const struct vici_command *commands;
     const char *const *events;
@@ -93,10 +93,21 @@ static void client_free(struct client *c)
     free(c);
 }
 
+// Functions up the stack may still use it: it is freed from the loop.
 static void client_kill(struct client *c)
 {
     c->dead = true;
-    if (!c->busy) client_free(c);
+    loop_io_want(c->io, 0);
+    loop_timer_at(c->server->reaper, 0);
+}
+
+static void on_reap(void *ctx)
+{
+    struct vici_server *s = ctx;
+    for (struct client *c = s->clients, *next; c; c = next) {
+        next = c->next;
+        if (c->dead) client_free(c);
+    }
 }
 
 // Waits for what can be made progress with. A second command waits in the socket until the first
@@ -215,32 +226,22 @@ static bool is_request(const struct queue *in)
     return in->len > LENGTH_WORD && in->at[in->start + LENGTH_WORD] == VICI_CMD_REQUEST;
 }
 
-// Works on the packets that have come in whole. c must be busy; it may be dead afterwards.
-static void client_work(struct client *c)
+// Works on the packets that have come in whole, then waits for more.
+static void client_go_on(struct client *c)
 {
+    c->working = true;
     while (!c->dead && packet_ready(&c->in)) {
         uint32_t len = get32(c->in.at + c->in.start);
         if (len > VICI_PACKET_MAX) {
             client_kill(c);
-            return;
+            break;
         }
-        if (c->call && is_request(&c->in)) return;
+        if (c->call && is_request(&c->in)) break;
         on_packet(c, span(c->in.at + c->in.start + LENGTH_WORD, len));
         queue_take(&c->in, LENGTH_WORD + len);
     }
-}
-
-// Runs client_work() with the client held, then lets go of it.
-static void client_go_on(struct client *c)
-{
-    c->busy = true;
-    client_work(c);
-    c->busy = false;
-    if (c->dead) {
-        client_free(c);
-        return;
-    }
-    client_want(c, !packet_ready(&c->in));
+    c->working = false;
+    if (!c->dead) client_want(c, !packet_ready(&c->in));
 }
 
 static bool client_receive(struct client *c)
@@ -256,6 +257,7 @@ static void on_client(void *ctx, int fd, int events)
 {
     struct client *c = ctx;
     (void)fd;
+    if (c->dead) return;
     bool alive = !(events & LOOP_WRITE) || client_flush(c);
     if (alive && (events & LOOP_READ)) alive = client_receive(c);
     if (!alive) {
@@ -322,8 +324,9 @@ err_t vici_server_new(struct loop *loop, const char *path, const struct vici_com
     s->events = events;
     s->ctx = ctx;
     s->accept_again = loop_timer_new(loop, on_accept_again, s);
+    s->reaper = loop_timer_new(loop, on_reap, s);
     s->io = loop_io_new(loop, s->listener.fd, LOOP_READ, on_accept, s);
-    if (!s->accept_again || !s->io) {
+    if (!s->accept_again || !s->reaper || !s->io) {
         vici_server_free(s);
         return why_not(why, ERR_NOMEM, "vici: %s", err_text(ERR_NOMEM));
     }
@@ -337,6 +340,7 @@ void vici_server_free(struct vici_server *s)
     while (s->clients) client_free(s->clients);
     loop_io_free(s->io);
     loop_timer_free(s->accept_again);
+    loop_timer_free(s->reaper);
     vici_listen_end(&s->listener);
     free(s);
 }
@@ -354,12 +358,8 @@ void vici_answer(struct vici_call *call, struct vici_msg *m)
             vici_kv(m, "success", "no");
             vici_kv(m, "errmsg", "the answer does not fit into a VICI packet");
         }
-        // The client is held, so that a failing send cannot free it under our feet.
-        bool nested = c->busy;
-        c->busy = true;
         client_send(c, VICI_CMD_RESPONSE, NULL, vici_span(m));
-        c->busy = nested;
-        if (!nested) client_go_on(c);
+        if (!c->working) client_go_on(c);
     }
     vici_msg_done(m);
 }
