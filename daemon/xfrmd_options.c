@@ -102,7 +102,7 @@ static err_t read_word(const char *option, const char *word, const char *const *
 static err_t read_guard(const char *s, struct xfrmd_options *o, struct why *why)
 {
     static const char *const names[] = {"auto", "xfrm", "nft", "off", NULL}; // order of the enum
-    int i;
+    int i = 0;
     TRY(read_word("--guard", s, names, &i, why));
     o->guard = (enum guard_mode)i;
     return ERR_OK;
@@ -111,7 +111,7 @@ static err_t read_guard(const char *s, struct xfrmd_options *o, struct why *why)
 static err_t read_log_level(const char *s, struct xfrmd_options *o, struct why *why)
 {
     static const char *const names[] = {"error", "warn", "story", "info", "debug", NULL};
-    int i;
+    int i = 0;
     TRY(read_word("--log-level", s, names, &i, why));
     o->log_level = (enum log_level)i; // the names stand in the order of the enum
     return ERR_OK;
@@ -119,7 +119,7 @@ static err_t read_log_level(const char *s, struct xfrmd_options *o, struct why *
 
 static err_t read_port(const char *s, struct xfrmd_options *o, struct why *why)
 {
-    uint32_t port;
+    uint32_t port = 0;
     TRY(read_number("--port", s, 1, UINT16_MAX, &port, why));
     o->port = (uint16_t)port;
     return ERR_OK;
@@ -128,7 +128,7 @@ static err_t read_port(const char *s, struct xfrmd_options *o, struct why *why)
 // Tables 253 to 255 are the kernel's own: default, main, local.
 static err_t read_table(const char *s, struct xfrmd_options *o, struct why *why)
 {
-    uint32_t table;
+    uint32_t table = 0;
     TRY(read_number("--table", s, 1, UINT32_MAX, &table, why));
     if (table >= 253 && table <= 255) {
         return why_not(why, ERR_RANGE,
