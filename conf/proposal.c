@@ -103,10 +103,16 @@ static bool word_read(const struct proposal_arg *t, const char *word, size_t off
         issue_hint(issues, "write it in the connection's proposals");
         return true;
     }
-    if (t->ike && alg->type == ALG_ENCR && alg->id == ENCR_NULL) {
+    if (t->ike && alg->clear) {
         issue_error(issues, element_place(t->a, t->e, off), word, "IKE messages must be encrypted");
-        issue_hint(issues, "remove 'null', or write it in esp_proposals");
+        issue_hint(issues, "remove '%s', or write it in esp_proposals", word);
         return false;
+    }
+    if (alg->legacy) {
+        issue_warn(issues, element_place(t->a, t->e, off), word, "'%s' is weak (RFC %s)", word,
+                   t->ike ? "8247" : "8221");
+        issue_hint(issues, "keep it only for a peer that knows nothing better%s",
+                   t->ike ? "" : "; pavise-xfrmd takes it when started with --legacy");
     }
     if (add(t->p, alg)) return true;
     issue_error(issues, element_place(t->a, t->e, off), word, "too many algorithms in a proposal");
@@ -119,10 +125,10 @@ static void derive_prf(struct conf_proposal *p)
 {
     static const struct {
         uint16_t integ, prf;
-    } pair[] = {{INTEG_HMAC_SHA1_96, PRF_HMAC_SHA1},
-                {INTEG_HMAC_SHA2_256_128, PRF_HMAC_SHA2_256},
-                {INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384},
-                {INTEG_HMAC_SHA2_512_256, PRF_HMAC_SHA2_512}};
+    } pair[] = {
+        {INTEG_HMAC_SHA1_96, PRF_HMAC_SHA1},          {INTEG_HMAC_SHA2_256_128, PRF_HMAC_SHA2_256},
+        {INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384}, {INTEG_HMAC_SHA2_512_256, PRF_HMAC_SHA2_512},
+        {INTEG_AES_XCBC_96, PRF_AES128_XCBC},         {INTEG_AES_CMAC_96, PRF_AES128_CMAC}};
     if (count(p, ALG_PRF)) return;
     for (unsigned i = 0, n = p->n; i < n; i++) {
         for (size_t k = 0; k < sizeof pair / sizeof *pair; k++) {

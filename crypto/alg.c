@@ -57,6 +57,49 @@ const struct alg *alg_by_kernel(enum alg_type type, const char *kernel, uint16_t
     return NULL;
 }
 
+// Keys of AES: that a MAC takes them all is the kernel's doing (crypto/xcbc.c, crypto/cmac.c).
+static bool aes_takes_key(size_t len)
+{
+    return len == 16 || len == 24 || len == 32;
+}
+
+bool alg_takes_key(const struct alg *a, size_t len)
+{
+    if (a->type == ALG_INTEG) return a->hmac ? len > 0 : aes_takes_key(len);
+    for (const struct alg *o = alg_table; o->type; o++) {
+        if (o->type == a->type && o->id == a->id && (size_t)o->key_len + o->salt_len == len)
+            return true;
+    }
+    return false;
+}
+
+#define SHOWN_MAX 64 // bytes of the longest key of a cipher or an AES MAC
+
+const char *alg_show_keys(const struct alg *a, unsigned unit, char buf[48])
+{
+    size_t lens[8], n = 0, at = 0;
+    if (a->hmac) {
+        snprintf(buf, 48, "%u or more", unit);
+        return buf;
+    }
+    for (size_t len = 0; len <= SHOWN_MAX && n < 8; len++) {
+        if (alg_takes_key(a, len)) lens[n++] = len;
+    }
+    for (size_t i = 0; i < n && at < 40; i++) {
+        const char *before = i == 0 ? "" : i + 1 == n ? " or " : ", ";
+        at += (size_t)snprintf(buf + at, 48 - at, "%s%zu", before, lens[i] * unit);
+    }
+    return buf;
+}
+
+const char *alg_refusal(const char *kernel)
+{
+    for (const struct alg_refused *r = alg_refusals; r->kernel; r++) {
+        if (!strcmp(r->kernel, kernel)) return r->why;
+    }
+    return NULL;
+}
+
 const char *alg_show(enum alg_type type, uint16_t id, char buf[32])
 {
     const struct alg *a = alg_find(type, id, 0);

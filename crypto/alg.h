@@ -13,24 +13,35 @@ enum alg_type { ALG_ENCR = 1, ALG_PRF = 2, ALG_INTEG = 3, ALG_KE = 4, ALG_ESN = 
 // Type 1, encryption.
 enum alg_encr {
     ENCR_NONE = 0,
+    ENCR_3DES = 3,
     ENCR_NULL = 11,
     ENCR_AES_CBC = 12,
+    ENCR_AES_CTR = 13,
+    ENCR_AES_CCM_8 = 14,
+    ENCR_AES_CCM_12 = 15,
+    ENCR_AES_CCM_16 = 16,
     ENCR_AES_GCM_8 = 18,
     ENCR_AES_GCM_12 = 19,
     ENCR_AES_GCM_16 = 20,
+    ENCR_NULL_AES_GMAC = 21,
+    ENCR_CAMELLIA_CBC = 23,
     ENCR_CHACHA20_POLY1305 = 28,
 };
 // Type 2, pseudo-random function.
 enum alg_prf {
     PRF_HMAC_SHA1 = 2,
+    PRF_AES128_XCBC = 4,
     PRF_HMAC_SHA2_256 = 5,
     PRF_HMAC_SHA2_384 = 6,
-    PRF_HMAC_SHA2_512 = 7
+    PRF_HMAC_SHA2_512 = 7,
+    PRF_AES128_CMAC = 8,
 };
 // Type 3, integrity.
 enum alg_integ {
     INTEG_NONE = 0,
     INTEG_HMAC_SHA1_96 = 2,
+    INTEG_AES_XCBC_96 = 5,
+    INTEG_AES_CMAC_96 = 8,
     INTEG_HMAC_SHA2_256_128 = 12,
     INTEG_HMAC_SHA2_384_192 = 13,
     INTEG_HMAC_SHA2_512_256 = 14,
@@ -53,12 +64,16 @@ enum alg_esn { ESN_NO = 0, ESN_YES = 1 };
 struct alg {
     uint8_t type;      // enum alg_type
     uint16_t id;       // transform number
-    uint16_t key_len;  // 0 = no key, or (PRF) any length; ENCR: without salt
-    uint16_t salt_len; // implicit nonce taken from KEYMAT after the key (AEAD)
+    uint16_t key_len;  // what IKE derives; 0 = no key, or (PRF) any length; ENCR: without salt
+    uint16_t salt_len; // implicit nonce taken from KEYMAT after the key (counter modes)
     uint16_t iv_len;   // on the wire
     uint16_t icv_len;  // AEAD tag or truncated MAC
+    uint16_t mac_len;  // INTEG: the MAC before it is truncated
     uint16_t block;    // payload is padded to a multiple of this (at least 4 for ESP)
     bool aead;
+    bool clear;          // leaves the text readable: for ESP, never for IKE messages
+    bool legacy;         // weak: only for peers that have nothing better, and only when asked for
+    bool hmac;           // INTEG: takes a key of any length
     bool key_attr;       // the KEY_LENGTH attribute is sent (variable-length ciphers)
     const char *keyword; // swanctl.conf: "aes128gcm16", "sha256", "prfsha256", "x25519"
     const char *kernel;  // `ip xfrm`: "rfc4106(gcm(aes))"; NULL if none
@@ -80,5 +95,14 @@ const char *const *alg_keywords(void);
 // lengths: its truncation is the SA's matter.
 const struct alg *alg_by_kernel(enum alg_type type, const char *kernel, uint16_t key_len,
                                 uint16_t icv_len);
+// Does it take a key of this many bytes, the salt included? A MAC takes more than the length that
+// IKE derives, as the kernel does: an HMAC any but none at all, the AES ones those of AES.
+bool alg_takes_key(const struct alg *a, size_t len);
+// The lengths that alg_takes_key() knows, for people: "20, 28 or 36", times `unit` (1: bytes, 8:
+// bits). Returns buf.
+const char *alg_show_keys(const struct alg *a, unsigned unit, char buf[48]);
+// Why an algorithm that the kernel knows by this name is not done here, as the rest of a sentence;
+// NULL if there is nothing to say.
+const char *alg_refusal(const char *kernel);
 // IANA-style text for a number, known or not: buf of 32, returned.
 const char *alg_show(enum alg_type type, uint16_t id, char buf[32]);

@@ -16,9 +16,15 @@ struct alg_label {
     const char *name;
 };
 
-// All end with an entry of type 0, alg_words with NULL.
+// An algorithm that the kernel has and that is left out on purpose.
+struct alg_refused {
+    const char *kernel, *why;
+};
+
+// All end with an entry of type 0, alg_words and alg_refusals with NULL.
 extern const struct alg alg_table[];
 extern const struct alg_alias alg_aliases[];        // swanctl.conf
 extern const struct alg_alias alg_kernel_aliases[]; // `ip xfrm`
 extern const struct alg_label alg_labels[];
+extern const struct alg_refused alg_refusals[];
 extern const char *const alg_words[]; // every keyword and alias

@@ -7,6 +7,9 @@
 uint32_t prf_len(uint16_t prf)
 {
     switch (prf) {
+    case PRF_AES128_XCBC:
+    case PRF_AES128_CMAC:
+        return 16;
     case PRF_HMAC_SHA1:
         return 20;
     case PRF_HMAC_SHA2_256:
@@ -18,6 +21,11 @@ uint32_t prf_len(uint16_t prf)
     default:
         return 0;
     }
+}
+
+bool prf_takes_short_nonces(uint16_t prf)
+{
+    return prf == PRF_AES128_XCBC || prf == PRF_AES128_CMAC;
 }
 
 err_t prf_plus(uint16_t prf, span_t key, span_t seed, uint8_t *out, size_t len)

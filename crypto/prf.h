@@ -7,6 +7,8 @@
 #define PRF_MAX 64 // bytes of the longest output
 
 uint32_t prf_len(uint16_t prf); // output (and preferred key) bytes; 0 = unknown
+// rfc7296 2.14: a PRF that takes only the first 64 bits of each nonce as the key of SKEYSEED.
+bool prf_takes_short_nonces(uint16_t prf);
 // out receives prf_len(prf) bytes of prf(key, parts[0] | parts[1] | ...).
 // Errors: ERR_ALGORITHM, ERR_CRYPTO.
 err_t prf_do(uint16_t prf, span_t key, const span_t *parts, unsigned n, uint8_t *out);

@@ -9,10 +9,11 @@
 #include "crypto/sealer.h"
 
 #define SALT_MAX 4
-#define NONCE_LEN 12     // salt | IV of every AEAD here
+#define NONCE_LEN 12     // salt | IV of a counter mode; AES-CCM has one byte less
 #define ESN_HEAD_LEN 8   // ESP: SPI, low half of the sequence number
 #define MAC_MAX 64       // bytes of the longest MAC before truncation
 #define IV_POOL_LEN 1024 // bytes of randomness fetched at once for CBC
+#define CTR_BLOCK_LEN 16 // nonce | IV | counter of AES-CTR
 
 // A struct sealer_spec that has been found good.
 struct sealer_plan {
@@ -32,7 +33,7 @@ struct iv_pool {
 // Providers embed it as their first member.
 struct sealer {
     const struct provider *by;
-    uint32_t iv_len, icv_len, block;
+    uint32_t salt_len, iv_len, icv_len, block;
     struct iv_pool *ivs; // CBC only
 };
 
@@ -47,13 +48,15 @@ struct provider {
     void (*drop)(struct sealer *s); // wipes and frees
 };
 
-extern const struct provider provider_openssl, provider_ipsecmb_aead, provider_ipsecmb_pair;
+extern const struct provider provider_openssl, provider_ipsecmb_aead, provider_ipsecmb_ccm,
+    provider_ipsecmb_pair;
 
 static inline void sealer_init(struct sealer *s, const struct provider *by,
                                const struct sealer_plan *plan)
 {
     *s = (struct sealer){
         .by = by,
+        .salt_len = plan->encr->salt_len,
         .iv_len = plan->encr->iv_len,
         .icv_len = plan->icv_len,
         .block = plan->encr->block,
@@ -73,11 +76,20 @@ static inline uint8_t *job_icv(const struct sealer *s, const struct seal_job *j)
     return job_text(s, j) + j->text_len;
 }
 
-static inline void job_nonce(const struct seal_job *j, const uint8_t salt[SALT_MAX],
+// Salt and IV of a counter mode.
+static inline void job_nonce(const struct sealer *s, const struct seal_job *j, const uint8_t *salt,
                              uint8_t nonce[NONCE_LEN])
 {
-    memcpy(nonce, salt, SALT_MAX);
-    memcpy(nonce + SALT_MAX, job_iv(j), NONCE_LEN - SALT_MAX);
+    memcpy(nonce, salt, s->salt_len);
+    memcpy(nonce + s->salt_len, job_iv(j), s->iv_len);
+}
+
+// rfc3686 4 MUST: the counter of the first block is one.
+static inline void job_counter(const struct sealer *s, const struct seal_job *j,
+                               const uint8_t *salt, uint8_t block[CTR_BLOCK_LEN])
+{
+    job_nonce(s, j, salt, block);
+    put32(block + NONCE_LEN, 1);
 }
 
 // Additional data of an AEAD. rfc4106 5 MUST: with ESN it is SPI and all 64 bits of the number,

@@ -14,58 +14,36 @@
 // The fastest first.
 static const struct provider *const providers[] = {
     &provider_ipsecmb_aead,
+    &provider_ipsecmb_ccm,
     &provider_ipsecmb_pair,
     &provider_openssl,
 };
 
 // ---- making ----
 
-// "16, 24 or 32": the key lengths (with salt) that an algorithm takes.
-static const char *key_lengths(const struct alg *a, char buf[32])
-{
-    size_t n, at = 0;
-    const struct alg *all = alg_all(&n);
-    buf[0] = 0;
-    for (size_t i = 0; i < n && at < 24; i++) {
-        if (all[i].type != a->type || all[i].id != a->id) continue;
-        bool last = i + 1 == n || all[i + 1].type != a->type || all[i + 1].id != a->id;
-        at += (size_t)snprintf(buf + at, 32 - at, "%s%d",
-                               at == 0 ? ""
-                               : last  ? " or "
-                                       : ", ",
-                               all[i].key_len + all[i].salt_len);
-    }
-    return buf;
-}
-
 // The entry that fits the key, or a sentence that names the lengths that would.
 static err_t alg_choose(enum alg_type type, uint16_t id, size_t key_len, const struct alg **out,
                         struct why *why)
 {
-    char text[32];
+    char text[48];
     const struct alg *a = alg_find(type, id, 0);
     if (!a) {
         return why_not(why, ERR_ALGORITHM, "%s algorithm %u (%s) is not known here",
                        type == ALG_ENCR ? "encryption" : "integrity", id, alg_show(type, id, text));
     }
-    size_t n;
-    const struct alg *all = alg_all(&n);
-    for (size_t i = 0; i < n; i++) {
-        if (all[i].type != a->type || all[i].id != id) continue;
-        if ((size_t)all[i].key_len + all[i].salt_len != key_len) continue;
-        *out = &all[i];
-        return ERR_OK;
+    if (!alg_takes_key(a, key_len)) {
+        return why_not(why, ERR_ALGORITHM, "%s takes a key of %s bytes%s, not %zu", a->name,
+                       alg_show_keys(a, 1, text), a->salt_len ? " (salt included)" : "", key_len);
     }
-    return why_not(why, ERR_ALGORITHM, "%s takes a key of %s bytes%s, not %zu", a->name,
-                   key_lengths(a, text), a->salt_len ? " (salt included)" : "", key_len);
+    *out = type == ALG_INTEG ? a : alg_find(type, id, (uint16_t)(key_len - a->salt_len));
+    return ERR_OK;
 }
 
 static err_t icv_choose(const struct sealer_plan *plan, uint16_t wanted, uint32_t *out,
                         struct why *why)
 {
     const struct alg *a = plan->integ ? plan->integ : plan->encr;
-    // The HMACs here have keys as long as their untruncated output (RFC 4868 2.1.1, RFC 2404 3).
-    uint32_t max = plan->integ ? a->key_len : a->icv_len;
+    uint32_t max = plan->integ ? a->mac_len : a->icv_len;
     uint32_t min = plan->integ ? ICV_MIN : a->icv_len;
     *out = wanted ? wanted : a->icv_len;
     if (*out >= min && *out <= max) return ERR_OK;
@@ -114,7 +92,8 @@ err_t sealer_new(const struct sealer_spec *spec, struct sealer **out, struct why
                        spec->provider ? spec->provider : "any", plan.encr->name);
     }
     struct iv_pool *ivs = NULL;
-    if (plan.encr->id == ENCR_AES_CBC && !(ivs = calloc(1, sizeof *ivs))) return ERR_NOMEM;
+    bool random = plan.encr->block > 1; // CBC; counter modes have no blocks to fill
+    if (random && !(ivs = calloc(1, sizeof *ivs))) return ERR_NOMEM;
     struct sealer *s;
     err_t e = by->make(&plan, &s);
     if (e != ERR_OK) {
@@ -160,11 +139,13 @@ void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv)
 {
     struct iv_pool *pool = s->ivs;
     if (!pool) {
-        // rfc4106 3.1, rfc7634 2 MUST: never the same IV twice under one key
+        // rfc4106 3.1, rfc4309 3.1, rfc3686 3.1, rfc7634 2 MUST: never the same IV twice under one
+        // key
         if (s->iv_len) put64(iv, unique);
         return;
     }
     // rfc3602 3 MUST: chosen at random, not to be foreseen
+    // rfc3602 3, rfc4312 3 MUST: chosen at random, not to be foreseen
     if (pool->left < s->iv_len) {
         rng_fill(pool->at, sizeof pool->at);
         pool->left = sizeof pool->at;

@@ -1,5 +1,6 @@
-// sealer.h - encrypts and authenticates one direction of one SA: AEAD (RFC 4106, 7634, 5282) or
-// cipher plus MAC, encrypt-then-MAC (RFC 4303, 7296 3.14). Bursts in, verdicts out, in place.
+// sealer.h - encrypts and authenticates one direction of one SA: AEAD (RFC 4106, 4309, 7634, 5282),
+// authentication alone (RFC 4543), or cipher plus MAC, encrypt-then-MAC (RFC 4303, 7296 3.14).
+// Bursts in, verdicts out, in place.
 // Used for ESP by xfrm/ and for the Encrypted payload (SK) by ike/.
 #pragma once
 
@@ -15,7 +16,7 @@ struct sealer_spec {
     uint16_t icv_len;     // bytes on the wire; 0 = the algorithm's own. A MAC may be truncated
                           // otherwise (ip xfrm "auth hmac(sha256)" means 96 bits)
     span_t encr_key;      // with the salt appended, where there is one
-    span_t integ_key;
+    span_t integ_key;     // a MAC takes more lengths than IKE's: alg_takes_key()
     const char *provider; // "openssl", "ipsecmb"; NULL = the fastest this machine has
 };
 
@@ -26,8 +27,8 @@ struct sealer_spec {
 //     | ESP or IKE hdr   | iv_len  | payload, padding, trailer       |      |
 //     +------------------+---------+---------------------------------+------+
 //
-// Authenticated: head, IV, text, and for ESN the high half of the sequence number, which is
-// placed as each algorithm wants it (RFC 4106 section 5; RFC 4303 2.2.1).
+// Authenticated: head, IV (by an AEAD cipher as its nonce), text, and for ESN the high half of the
+// sequence number, which is placed as each algorithm wants it (RFC 4106 section 5; RFC 4303 2.2.1).
 struct seal_job {
     uint8_t *head;
     uint32_t head_len;

@@ -8,4 +8,5 @@ static bool absent_can(const struct sealer_plan *plan)
 }
 
 const struct provider provider_ipsecmb_aead = {.name = "ipsecmb", .can = absent_can};
+const struct provider provider_ipsecmb_ccm = {.name = "ipsecmb", .can = absent_can};
 const struct provider provider_ipsecmb_pair = {.name = "ipsecmb", .can = absent_can};

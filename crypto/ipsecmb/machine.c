@@ -49,3 +49,22 @@ IMB_MGR *machine_scratch(void)
     free_mb_mgr(mgr);
     return NULL;
 }
+
+// The library works on copies; each knows whose copy it is.
+static void job_done(const IMB_JOB *copy)
+{
+    IMB_JOB *job = copy->user_data;
+    job->status = copy->status;
+}
+
+void machine_run(IMB_MGR *mgr, IMB_JOB *jobs, unsigned n)
+{
+    const IMB_JOB *done;
+    for (unsigned i = 0; i < n; i++) {
+        IMB_JOB *copy = IMB_GET_NEXT_JOB(mgr);
+        *copy = jobs[i];
+        copy->user_data = &jobs[i];
+        for (done = IMB_SUBMIT_JOB(mgr); done; done = IMB_GET_COMPLETED_JOB(mgr)) job_done(done);
+    }
+    while ((done = IMB_FLUSH_JOB(mgr))) job_done(done);
+}

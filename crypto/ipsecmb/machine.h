@@ -9,3 +9,6 @@ const IMB_MGR *machine_table(void);
 // The calling thread's own manager, for multi-buffer calls; made at the first call, which takes
 // some 20 ms (self-test) and 200 KiB. NULL when out of memory.
 IMB_MGR *machine_scratch(void);
+// Runs n jobs, which may differ in all but their kind, and sets the status of each. The manager is
+// empty before and after.
+void machine_run(IMB_MGR *mgr, IMB_JOB *jobs, unsigned n);

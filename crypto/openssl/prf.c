@@ -1,56 +1,69 @@
-// HMAC and hashes by OpenSSL.
+// PRFs and hashes by OpenSSL.
 #include "crypto/prf.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "crypto/alg.h"
+#include "crypto/openssl/mac.h"
 #include "crypto/openssl/openssl.h"
 
-static const char *digest_name(uint16_t prf)
+_Static_assert(PRF_MAX == MAC_MAX, "a PRF here is a MAC");
+
+#define AES_KEY_LEN 16
+
+static uint16_t mac_of(uint16_t prf)
 {
     switch (prf) {
     case PRF_HMAC_SHA1:
-        return "SHA1";
+        return INTEG_HMAC_SHA1_96;
     case PRF_HMAC_SHA2_256:
-        return "SHA256";
+        return INTEG_HMAC_SHA2_256_128;
     case PRF_HMAC_SHA2_384:
-        return "SHA384";
+        return INTEG_HMAC_SHA2_384_192;
     case PRF_HMAC_SHA2_512:
-        return "SHA512";
+        return INTEG_HMAC_SHA2_512_256;
+    case PRF_AES128_XCBC:
+        return INTEG_AES_XCBC_96;
+    case PRF_AES128_CMAC:
+        return INTEG_AES_CMAC_96;
     default:
-        return NULL;
+        return INTEG_NONE;
     }
 }
 
-static EVP_MAC_CTX *hmac_begin(const char *name, span_t key)
+static bool mac_do(uint16_t integ, span_t key, const span_t *parts, unsigned n, uint8_t *out)
 {
-    char digest[8]; // OpenSSL wants to be able to write to it
-    snprintf(digest, sizeof digest, "%s", name);
-    OSSL_PARAM how[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    static const uint8_t none[1]; // an empty key is a key, NULL is not
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-    EVP_MAC_free(hmac);
-    if (ctx && EVP_MAC_init(ctx, key.len ? key.at : none, key.len, how) == 1) return ctx;
-    EVP_MAC_CTX_free(ctx);
-    return NULL;
+    struct mac *m = mac_new(integ, key);
+    bool good = m && mac_begin(m);
+    for (unsigned i = 0; i < n && good; i++) good = mac_add(m, parts[i].at, parts[i].len);
+    good = good && mac_end(m, out);
+    mac_free(m);
+    return good;
+}
+
+// The PRFs on AES make a key of 16 bytes out of any other: by the MAC itself, under a key of zeros;
+// but rfc4434 2 MUST: a short one for XCBC is filled up with zeros.
+static bool aes_key_fit(uint16_t prf, span_t key, uint8_t out[MAC_MAX])
+{
+    static const uint8_t zeros[AES_KEY_LEN];
+    bool fill = prf == PRF_AES128_XCBC && key.len < AES_KEY_LEN;
+    if (!fill && key.len != AES_KEY_LEN) {
+        return mac_do(mac_of(prf), span(zeros, sizeof zeros), &key, 1, out);
+    }
+    memset(out, 0, AES_KEY_LEN);
+    if (key.len) memcpy(out, key.at, key.len);
+    return true;
 }
 
 err_t prf_do(uint16_t prf, span_t key, const span_t *parts, unsigned n, uint8_t *out)
 {
-    const char *digest = digest_name(prf);
-    if (!digest) return ERR_ALGORITHM;
-    EVP_MAC_CTX *ctx = hmac_begin(digest, key);
-    bool good = ctx != NULL;
-    size_t len;
-    for (unsigned i = 0; i < n && good; i++) {
-        if (parts[i].len) good = EVP_MAC_update(ctx, parts[i].at, parts[i].len) == 1;
-    }
-    good = good && EVP_MAC_final(ctx, out, &len, PRF_MAX) == 1;
-    EVP_MAC_CTX_free(ctx);
+    uint8_t fit[MAC_MAX];
+    bool good = true, aes = prf == PRF_AES128_XCBC || prf == PRF_AES128_CMAC;
+    if (mac_of(prf) == INTEG_NONE) return ERR_ALGORITHM;
+    if (aes) good = aes_key_fit(prf, key, fit);
+    if (aes) key = span(fit, AES_KEY_LEN);
+    good = good && mac_do(mac_of(prf), key, parts, n, out);
+    wipe(fit, sizeof fit);
     if (!good) ERR_clear_error();
     return good ? ERR_OK : ERR_CRYPTO;
 }

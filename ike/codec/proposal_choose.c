@@ -43,6 +43,12 @@ static bool cipher_is_aead(const struct transform *t)
     return a && a->aead;
 }
 
+static bool cipher_hides(const struct transform *t)
+{
+    const struct alg *a = alg_find(ALG_ENCR, t->id, t->key_len);
+    return a && !a->clear;
+}
+
 // Would this INTEG do beside the cipher? NULL: none at all.
 // rfc7296 3.3 MUST: a combined-mode cipher has no integrity algorithm but NONE.
 // rfc8221 4 MUST NOT: encryption without authentication.
@@ -139,8 +145,8 @@ static bool pair_choose(const struct proposal *ours, const struct proposal *thei
     for (unsigned i = 0; i < ours->n; i++) {
         const struct transform *t = &ours->t[i];
         if (t->type != ALG_ENCR || !transform_find(theirs, t)) continue;
-        // rfc7296 5 MUST NOT: ENCR_NULL as the cipher of an IKE SA
-        if (ours->protocol == PROTO_IKE && t->id == ENCR_NULL) continue;
+        // rfc7296 5 MUST NOT: ENCR_NULL as the cipher of an IKE SA; rfc4543 9: nor GMAC
+        if (ours->protocol == PROTO_IKE && !cipher_hides(t)) continue;
         if (suite_choose(ours, theirs, t, ignore_ke, suite)) return true;
     }
     return false;

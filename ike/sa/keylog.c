@@ -12,7 +12,12 @@ struct name {
 
 static const struct name ciphers[] = {
     {ENCR_NULL, "NULL [RFC2410]", "NULL"},
+    {ENCR_3DES, "3DES [RFC2451]", "TripleDES-CBC [RFC2451]"},
     {ENCR_AES_CBC, "AES-CBC-%u [RFC3602]", "AES-CBC [RFC3602]"},
+    {ENCR_AES_CTR, "AES-CTR-%u [RFC5930]", "AES-CTR [RFC3686]"},
+    {ENCR_AES_CCM_8, "AES-CCM-%u with 8 octet ICV [RFC5282]", NULL},
+    {ENCR_AES_CCM_12, "AES-CCM-%u with 12 octet ICV [RFC5282]", NULL},
+    {ENCR_AES_CCM_16, "AES-CCM-%u with 16 octet ICV [RFC5282]", NULL},
     {ENCR_AES_GCM_8, "AES-GCM-%u with 8 octet ICV [RFC5282]", "AES-GCM with 8 octet ICV [RFC4106]"},
     {ENCR_AES_GCM_12, "AES-GCM-%u with 12 octet ICV [RFC5282]",
      "AES-GCM with 12 octet ICV [RFC4106]"},
@@ -20,7 +25,12 @@ static const struct name ciphers[] = {
      "AES-GCM with 16 octet ICV [RFC4106]"},
 };
 
+// Wireshark does not check the MACs on AES, but it decrypts when it knows how long they are.
 static const struct name macs[] = {
+    {INTEG_AES_XCBC_96, "ANY 96-bits of Authentication [No Checking]",
+     "ANY 96 bit authentication [no checking]"},
+    {INTEG_AES_CMAC_96, "ANY 96-bits of Authentication [No Checking]",
+     "ANY 96 bit authentication [no checking]"},
     {INTEG_NONE, "NONE [RFC4306]", "NULL"},
     {INTEG_HMAC_SHA1_96, "HMAC_SHA1_96 [RFC2404]", "HMAC-SHA-1-96 [RFC2404]"},
     {INTEG_HMAC_SHA2_256_128, "HMAC_SHA2_256_128 [RFC4868]", "HMAC-SHA-256-128 [RFC4868]"},
@@ -74,7 +84,7 @@ void keylog_ike(const struct ike_sa *sa)
     const struct name *cipher = cipher_of(&sa->chosen), *mac = mac_of(&sa->chosen);
     if (!env->keylog) return;
     AUTO(text) struct text t = {0};
-    if (!cipher || !mac) {
+    if (!cipher || !mac || !cipher->ike) {
         text_add(&t, "# %016" PRIx64 ": Wireshark 4.0 has no word for this cipher", sa->spi_i);
         env->keylog(env->ctx, "ikev2_decryption_table", text_str(&t));
         return;
@@ -99,7 +109,7 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX];
     if (!env->keylog) return;
     AUTO(text) struct text t = {0};
-    if (!cipher || !mac) {
+    if (!cipher || !mac || !cipher->esp) {
         text_add(&t, "# 0x%08x: Wireshark 4.0 has no word for this cipher", x->spi);
         env->keylog(env->ctx, "esp_sa", text_str(&t));
         return;

@@ -6,6 +6,7 @@
 #include "ike/codec/payloads.h"
 
 #define SPI_LEN 8
+#define SHORT_NONCE 8 // rfc7296 2.14: bytes of each nonce in SKEYSEED with a PRF on AES
 #define SEED_MAX (SECRET_MAX + 2 * NONCE_MAX + 2 * SPI_LEN) // the longest input to prf+
 #define PARTS_MAX 8                                         // keys cut from one prf+ stream
 
@@ -93,7 +94,14 @@ err_t ike_keys_initial(const struct proposal *chosen, span_t ni, span_t nr,
     TRY(ike_seed(&w, ni, nr, spi_i, spi_r));
     const struct transform *prf = proposal_get(chosen, ALG_PRF);
     if (!prf) return ERR_ALGORITHM;
+    uint8_t key[2 * SHORT_NONCE];
     span_t nonces = span(buf, ni.len + nr.len);
+    if (prf_takes_short_nonces(prf->id)) {
+        if (ni.len < SHORT_NONCE || nr.len < SHORT_NONCE) return ERR_CRYPTO;
+        memcpy(key, ni.at, SHORT_NONCE);
+        memcpy(key + SHORT_NONCE, nr.at, SHORT_NONCE);
+        nonces = span(key, sizeof key);
+    }
     const span_t parts[3] = {secret_span(shared)};
     return ike_keys_derive(chosen, prf->id, nonces, parts, wr_span(&w), out);
 }

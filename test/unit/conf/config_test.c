@@ -326,6 +326,27 @@ static void proposals_follow_strongswan(void **state)
     config_free(c);
 }
 
+static void rare_algorithms_are_known(void **state)
+{
+    (void)state;
+    struct config *c = load("algorithms.conf");
+    const struct conf_proposals *ike = &c->conn[0].ike, *esp = &c->conn[0].child[0].esp;
+    CHECK_EQ(ike->n, 4);
+    PROPOSAL(&ike->p[0], "aes256ccm16", "aes128ccm8", "aes192ccm12", "prfsha256", "x25519");
+    PROPOSAL(&ike->p[1], "aes128ctr", "aesxcbc", "ecp256", "prfaesxcbc");
+    PROPOSAL(&ike->p[2], "camellia256", "aescmac", "modp2048", "prfaescmac");
+    PROPOSAL(&ike->p[3], "3des", "sha1", "modp2048", "prfsha1");
+    CHECK_EQ(esp->n, 7);
+    PROPOSAL(&esp->p[0], "aes128gmac");
+    PROPOSAL(&esp->p[1], "aes256gmac", "x25519");
+    PROPOSAL(&esp->p[2], "aes192ccm8", "aes128ccm12", "aes128ccm16");
+    PROPOSAL(&esp->p[3], "aes256ctr", "sha512");
+    PROPOSAL(&esp->p[4], "camellia128", "sha256");
+    PROPOSAL(&esp->p[5], "null", "aesxcbc");
+    PROPOSAL(&esp->p[6], "3des", "aescmac");
+    config_free(c);
+}
+
 static void text_cannot_include(void **state)
 {
     (void)state;
@@ -437,6 +458,7 @@ int main(void)
         cmocka_unit_test(quotes_and_escapes),
         cmocka_unit_test(own_section),
         cmocka_unit_test(proposals_follow_strongswan),
+        cmocka_unit_test(rare_algorithms_are_known),
         cmocka_unit_test(text_cannot_include),
         cmocka_unit_test(missing_file_is_named),
         cmocka_unit_test(secrets_stay_secret),

@@ -19,6 +19,18 @@ static void keywords_find_their_entry(void **state)
         {"aes", ALG_ENCR, ENCR_AES_CBC, 16, 0},
         {"aes192", ALG_ENCR, ENCR_AES_CBC, 24, 0},
         {"null", ALG_ENCR, ENCR_NULL, 0, 0},
+        {"aes128ccm64", ALG_ENCR, ENCR_AES_CCM_8, 16, 8},
+        {"aes192ccm12", ALG_ENCR, ENCR_AES_CCM_12, 24, 12},
+        {"aes256ccm", ALG_ENCR, ENCR_AES_CCM_16, 32, 16},
+        {"aes192gmac", ALG_ENCR, ENCR_NULL_AES_GMAC, 24, 16},
+        {"aes256ctr", ALG_ENCR, ENCR_AES_CTR, 32, 0},
+        {"camellia", ALG_ENCR, ENCR_CAMELLIA_CBC, 16, 0},
+        {"camellia256", ALG_ENCR, ENCR_CAMELLIA_CBC, 32, 0},
+        {"3des", ALG_ENCR, ENCR_3DES, 24, 0},
+        {"aesxcbc", ALG_INTEG, INTEG_AES_XCBC_96, 16, 12},
+        {"aescmac", ALG_INTEG, INTEG_AES_CMAC_96, 16, 12},
+        {"prfaesxcbc", ALG_PRF, PRF_AES128_XCBC, 0, 0},
+        {"prfaescmac", ALG_PRF, PRF_AES128_CMAC, 0, 0},
         {"sha", ALG_INTEG, INTEG_HMAC_SHA1_96, 20, 12},
         {"sha2_256", ALG_INTEG, INTEG_HMAC_SHA2_256_128, 32, 16},
         {"sha384", ALG_INTEG, INTEG_HMAC_SHA2_384_192, 48, 24},
@@ -61,7 +73,7 @@ static void the_word_list_is_the_table(void **state)
         CHECK(alg_by_keyword(all[i].keyword) == &all[i]);
         CHECK(alg_find(all[i].type, all[i].id, all[i].key_len) == &all[i]);
     }
-    CHECK_EQ(words, n + 18); // 18 aliases
+    CHECK_EQ(words, n + 31); // 31 aliases
 }
 
 static void kernel_names_find_their_entry(void **state)
@@ -77,6 +89,15 @@ static void kernel_names_find_their_entry(void **state)
     CHECK(alg_by_kernel(ALG_ENCR, "aes", 32, 0)->id == ENCR_AES_CBC);
     CHECK(alg_by_kernel(ALG_ENCR, "cipher_null", 0, 0)->id == ENCR_NULL);
     CHECK(alg_by_kernel(ALG_ENCR, "rfc7539esp(chacha20,poly1305)", 32, 16) != NULL);
+    a = alg_by_kernel(ALG_ENCR, "rfc4309(ccm(aes))", 24, 8);
+    CHECK_STR(a->keyword, "aes192ccm8");
+    CHECK_STR(alg_by_kernel(ALG_ENCR, "rfc4543(gcm(aes))", 16, 16)->keyword, "aes128gmac");
+    CHECK(alg_by_kernel(ALG_ENCR, "rfc4543(gcm(aes))", 16, 12) == NULL);
+    CHECK_STR(alg_by_kernel(ALG_ENCR, "rfc3686(ctr(aes))", 32, 0)->keyword, "aes256ctr");
+    CHECK_STR(alg_by_kernel(ALG_ENCR, "camellia", 24, 0)->keyword, "camellia192");
+    CHECK_STR(alg_by_kernel(ALG_ENCR, "des3_ede", 0, 0)->keyword, "3des");
+    CHECK_STR(alg_by_kernel(ALG_INTEG, "xcbc(aes)", 0, 0)->keyword, "aesxcbc");
+    CHECK_STR(alg_by_kernel(ALG_INTEG, "cmac(aes)", 0, 0)->keyword, "aescmac");
     // `ip xfrm state add ... auth hmac(sha256)` has 96 bits
     CHECK(alg_by_kernel(ALG_INTEG, "hmac(sha256)", 32, 12)->id == INTEG_HMAC_SHA2_256_128);
     CHECK(alg_by_kernel(ALG_INTEG, "sha1", 20, 12)->id == INTEG_HMAC_SHA1_96);
@@ -94,7 +115,7 @@ static void numbers_have_names(void **state)
     CHECK_STR(alg_show(ALG_PRF, PRF_HMAC_SHA2_512, buf), "PRF_HMAC_SHA2_512");
     CHECK_STR(alg_show(ALG_KE, KE_X25519, buf), "CURVE_25519");
     CHECK_STR(alg_show(ALG_KE, 2, buf), "MODP_1024");
-    CHECK_STR(alg_show(ALG_ENCR, 3, buf), "3DES_CBC");
+    CHECK_STR(alg_show(ALG_ENCR, 2, buf), "DES_CBC");
     CHECK_STR(alg_show(ALG_ESN, ESN_NO, buf), "NO_EXT_SEQ");
     CHECK_STR(alg_show(ALG_ENCR, 65535, buf), "UNKNOWN_65535");
 }
@@ -109,7 +130,55 @@ static void sizes_are_the_rfcs(void **state)
         CHECK(a->block >= 1);
         CHECK(a->name != NULL);
         CHECK_EQ(a->aead, a->type == ALG_ENCR && a->icv_len > 0);
-        if (a->aead) CHECK(a->salt_len == 4 && a->iv_len == 8);
+        if (a->aead) CHECK(a->salt_len == (strstr(a->name, "CCM") ? 3 : 4) && a->iv_len == 8);
+        CHECK_EQ(a->mac_len > 0, a->type == ALG_INTEG);
+        CHECK(a->icv_len <= a->mac_len || a->type != ALG_INTEG);
+    }
+}
+
+static void keys_have_the_kernels_lengths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word, *bytes, *bits;
+    } want[] = {
+        {"aes128gcm16", "20, 28 or 36", "160, 224 or 288"},
+        {"aes128ccm8", "19, 27 or 35", "152, 216 or 280"},
+        {"aes256ctr", "20, 28 or 36", "160, 224 or 288"},
+        {"camellia128", "16, 24 or 32", "128, 192 or 256"},
+        {"3des", "24", "192"},
+        {"null", "0", "0"},
+        {"chacha20poly1305", "36", "288"},
+        {"aescmac", "16, 24 or 32", "128, 192 or 256"},
+        {"sha256", "1 or more", "8 or more"},
+    };
+    char buf[48];
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const struct alg *a = alg_by_keyword(want[i].word);
+        CHECK_STR(alg_show_keys(a, 1, buf), want[i].bytes);
+        CHECK_STR(alg_show_keys(a, 8, buf), want[i].bits);
+        CHECK(alg_takes_key(a, (size_t)a->key_len + a->salt_len));
+        CHECK_EQ(alg_takes_key(a, 0), a->id == ENCR_NULL && a->type == ALG_ENCR);
+        CHECK_EQ(alg_takes_key(a, 200), a->hmac);
+    }
+}
+
+static void what_is_left_out_is_left_out_for_a_reason(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"hmac(md5)", "md5", "cbc(des)", "cbc(twofish)"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        CHECK(alg_refusal(refused[i]) != NULL);
+        CHECK(alg_by_kernel(ALG_ENCR, refused[i], 0, 0) == NULL);
+        CHECK(alg_by_kernel(ALG_INTEG, refused[i], 0, 0) == NULL);
+    }
+    CHECK(strstr(alg_refusal("hmac(md5)"), "RFC 8221") != NULL);
+    CHECK(alg_refusal("rot13") == NULL);
+    size_t n;
+    const struct alg *all = alg_all(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].kernel) CHECK(alg_refusal(all[i].kernel) == NULL);
+        CHECK_EQ(all[i].legacy, !strcmp(all[i].keyword, "3des"));
     }
 }
 
@@ -121,6 +190,8 @@ int main(void)
         cmocka_unit_test(kernel_names_find_their_entry),
         cmocka_unit_test(numbers_have_names),
         cmocka_unit_test(sizes_are_the_rfcs),
+        cmocka_unit_test(keys_have_the_kernels_lengths),
+        cmocka_unit_test(what_is_left_out_is_left_out_for_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,27 @@ static void hmac_agrees_with_rfc_4868(void **state)
     vectors_done();
 }
 
+static bool aes_prf(const void *ctx, const json_t *group, const json_t *test)
+{
+    (void)ctx, (void)group;
+    bool xcbc = vectors_is(test, "prf", "AES-XCBC-PRF-128");
+    CHECK(xcbc || vectors_is(test, "prf", "AES-CMAC-PRF-128"));
+    uint16_t prf = xcbc ? PRF_AES128_XCBC : PRF_AES128_CMAC;
+    expect(prf, vectors_hex(test, "key"), vectors_hex(test, "msg"), vectors_hex(test, "out"), true);
+    return true;
+}
+
+// Keys that are short, long, and just right.
+static void aes_prfs_agree_with_rfc_4434_and_4615(void **state)
+{
+    (void)state;
+    const char *file = "rfc/prf_mac_rfc4434_4615_4868.json";
+    const json_t *cases = json_object_get(vectors_json(file), "aes_prf");
+    CHECK_EQ(json_array_size(cases), 6);
+    vectors_each(file, cases, aes_prf, NULL);
+    vectors_done();
+}
+
 // ---- prf and prf+ ----
 
 static uint16_t prf_by_name(const char *name)
@@ -194,15 +215,17 @@ static void prf_plus_ends_after_255_blocks(void **state)
     CHECK_OK(prf_plus(PRF_HMAC_SHA2_256, key, seed, again, sizeof again));
     CHECK(!memcmp(out, again, sizeof again)); // a longer output begins with the shorter
     CHECK_OK(prf_plus(PRF_HMAC_SHA2_256, key, seed, out, 0));
+    CHECK_OK(prf_plus(PRF_AES128_XCBC, key, seed, out, 255 * 16));
+    CHECK_EQ(prf_plus(PRF_AES128_CMAC, key, seed, out, 255 * 16 + 1), ERR_SPACE);
 }
 
 static void unknown_functions_are_refused(void **state)
 {
     (void)state;
     uint8_t out[PRF_MAX];
-    CHECK_EQ(prf_len(4), 0);
-    CHECK_EQ(prf_do(4, span_str("k"), NULL, 0, out), ERR_ALGORITHM);
-    CHECK_EQ(prf_plus(4, span_str("k"), span_str("s"), out, 1), ERR_ALGORITHM);
+    CHECK_EQ(prf_len(1), 0);
+    CHECK_EQ(prf_do(1, span_str("k"), NULL, 0, out), ERR_ALGORITHM);
+    CHECK_EQ(prf_plus(1, span_str("k"), span_str("s"), out, 1), ERR_ALGORITHM);
     // An empty key and an empty message are unusual, not wrong.
     CHECK_OK(prf_do(PRF_HMAC_SHA2_256, span(NULL, 0), NULL, 0, out));
     CHECK(!memcmp(out, "\xb6\x13\x67\x9a\x08\x14\xd9\xec", 8));
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test(hmac_agrees_with_wycheproof),
         cmocka_unit_test(hmac_agrees_with_rfc_2202_and_4231),
         cmocka_unit_test(hmac_agrees_with_rfc_4868),
+        cmocka_unit_test(aes_prfs_agree_with_rfc_4434_and_4615),
         cmocka_unit_test(prf_and_prf_plus_agree_with_cavp),
         cmocka_unit_test(the_key_schedule_agrees_with_sp800_135),
         cmocka_unit_test(prf_plus_ends_after_255_blocks),

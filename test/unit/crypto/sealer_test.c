@@ -25,6 +25,18 @@ static const struct {
     {ENCR_AES_GCM_8, 0, 28, 0},
     {ENCR_AES_GCM_8, 0, 36, 0},
     {ENCR_CHACHA20_POLY1305, 0, 36, 0},
+    {ENCR_AES_CCM_16, 0, 19, 0},
+    {ENCR_AES_CCM_16, 0, 27, 0},
+    {ENCR_AES_CCM_16, 0, 35, 0},
+    {ENCR_AES_CCM_12, 0, 19, 0},
+    {ENCR_AES_CCM_12, 0, 27, 0},
+    {ENCR_AES_CCM_12, 0, 35, 0},
+    {ENCR_AES_CCM_8, 0, 19, 0},
+    {ENCR_AES_CCM_8, 0, 27, 0},
+    {ENCR_AES_CCM_8, 0, 35, 0},
+    {ENCR_NULL_AES_GMAC, 0, 20, 0},
+    {ENCR_NULL_AES_GMAC, 0, 28, 0},
+    {ENCR_NULL_AES_GMAC, 0, 36, 0},
     {ENCR_AES_CBC, INTEG_HMAC_SHA1_96, 16, 20},
     {ENCR_AES_CBC, INTEG_HMAC_SHA1_96, 24, 20},
     {ENCR_AES_CBC, INTEG_HMAC_SHA1_96, 32, 20},
@@ -37,14 +49,41 @@ static const struct {
     {ENCR_AES_CBC, INTEG_HMAC_SHA2_512_256, 16, 64},
     {ENCR_AES_CBC, INTEG_HMAC_SHA2_512_256, 24, 64},
     {ENCR_AES_CBC, INTEG_HMAC_SHA2_512_256, 32, 64},
+    {ENCR_AES_CBC, INTEG_AES_XCBC_96, 16, 16},
+    {ENCR_AES_CBC, INTEG_AES_CMAC_96, 32, 16},
+    {ENCR_AES_CTR, INTEG_HMAC_SHA1_96, 20, 20},
+    {ENCR_AES_CTR, INTEG_HMAC_SHA2_256_128, 28, 32},
+    {ENCR_AES_CTR, INTEG_HMAC_SHA2_512_256, 36, 64},
+    {ENCR_AES_CTR, INTEG_AES_XCBC_96, 20, 16},
+    {ENCR_AES_CTR, INTEG_AES_CMAC_96, 28, 16},
+    {ENCR_CAMELLIA_CBC, INTEG_HMAC_SHA1_96, 16, 20},
+    {ENCR_CAMELLIA_CBC, INTEG_HMAC_SHA2_256_128, 24, 32},
+    {ENCR_CAMELLIA_CBC, INTEG_AES_CMAC_96, 32, 16},
+    {ENCR_3DES, INTEG_HMAC_SHA1_96, 24, 20},
+    {ENCR_3DES, INTEG_HMAC_SHA2_256_128, 24, 32},
+    {ENCR_3DES, INTEG_AES_XCBC_96, 24, 16},
+    {ENCR_NULL, INTEG_AES_XCBC_96, 0, 16},
+    {ENCR_NULL, INTEG_AES_CMAC_96, 0, 16},
+    // keys of other lengths than IKE's
+    {ENCR_NULL, INTEG_AES_XCBC_96, 0, 24},
+    {ENCR_NULL, INTEG_AES_XCBC_96, 0, 32},
+    {ENCR_NULL, INTEG_AES_CMAC_96, 0, 24},
+    {ENCR_NULL, INTEG_AES_CMAC_96, 0, 32},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA1_96, 16, 1},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_256_128, 16, 64},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_256_128, 16, 65},
+    {ENCR_AES_CBC, INTEG_HMAC_SHA2_512_256, 16, 128},
     {ENCR_NULL, INTEG_HMAC_SHA1_96, 0, 20},
     {ENCR_NULL, INTEG_HMAC_SHA2_256_128, 0, 32},
     {ENCR_NULL, INTEG_HMAC_SHA2_384_192, 0, 48},
     {ENCR_NULL, INTEG_HMAC_SHA2_512_256, 0, 64},
 };
+// Pairs that intel-ipsec-mb does not do: three of Camellia, three of CCM with 24 bytes of key, XCBC
+// with 24 and 32, CMAC with 24, an HMAC key longer than the block.
+#define OPENSSL_ONLY 10
 #define PAIRS (sizeof pairs / sizeof *pairs)
 
-static uint8_t keys[128];
+static uint8_t keys[64 + 128];
 
 // NULL if that provider does not do the pair on this machine.
 static struct sealer *make(size_t pair, const char *provider, uint16_t icv_len)
@@ -81,7 +120,7 @@ static void for_all(void (*fn)(struct sealer *s, size_t pair))
         }
     }
     print_message("# %zu algorithms and providers\n", ran);
-    CHECK(ran >= PAIRS);
+    CHECK(ran == PAIRS || ran == 2 * PAIRS - OPENSSL_ONLY);
 }
 
 // A message on the heap, exactly as long as it is, so that a byte too far is seen.
@@ -135,7 +174,8 @@ static void round_trip(struct sealer *s, size_t pair)
         CHECK(!l.job.bad);
         CHECK(!memcmp(l.at, clear.at, HEAD + sealer_iv_len(s)));
         if (n >= 8) { // a byte or two may well be the same by chance
-            CHECK_EQ(!memcmp(l.at, clear.at, covered), pairs[pair].encr == ENCR_NULL);
+            CHECK_EQ(!memcmp(l.at, clear.at, covered),
+                     alg_find(ALG_ENCR, pairs[pair].encr, 0)->clear);
         }
         sealer_open(s, &l.job, 1);
         CHECK(!l.job.bad);
@@ -340,7 +380,9 @@ static void a_mac_may_be_cut_to_96_bits_and_no_shorter(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PAIRS; i++) {
-        for (uint16_t icv = 1; icv <= pairs[i].mac_len + 1; icv++) {
+        const struct alg *mac = pairs[i].integ ? alg_find(ALG_INTEG, pairs[i].integ, 0) : NULL;
+        const struct alg *encr = alg_find(ALG_ENCR, pairs[i].encr, 0);
+        for (uint16_t icv = 1; icv <= 65; icv++) {
             struct sealer_spec spec = {
                 .encr = pairs[i].encr,
                 .integ = pairs[i].integ,
@@ -349,12 +391,11 @@ static void a_mac_may_be_cut_to_96_bits_and_no_shorter(void **state)
                 .integ_key = span(keys, pairs[i].mac_len),
             };
             struct sealer *s = NULL;
-            bool fine = pairs[i].integ && icv >= 12 && icv <= pairs[i].mac_len;
-            fine = fine || (pairs[i].encr == ENCR_AES_GCM_16 && icv == 16);
+            bool fine = mac ? icv >= 12 && icv <= mac->mac_len : icv == encr->icv_len;
             CHECK_EQ(sealer_new(&spec, &s, NULL), fine ? ERR_OK : ERR_ALGORITHM);
             if (!fine) continue;
             CHECK_EQ(sealer_icv_len(s), icv);
-            if (icv % 4 == 0) flip(s, i);
+            if (icv % 4 == 0 && mac) flip(s, i);
             sealer_free(s);
         }
     }
@@ -380,8 +421,8 @@ static void a_wrong_specification_is_explained(void **state)
     spec.encr = ENCR_AES_CBC;
     refuse(&spec, "AES_CBC needs a MAC");
     spec.integ = INTEG_HMAC_SHA2_256_128;
-    spec.integ_key = span(keys, 20);
-    refuse(&spec, "HMAC_SHA2_256_128 takes a key of 32 bytes, not 20");
+    spec.integ_key = span(keys, 0);
+    refuse(&spec, "HMAC_SHA2_256_128 takes a key of 1 or more bytes, not 0");
     spec.encr_key = span(keys, 17);
     refuse(&spec, "AES_CBC takes a key of 16, 24 or 32 bytes, not 17");
     spec.encr_key = span(keys, 16);
@@ -389,10 +430,19 @@ static void a_wrong_specification_is_explained(void **state)
     spec.icv_len = 8;
     refuse(&spec, "ICV of 12 to 32 bytes, not 8");
     spec.icv_len = 0;
-    spec.integ = 5;
-    refuse(&spec, "integrity algorithm 5 (AES_XCBC_96) is not known here");
-    spec = (struct sealer_spec){.encr = 3, .encr_key = span(keys, 24)};
-    refuse(&spec, "encryption algorithm 3 (3DES_CBC) is not known here");
+    spec.integ = INTEG_AES_XCBC_96;
+    spec.integ_key = span(keys, 17);
+    refuse(&spec, "AES_XCBC_96 takes a key of 16, 24 or 32 bytes, not 17");
+    spec.integ = 1;
+    refuse(&spec, "integrity algorithm 1 (HMAC_MD5_96) is not known here");
+    spec = (struct sealer_spec){.encr = 2, .encr_key = span(keys, 8)};
+    refuse(&spec, "encryption algorithm 2 (DES_CBC) is not known here");
+    spec = (struct sealer_spec){.encr = ENCR_3DES, .encr_key = span(keys, 16)};
+    refuse(&spec, "3DES_CBC takes a key of 24 bytes, not 16");
+    spec = (struct sealer_spec){.encr = ENCR_AES_CCM_12, .encr_key = span(keys, 20)};
+    refuse(&spec, "AES_CCM_12 takes a key of 19, 27 or 35 bytes (salt included), not 20");
+    spec = (struct sealer_spec){.encr = ENCR_AES_CTR, .encr_key = span(keys, 36)};
+    refuse(&spec, "AES_CTR needs a MAC");
     spec = (struct sealer_spec){.encr = ENCR_NULL};
     refuse(&spec, "NULL needs a MAC");
     spec.encr_key = span(keys, 1);
@@ -479,7 +529,9 @@ static void ivs_count_or_cannot_be_foreseen(void **state)
     sealer_iv(s, 0x0102030405060708, iv);
     CHECK(!memcmp(iv, "\1\2\3\4\5\6\7\10", 8));
     sealer_free(s);
-    s = make(10, NULL, 0);
+    size_t cbc = 0;
+    while (pairs[cbc].encr != ENCR_AES_CBC) cbc++;
+    s = make(cbc, NULL, 0);
     for (size_t i = 0; i < 200; i++) {
         sealer_iv(s, 1, seen[i]);
         for (size_t k = 0; k < i; k++) CHECK(memcmp(seen[i], seen[k], 16) != 0);

@@ -174,8 +174,12 @@ static void key_lengths_follow_the_suite(void **state)
         {"aes256gcm16", "prfsha384", NULL, 48, 0, 36},
         {"chacha20poly1305", "prfsha256", NULL, 32, 0, 36},
         {"aes128", "sha512", "prfsha512", 64, 64, 16},
+        {"aes128ccm12", "prfaescmac", NULL, 16, 0, 19},
+        {"aes256ctr", "aesxcbc", "prfaesxcbc", 16, 16, 36},
+        {"camellia192", "aescmac", "prfsha1", 20, 16, 24},
+        {"3des", "sha256", "prfsha256", 32, 32, 24},
     };
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct proposal p = suite_of(PROTO_IKE, cases[i].a, cases[i].b, cases[i].c);
         struct ike_keys k;
         keys_for(&p, &k);
@@ -193,8 +197,12 @@ static void what_the_initiator_seals_the_responder_opens(void **state)
     (void)state;
     struct proposal suites[] = {suite_of(PROTO_IKE, "aes256gcm16", "prfsha384", NULL),
                                 suite_of(PROTO_IKE, "aes128", "sha256", "prfsha256"),
-                                suite_of(PROTO_IKE, "chacha20poly1305", "prfsha512", NULL)};
-    for (unsigned i = 0; i < 3; i++) {
+                                suite_of(PROTO_IKE, "chacha20poly1305", "prfsha512", NULL),
+                                suite_of(PROTO_IKE, "aes192ccm8", "prfaescmac", NULL),
+                                suite_of(PROTO_IKE, "aes256ctr", "aesxcbc", "prfaesxcbc"),
+                                suite_of(PROTO_IKE, "camellia256", "aescmac", "prfsha256"),
+                                suite_of(PROTO_IKE, "3des", "sha1", "prfsha1")};
+    for (unsigned i = 0; i < sizeof suites / sizeof *suites; i++) {
         struct ike_keys k;
         struct sealer *iseal, *iopen, *rseal, *ropen;
         const struct ike_header h = {.spi_i = 1, .spi_r = 2, .version = 0x20, .exchange = X_AUTH};
@@ -265,6 +273,40 @@ static void child_suites(void **state)
     ike_keys_done(&k);
 }
 
+// rfc7296 2.14: SKEYSEED has the first 64 bits of each nonce with these PRFs; all else has all.
+static void prfs_on_aes_take_half_of_the_nonces(void **state)
+{
+    (void)state;
+    static const char *const prfs[] = {"prfaesxcbc", "prfaescmac"};
+    uint8_t long_i[32] = "the nonce of the initiator, long", long_r[32] = "the responder's";
+    uint8_t seed[16], all[80], skeyseed[16], want[16 + 2 * 16 + 2 * 36 + 2 * 16];
+    const struct secret shared = {.len = 32, .at = {9}};
+    memcpy(seed, long_i, 8);
+    memcpy(seed + 8, long_r, 8);
+    wr_t w = wr_into(all, sizeof all);
+    wr_bytes(&w, SPAN(long_i));
+    wr_bytes(&w, SPAN(long_r));
+    wr_u64(&w, 1);
+    wr_u64(&w, 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct proposal p = suite_of(PROTO_IKE, "aes256ctr", "aesxcbc", prfs[i]);
+        const span_t gir = secret_span(&shared);
+        uint16_t prf = alg_by_keyword(prfs[i])->id;
+        struct ike_keys k, rekeyed;
+        CHECK_OK(prf_do(prf, SPAN(seed), &gir, 1, skeyseed));
+        CHECK_OK(prf_plus(prf, SPAN(skeyseed), wr_span(&w), want, sizeof want));
+        CHECK_OK(ike_keys_initial(&p, SPAN(long_i), SPAN(long_r), &shared, 1, 2, &k));
+        check_ike_keys(&k, SPAN(want));
+        const span_t parts[] = {gir, SPAN(long_i), SPAN(long_r)};
+        CHECK_OK(prf_do(prf, secret_span(&k.d), parts, 3, skeyseed));
+        CHECK_OK(prf_plus(prf, SPAN(skeyseed), wr_span(&w), want, sizeof want));
+        CHECK_OK(ike_keys_rekey(&k, &p, SPAN(long_i), SPAN(long_r), &shared, 1, 2, &rekeyed));
+        check_ike_keys(&rekeyed, SPAN(want));
+        CHECK_EQ(ike_keys_initial(&p, span(long_i, 7), SPAN(long_r), &shared, 1, 2, &k),
+                 ERR_CRYPTO);
+    }
+}
+
 // The formula of RFC 7296 2.15 written out a second time, from one buffer.
 static void psk_proof(void **state)
 {
@@ -317,6 +359,7 @@ int main(void)
         cmocka_unit_test(what_the_initiator_seals_the_responder_opens),
         cmocka_unit_test(unprotected_suites_get_no_keys),
         cmocka_unit_test(child_suites),
+        cmocka_unit_test(prfs_on_aes_take_half_of_the_nonces),
         cmocka_unit_test(psk_proof),
         cmocka_unit_test(nat_detection_hash),
     };

@@ -384,7 +384,7 @@ static void open_captured(const struct vec *v)
 static void captured_messages_open(void **state)
 {
     (void)state;
-    CHECK_EQ(vec_each("ike/sk_messages.txt", open_captured), 7);
+    CHECK_EQ(vec_each("ike/sk_messages.txt", open_captured), 11);
 }
 
 int main(void)

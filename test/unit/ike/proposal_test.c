@@ -278,6 +278,14 @@ static void no_cipher_goes_without_integrity(void **state)
     CHECK_STR(ESP("null-sha256-noesn", "null-sha256-noesn"), "NULL/HMAC_SHA2_256_128/NO_EXT_SEQ");
     CHECK_STR(ESP("null-noesn", "null-noesn"), "nothing");
     CHECK_STR(IKE("null-sha256-prfsha256-x25519", "null-sha256-prfsha256-x25519"), "nothing");
+    CHECK_STR(IKE("aes128gmac-prfsha256-x25519", "aes128gmac-prfsha256-x25519"), "nothing");
+    CHECK_STR(ESP("aes128gmac-noesn", "aes128gmac-noesn"), "NULL_AES_GMAC_128/NO_EXT_SEQ");
+    CHECK_STR(ESP("aes128gmac-sha256-noesn", "aes128gmac-sha256-noesn"), "nothing");
+    CHECK_STR(ESP("aes256ctr-noesn", "aes256ctr-noesn"), "nothing");
+    CHECK_STR(ESP("aes256ctr-aesxcbc-noesn", "aes256ctr-aesxcbc-noesn"),
+              "AES_CTR_256/AES_XCBC_96/NO_EXT_SEQ");
+    CHECK_STR(IKE("3des-sha1-prfaescmac-x25519", "3des-sha1-prfaescmac-x25519"),
+              "3DES_CBC/PRF_AES128_CMAC/HMAC_SHA1_96/CURVE_25519");
 }
 
 static void absent_esn_means_no_esn(void **state)
