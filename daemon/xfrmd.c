@@ -124,6 +124,7 @@ static err_t start_core(struct xfrmd *d, struct why *why)
     if (d->loop) d->tick = loop_timer_new(d->loop, on_tick, d);
     d->db = db_new();
     if (d->db) d->control = control_new(d->db, on_event, d);
+    if (d->control && d->options.legacy) control_allow_legacy(d->control);
     if (!d->tick || !d->control) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(loop_on_signal(d->loop, SIGTERM, on_signal, d));
     TRY(loop_on_signal(d->loop, SIGINT, on_signal, d));

@@ -22,6 +22,7 @@ const char xfrmd_options_help[] =
     "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
     "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
     "  --allow-clear-in   packets from a tunnel that no inbound policy names may pass\n"
+    "  --legacy           take SAs with 3DES, for peers that know nothing better\n"
     "  --socket NAME      Unix socket of the service (default @pavise-xfrm; @ means abstract);\n"
     "                     statistics are served on NAME-stat\n"
     "  --log-level LEVEL  error, warn, story, info or debug (default story)\n"
@@ -40,6 +41,7 @@ enum option_id {
     OPT_TABLE,
     OPT_GUARD,
     OPT_ALLOW_CLEAR_IN,
+    OPT_LEGACY,
     OPT_SOCKET,
     OPT_LOG_LEVEL,
     OPT_FOREGROUND,
@@ -57,6 +59,7 @@ static const struct option known[] = {
     {"table", required_argument, NULL, OPT_TABLE},
     {"guard", required_argument, NULL, OPT_GUARD},
     {"allow-clear-in", no_argument, NULL, OPT_ALLOW_CLEAR_IN},
+    {"legacy", no_argument, NULL, OPT_LEGACY},
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"foreground", no_argument, NULL, OPT_FOREGROUND},
@@ -65,9 +68,9 @@ static const struct option known[] = {
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--tun",       "--mtu",        "--port",  "--no-udp",         "--no-raw",
-    "--fwmark",    "--table",      "--guard", "--allow-clear-in", "--socket",
-    "--log-level", "--foreground", "--help",  "--version",        NULL,
+    "--tun",   "--mtu",     "--port",           "--no-udp", "--no-raw",    "--fwmark",
+    "--table", "--guard",   "--allow-clear-in", "--socket", "--log-level", "--foreground",
+    "--help",  "--version", "--legacy",         NULL,
 };
 
 static err_t read_number(const char *option, const char *s, uint32_t min, uint32_t max,
@@ -156,6 +159,7 @@ static err_t take_flag(int id, struct xfrmd_options *o)
     o->no_udp |= id == OPT_NO_UDP;
     o->no_raw |= id == OPT_NO_RAW;
     o->allow_clear_in |= id == OPT_ALLOW_CLEAR_IN;
+    o->legacy |= id == OPT_LEGACY;
     o->help |= id == OPT_HELP;
     o->version |= id == OPT_VERSION;
     return ERR_OK;

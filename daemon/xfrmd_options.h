@@ -21,7 +21,7 @@ struct xfrmd_options {
     uint32_t mtu, fwmark, table;
     uint16_t port;
     bool no_udp, no_raw;
-    bool allow_clear_in;
+    bool allow_clear_in, legacy;
     enum guard_mode guard;
     enum log_level log_level;
     bool help, version; // print and leave

@@ -28,7 +28,7 @@ int verb_errno(struct request *r, err_t e, int missing)
     case ERR_SYNTAX:
     case ERR_RANGE:
     case ERR_STATE:
-    case ERR_ALGORITHM: // a wrong key length; unknown names are told apart in verb_sa_put
+    case ERR_ALGORITHM: // that of an SA is ENOSYS: verb_sa_put
     case ERR_TRAILING:
     case ERR_SPACE:
     case ERR_REPLAY:

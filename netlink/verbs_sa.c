@@ -13,7 +13,8 @@ static bool alg_known(enum alg_type type, const struct xfrm_alg *a)
     return a->icv_bits % 8 == 0 && alg_by_kernel(type, a->name, 0, a->icv_bits / 8);
 }
 
-// Tells an algorithm that does not exist here (ENOSYS) from a wrong key (EINVAL).
+// The kernel looks algorithms up before it looks at keys: of two mistakes, an unknown name (ENOSYS)
+// counts more than a wrong length (EINVAL).
 static bool algs_known(const struct xfrm_sa *sa)
 {
     return alg_known(ALG_ENCR, &sa->aead) && alg_known(ALG_ENCR, &sa->crypt) &&
@@ -32,7 +33,7 @@ int verb_sa_put(struct request *r)
                 : api.ops->sa_update(api.ctx, &sa, &r->why);
     }
     r->d->requested = NULL;
-    bool known = (e != ERR_ALGORITHM && e != ERR_RANGE) || algs_known(&sa);
+    bool known = e != ERR_ALGORITHM && (e != ERR_RANGE || algs_known(&sa));
     wipe(&sa, sizeof sa);
     return known ? verb_errno(r, e, ESRCH) : ENOSYS;
 }

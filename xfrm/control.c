@@ -71,6 +71,11 @@ struct control *control_new(struct db *db, xfrm_event_fn *fn, void *ctx)
     return c;
 }
 
+void control_allow_legacy(struct control *c)
+{
+    c->legacy = true;
+}
+
 void control_free(struct control *c)
 {
     free(c);

@@ -16,6 +16,8 @@ struct control;
 // notes or sends, and acts later. NULL when out of memory.
 struct control *control_new(struct db *db, xfrm_event_fn *fn, void *ctx);
 void control_free(struct control *c); // the database stays
+// From now on SAs may have algorithms that are weak (struct alg: legacy).
+void control_allow_legacy(struct control *c);
 
 // The conversation (xfrm.h), for the netlink server or an in-process diplomat.
 // ERR_NOTFOUND for sa_flush that found nothing; policy_flush is ERR_OK then.

@@ -13,6 +13,7 @@ struct control {
     uint64_t due;         // monotonic ns of the next tick
     uint32_t acquire_seq; // of the last ACQUIRE
     uint32_t next_index;  // for policies
+    bool legacy;          // weak algorithms are taken
 };
 
 // The control thread waits offline (it would delay every free otherwise) and comes online for the

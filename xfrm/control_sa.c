@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "crypto/rng.h"
 #include "xfrm/control_part.h"
+#include "xfrm/db/sa_alg.h"
 
 #define SPI_TRIES 64 // random tries before the range is searched in order
 
@@ -67,6 +68,7 @@ err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, st
     if (sad_count(c->db->sad) >= CONTROL_SA_MAX) {
         return why_not(why, ERR_LIMIT, "there are %u SAs already", CONTROL_SA_MAX);
     }
+    if (!c->legacy) TRY(sa_alg_refuse_legacy(x, why));
     adopt(c, x);
     TRY(sa_new(x, &sa, why));
     sa->made_mono = control_mono(c);

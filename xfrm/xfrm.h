@@ -197,9 +197,9 @@ struct xfrm_counts { // GETSADINFO, GETSPDINFO
 
 // ---- the conversation ----
 // Every function returns what the kernel would say, as a class (netlink/ maps it to errno):
-// ERR_EXISTS (EEXIST), ERR_NOTFOUND (ESRCH for SAs, ENOENT for policies), ERR_ALGORITHM (ENOSYS, or
-// EINVAL for a wrong key length: why tells), ERR_SYNTAX/ERR_RANGE (EINVAL), ERR_UNSUPPORTED
-// (EPROTONOSUPPORT / EOPNOTSUPP), ERR_LIMIT (ENOBUFS). `why` may be NULL.
+// ERR_EXISTS (EEXIST), ERR_NOTFOUND (ESRCH for SAs, ENOENT for policies), ERR_ALGORITHM (ENOSYS:
+// unknown or not wanted here), ERR_SYNTAX/ERR_RANGE (EINVAL; a wrong length of a key is one),
+// ERR_UNSUPPORTED (EPROTONOSUPPORT / EOPNOTSUPP), ERR_LIMIT (ENOBUFS). `why` may be NULL.
 // All calls from one thread (the control thread).
 struct xfrm_ops {
     err_t (*sa_alloc_spi)(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,

@@ -8,6 +8,7 @@
 // Without XFRMA_ALG_AUTH_TRUNC the kernel cuts hmac(sha256) to 96 bits (a draft of RFC 4868) and
 // the others as their RFCs say.
 #define SHA256_KERNEL_BITS 96
+#define ICV_BITS_MIN 96 // the kernel takes less; but that invites guessing (RFC 8221)
 
 static void name_canonical(struct xfrm_alg *x, const struct alg *a)
 {
@@ -26,41 +27,60 @@ static span_t key_span(const struct xfrm_alg *x)
     return span(x->key, x->key_bits / 8);
 }
 
+static err_t unknown(const struct xfrm_alg *x, const char *kind, struct why *why)
+{
+    const char *refusal = alg_refusal(x->name);
+    if (refusal) return why_not(why, ERR_ALGORITHM, "%s %s", x->name, refusal);
+    return why_not(why, ERR_ALGORITHM, "%s: unknown %s algorithm", x->name, kind);
+}
+
+// Names the lengths of key, as `ip xfrm` counts them, that would do.
+static err_t key_wrong(const struct xfrm_alg *x, const struct alg *a, struct why *why)
+{
+    char lens[48];
+    return why_not(why, ERR_RANGE, "%s takes a key of %s bits%s, not %u", a->kernel,
+                   alg_show_keys(a, 8, lens), a->salt_len ? " (salt included)" : "", x->key_bits);
+}
+
+// "128, 96, 64": the ICVs in which an AEAD algorithm comes.
+static void icvs_show(const struct alg *any, char *buf, size_t cap)
+{
+    size_t n, at = 0;
+    const struct alg *all = alg_all(&n);
+    buf[0] = 0;
+    for (size_t i = 0; i < n && at < cap; i++) {
+        const struct alg *a = &all[i];
+        if (!a->aead || strcmp(a->kernel, any->kernel) != 0 || a->key_len != any->key_len) continue;
+        at += (size_t)snprintf(buf + at, cap - at, "%s%u", at ? ", " : "", a->icv_len * 8U);
+    }
+}
+
 static err_t aead_spec(struct xfrm_alg *x, struct sealer_spec *spec, struct why *why)
 {
+    char icvs[32];
     const struct alg *any = alg_by_kernel(ALG_ENCR, x->name, 0, 0);
-    if (!any || !any->aead) {
-        return why_not(why, ERR_ALGORITHM, "%s: unknown AEAD algorithm", x->name);
+    if (!any || !any->aead) return unknown(x, "AEAD", why);
+    const struct alg *variant = alg_by_kernel(ALG_ENCR, x->name, 0, x->icv_bits / 8);
+    if (!variant || x->icv_bits % 8) { // the kernel looks an AEAD up by both
+        icvs_show(any, icvs, sizeof icvs);
+        return why_not(why, ERR_ALGORITHM, "%s comes with an ICV of %s bits, not %u", x->name, icvs,
+                       x->icv_bits);
     }
     TRY(key_check(x, why));
-    int key = x->key_bits / 8 - any->salt_len;
-    const struct alg *a =
-        key > 0 ? alg_by_kernel(ALG_ENCR, x->name, (uint16_t)key, x->icv_bits / 8) : NULL;
-    if (!a || x->icv_bits % 8) {
-        return why_not(why, ERR_RANGE,
-                       "%s: no variant with a key of %u bits (salt included) and an ICV of %u",
-                       x->name, x->key_bits, x->icv_bits);
-    }
-    name_canonical(x, a);
-    x->icv_bits = (uint16_t)(a->icv_len * 8);
-    spec->encr = a->id;
+    if (!alg_takes_key(variant, x->key_bits / 8)) return key_wrong(x, variant, why);
+    name_canonical(x, variant);
+    x->icv_bits = (uint16_t)(variant->icv_len * 8);
+    spec->encr = variant->id;
     spec->encr_key = key_span(x);
     return ERR_OK;
 }
 
 static err_t crypt_spec(struct xfrm_alg *x, struct sealer_spec *spec, struct why *why)
 {
-    const struct alg *any = alg_by_kernel(ALG_ENCR, x->name, 0, 0);
-    if (!any || any->aead) {
-        return why_not(why, ERR_ALGORITHM, "%s: unknown encryption algorithm", x->name);
-    }
+    const struct alg *a = alg_by_kernel(ALG_ENCR, x->name, 0, 0);
+    if (!a || a->aead) return unknown(x, "encryption", why);
     TRY(key_check(x, why));
-    uint16_t key = x->key_bits / 8;
-    const struct alg *a = alg_by_kernel(ALG_ENCR, x->name, key, 0);
-    if (!a || a->key_len != key) {
-        return why_not(why, ERR_RANGE, "%s: no variant with a key of %u bits", x->name,
-                       x->key_bits);
-    }
+    if (!alg_takes_key(a, x->key_bits / 8)) return key_wrong(x, a, why);
     name_canonical(x, a);
     spec->encr = a->id;
     spec->encr_key = key_span(x);
@@ -70,21 +90,32 @@ static err_t crypt_spec(struct xfrm_alg *x, struct sealer_spec *spec, struct why
 static err_t auth_spec(struct xfrm_alg *x, struct sealer_spec *spec, struct why *why)
 {
     const struct alg *a = alg_by_kernel(ALG_INTEG, x->name, 0, 0);
-    if (!a) return why_not(why, ERR_ALGORITHM, "%s: unknown integrity algorithm", x->name);
+    if (!a) return unknown(x, "integrity", why);
     TRY(key_check(x, why));
+    if (!alg_takes_key(a, x->key_bits / 8)) return key_wrong(x, a, why);
     name_canonical(x, a);
     if (!x->trunc_given || x->icv_bits == 0) {
         x->icv_bits =
             a->id == INTEG_HMAC_SHA2_256_128 ? SHA256_KERNEL_BITS : (uint16_t)(a->icv_len * 8);
     }
-    // For HMAC the IKEv2 key length is the length of the whole hash.
-    if (x->icv_bits % 8 || x->icv_bits > a->key_len * 8) {
-        return why_not(why, ERR_RANGE, "%s: cannot be truncated to %u bits", x->name, x->icv_bits);
+    // Like the kernel, a part of a byte is dropped from the ICV and kept in the SA's description.
+    if (x->icv_bits < ICV_BITS_MIN || x->icv_bits > a->mac_len * 8) {
+        return why_not(why, ERR_RANGE, "%s can be truncated to %u to %u bits, not %u", x->name,
+                       ICV_BITS_MIN, a->mac_len * 8U, x->icv_bits);
     }
     spec->integ = a->id;
     spec->icv_len = x->icv_bits / 8;
     spec->integ_key = key_span(x);
     return ERR_OK;
+}
+
+err_t sa_alg_refuse_legacy(const struct xfrm_sa *x, struct why *why)
+{
+    const struct alg *a = x->crypt.name[0] ? alg_by_kernel(ALG_ENCR, x->crypt.name, 0, 0) : NULL;
+    if (!a || !a->legacy) return ERR_OK;
+    return why_not(why, ERR_ALGORITHM,
+                   "%s is for old peers only: pavise-xfrmd takes it when started with --legacy",
+                   a->kernel);
 }
 
 err_t sa_alg_spec(struct xfrm_sa *x, struct sealer_spec *spec, struct why *why)

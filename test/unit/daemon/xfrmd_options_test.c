@@ -35,7 +35,7 @@ static void nothing_given_means_the_defaults(void **state)
     CHECK_EQ(o.fwmark, 0x50415649);
     CHECK_EQ(o.guard, GUARD_AUTO);
     CHECK_EQ(o.log_level, LOG_STORY);
-    CHECK(!o.no_raw && !o.no_udp && !o.allow_clear_in && !o.help && !o.version);
+    CHECK(!o.no_raw && !o.no_udp && !o.allow_clear_in && !o.legacy && !o.help && !o.version);
 }
 
 static void everything_given_is_taken(void **state)
@@ -48,8 +48,9 @@ static void everything_given_is_taken(void **state)
     CHECK_EQ(o.table, 1000);
     CHECK_EQ(o.guard, GUARD_NFT);
     CHECK(o.no_raw && !o.no_udp);
-    CHECK_OK(READ(&o, &why, "--allow-clear-in", "--foreground", "--log-level", "debug", "--help"));
-    CHECK(o.allow_clear_in && o.help);
+    CHECK_OK(READ(&o, &why, "--allow-clear-in", "--foreground", "--log-level", "debug", "--help",
+                  "--legacy"));
+    CHECK(o.allow_clear_in && o.help && o.legacy);
     CHECK_EQ(o.log_level, LOG_DEBUG);
 }
 

@@ -72,8 +72,7 @@ static err_t alg_check(enum alg_type type, const struct xfrm_alg *a, struct why 
     bool fits = key >= any->salt_len &&
                 (any->key_len == 0 ||
                  alg_by_kernel(type, a->name, (uint16_t)(key - any->salt_len), a->icv_bits / 8));
-    return fits ? ERR_OK
-                : why_not(why, ERR_ALGORITHM, "%s takes no %u-bit key", a->name, a->key_bits);
+    return fits ? ERR_OK : why_not(why, ERR_RANGE, "%s takes no %u-bit key", a->name, a->key_bits);
 }
 
 static err_t sa_check(const struct xfrm_sa *sa, struct why *why)

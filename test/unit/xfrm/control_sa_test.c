@@ -170,37 +170,108 @@ static void replay_windows(void **state)
     rig_free(r);
 }
 
-static void algorithms(void **state)
+static void aeads(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100);
     rig_aead(&x, "rfc4106(gcm(serpent))", 160, 128);
     refused(r, &x, ERR_ALGORITHM, "rfc4106(gcm(serpent))");
     rig_aead(&x, "cbc(aes)", 128, 128);
     refused(r, &x, ERR_ALGORITHM, "AEAD");
     rig_aead(&x, "rfc4106(gcm(aes))", 128, 128); // the salt is missing
-    refused(r, &x, ERR_RANGE, "128 bits");
+    refused(r, &x, ERR_RANGE, "a key of 160, 224 or 288 bits (salt included), not 128");
     rig_aead(&x, "rfc4106(gcm(aes))", 16, 128);
-    refused(r, &x, ERR_RANGE, "16 bits");
+    refused(r, &x, ERR_RANGE, ", not 16");
     rig_aead(&x, "rfc4106(gcm(aes))", 160, 100);
-    refused(r, &x, ERR_RANGE, "ICV");
+    refused(r, &x, ERR_ALGORITHM, "ICV of 128, 96, 64 bits, not 100");
     rig_aead(&x, "rfc4106(gcm(aes))", 160, 32);
-    refused(r, &x, ERR_RANGE, "ICV");
+    refused(r, &x, ERR_ALGORITHM, "not 32");
+    rig_aead(&x, "rfc4543(gcm(aes))", 160, 96);
+    refused(r, &x, ERR_ALGORITHM, "ICV of 128 bits, not 96");
+    rig_aead(&x, "rfc4309(ccm(aes))", 160, 96);
+    refused(r, &x, ERR_RANGE, "a key of 152, 216 or 280 bits (salt included), not 160");
+    rig_aead(&x, "rfc4106(gcm(aes))", 160, 128);
     x.aead.key_bits = 65535;
     refused(r, &x, ERR_RANGE, "whole number");
+    rig_free(r);
+}
+
+// What `ip xfrm state add` takes on a kernel, beside the lengths of the RFCs.
+static void rare_lengths_are_the_kernels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *auth;
+        uint16_t key, icv, bytes;
+    } fine[] = {
+        {"hmac(sha256)", 8, 128, 16},   {"hmac(sha256)", 1024, 256, 32},
+        {"hmac(sha256)", 256, 100, 12}, {"hmac(sha1)", 160, 160, 20},
+        {"hmac(sha512)", 512, 264, 33}, {"xcbc(aes)", 192, 96, 12},
+        {"xcbc(aes)", 256, 128, 16},    {"cmac(aes)", 256, 128, 16},
+        {"cmac(aes)", 192, 104, 13},
+    };
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++, x.spi++) {
+        rig_crypt_auth(&x, "cbc(camellia)", 256, fine[i].auth, fine[i].key, fine[i].icv);
+        CHECK_OK(add(r, &x));
+        struct xfrm_sa_id id = sad_id(&x);
+        CHECK_OK(r->api.ops->sa_get(r->api.ctx, &id, &got));
+        CHECK_EQ(got.auth.icv_bits, fine[i].icv);
+        CHECK_EQ(got.auth.key_bits, fine[i].key);
+        CHECK_EQ(sad_get(r->db->sad, &id)->icv_len, fine[i].bytes);
+    }
+    rig_free(r);
+}
+
+static void legacy_must_be_asked_for(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100);
+    rig_crypt_auth(&x, "des3_ede", 192, "sha1", 160, 96);
+    refused(r, &x, ERR_ALGORITHM, "cbc(des3_ede) is for old peers only");
+    refused(r, &x, ERR_ALGORITHM, "--legacy");
+    control_allow_legacy(r->control);
+    x.crypt.key_bits = 128;
+    refused(r, &x, ERR_RANGE, "cbc(des3_ede) takes a key of 192 bits, not 128");
+    x.crypt.key_bits = 192;
+    CHECK_OK(add(r, &x));
+    rig_free(r);
+}
+
+static void ciphers_and_macs(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x100), got;
     rig_crypt_auth(&x, "cbc(blowfish)", 128, "hmac(sha256)", 256, 128);
-    refused(r, &x, ERR_ALGORITHM, "cbc(blowfish)");
+    refused(r, &x, ERR_ALGORITHM, "cbc(blowfish) is broken");
+    rig_crypt_auth(&x, "cbc(twofish)", 128, "hmac(sha256)", 256, 128);
+    refused(r, &x, ERR_ALGORITHM, "cbc(twofish) has no number in IKEv2");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(md5)", 128, 96);
+    refused(r, &x, ERR_ALGORITHM, "hmac(md5) is broken and must not be used (RFC 8221)");
     rig_crypt_auth(&x, "rfc4106(gcm(aes))", 160, "hmac(sha256)", 256, 128);
     refused(r, &x, ERR_ALGORITHM, "encryption");
     rig_crypt_auth(&x, "cbc(aes)", 136, "hmac(sha256)", 256, 128);
-    refused(r, &x, ERR_RANGE, "136 bits");
+    refused(r, &x, ERR_RANGE, "a key of 128, 192 or 256 bits, not 136");
+    rig_crypt_auth(&x, "rfc3686(ctr(aes))", 128, "hmac(sha256)", 256, 128);
+    refused(r, &x, ERR_RANGE, "a key of 160, 224 or 288 bits (salt included), not 128");
+    rig_crypt_auth(&x, "cbc(camellia)", 64, "hmac(sha256)", 256, 128);
+    refused(r, &x, ERR_RANGE, "a key of 128, 192 or 256 bits, not 64");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "xcbc(aes)", 120, 96);
+    refused(r, &x, ERR_RANGE, "xcbc(aes) takes a key of 128, 192 or 256 bits, not 120");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(sha256)", 0, 128);
+    refused(r, &x, ERR_RANGE, "hmac(sha256) takes a key of 8 or more bits, not 0");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "cmac(aes)", 128, 136);
+    refused(r, &x, ERR_RANGE, "cmac(aes) can be truncated to 96 to 128 bits, not 136");
     rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(md4)", 128, 96);
     refused(r, &x, ERR_ALGORITHM, "hmac(md4)");
     rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(sha256)", 256, 264);
     refused(r, &x, ERR_RANGE, "264");
-    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(sha256)", 256, 100);
-    refused(r, &x, ERR_RANGE, "100");
+    rig_crypt_auth(&x, "cbc(aes)", 128, "hmac(sha256)", 256, 88);
+    refused(r, &x, ERR_RANGE, "88");
     rig_crypt_auth(&x, "ecb(cipher_null)", 0, "", 0, 0);
     refused(r, &x, ERR_SYNTAX, "neither");
     x.crypt.name[0] = 0;
@@ -401,7 +472,10 @@ int main(void)
         cmocka_unit_test(what_the_executor_cannot_do),
         cmocka_unit_test(bad_addresses_and_numbers),
         cmocka_unit_test(replay_windows),
-        cmocka_unit_test(algorithms),
+        cmocka_unit_test(aeads),
+        cmocka_unit_test(ciphers_and_macs),
+        cmocka_unit_test(rare_lengths_are_the_kernels),
+        cmocka_unit_test(legacy_must_be_asked_for),
         cmocka_unit_test(an_update_needs_something_to_update),
         cmocka_unit_test(an_update_changes_what_it_may),
         cmocka_unit_test(alloc_spi_makes_a_larval_sa_that_an_update_completes),

@@ -51,6 +51,7 @@ static span_t outer(span_t packet, struct xfrm_sa *x)
 static struct rig *rig_for(const struct sample *s)
 {
     struct rig *r = rig_new();
+    control_allow_legacy(r->control);
     for (unsigned v6 = 0; v6 < 2; v6++) {
         const char *any = v6 ? "::/0" : "0.0.0.0/0";
         struct xfrm_policy p = rig_policy(XFRM_OUT, any, any, NULL, NULL);
@@ -120,7 +121,21 @@ static const char *kernel_auth(const json_t *algos)
     if (!name) return NULL;
     if (strcmp(name, "SHA256_HMAC") == 0) return "hmac(sha256)";
     if (strcmp(name, "SHA384_HMAC") == 0) return "hmac(sha384)";
+    if (strcmp(name, "AES_XCBC_MAC") == 0) return "xcbc(aes)";
     return strcmp(name, "SHA512_HMAC") == 0 ? "hmac(sha512)" : NULL;
+}
+
+static const char *kernel_encr(const char *name)
+{
+    static const char *const names[][2] = {
+        {"AES_GCM", "rfc4106(gcm(aes))"}, {"AES_CCM", "rfc4309(ccm(aes))"},
+        {"AES_CTR", "rfc3686(ctr(aes))"}, {"3DES_CBC", "cbc(des3_ede)"},
+        {"NULL", "ecb(cipher_null)"},     {"AES_CBC", "cbc(aes)"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i][0], name) == 0) return names[i][1];
+    }
+    return NULL;
 }
 
 static bool algorithms(const json_t *c, struct xfrm_sa *x)
@@ -128,13 +143,18 @@ static bool algorithms(const json_t *c, struct xfrm_sa *x)
     const json_t *algos = json_object_get(c, "algos");
     const char *crypt = json_string_value(json_array_get(algos, 0));
     json_int_t icv = json_integer_value(json_array_get(json_object_get(c, "digest_length"), 0));
-    if (strcmp(crypt, "AES_GCM") == 0) {
-        set_key(&x->aead, "rfc4106(gcm(aes))", vectors_hex(c, "cipher_key"), vectors_hex(c, "salt"),
+    bool salted = json_is_string(json_object_get(c, "salt"));
+    span_t salt = salted ? vectors_hex(c, "salt") : (span_t){0};
+    if (!kernel_encr(crypt)) return false;
+    if (strcmp(crypt, "AES_GCM") == 0 || strcmp(crypt, "AES_CCM") == 0) {
+        set_key(&x->aead, kernel_encr(crypt), vectors_hex(c, "cipher_key"), salt,
                 (uint16_t)(icv * 8));
         return true;
     }
-    if (strcmp(crypt, "AES_CBC") != 0 || !kernel_auth(algos)) return false;
-    set_key(&x->crypt, "cbc(aes)", vectors_hex(c, "cipher_key"), (span_t){0}, 0);
+    if (!kernel_auth(algos)) return false;
+    bool null = strcmp(crypt, "NULL") == 0;
+    set_key(&x->crypt, kernel_encr(crypt), null ? (span_t){0} : vectors_hex(c, "cipher_key"), salt,
+            0);
     set_key(&x->auth, kernel_auth(algos), vectors_hex(c, "auth_key"), (span_t){0},
             (uint16_t)(icv * 8));
     return true;
@@ -159,7 +179,8 @@ static void tunnels_of_dpdk(void **state)
     const json_t *cases = json_object_get(vectors_json("esp/esp_packets_dpdk.json"), "cases");
     unsigned ran = 0;
     for (size_t i = 0; i < json_array_size(cases); i++) ran += dpdk(json_array_get(cases, i));
-    CHECK_EQ(ran, 9); // 5 AES-GCM, 4 AES-CBC with HMAC-SHA2
+    // 5 AES-GCM, an AES-CCM, 4 AES-CBC, 3 AES-CTR and 4 3DES with HMAC-SHA2, NULL with AES-XCBC
+    CHECK_EQ(ran, 18);
     vectors_done();
 }
 
