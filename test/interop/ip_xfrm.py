@@ -64,6 +64,31 @@ def algorithms():
     yield "-s xfrm state count"
 
 
+def rare_algorithms():
+    spi = 0x1100
+    for bits in (128, 192, 256):
+        for icv in (64, 96, 128):
+            spi += 1
+            yield sa(spi, f"aead 'rfc4309(ccm(aes))' {key(spi & 255, bits // 8 + 3)} {icv}")
+        yield sa(spi + 0x10, f"aead 'rfc4543(gcm(aes))' {key(0x51, bits // 8 + 4)} 128")
+        yield sa(spi + 0x20, f"enc 'rfc3686(ctr(aes))' {key(0x52, bits // 8 + 4)} auth-trunc 'hmac(sha256)' {key(0x53, 32)} 128")
+        yield sa(spi + 0x30, f"enc 'cbc(camellia)' {key(0x54, bits // 8)} auth-trunc 'hmac(sha512)' {key(0x55, 64)} 256")
+        for offset, name in ((0x40, "xcbc(aes)"), (0x50, "cmac(aes)")):
+            yield sa(spi + offset, f"enc 'cbc(aes)' {key(0x56, bits // 8)} auth-trunc '{name}' {key(0x57, 16)} 96")
+            yield sa(spi + offset + 1, f"enc 'ecb(cipher_null)' '' auth-trunc '{name}' {key(0x58, bits // 8)} 128")
+    yield sa(0x1201, f"enc 'cbc(des3_ede)' {key(0x59, 24)} auth-trunc 'hmac(sha256)' {key(0x5a, 32)} 128")
+    # short names, and the truncation that comes with them
+    yield sa(0x1202, f"enc des3_ede {key(0x5b, 24)} auth 'xcbc(aes)' {key(0x5c, 16)}")
+    yield sa(0x1203, f"enc camellia {key(0x5d, 16)} auth 'cmac(aes)' {key(0x5e, 16)}")
+    # keys of other lengths than IKE's, truncations of other lengths than the RFCs'
+    for i, (name, octets, icv) in enumerate((("sha256", 1, 128), ("sha256", 100, 256), ("sha1", 64, 160), ("sha512", 128, 512),
+                                             ("sha384", 20, 100), ("sha256", 32, 0))):
+        yield sa(0x1210 + i, f"enc 'cbc(aes)' {key(0x5f, 16)} auth-trunc 'hmac({name})' {key(0x60, octets)} {icv}")
+    yield "-s xfrm state list"
+    yield "xfrm state list nokeys"
+    yield "xfrm state count"
+
+
 # (title, commands); a command is what follows `ip`, or a line of shell after "!".
 CASES = [
     ("an SA, seen in every way", [
@@ -75,6 +100,19 @@ CASES = [
         "xfrm state list",
     ]),
     ("algorithms", list(algorithms())),
+    ("rare algorithms", list(rare_algorithms())),
+    ("refused rare algorithms and keys", [
+        *(sa(0x100, f"aead 'rfc4309(ccm(aes))' {key(1, octets)} {icv}") for octets, icv in ((20, 128), (16, 64), (19, 80), (36, 96))),
+        *(sa(0x100, f"aead 'rfc4543(gcm(aes))' {key(1, octets)} {icv}") for octets, icv in ((16, 128), (19, 128), (20, 96), (20, 64))),
+        *(sa(0x100, f"enc '{name}' {key(1, octets)} auth-trunc 'hmac(sha256)' {key(2, 32)} 128")
+          for name, octets in (("rfc3686(ctr(aes))", 16), ("rfc3686(ctr(aes))", 21), ("ctr(aes)", 16), ("cbc(camellia)", 8),
+                               ("cbc(camellia)", 33), ("cbc(des3_ede)", 16), ("cbc(des3_ede)", 8), ("cbc(des3_ede)", 25),
+                               ("rfc4309(ccm(aes))", 19), ("cbc(sm4)", 16))),
+        *(sa(0x100, f"enc 'cbc(aes)' {key(1, 16)} auth-trunc '{name}' {key(2, octets)} {icv}")
+          for name, octets, icv in (("xcbc(aes)", 15, 96), ("cmac(aes)", 33, 96), ("cmac(aes)", 16, 136), ("hmac(sha1)", 20, 168))),
+        f"xfrm state add {AB} proto esp spi 0x100 mode tunnel enc 'cbc(aes)' {key(1, 16)} auth-trunc 'xcbc(aes)' '' 96",
+        "xfrm state list",
+    ]),
     ("refused algorithms and keys", [
         sa(0x100, f"enc rot13 {key(1, 16)} {CBC[CBC.index('auth'):]}"),
         sa(0x100, f"{CBC[:CBC.index('auth')]} auth-trunc 'hmac(crc)' {key(1, 16)} 96"),

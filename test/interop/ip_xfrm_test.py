@@ -19,6 +19,7 @@ def texts(host, tap):
     """Refusals carry a sentence, which iproute2 shows instead of the errno."""
     for title, arguments, words in (
             ("a tunnel that is optional", f"xfrm policy add {ip_xfrm.NETS} dir out {ip_xfrm.TMPL} level use", "optional"),
+            ("a broken algorithm", ip_xfrm.sa(0x100, f"enc 'cbc(aes)' {ip_xfrm.key(1, 16)} auth md5 {ip_xfrm.key(1, 16)}"), "RFC 8221"),
             ("an unknown algorithm", ip_xfrm.sa(0x100, f"enc rot13 {ip_xfrm.key(1, 16)}"), "rot13"),
             ("a wrong key", ip_xfrm.sa(0x100, f"aead 'rfc4106(gcm(aes))' {ip_xfrm.key(1, 16)} 128"), "128")):
         done = host.ip_xfrm(arguments)
@@ -35,7 +36,7 @@ def absent(host, tap):
 def test(lab, tap):
     host, dump = lab.host("executor"), lab.host("dump")
     absent(host, tap)
-    xfrmd = host.xfrmd()
+    xfrmd = host.xfrmd("--legacy")
     want = ip_xfrm.expected()
     got = ip_xfrm.cases(ip_xfrm.transcript([PRELOAD], host._wrap([])))
     tap.equal("every case was run", list(got), list(want))
