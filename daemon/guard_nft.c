@@ -95,7 +95,7 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
     text_add(&input,
              "  type filter hook input priority filter; policy accept;\n"
              "  iifname { \"%s\", \"lo\" } accept\n"
-             "  meta l4proto esp accept\n"
+             "  meta l4proto { esp, ah } accept\n"
              "  udp dport { 500, %u } accept\n",
              conf->tun, conf->udp_port);
     text_add(&forward,

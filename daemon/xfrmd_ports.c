@@ -34,8 +34,10 @@ static err_t open_family(const struct xfrmd_options *o, enum engine_family f,
         TRY(exempt(p->udp[f], family, why));
     }
     if (!o->no_raw) {
-        TRY(raw_ip_open(family, o->fwmark, &p->raw[f], why));
+        TRY(raw_ip_open(family, XFRM_PROTO_ESP, o->fwmark, &p->raw[f], why));
         TRY(exempt(p->raw[f], family, why));
+        TRY(raw_ip_open(family, XFRM_PROTO_AH, o->fwmark, &p->ah[f], why));
+        TRY(exempt(p->ah[f], family, why));
     }
     TRY(clear_ip_open(family, o->fwmark, &p->clear[f], why));
     return exempt(p->clear[f], family, why);
@@ -76,6 +78,7 @@ void xfrmd_ports_close(struct engine_ports *p)
     for (int f = 0; f < ENGINE_FAMILIES; f++) {
         port_close(&p->udp[f]);
         port_close(&p->raw[f]);
+        port_close(&p->ah[f]);
         port_close(&p->clear[f]);
     }
 }
@@ -87,6 +90,7 @@ void xfrmd_ports_each(const struct engine_ports *p,
     for (int f = 0; f < ENGINE_FAMILIES; f++) {
         if (p->udp[f]) fn(ctx, p->udp[f], families[f]);
         if (p->raw[f]) fn(ctx, p->raw[f], families[f]);
+        if (p->ah[f]) fn(ctx, p->ah[f], families[f]);
         if (p->clear[f]) fn(ctx, p->clear[f], families[f]);
     }
 }

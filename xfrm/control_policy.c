@@ -19,7 +19,9 @@ static err_t check_selector(const struct xfrm_selector *s, struct why *why)
     return ERR_OK;
 }
 
-static err_t check_tmpl(const struct xfrm_policy *p, const struct xfrm_tmpl *t, struct why *why)
+// `before`: the family of what this template is put around.
+static err_t check_tmpl(const struct xfrm_policy *p, const struct xfrm_tmpl *t, uint16_t before,
+                        struct why *why)
 {
     if (!ip_len(t->family)) return why_not(why, ERR_RANGE, "template: unknown address family");
     if (t->proto != XFRM_PROTO_ESP && t->proto != XFRM_PROTO_AH && t->proto != XFRM_PROTO_COMP) {
@@ -28,7 +30,7 @@ static err_t check_tmpl(const struct xfrm_policy *p, const struct xfrm_tmpl *t, 
     if (t->mode != XFRM_TUNNEL && t->mode != XFRM_TRANSPORT && t->mode != XFRM_BEET) {
         return why_not(why, ERR_RANGE, "template: unknown mode %u", t->mode);
     }
-    if (t->mode == XFRM_TRANSPORT && t->family != p->sel.family) {
+    if (t->mode == XFRM_TRANSPORT && t->family != before) {
         return why_not(why, ERR_RANGE, "template: transport mode cannot change the address family");
     }
     if (t->optional && p->dir == XFRM_OUT && t->mode != XFRM_TRANSPORT) {
@@ -39,18 +41,16 @@ static err_t check_tmpl(const struct xfrm_policy *p, const struct xfrm_tmpl *t, 
 
 static err_t check_tmpls(const struct xfrm_policy *p, struct why *why)
 {
-    unsigned required = 0;
+    uint16_t before = p->sel.family;
     if (p->tmpl_count > XFRM_TMPL_MAX) {
         return why_not(why, ERR_RANGE, "%u templates are more than %u", p->tmpl_count,
                        XFRM_TMPL_MAX);
     }
     for (unsigned i = 0; i < p->tmpl_count; i++) {
-        TRY(check_tmpl(p, &p->tmpl[i], why));
-        required += !p->tmpl[i].optional;
+        TRY(check_tmpl(p, &p->tmpl[i], before, why));
+        before = p->tmpl[i].family;
     }
-    if (required <= 1) return ERR_OK;
-    return why_not(why, ERR_UNSUPPORTED, "nested SAs (%u required templates) are not supported",
-                   required);
+    return ERR_OK;
 }
 
 static err_t check(const struct xfrm_policy *p, struct why *why)

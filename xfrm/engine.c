@@ -14,7 +14,7 @@
 #include "base/secret.h"
 #include "xfrm/db/counter.h"
 
-#define PORTS_MAX 5       // that receive: tun, udp and raw of both families
+#define PORTS_MAX 7       // that receive: tun, udp, raw and ah of both families
 #define BURSTS_IN_A_ROW 4 // from one port, before the others have their turn
 #define TICK_MS 1000      // hold queue and statistics are looked at this often
 #define WAKE_ID PORTS_MAX // epoll data of the event descriptor; ports have their index
@@ -67,6 +67,7 @@ static struct port *port_of_esp(const struct engine *e, const struct pkt *p)
 {
     const struct engine_ports *ports = &e->conf.ports;
     enum engine_family f = p->to.ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4;
+    if (p->whole) return ports->clear[f];
     return p->udp ? ports->udp[f] : ports->raw[f];
 }
 
@@ -241,6 +242,7 @@ static err_t add_entrances(struct engine *e, struct why *why)
     for (int f = 0; f < ENGINE_FAMILIES; f++) {
         TRY(add_entrance(e, ports->udp[f], path_in, why));
         TRY(add_entrance(e, ports->raw[f], path_in, why));
+        TRY(add_entrance(e, ports->ah[f], path_in, why));
     }
     return watch(e, e->wake_fd, WAKE_ID, why);
 }

@@ -23,6 +23,7 @@ enum engine_family { ENGINE_V4, ENGINE_V6, ENGINE_FAMILIES };
 struct engine_ports {
     struct port *tun;
     struct port *udp[ENGINE_FAMILIES], *raw[ENGINE_FAMILIES], *clear[ENGINE_FAMILIES];
+    struct port *ah[ENGINE_FAMILIES]; // receives; what it would send goes out whole, by clear
 };
 
 struct engine_conf {

@@ -63,20 +63,24 @@ static int lane_match(struct cds_lfht_node *node, const void *key)
            ip_eq(&a->daddr, &b->daddr);
 }
 
+struct lane *lane_find(const struct lanes *ls, const struct lane_key *key)
+{
+    struct cds_lfht_iter it;
+    cds_lfht_lookup(ls->table, lane_hash(ls, key), lane_match, key, &it);
+    struct cds_lfht_node *node = cds_lfht_iter_get_node(&it);
+    return node ? caa_container_of(node, struct lane, node) : NULL;
+}
+
 struct lane *lane_get(struct lanes *ls, const struct lane_key *key)
 {
-    unsigned long hash = lane_hash(ls, key);
-    struct cds_lfht_iter it;
-    cds_lfht_lookup(ls->table, hash, lane_match, key, &it);
-    struct cds_lfht_node *node = cds_lfht_iter_get_node(&it);
-    struct lane *l = node ? caa_container_of(node, struct lane, node) : NULL;
+    struct lane *l = lane_find(ls, key);
     if (!l) {
         l = calloc(1, sizeof *l);
         if (!l) return NULL;
         l->key = *key;
         CDS_INIT_LIST_HEAD(&l->sas);
         cds_lfht_node_init(&l->node);
-        cds_lfht_add(ls->table, hash, &l->node);
+        cds_lfht_add(ls->table, lane_hash(ls, key), &l->node);
     }
     l->refs++;
     return l;
@@ -115,9 +119,9 @@ static bool sa_fits(const struct sa *sa, const struct lane_ask *ask)
 {
     const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
     if (sa_flag(&sa->dead) || x->dir == DIR_IN) return false;
-    if (ask->tmpl->spi && ask->tmpl->spi != x->spi) return false;
+    if (ask->spi && ask->spi != x->spi) return false;
     if ((ask->mark & x->mark.mask) != x->mark.value || ask->if_id != x->if_id) return false;
-    return source_fits(&ask->tmpl->saddr, &x->saddr) && selector_match(&x->sel, ask->flow);
+    return source_fits(&ask->saddr, &x->saddr) && selector_match(&x->sel, ask->flow);
 }
 
 struct sa *lane_pick(const struct lane *l, const struct lane_ask *ask)

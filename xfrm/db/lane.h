@@ -22,9 +22,10 @@ struct lane_key {
 
 // What a packet asks of a lane, beside the key.
 struct lane_ask {
-    const struct xfrm_tmpl *tmpl; // SPI and source address, where it names them
-    const struct flow *flow;      // must fit the SA's selector
-    uint32_t mark, if_id;         // the policy's
+    uint32_t spi;            // 0: any
+    ip_t saddr;              // any: whatever
+    const struct flow *flow; // must fit the SA's selector
+    uint32_t mark, if_id;    // the policy's
 };
 
 // ---- control thread ----
@@ -38,5 +39,8 @@ void lane_add(struct lane *l, struct sa *sa);    // at the front
 void lane_del(struct sa *sa);
 
 // ---- any RCU reader ----
+// The lane of this key, NULL if there is none. For transport mode, whose destination is the
+// packet's.
+struct lane *lane_find(const struct lanes *ls, const struct lane_key *key);
 // The SA to use now, or NULL. A lane of NULL has none.
 struct sa *lane_pick(const struct lane *l, const struct lane_ask *ask);

@@ -4,7 +4,6 @@
 #include "xfrm/db/counter.h"
 #include "xfrm/db/spd.h"
 
-// A template without a destination takes it from the packet; only transport mode does that.
 static struct lane *lane_of(const struct xfrm_tmpl *t, struct lanes *ls)
 {
     struct lane_key key = {
@@ -19,6 +18,7 @@ struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls)
     p->conf = *conf;
     p->net = spd_net_of(&conf->sel, conf->dir);
     for (unsigned i = 0; conf->dir == XFRM_OUT && i < conf->tmpl_count; i++) {
+        if (conf->tmpl[i].mode == XFRM_TRANSPORT) continue; // its destination is the packet's
         p->lane[i] = lane_of(&conf->tmpl[i], ls);
         if (p->lane[i]) continue;
         policy_free(p, ls);

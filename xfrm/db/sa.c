@@ -32,21 +32,41 @@ static err_t check_kind(const struct xfrm_sa *x, struct why *why)
 {
     switch (x->proto) {
     case XFRM_PROTO_ESP:
-        break;
     case XFRM_PROTO_AH:
-        return why_not(why, ERR_UNSUPPORTED, "AH is not supported");
+        break;
     case XFRM_PROTO_COMP:
         return why_not(why, ERR_UNSUPPORTED, "IPComp is not supported");
     default:
         return why_not(why, ERR_RANGE, "%u is no IPsec protocol", x->proto);
     }
-    if (x->mode != XFRM_TUNNEL) {
-        return why_not(why, ERR_UNSUPPORTED, "only tunnel mode is supported");
+    if (x->encap.type != 0 && x->proto != XFRM_PROTO_ESP) {
+        return why_not(why, ERR_RANGE, "UDP encapsulation is for ESP only");
     }
     if (x->encap.type != 0 && x->encap.type != ENCAP_UDP) {
         return why_not(why, ERR_UNSUPPORTED, "encapsulation: only ESP in UDP is supported");
     }
     return ERR_OK;
+}
+
+// The inner family must be known where the inner header is not carried.
+static err_t check_mode(const struct xfrm_sa *x, struct why *why)
+{
+    const struct xfrm_selector *s = &x->sel;
+    switch (x->mode) {
+    case XFRM_TUNNEL:
+        return ERR_OK;
+    case XFRM_TRANSPORT:
+        if (x->larval || s->family == x->family) return ERR_OK;
+        return why_not(why, ERR_UNSUPPORTED, "transport mode cannot change the address family");
+    case XFRM_BEET:
+        if (x->larval) return ERR_OK;
+        if (s->family && s->src.ip.family == s->family && s->dst.ip.family == s->family)
+            return ERR_OK;
+        return why_not(why, ERR_RANGE,
+                       "BEET mode takes the inner addresses from the selector, which has none");
+    default:
+        return why_not(why, ERR_UNSUPPORTED, "mode %u is not supported", x->mode);
+    }
 }
 
 static err_t check_replay(const struct xfrm_sa *x, struct why *why)
@@ -69,6 +89,7 @@ static err_t check(const struct xfrm_sa *x, struct why *why)
 {
     TRY(check_addresses(x, why));
     TRY(check_kind(x, why));
+    TRY(check_mode(x, why));
     TRY(check_replay(x, why));
     if (x->spi == 0 && !x->larval) return why_not(why, ERR_RANGE, "SPI 0 is reserved");
     return ERR_OK;
@@ -137,6 +158,7 @@ err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why)
         return ERR_NOMEM;
     }
     sa->spi = be32(x->spi);
+    sa->proto = x->proto;
     sa->larval = x->larval;
     sa->bytes = x->current.bytes;
     sa->packets = x->current.packets;

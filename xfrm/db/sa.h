@@ -33,6 +33,7 @@ struct sa {
     be32_t spi;
     uint32_t iv_len, icv_len;
     uint32_t align; // payload and trailer are padded to a multiple of this; at least 4
+    uint8_t proto;  // enum xfrm_proto
     bool larval;    // no keys yet (ALLOCSPI, ACQUIRE): carries no packet
 
     // packet state, written by the owning worker
@@ -72,7 +73,7 @@ static inline bool sa_raise(bool *flag)
 // and window. x->larval: no algorithms are looked at. In the copy that is kept, algorithm names are
 // canonical and the truncation of a MAC is filled in.
 // Errors (with a sentence): ERR_SYNTAX, ERR_RANGE (EINVAL), ERR_ALGORITHM (ENOSYS: unknown name),
-// ERR_UNSUPPORTED (AH, IPComp, modes other than tunnel), ERR_NOMEM. Control thread.
+// ERR_UNSUPPORTED (IPComp, other encapsulations), ERR_NOMEM. Control thread.
 err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why);
 // Replaces what UPDSA may change in a living SA: ports, lifetimes, selector, output mark, if_id.
 err_t sa_change(struct sa *sa, const struct xfrm_sa *x, struct why *why);

@@ -118,11 +118,23 @@ err_t sa_alg_refuse_legacy(const struct xfrm_sa *x, struct why *why)
                    a->kernel);
 }
 
+// AH is a MAC alone: for the sealer, encryption with NULL (RFC 4302 3.3.3).
+static err_t ah_spec(struct xfrm_sa *x, struct sealer_spec *spec, struct why *why)
+{
+    if (x->aead.name[0] || x->crypt.name[0]) {
+        return why_not(why, ERR_SYNTAX, "AH encrypts nothing: auth only");
+    }
+    if (!x->auth.name[0]) return why_not(why, ERR_SYNTAX, "AH needs auth");
+    spec->encr = ENCR_NULL;
+    return auth_spec(&x->auth, spec, why);
+}
+
 err_t sa_alg_spec(struct xfrm_sa *x, struct sealer_spec *spec, struct why *why)
 {
     bool aead = x->aead.name[0], crypt = x->crypt.name[0], auth = x->auth.name[0];
 
     *spec = (struct sealer_spec){.encr = ENCR_NONE, .integ = INTEG_NONE};
+    if (x->proto == XFRM_PROTO_AH) return ah_spec(x, spec, why);
     if (aead && (crypt || auth)) {
         return why_not(why, ERR_SYNTAX,
                        "an AEAD algorithm stands alone: no enc, no auth beside it");

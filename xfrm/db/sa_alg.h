@@ -4,11 +4,10 @@
 #include "crypto/sealer.h"
 #include "xfrm/xfrm.h"
 
-// Fills in the spec for an ESP SA; its keys borrow from x. In x, names become canonical ("aes" is
-// "cbc(aes)") and the truncation of a MAC is filled in, as the kernel shows them afterwards.
-// Errors, each with a sentence: ERR_ALGORITHM (unknown name, or an AEAD's ICV), ERR_RANGE (length
-// of key or truncation),
-// ERR_SYNTAX (a combination that makes no sense).
+// Fills in the spec for an ESP or AH SA; its keys borrow from x. In x, names become canonical
+// ("aes" is "cbc(aes)") and the truncation of a MAC is filled in, as the kernel shows them
+// afterwards. Errors, each with a sentence: ERR_ALGORITHM (unknown name, or an AEAD's ICV),
+// ERR_RANGE (length of key or truncation), ERR_SYNTAX (a combination that makes no sense).
 err_t sa_alg_spec(struct xfrm_sa *x, struct sealer_spec *spec, struct why *why);
 // ERR_ALGORITHM with a sentence for algorithms that are weak and must be asked for (struct alg).
 err_t sa_alg_refuse_legacy(const struct xfrm_sa *x, struct why *why);

@@ -31,7 +31,7 @@ struct spd_net spd_net_of(const struct xfrm_selector *sel, uint8_t dir);
 
 struct policy {
     struct xfrm_policy conf;          // immutable; `current` is not kept here
-    struct lane *lane[XFRM_TMPL_MAX]; // of each template; NULL for inbound directions
+    struct lane *lane[XFRM_TMPL_MAX]; // of each template; NULL inbound and for transport mode
     uint64_t age;                     // order of arrival
     struct spd_net net;               // what it is found by
     uint64_t use_time, used_mono;     // first match: wall seconds, monotonic ns (counter.h)

@@ -1,9 +1,9 @@
 // conform.c - was this packet allowed to come through this SA? (RFC 4301 5.2 step 4)
 //
 // A peer that has an SA must not send more through it than was agreed: the inner packet has to fit
-// the SA's selector, and the inbound policy has to demand protection by just such an SA. Whether
-// the host will keep the packet ("in") or pass it on ("fwd") is its routing's business, so of the
-// two policies the one of higher precedence decides.
+// the selectors of its SAs, and the inbound policy has to demand protection by just such SAs.
+// Whether the host will keep the packet ("in") or pass it on ("fwd") is its routing's business, so
+// of the two policies the one of higher precedence decides.
 #include "xfrm/db/selector.h"
 #include "xfrm/path/stages.h"
 
@@ -22,36 +22,71 @@ static bool addr_fits(const ip_t *wanted, const ip_t *have)
     return ip_is_any(wanted) || ip_eq(wanted, have);
 }
 
-// The kernel's xfrm_state_ok().
+static const struct xfrm_sa *sa_at(const struct pkt *p, unsigned i)
+{
+    return &rcu_dereference(p->sas[i]->conf)->x;
+}
+
+// The kernel's xfrm_state_ok(). Transport mode has the packet's addresses, which the selectors
+// judge.
 static bool tmpl_fits(const struct xfrm_tmpl *t, const struct xfrm_sa *x)
 {
     if (t->proto != x->proto || t->mode != x->mode) return false;
     if ((t->spi && t->spi != x->spi) || (t->reqid && t->reqid != x->reqid)) return false;
+    if (t->mode == XFRM_TRANSPORT) return true;
     return addr_fits(&t->daddr, &x->daddr) && addr_fits(&t->saddr, &x->saddr);
 }
 
-// Exactly one SA was used: it must serve one template, and no other may have been required.
-static bool tmpls_satisfied(const struct xfrm_policy *c, const struct xfrm_sa *x)
+// Looks for the SA that serves t among those that the packet came through, from *next on, and
+// steps behind it. Others may be passed over if they did not hide a packet in another one.
+static bool tmpl_satisfied(const struct pkt *p, const struct xfrm_tmpl *t, unsigned *next)
 {
-    bool served = false;
-    for (unsigned i = 0; i < c->tmpl_count; i++) {
-        if (!served && tmpl_fits(&c->tmpl[i], x)) {
-            served = true;
-        } else if (!c->tmpl[i].optional) {
-            return false;
+    if (t->optional && t->mode == XFRM_TRANSPORT) return true;
+    for (unsigned i = *next; i < p->sa_count; i++) {
+        if (tmpl_fits(t, sa_at(p, i))) {
+            *next = i + 1;
+            return true;
         }
+        if (sa_at(p, i)->mode != XFRM_TRANSPORT) break;
     }
-    return served;
+    return t->optional;
+}
+
+// As the kernel: the templates from the outermost on, in order, and no tunnel that none asked for.
+static bool tmpls_satisfied(const struct pkt *p)
+{
+    const struct xfrm_policy *c = &p->policy->conf;
+    unsigned next = 0;
+    for (unsigned i = c->tmpl_count; i-- > 0;) {
+        if (!tmpl_satisfied(p, &c->tmpl[i], &next)) return false;
+    }
+    for (; next < p->sa_count; next++) {
+        if (sa_at(p, next)->mode != XFRM_TRANSPORT) return false;
+    }
+    return true;
+}
+
+// rfc4301 5.2 MUST: the inner packet matches the selectors of the SAs that carried it. Outer
+// addresses are not authenticated by ESP: in transport mode the source must be the peer's, unless a
+// NAT may have changed it.
+static bool selectors_match(const struct pkt *p)
+{
+    for (unsigned i = 0; i < p->sa_count; i++) {
+        const struct xfrm_sa *x = sa_at(p, i);
+        if (!selector_match(&x->sel, &p->flow)) return false;
+        bool last = i + 1 == p->sa_count;
+        if (!last || x->mode != XFRM_TRANSPORT || x->encap.type) continue;
+        if (!addr_fits(&x->saddr, &p->flow.src)) return false;
+    }
+    return true;
 }
 
 static enum drop judge(const struct worker *w, const struct pkt *p)
 {
-    const struct xfrm_sa *x = &rcu_dereference(p->sa->conf)->x;
-    // rfc4301 5.2 MUST: the inner packet matches the selectors of the SA that carried it
-    if (!selector_match(&x->sel, &p->flow)) return DROP_SELECTOR;
+    if (!selectors_match(p)) return DROP_SELECTOR;
     if (!p->policy) return w->allow_clear_in ? DROP_NONE : DROP_NO_POLICY_IN;
     if (p->policy->conf.action == XFRM_BLOCK) return DROP_POLICY_IN;
-    return tmpls_satisfied(&p->policy->conf, x) ? DROP_NONE : DROP_SELECTOR;
+    return tmpls_satisfied(p) ? DROP_NONE : DROP_SELECTOR;
 }
 
 void in_conform(struct worker *w, struct burst *b)

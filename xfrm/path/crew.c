@@ -20,7 +20,7 @@ bool crew_next(struct crew *c, const struct burst *b, uint64_t *done)
     c->sa = NULL;
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (*done >> i & 1 || (c->sa && p->sa != c->sa)) continue;
+        if (*done >> i & 1 || sa_is_ah(p->sa) || (c->sa && p->sa != c->sa)) continue;
         c->sa = p->sa;
         *done |= 1ULL << i;
         if (!p->drop) crew_join(c, p);

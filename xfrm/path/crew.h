@@ -1,4 +1,4 @@
-// crew.h - the packets of a burst that share one SA, so that crypto gets them at once.
+// crew.h - the packets of a burst that share one ESP SA, so that crypto gets them at once.
 #pragma once
 
 #include "crypto/sealer.h"

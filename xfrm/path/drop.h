@@ -12,6 +12,8 @@
     X(PADDING, "padding", "XfrmInStateProtoError", "ESP trailer does not make sense")            \
     X(EXPIRED_IN, "expired-in", "XfrmInStateExpired", "hard lifetime of the inbound SA is over") \
     X(MODE, "mode", "XfrmInStateModeError", "inner packet does not fit the SA's mode")           \
+    X(FRAGMENT_IN, "fragment-in", "XfrmInHdrError",                                              \
+      "a fragment out of transport or BEET mode, which carry whole packets")                     \
     X(ENCAP, "encap", "XfrmInStateMismatch", "UDP encapsulation does not match the SA")          \
     X(SELECTOR, "selector", "XfrmInTmplMismatch", "SA was not allowed to carry this packet")     \
     X(POLICY_IN, "policy-in", "XfrmInPolBlock", "inbound policy says block")                     \
@@ -24,6 +26,10 @@
       "hard lifetime of the outbound SA is over")                                                \
     X(SEQ_SPENT, "seq-spent", "XfrmOutStateSeqError", "sequence numbers are used up")            \
     X(TOO_BIG, "too-big", "XfrmOutStateModeError", "does not fit into an IP packet")             \
+    X(FRAGMENT_OUT, "fragment-out", "XfrmOutStateModeError",                                     \
+      "transport and BEET mode carry whole packets, not fragments")                              \
+    X(UDP_LAYER, "udp-layer", "XfrmOutStateModeError",                                           \
+      "ESP in UDP takes no IP options, extension headers or further layer around it")            \
     X(TTL, "ttl", "XfrmOutStateModeError", "hop limit reached zero")                             \
     X(NO_BUFFER_IN, "no-buffer-in", "XfrmInBufferError", "out of packet buffers")                \
     X(NO_BUFFER_OUT, "no-buffer-out", "XfrmOutError", "out of packet buffers")                   \

@@ -17,11 +17,13 @@ void in_find_sa(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (p->len < ESP_HEADER) {
+        bool ah = p->proto == XFRM_PROTO_AH;
+        if (p->len < (ah ? AH_HEADER : ESP_HEADER)) {
             p->drop = DROP_MALFORMED_IN;
             continue;
         }
-        p->sa = sad_find(w->db->sad, &p->to.ip, get32(p->at), XFRM_PROTO_ESP, p->mark);
+        uint32_t spi = get32(p->at + spi_offset(p));
+        p->sa = sad_find(w->db->sad, &p->to.ip, spi, ah ? XFRM_PROTO_AH : XFRM_PROTO_ESP, p->mark);
         p->drop = judge(p);
     }
 }

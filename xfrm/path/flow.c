@@ -4,13 +4,8 @@
 #include <netinet/ip6.h>
 
 #include "base/order.h"
+#include "xfrm/path/ip_head.h"
 #include "xfrm/path/stages.h"
-
-#define IP4_HEADER 20
-#define IP6_HEADER 40
-// Extension headers of one packet that are looked through. RFC 8200 4.1 knows seven, once each
-// (destination options twice); a longer chain is an attack on whoever walks it.
-#define IP6_EXTENSIONS_MAX 8
 
 #define PROTO_UDPLITE 136
 #define PROTO_MOBILITY 135
@@ -90,6 +85,7 @@ static bool ip6_read(struct pkt *p)
     p->len = total;
     f->tos = (uint8_t)(get16(p->at) >> 4);
     f->ttl = p->at[7];
+    f->label = get32(p->at) & 0xfffff;
     f->proto = p->at[6];
     f->src = ip_from(AF_INET6, p->at + 8);
     f->dst = ip_from(AF_INET6, p->at + 24);

@@ -1,9 +1,9 @@
 // hold.c - the waiting room: packets whose policy wants an SA that is not there yet.
 //
-// A need is "this template of this policy has no SA"; it is told once (ACQUIRE) and told again when
-// HOLD_TIMEOUT has gone by. The packets wait in one queue in the order in which they came. To
-// release them they all walk again from the start, in that order: those that still find no SA come
-// straight back here, behind each other as before.
+// A need is "this template of this policy has no SA" (for this destination, in transport mode); it
+// is told once (ACQUIRE) and told again when HOLD_TIMEOUT has gone by. The packets wait in one
+// queue in the order in which they came. To release them they all walk again from the start, in
+// that order: those that still find no SA come straight back here, behind each other as before.
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -16,6 +16,7 @@
 struct need {
     uint64_t policy_age; // a policy's age is its own and never given to another
     unsigned tmpl;
+    ip_t dst;         // transport mode: each destination needs an SA of its own
     uint64_t since;   // when ACQUIRE was told last
     unsigned waiting; // packets in the queue
     bool had_packets; // since then
@@ -47,20 +48,33 @@ unsigned hold_count(const struct hold *h)
 
 static void tell_acquire(struct worker *w, const struct pkt *p, unsigned tmpl)
 {
+    const struct xfrm_tmpl t = tmpl_for(p, tmpl);
     struct xfrm_event ev = {
         .kind = XFRM_EV_ACQUIRE,
         .policy = &p->policy->conf,
-        .tmpl = &p->policy->conf.tmpl[tmpl],
+        .tmpl = &t,
         .trigger = selector_of(&p->flow),
     };
     w->exits.event(w->exits.ctx, &ev);
 }
 
-static struct need *need_find(struct hold *h, uint64_t policy_age, unsigned tmpl)
+static struct need need_of(const struct worker *w, const struct pkt *p, unsigned tmpl)
+{
+    return (struct need){
+        .policy_age = p->policy->age,
+        .tmpl = tmpl,
+        .dst = tmpl_for(p, tmpl).daddr,
+        .since = w->now,
+    };
+}
+
+static struct need *need_find(struct hold *h, const struct need *like)
 {
     for (unsigned i = 0; i < h->needs; i++) {
         struct need *need = &h->need[i];
-        if (need->policy_age == policy_age && need->tmpl == tmpl) return need;
+        if (need->policy_age == like->policy_age && need->tmpl == like->tmpl &&
+            ip_eq(&need->dst, &like->dst))
+            return need;
     }
     return NULL;
 }
@@ -69,11 +83,12 @@ static struct need *need_find(struct hold *h, uint64_t policy_age, unsigned tmpl
 static struct need *need_get(struct worker *w, const struct pkt *p, unsigned tmpl)
 {
     struct hold *h = w->hold;
-    struct need *need = need_find(h, p->policy->age, tmpl);
+    const struct need like = need_of(w, p, tmpl);
+    struct need *need = need_find(h, &like);
     if (need) return need;
     if (h->needs == NEEDS_MAX) return NULL;
     need = &h->need[h->needs++];
-    *need = (struct need){.policy_age = p->policy->age, .tmpl = tmpl, .since = w->now};
+    *need = like;
     tell_acquire(w, p, tmpl);
     return need;
 }

@@ -25,7 +25,7 @@ void out_number(struct worker *w, struct burst *b)
             p->drop = DROP_EXPIRED_OUT;
         } else {
             p->seq = sa->next_seq;
-            p->inner = p->len;
+            if (p->layer == 0) p->inner = p->len;
             count_set(&sa->next_seq, p->seq + 1);
         }
     }

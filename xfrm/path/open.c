@@ -25,6 +25,10 @@ void in_open(struct worker *w, struct burst *b)
     (void)w;
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
+        if (sa_is_ah(p->sa)) {
+            ah_open(p);
+            continue;
+        }
         if (!lengths_fit(p)) {
             p->drop = DROP_MALFORMED_IN;
             continue;

@@ -13,6 +13,7 @@ const struct stage outbound[] = {
     {"number", out_number},     // next sequence number                  RFC 4303 3.3.3
     {"wrap", out_wrap},         // ESP header, padding, outer DSCP, ECN  RFC 4303 3.3.2, 6040
     {"seal", out_seal},         // encrypt and authenticate              RFC 4106, 7634, 3602
+    {"nest", out_nest},         // the policy wants a further SA around it RFC 4301 5.1
     {"send", out_send},         // out of the port, in UDP or not        RFC 3948
     {NULL, NULL},
 };
@@ -23,6 +24,7 @@ const struct stage inbound[] = {
     {"open", in_open},       // verify and decrypt                    RFC 4303 3.4.4
     {"commit", in_commit},   // only now may the window move
     {"unwrap", in_unwrap},   // padding, ECN, inner header            RFC 4303 2.4, 6040
+    {"nest", in_nest},       // inside is ESP or AH for us, again       RFC 4301 5.2
     {"conform", in_conform}, // was it allowed to use this SA?        RFC 4301 5.2
     {"deliver", in_deliver}, // to the host
     {NULL, NULL},

@@ -12,6 +12,7 @@
 #define PKT_HEADROOM 128
 #define PKT_TAILROOM 320  // padding (255) + trailer 2 + ICV 32, rounded up
 #define PKT_DATA_MAX 9216 // largest packet taken from a port in one buffer
+#define PKT_SAS_MAX 6     // SAs that one packet goes through: XFRM_MAX_DEPTH
 
 struct sa;
 struct policy;
@@ -23,6 +24,7 @@ struct flow {
     uint8_t proto;
     bool fragment; // not the first fragment: ports unknown
     uint8_t tos, ttl;
+    uint32_t label; // IPv6 flow label
 };
 
 // Owned by exactly one of: a port (receiving), a burst, the hold queue, the pool.
@@ -44,6 +46,17 @@ struct pkt {
     uint32_t mark;
     uint32_t inner; // outbound: bytes of the packet before it was wrapped
     bool done;      // has left the path as it should (bypass, dummy packet): goes back to the pool
+
+    uint8_t proto; // of the outer packet: XFRM_PROTO_AH, else ESP
+    bool whole;    // outbound: carries its own IP header to the port
+    // The outer IP header: inbound where a port or an outer SA has left it (NULL: not there),
+    // outbound how much of it stands in front of `at`.
+    uint8_t *head;
+    uint32_t head_len;
+    // SAs that it goes through. Outbound the innermost first, `layer` is the current one; inbound
+    // those that it has come through, the outermost first.
+    struct sa *sas[PKT_SAS_MAX];
+    uint8_t sa_count, layer;
 };
 
 struct burst {

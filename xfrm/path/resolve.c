@@ -1,53 +1,81 @@
-// resolve.c - from the policy to the SA that serves its template now (RFC 4301 4.4.1, 4.4.2).
+// resolve.c - from the policy to the SAs that serve its templates now (RFC 4301 4.4.1, 4.4.2).
 #include "xfrm/path/stages.h"
 
-static struct sa *sa_for(const struct pkt *p, unsigned tmpl)
+struct xfrm_tmpl tmpl_for(const struct pkt *p, unsigned tmpl)
+{
+    struct xfrm_tmpl t = p->policy->conf.tmpl[tmpl];
+    if (t.mode != XFRM_TRANSPORT) return t;
+    // The packet's own addresses; around a tunnel, those of the tunnel.
+    t.saddr = p->flow.src;
+    t.daddr = p->flow.dst;
+    for (unsigned i = 0; i < tmpl; i++) {
+        const struct xfrm_tmpl *inner = &p->policy->conf.tmpl[i];
+        if (inner->mode == XFRM_TRANSPORT) continue;
+        t.saddr = inner->saddr;
+        t.daddr = inner->daddr;
+    }
+    t.family = t.daddr.family;
+    return t;
+}
+
+static struct lane *lane_for(const struct worker *w, const struct pkt *p, unsigned i,
+                             const struct xfrm_tmpl *t)
+{
+    if (t->mode != XFRM_TRANSPORT) return p->policy->lane[i];
+    return lane_find(sad_lanes(w->db->sad),
+                     &(struct lane_key){t->daddr, t->reqid, t->proto, t->mode});
+}
+
+static struct sa *sa_for(const struct worker *w, const struct pkt *p, unsigned i)
 {
     const struct xfrm_policy *c = &p->policy->conf;
-    struct lane_ask ask = {
-        .tmpl = &c->tmpl[tmpl],
+    const struct xfrm_tmpl t = tmpl_for(p, i);
+    const struct lane_ask ask = {
+        .spi = t.spi,
+        .saddr = t.saddr,
         .flow = &p->flow,
         .mark = c->mark.value & c->mark.mask,
         .if_id = c->if_id,
     };
-    return lane_pick(p->policy->lane[tmpl], &ask);
+    return lane_pick(lane_for(w, p, i, &t), &ask);
 }
 
-// The template that must be served: the required one (control.c takes no policy with two), else
-// the first optional one that has an SA, else the last.
-static unsigned choose(struct pkt *p)
+// Finds the SAs of the templates, the innermost first; the optional ones where they are there.
+// False, with the template: one that is needed is missing.
+static bool choose(struct worker *w, struct pkt *p, unsigned *missing)
 {
     const struct xfrm_policy *c = &p->policy->conf;
-    unsigned last = c->tmpl_count - 1;
-    for (unsigned i = 0; i <= last; i++) {
-        if (c->tmpl[i].optional) continue;
-        p->sa = sa_for(p, i);
-        return i;
+    p->sa_count = p->layer = 0;
+    for (*missing = 0; *missing < c->tmpl_count; ++*missing) {
+        struct sa *sa = sa_for(w, p, *missing);
+        if (sa) {
+            p->sas[p->sa_count++] = sa;
+        } else if (c->tmpl[*missing].optional) {
+            hold_ask(w, p, *missing);
+        } else {
+            return false;
+        }
     }
-    for (unsigned i = 0; i <= last; i++) {
-        p->sa = sa_for(p, i);
-        if (p->sa) return i;
-    }
-    return last;
+    return true;
 }
 
 void out_resolve(struct worker *w, struct burst *b)
 {
     struct pkt *clear[BURST_MAX];
-    unsigned n = 0;
+    unsigned n = 0, missing;
 
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        unsigned tmpl = choose(p);
-        if (p->sa) continue;
-        // fail closed: only a template that is marked optional lets the packet go without an SA
-        if (!p->policy->conf.tmpl[tmpl].optional) {
-            hold_keep(w, p, tmpl);
-            continue;
+        p->sa = NULL;
+        if (!choose(w, p, &missing)) {
+            // fail closed: only templates that are marked optional let the packet go without an SA
+            hold_keep(w, p, missing);
+        } else if (p->sa_count > 0) {
+            p->sa = p->sas[0];
+        } else {
+            p->done = true;
+            clear[n++] = p;
         }
-        hold_ask(w, p, tmpl);
-        p->done = true;
-        clear[n++] = p;
     }
     if (n > 0) w->exits.bypass(w->exits.ctx, clear, n);
 }

@@ -5,6 +5,9 @@
 void out_seal(struct worker *w, struct burst *b)
 {
     (void)w;
+    for (unsigned i = 0; i < b->n; i++) {
+        if (sa_is_ah(b->p[i]->sa)) ah_seal(b->p[i]);
+    }
     struct crew c;
     for (uint64_t done = 0; crew_next(&c, b, &done);) {
         sealer_seal(c.sa->sealer, c.job, c.n);
@@ -12,5 +15,11 @@ void out_seal(struct worker *w, struct burst *b)
             if (c.job[i].bad) c.p[i]->drop = DROP_SEAL;
             c.p[i]->len += c.sa->icv_len;
         }
+    }
+    for (unsigned i = 0; i < b->n; i++) {
+        struct pkt *p = b->p[i];
+        if (!p->whole) continue;
+        p->at -= p->head_len;
+        p->len += p->head_len;
     }
 }

@@ -9,6 +9,7 @@ void out_resolve(struct worker *w, struct burst *b);
 void out_number(struct worker *w, struct burst *b);
 void out_wrap(struct worker *w, struct burst *b);
 void out_seal(struct worker *w, struct burst *b);
+void out_nest(struct worker *w, struct burst *b);
 void out_send(struct worker *w, struct burst *b);
 
 void in_find_sa(struct worker *w, struct burst *b);
@@ -16,14 +17,44 @@ void in_replay(struct worker *w, struct burst *b);
 void in_open(struct worker *w, struct burst *b);
 void in_commit(struct worker *w, struct burst *b);
 void in_unwrap(struct worker *w, struct burst *b);
+void in_nest(struct worker *w, struct burst *b);
 void in_conform(struct worker *w, struct burst *b);
 void in_deliver(struct worker *w, struct burst *b);
 
 #define ESP_HEADER 8 // SPI and sequence number; the IV follows
+#define AH_HEADER 12 // next header, length, SPI, sequence number; the ICV follows
+
+// Where SPI and, 4 bytes on, the sequence number stand.
+static inline uint32_t spi_offset(const struct pkt *p)
+{
+    return p->proto == XFRM_PROTO_AH ? 4 : 0;
+}
+static inline bool sa_is_ah(const struct sa *sa)
+{
+    return sa->proto == XFRM_PROTO_AH;
+}
+static inline uint32_t pkt_room_before(const struct pkt *p)
+{
+    return (uint32_t)(p->at - p->room);
+}
+static inline uint32_t pkt_room_behind(const struct pkt *p)
+{
+    return p->size - pkt_room_before(p) - p->len;
+}
 
 // ---- flow.c ----
 // Would a policy lookup give the same answer for both?
 bool flow_alike(const struct pkt *a, const struct pkt *b);
+
+// ---- ah.c ----
+// Outbound: the header, its ICV still empty, in front of the payload. False: does not fit.
+bool ah_wrap(struct pkt *p, uint8_t next);
+// Puts in the ICV. The IP header stands in front of p->at, p->head_len bytes long.
+void ah_seal(struct pkt *p);
+// Inbound: verifies. The IP header is p->head; it is made where no one has left it. Sets p->drop.
+void ah_open(struct pkt *p);
+// Takes the header off an opened packet and says what follows.
+void ah_strip(struct pkt *p, uint8_t *next);
 
 // ---- account.c: traffic of an SA against its lifetime ----
 // Counts one packet of `bytes`; raises the EXPIRE event when a limit is reached. False: the hard
@@ -31,6 +62,8 @@ bool flow_alike(const struct pkt *a, const struct pkt *b);
 bool account_packet(struct worker *w, struct sa *sa, uint32_t bytes);
 
 // ---- hold.c ----
+// The template as it is meant for this packet: transport mode takes its addresses from there.
+struct xfrm_tmpl tmpl_for(const struct pkt *p, unsigned tmpl);
 // The SA of this template (of p->policy) is missing: asks for it (ACQUIRE) unless that has been
 // done already.
 void hold_ask(struct worker *w, const struct pkt *p, unsigned tmpl);

@@ -6,7 +6,7 @@
 
 static uint64_t seq_of(const struct pkt *p)
 {
-    uint32_t low = get32(p->at + 4);
+    uint32_t low = get32(p->at + spi_offset(p) + 4);
     bool esn = rcu_dereference(p->sa->conf)->x.flags & XFRM_STATE_ESN;
     return esn && p->sa->replay.size ? replay_guess_esn(&p->sa->replay, low) : low;
 }

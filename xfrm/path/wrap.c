@@ -1,48 +1,46 @@
-// wrap.c - an inner packet becomes the plain text of an ESP packet (RFC 4303 2, 3.3.2) with what
-// its outer header will need (RFC 4301 5.1.2; RFC 6040).
+// wrap.c - an inner packet becomes the plain text of an ESP packet (RFC 4303 2, 3.3.2), or an AH
+// packet without its ICV, with what its outer header will need (RFC 4301 5.1.2; RFC 6040).
 //
-//     before                 | inner packet |
-//     after    | SPI seq | IV | inner packet | TFC padding | padding | pad length | next header |
+//     before                   | payload |           what mode_out() leaves of the inner packet
+//     ESP  [IP] | SPI seq | IV | payload | TFC padding | padding | pad length | next header |
+//     AH   [IP] | AH | payload |
 //
 // The TTL of the inner packet was decremented by the host, whose route led into the TUN device.
 #include <netinet/in.h>
 #include <string.h>
 
-#include "xfrm/path/ecn.h"
-#include "xfrm/path/stages.h"
+#include "base/order.h"
+#include "xfrm/path/mode.h"
 
-#define TRAILER 2         // pad length, next header
-#define DONT_ENCAP_DSCP 1 // XFRM_SA_XFLAG_DONT_ENCAP_DSCP
+#define TRAILER 2 // pad length, next header
 // Traffic flow confidentiality pads up to the path MTU in the kernel. Here that is not known: up to
 // what fits into 1500 bytes under the longest headers (IPv6, UDP, ESP, IV, trailer, ICV).
 #define TFC_MAX 1376
-#define DSCP_MASK ((uint8_t)~ECN_MASK)
+#define IP_TOTAL_MAX UINT16_MAX
+
+// ---- ESP ----
 
 struct shape {
     uint32_t head; // ESP header and IV
     uint32_t tfc, pad;
 };
 
-static uint32_t room_behind(const struct pkt *p)
-{
-    return p->size - (uint32_t)(p->at - p->room) - p->len;
-}
-
 // How much goes before and behind. False: does not fit.
 static bool shape_of(const struct pkt *p, const struct sa *sa, struct shape *s)
 {
-    uint32_t wanted = rcu_dereference(sa->conf)->x.tfcpad;
+    const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
+    uint32_t wanted = x->mode == XFRM_TUNNEL ? x->tfcpad : 0; // the others could not take it off
     if (wanted > TFC_MAX) wanted = TFC_MAX;
 
     s->head = ESP_HEADER + sa->iv_len;
     s->tfc = wanted > p->len ? wanted - p->len : 0;
     uint32_t used = (p->len + s->tfc + TRAILER) % sa->align;
     s->pad = used ? sa->align - used : 0;
-    return (uint32_t)(p->at - p->room) >= s->head &&
-           room_behind(p) >= s->tfc + s->pad + TRAILER + sa->icv_len;
+    return pkt_room_before(p) >= s->head &&
+           pkt_room_behind(p) >= s->tfc + s->pad + TRAILER + sa->icv_len;
 }
 
-static void write_trailer(struct pkt *p, const struct shape *s)
+static void write_trailer(struct pkt *p, const struct shape *s, uint8_t next)
 {
     uint8_t *at = p->at + p->len;
     memset(at, 0, s->tfc);
@@ -50,7 +48,7 @@ static void write_trailer(struct pkt *p, const struct shape *s)
     // rfc4303 2.4 MUST: padding counts 1, 2, 3, ...
     for (uint32_t i = 1; i <= s->pad; i++) *at++ = (uint8_t)i;
     *at++ = (uint8_t)s->pad;
-    *at = p->flow.src.family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6;
+    *at = next;
     p->len += s->tfc + s->pad + TRAILER;
 }
 
@@ -63,21 +61,69 @@ static void write_head(struct pkt *p, struct sa *sa, uint32_t head)
     sealer_iv(sa->sealer, p->seq, p->at + ESP_HEADER);
 }
 
-static uint8_t outer_tos(const struct xfrm_sa *x, uint8_t inner)
+static bool esp_wrap(struct pkt *p, uint8_t next)
 {
-    uint8_t dscp = x->extra_flags & DONT_ENCAP_DSCP ? 0 : inner & DSCP_MASK;
-    uint8_t ecn = x->flags & XFRM_STATE_NOECN ? ECN_NOT_ECT : inner & ECN_MASK;
-    return dscp | ecn; // rfc6040 4.1 MUST: normal mode copies the ECN field
+    struct shape s;
+    if (!shape_of(p, p->sa, &s)) return false;
+    write_trailer(p, &s, next);
+    write_head(p, p->sa, s.head);
+    return true;
 }
 
-static void address(struct pkt *p, const struct sa_conf *conf)
+// ---- the IP header, where no socket makes it ----
+
+// AH covers the identification, so it must not be 0: the kernel would choose one.
+static uint16_t identification(uint64_t seq)
 {
+    return (uint16_t)(seq % UINT16_MAX + 1);
+}
+
+static uint32_t flow_label(const struct pkt *p, const struct mode_head *h)
+{
+    bool carried = h->next == IPPROTO_IPV6 && p->flow.src.family == AF_INET6;
+    return carried ? p->flow.label : 0;
+}
+
+static void new_head(const struct pkt *p, struct mode_head *h)
+{
+    const struct ip_wanted w = {.src = p->from.ip,
+                                .dst = p->to.ip,
+                                .tos = p->outer_tos,
+                                .label = flow_label(p, h),
+                                .id = identification(p->seq)};
+    h->s.len = ip_head_make(h->at, &w);
+    h->s.next_at = ip_is_v6(h->at) ? 6 : 9;
+}
+
+// In front of p->at, which stays: the seal stage takes it in.
+static enum drop put_head(struct pkt *p, struct mode_head *h)
+{
+    bool ah = sa_is_ah(p->sa);
+    if (h->s.len == 0) new_head(p, h);
+    uint32_t total = h->s.len + p->len + (ah ? 0 : p->sa->icv_len);
+    if (pkt_room_before(p) < h->s.len || total > IP_TOTAL_MAX) return DROP_TOO_BIG;
+    if (!ip_is_v6(h->at) && get16(h->at + 4) == 0) put16(h->at + 4, identification(p->seq));
+    ip_head_join(h->at, &h->s, ah ? IPPROTO_AH : IPPROTO_ESP, total);
+    memcpy(p->at - h->s.len, h->at, h->s.len);
+    p->head_len = h->s.len;
+    return DROP_NONE;
+}
+
+static enum drop wrap(struct pkt *p)
+{
+    struct mode_head h;
+    const struct sa_conf *conf = rcu_dereference(p->sa->conf);
     const struct xfrm_mark *mark = &conf->x.output_mark;
-    p->from = conf->from;
-    p->to = conf->to;
-    p->udp = conf->udp;
-    p->outer_tos = outer_tos(&conf->x, p->flow.tos);
+    bool ah = sa_is_ah(p->sa);
+    enum drop d = mode_out(p, &h);
+    if (d) return d;
+    p->proto = p->sa->proto;
     p->mark = (p->mark & ~mark->mask) | mark->value;
+    p->udp = conf->udp;
+    p->whole |= ah || p->layer + 1 < p->sa_count;
+    if (p->whole && p->udp) return DROP_UDP_LAYER;
+    if (!(ah ? ah_wrap(p, h.next) : esp_wrap(p, h.next))) return DROP_TOO_BIG;
+    return p->whole ? put_head(p, &h) : DROP_NONE;
 }
 
 void out_wrap(struct worker *w, struct burst *b)
@@ -85,15 +131,6 @@ void out_wrap(struct worker *w, struct burst *b)
     (void)w;
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        struct shape s;
-        if (p->flow.ttl == 0) {
-            p->drop = DROP_TTL;
-        } else if (!shape_of(p, p->sa, &s)) {
-            p->drop = DROP_TOO_BIG;
-        } else {
-            address(p, rcu_dereference(p->sa->conf));
-            write_trailer(p, &s);
-            write_head(p, p->sa, s.head);
-        }
+        p->drop = p->flow.ttl == 0 ? DROP_TTL : wrap(p);
     }
 }

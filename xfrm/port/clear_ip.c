@@ -1,4 +1,5 @@
-// clear_ip.c - packets that policy lets pass in clear, on their way past the TUN device.
+// clear_ip.c - packets that bring their own IP header: those that policy lets pass in clear, on
+// their way past the TUN device, and protected ones whose header no other socket could make.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,6 +38,11 @@ static void clear_ip_send(struct port *port, struct pkt **p, unsigned n)
     struct pkt *go[BURST_MAX];
     unsigned count = 0;
     for (unsigned i = 0; i < n; i++) {
+        if (p[i]->whole) {
+            p[i]->to.port = 0; // IPv6 reads it as the protocol
+            go[count++] = p[i];
+            continue;
+        }
         if (!leaves_link(&p[i]->flow.dst)) {
             count_add(&port->counts.ignored, 1); // the kernel's own, such as MLD reports
             continue;

@@ -47,9 +47,12 @@ err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *wh
 err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
                      struct why *why);
 
-// Raw ESP, IP protocol 50. One per family.
-err_t raw_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why);
+// Raw ESP or AH, IP protocol 50 or 51. One per family and protocol.
+err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct port **out,
+                  struct why *why);
 
-// Way out for packets that stay in clear although a route has led them into the TUN device: whole
-// IP packets, sent as they are. `fwmark` lets them pass by that route. Send only. One per family.
+// Way out for packets that stay in clear although a route has led them into the TUN device, and for
+// protected ones with a header of their own (struct pkt: whole): whole IP packets, sent as they are
+// and not fragmented: longer than the device takes them they are refused. `fwmark` lets them pass
+// by that route. Send only. One per family.
 err_t clear_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why);

@@ -1,4 +1,5 @@
-// raw_ip.c - ESP directly over IP (protocol 50, RFC 4303) through a raw socket.
+// raw_ip.c - ESP and AH directly over IP (protocols 50 and 51, RFC 4303, 4302) through a raw
+// socket.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@ struct raw_ip {
     struct port port;
     int fd;
     uint16_t family;
+    uint8_t protocol;
     struct batch batch;
 };
 
@@ -24,6 +26,8 @@ static void strip_header(struct pkt *p)
 {
     uint32_t header = p->len >= IPV4_HEADER_MIN ? (p->at[0] & 15u) * 4 : UINT32_MAX;
     if (header < IPV4_HEADER_MIN || header > p->len) header = p->len; // nothing left: malformed
+    p->head = p->at;
+    p->head_len = header;
     p->at += header;
     p->len -= header;
 }
@@ -36,6 +40,7 @@ static void raw_ip_recv(struct port *port, struct pool *pool, struct burst *b)
         struct pkt *p = b->p[i];
         if (r->family == AF_INET) strip_header(p);
         p->from.port = p->to.port = 0;
+        p->proto = r->protocol;
         count_add(&port->counts.packets_in, 1);
         count_add(&port->counts.bytes_in, p->len);
     }
@@ -59,16 +64,18 @@ static void raw_ip_free(struct port *port)
     free(port);
 }
 
-static const struct port_ops raw_ip_ops = {"raw_ip", raw_ip_recv, raw_ip_send, raw_ip_fd,
-                                           raw_ip_free};
+static const struct port_ops esp_ops = {"raw_ip", raw_ip_recv, raw_ip_send, raw_ip_fd, raw_ip_free};
+static const struct port_ops ah_ops = {"raw_ah", raw_ip_recv, raw_ip_send, raw_ip_fd, raw_ip_free};
 
-err_t raw_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why)
+err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct port **out,
+                  struct why *why)
 {
     struct raw_ip *r = calloc(1, sizeof *r);
     if (!r) return why_not(why, ERR_NOMEM, "out of memory");
-    r->port.ops = &raw_ip_ops;
+    r->port.ops = protocol == IPPROTO_AH ? &ah_ops : &esp_ops;
     r->family = family;
-    err_t e = batch_socket(family, SOCK_RAW, IPPROTO_ESP, fwmark, &r->fd, why);
+    r->protocol = protocol;
+    err_t e = batch_socket(family, SOCK_RAW, protocol, fwmark, &r->fd, why);
     if (e != ERR_OK) {
         free(r);
         return e;

@@ -164,9 +164,12 @@ static void what_makes_no_sense_is_refused(void **state)
     p = example();
     p.tmpl_count = 7;
     refused(r, &p, ERR_RANGE, "7");
+    p = example(); // a tunnel changes the family; what is put around it must keep to that
     p.tmpl_count = 2;
     p.tmpl[1] = p.tmpl[0];
-    refused(r, &p, ERR_UNSUPPORTED, "nested");
+    p.tmpl[1].mode = XFRM_TRANSPORT;
+    p.tmpl[1].family = AF_INET6;
+    refused(r, &p, ERR_RANGE, "transport");
     CHECK_EQ(spd_count(r->db->spd, XFRM_OUT), 0);
     rig_free(r);
 }

@@ -97,13 +97,21 @@ static void what_the_executor_cannot_do(void **state)
     (void)state;
     struct rig *r = rig_new();
     struct xfrm_sa x = rig_sa(MOON, SUN, 0x100);
-    x.mode = XFRM_TRANSPORT;
-    refused(r, &x, ERR_UNSUPPORTED, "tunnel mode");
-    x.mode = XFRM_BEET;
-    refused(r, &x, ERR_UNSUPPORTED, "tunnel mode");
+    x.mode = XFRM_TRANSPORT; // its selector takes any family
+    refused(r, &x, ERR_UNSUPPORTED, "family");
+    x.mode = XFRM_BEET; // its selector has no addresses
+    refused(r, &x, ERR_RANGE, "inner addresses");
+    x.mode = 2; // routing optimization
+    refused(r, &x, ERR_UNSUPPORTED, "mode 2");
     x.mode = XFRM_TUNNEL;
     x.proto = XFRM_PROTO_AH;
-    refused(r, &x, ERR_UNSUPPORTED, "AH");
+    refused(r, &x, ERR_SYNTAX, "auth only");
+    x.aead = (struct xfrm_alg){0};
+    refused(r, &x, ERR_SYNTAX, "AH needs auth");
+    rig_crypt_auth(&x, "", 0, "hmac(sha256)", 256, 128);
+    x.encap.type = 2;
+    refused(r, &x, ERR_RANGE, "ESP only");
+    x.encap.type = 0;
     x.proto = XFRM_PROTO_COMP;
     refused(r, &x, ERR_UNSUPPORTED, "IPComp");
     x.proto = 17;
@@ -372,6 +380,8 @@ static void spis_come_from_the_range_until_it_is_full(void **state)
     CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 0xc0000000, 0xcfffffff, &got, &why));
     CHECK_EQ(got.spi >> 28, 0xc);
     x.mode = XFRM_TRANSPORT;
+    CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 1, 99, &got, &why));
+    x.mode = 9;
     CHECK_EQ(r->api.ops->sa_alloc_spi(r->api.ctx, &x, 1, 99, &got, &why), ERR_UNSUPPORTED);
     rig_free(r);
 }

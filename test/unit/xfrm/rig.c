@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/order.h"
+#include "xfrm/path/ip_head.h"
 
 #define RIG_START (1000 * NSEC_PER_SEC)
 #define RIG_WALL 1700000000
@@ -23,6 +24,8 @@ static void frames_add(struct frames *fs, const struct pkt *p)
     f->from = p->from;
     f->to = p->to;
     f->udp = p->udp;
+    f->whole = p->whole;
+    f->proto = p->proto;
     f->tos = p->outer_tos;
     f->mark = p->mark;
 }
@@ -311,6 +314,21 @@ void rig_out(struct rig *r, const uint8_t *at, uint32_t len)
     path_out(&r->w, &b);
 }
 
+// As a raw socket hands it over.
+static void take_head(struct pkt *p)
+{
+    struct ip_split s;
+    if (!ip_split(p->at, p->len, true, &s)) return;
+    p->head = p->at;
+    p->head_len = s.len;
+    p->at += s.len;
+    p->len -= s.len;
+    p->proto = s.next;
+    p->outer_tos = ip_head_tos(p->head);
+    p->from = (endpoint_t){.ip = ip_head_src(p->head)};
+    p->to = (endpoint_t){.ip = ip_head_dst(p->head)};
+}
+
 void rig_in(struct rig *r, const struct frame *f)
 {
     struct burst b = {.n = 1, .p = {rig_pkt(r, f->at, f->len)}};
@@ -318,6 +336,8 @@ void rig_in(struct rig *r, const struct frame *f)
     b.p[0]->to = f->to;
     b.p[0]->udp = f->udp;
     b.p[0]->outer_tos = f->tos;
+    b.p[0]->proto = f->proto;
+    if (f->whole) take_head(b.p[0]);
     path_in(&r->w, &b);
 }
 

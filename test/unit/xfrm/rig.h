@@ -15,7 +15,8 @@ struct frame { // a packet that has left
     uint32_t len;
     endpoint_t from, to;
     bool udp;
-    uint8_t tos;
+    bool whole; // with its IP header
+    uint8_t proto, tos;
     uint32_t mark;
 };
 

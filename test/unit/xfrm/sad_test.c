@@ -16,7 +16,7 @@ static struct sa *pick(struct rig *r, const struct xfrm_tmpl *t, uint32_t mark)
     static const struct flow f = {.src = {.family = AF_INET}, .dst = {.family = AF_INET}};
     struct lane_key key = {t->daddr, t->reqid, t->proto, t->mode};
     struct lane *l = lane_get(sad_lanes(r->db->sad), &key);
-    struct lane_ask ask = {.tmpl = t, .flow = &f, .mark = mark};
+    struct lane_ask ask = {.spi = t->spi, .saddr = t->saddr, .flow = &f, .mark = mark};
     struct sa *sa = lane_pick(l, &ask);
     lane_put(sad_lanes(r->db->sad), l);
     return sa;

@@ -1,0 +1,98 @@
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/order.h"
+#include "xfrm/path/ecn.h"
+#include "xfrm/path/mode.h"
+
+#define DONT_ENCAP_DSCP 1 // XFRM_SA_XFLAG_DONT_ENCAP_DSCP
+#define DSCP_MASK ((uint8_t)~ECN_MASK)
+#define NOP 1 // the IPv4 option
+
+static uint8_t tunnel_tos(const struct xfrm_sa *x, uint8_t inner)
+{
+    uint8_t dscp = x->extra_flags & DONT_ENCAP_DSCP ? 0 : inner & DSCP_MASK;
+    uint8_t ecn = x->flags & XFRM_STATE_NOECN ? ECN_NOT_ECT : inner & ECN_MASK;
+    return dscp | ecn; // rfc6040 4.1 MUST: normal mode copies the ECN field
+}
+
+// ---- the three modes ----
+
+static enum drop tunnel(struct pkt *p, struct mode_head *h, const struct sa_conf *conf)
+{
+    h->next = ip_is_v6(p->at) ? IPPROTO_IPV6 : IPPROTO_IPIP;
+    p->from = conf->from;
+    p->to = conf->to;
+    p->outer_tos = tunnel_tos(&conf->x, p->flow.tos);
+    return DROP_NONE;
+}
+
+// The packet's addresses are the outer ones.
+static enum drop transport(struct pkt *p, struct mode_head *h, const struct sa_conf *conf)
+{
+    if (!ip_split(p->at, p->len, false, &h->s)) return DROP_MALFORMED_OUT;
+    // rfc4301 7 MUST: transport mode carries whole packets. The kernel protects them before it
+    // fragments them; behind a TUN device they come in pieces when they exceed its MTU.
+    if (h->s.fragment) return DROP_FRAGMENT_OUT;
+    memcpy(h->at, p->at, h->s.len);
+    h->next = h->s.next;
+    p->whole = h->s.len > (ip_is_v6(p->at) ? IP6_HEADER : IP4_HEADER);
+    p->from = (endpoint_t){ip_head_src(p->at), conf->from.port};
+    p->to = (endpoint_t){ip_head_dst(p->at), conf->to.port};
+    p->outer_tos = ip_head_tos(p->at);
+    p->at += h->s.len;
+    p->len -= h->s.len;
+    return DROP_NONE;
+}
+
+// IPv4 options travel behind a pseudo-header (RFC 7402 B.4):
+//     | next header | length in 8 octets | padding length | 0 | padding | options |
+// Whatever the caller leaves in front of it, there is room: options were there before.
+static void put_pseudo_header(struct pkt *p, uint8_t *next, const uint8_t *options, uint8_t len)
+{
+    uint8_t kept[40], pad = 4 - (len & 4), *at = p->at - 4 - pad - len;
+    memcpy(kept, options, len);
+    memset(at, 0, 4);
+    at[0] = *next;
+    at[1] = len / 8;
+    at[2] = pad;
+    memset(at + 4, NOP, pad);
+    memcpy(at + 4 + pad, kept, len);
+    p->at = at;
+    p->len += 4U + pad + len;
+    *next = IPPROTO_BEETPH;
+}
+
+static enum drop beet(struct pkt *p, struct mode_head *h, const struct sa_conf *conf)
+{
+    struct ip_split s;
+    if (!ip_split(p->at, p->len, true, &s)) return DROP_MALFORMED_OUT;
+    if (s.fragment) return DROP_FRAGMENT_OUT;
+    bool v6 = ip_is_v6(p->at);
+    const uint8_t *options = p->at + IP4_HEADER;
+    uint32_t head = v6 ? IP6_HEADER : s.len;
+    h->next = v6 ? p->at[6] : s.next; // IPv6 extension headers are payload
+    p->at += head;
+    p->len -= head;
+    if (!v6 && head > IP4_HEADER)
+        put_pseudo_header(p, &h->next, options, (uint8_t)(head - IP4_HEADER));
+    p->from = conf->from;
+    p->to = conf->to;
+    p->outer_tos = tunnel_tos(&conf->x, p->flow.tos);
+    return DROP_NONE;
+}
+
+enum drop mode_out(struct pkt *p, struct mode_head *h)
+{
+    const struct sa_conf *conf = rcu_dereference(p->sa->conf);
+    h->s.len = 0;
+    p->whole = false;
+    switch (conf->x.mode) {
+    case XFRM_TRANSPORT:
+        return transport(p, h, conf);
+    case XFRM_BEET:
+        return beet(p, h, conf);
+    default:
+        return tunnel(p, h, conf);
+    }
+}
