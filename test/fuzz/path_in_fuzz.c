@@ -2,8 +2,10 @@
 //
 //   a stranger's   the input is the datagram (with or without an SPI that exists)
 //   a peer's       the input is the plaintext; it is sealed with the right key, so that the
-//   trailer,
-//                  the inner headers and the checks behind decryption are reached
+//                  trailer, the inner headers and the checks behind decryption are reached
+//
+// The SAs are of every mode and protocol; AH goes inside a header of our making, or (trailed) in
+// the one that the input begins with.
 //
 //     +------+----+-----+-------+----------
 //     | mode | SA | TOS | trail | rest
@@ -16,12 +18,13 @@
 
 #include "base/order.h"
 #include "xfrm/control.h"
+#include "xfrm/path/ip_head.h"
 #include "xfrm/path/stages.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 
 #define HEADER 4
-#define SAS 6
+#define SAS 13
 #define SPI 0x1000 // of the first SA
 
 enum mode { MODE_STRANGER = 0, MODE_SPI_KNOWN = 1, MODE_PEER = 2, MODE_PEER_TRAILED = 3 };
@@ -31,6 +34,7 @@ static struct {
     struct control *control;
     struct worker w;
     uint32_t longest; // of what may be delivered
+    ip_t hosts[2];    // the peer's own addresses
 } site;
 
 #define MUST(cond)                     \
@@ -55,8 +59,9 @@ static void on_deliver(void *ctx, struct pkt **p, unsigned n)
         MUST(copy.len >= 20 && copy.len <= site.longest);
         MUST(flow_read(&copy) && copy.len == p[i]->len);
         const ip_t *src = &copy.flow.src;
-        MUST(src->family == AF_INET ? src->b[0] == 10 && src->b[1] == 1
-                                    : memcmp(src->b, net6, 2) == 0);
+        bool agreed = src->family == AF_INET ? src->b[0] == 10 && src->b[1] == 1
+                                             : memcmp(src->b, net6, 2) == 0;
+        MUST(agreed || ip_eq(src, &site.hosts[src->family == AF_INET6])); // transport mode
     }
 }
 
@@ -65,11 +70,20 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
     (void)ctx, (void)ev;
 }
 
-static void add_policy(uint16_t family, const char *src, const char *dst)
+// `kinds`: how many of the templates below it has, all optional if there are several, as transport
+// mode allows.
+static void add_policy(uint16_t family, const char *src, const char *dst, unsigned kinds)
 {
-    struct xfrm_policy p = {.dir = XFRM_IN, .tmpl_count = 1, .sel = {.family = family}};
+    struct xfrm_policy p = {.dir = XFRM_IN, .tmpl_count = kinds, .sel = {.family = family}};
     MUST(prefix_parse(src, &p.sel.src) == ERR_OK && prefix_parse(dst, &p.sel.dst) == ERR_OK);
     p.tmpl[0] = (struct xfrm_tmpl){.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL, .family = AF_INET};
+    for (unsigned i = 0; kinds > 1 && i < kinds; i++) {
+        static const uint8_t mode[3] = {XFRM_BEET, XFRM_TUNNEL, XFRM_TRANSPORT};
+        p.tmpl[i] = (struct xfrm_tmpl){.proto = i < 3 ? XFRM_PROTO_ESP : XFRM_PROTO_AH,
+                                       .mode = mode[i % 3],
+                                       .family = family,
+                                       .optional = 1};
+    }
     struct xfrm_api api = control_api(site.control);
     MUST(api.ops->policy_add(api.ctx, &p, false, NULL) == ERR_OK);
 }
@@ -81,20 +95,47 @@ static void set_alg(struct xfrm_alg *a, const char *name, uint16_t key_bits, uin
     memset(a->key, 0x42, key_bits / 8);
 }
 
+// Of each SA: its mode, the outer family, and what else is said about it.
+static const struct {
+    uint8_t proto, mode;
+    bool v6, udp;
+    const char *inner; // BEET: the inner source; the destination is its neighbour
+    uint8_t flags;
+} kinds[SAS] = {
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL, .flags = XFRM_STATE_ESN | XFRM_STATE_DECAP_DSCP},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL, .udp = true},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL, .v6 = true},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TRANSPORT, .udp = true},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_TRANSPORT, .v6 = true},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_BEET, .inner = "fd01::1"},
+    {.proto = XFRM_PROTO_ESP, .mode = XFRM_BEET, .v6 = true, .inner = "10.1.0.1"},
+    {.proto = XFRM_PROTO_AH, .mode = XFRM_TRANSPORT},
+    {.proto = XFRM_PROTO_AH, .mode = XFRM_TRANSPORT, .v6 = true},
+    {.proto = XFRM_PROTO_AH, .mode = XFRM_TUNNEL},
+};
+
 static struct xfrm_sa sa_like(unsigned i)
 {
+    bool v6 = kinds[i].v6;
     struct xfrm_sa x = {.spi = SPI + i,
-                        .proto = XFRM_PROTO_ESP,
-                        .mode = XFRM_TUNNEL,
-                        .flags = XFRM_STATE_AF_UNSPEC,
+                        .proto = kinds[i].proto,
+                        .mode = kinds[i].mode,
+                        .flags = kinds[i].flags,
                         .limit = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0},
                         .replay = {.esn_given = true, .window = 64}};
-    bool v6 = i == 5;
     MUST(ip_parse(v6 ? "2001:db8::1" : "192.0.2.1", &x.saddr) == ERR_OK);
     MUST(ip_parse(v6 ? "2001:db8::2" : "192.0.2.2", &x.daddr) == ERR_OK);
     x.family = x.daddr.family;
-    if (i == 4) x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 4500};
-    if (i == 1) x.flags |= XFRM_STATE_ESN | XFRM_STATE_DECAP_DSCP;
+    if (x.mode == XFRM_TUNNEL) x.flags |= XFRM_STATE_AF_UNSPEC;
+    if (kinds[i].udp) x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 4500};
+    if (!kinds[i].inner) return x;
+    MUST(prefix_parse(kinds[i].inner, &x.sel.src) == ERR_OK);
+    x.sel.dst = x.sel.src;
+    x.sel.dst.ip.b[1]++; // 10.1 and 10.2, fd01 and fd02
+    x.sel.family = x.sel.src.ip.family;
     return x;
 }
 
@@ -108,6 +149,11 @@ static void add_sa(unsigned i)
     case 3:
         set_alg(&x.crypt, "cbc(aes)", 128, 0);
         set_alg(&x.auth, "hmac(sha256)", 256, 128);
+        break;
+    case 10:
+    case 11:
+    case 12:
+        set_alg(&x.auth, "hmac(sha1)", 160, 96);
         break;
     case 4:
         set_alg(&x.crypt, "ecb(cipher_null)", 0, 0);
@@ -130,8 +176,12 @@ static void site_make(void)
     MUST(site.control != NULL);
     MUST(worker_init(&site.w, site.db, &exits, 1) == ERR_OK);
     site.w.now = site.w.wall = 1;
-    add_policy(AF_INET, "10.1.0.0/16", "10.2.0.0/16");
-    add_policy(AF_INET6, "fd01::/16", "fd02::/16");
+    add_policy(AF_INET, "10.1.0.0/16", "10.2.0.0/16", 6);
+    add_policy(AF_INET6, "fd01::/16", "fd02::/16", 6);
+    add_policy(AF_INET, "192.0.2.1/32", "192.0.2.2/32", 6);
+    add_policy(AF_INET6, "2001:db8::1/128", "2001:db8::2/128", 6);
+    MUST(ip_parse("192.0.2.1", &site.hosts[0]) == ERR_OK);
+    MUST(ip_parse("2001:db8::1", &site.hosts[1]) == ERR_OK);
     for (unsigned i = 0; i < SAS; i++) add_sa(i);
 }
 
@@ -180,6 +230,41 @@ static void write_sealed(struct pkt *p, struct sa *sa, const uint8_t *rest, uint
     p->len = ESP_HEADER + sa->iv_len + n + sa->icv_len;
 }
 
+// The rest of the input under AH; `own_head`: with the IP header that it begins with.
+static void write_ah(struct pkt *p, struct sa *sa, const uint8_t *rest, uint32_t n, int own_head)
+{
+    uint8_t head[IP_HEAD_MAX];
+    struct ip_split s = {.len = 0};
+    bool own = own_head >= 0 && ip_split(rest, n, true, &s);
+    const struct ip_wanted w = {.src = p->from.ip, .dst = p->to.ip, .next = XFRM_PROTO_AH};
+    if (!own) s.len = ip_head_make(head, &w);
+    if (own) memcpy(head, rest, s.len);
+    if (own) rest += s.len, n -= s.len;
+    memcpy(p->at, rest, n);
+    p->len = n;
+    p->sa = sa;
+    p->seq = 1;
+    p->head_len = s.len;
+    MUST(ah_wrap(p, (uint8_t)own_head));
+    if (!own)
+        put16(head + (ip_is_v6(head) ? 4 : 2), (uint16_t)(p->len + (ip_is_v6(head) ? 0 : 20)));
+    memcpy(p->at - s.len, head, s.len);
+    ah_seal(p);
+    p->head = p->at - s.len;
+    p->drop = DROP_NONE; // a head that the sender would refuse
+    p->sa = NULL;
+    p->seq = 0;
+}
+
+static void write_peer(struct pkt *p, struct sa *sa, const uint8_t *rest, uint32_t n, int next)
+{
+    if (sa->proto == XFRM_PROTO_AH) {
+        write_ah(p, sa, rest, n, next);
+    } else {
+        write_sealed(p, sa, rest, n, next);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 {
     if (!site.db) site_make();
@@ -195,12 +280,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     p->to.ip = sa->conf->x.daddr;
     p->udp = sa->conf->udp;
     p->outer_tos = in[2];
+    p->proto = sa->proto;
     if (mode == MODE_STRANGER || mode == MODE_SPI_KNOWN) write_datagram(p, rest, len);
-    if (mode == MODE_SPI_KNOWN && len >= 4) memcpy(p->at, &sa->spi, 4);
-    if (mode == MODE_PEER) write_sealed(p, sa, rest, len, -1);
-    if (mode == MODE_PEER_TRAILED) write_sealed(p, sa, rest, len, in[3]);
+    uint32_t spi_at = sa->proto == XFRM_PROTO_AH ? 4 : 0;
+    if (mode == MODE_SPI_KNOWN && len >= spi_at + 4) memcpy(p->at + spi_at, &sa->spi, 4);
+    if (mode == MODE_PEER) write_peer(p, sa, rest, len, -1);
+    if (mode == MODE_PEER_TRAILED) write_peer(p, sa, rest, len, in[3]);
 
-    site.longest = p->len;
+    site.longest = p->len + IP_HEAD_MAX; // a header may be put back
     struct burst b = {.n = 1, .p = {p}};
     path_in(&site.w, &b);
     MUST(b.n == 0);
