@@ -48,7 +48,7 @@ static void write_ports(struct text *out, const struct xfrm_selector *s)
 // Exact where it lets pass, broad where it drops: the safe reading of spd.h.
 static bool is_safe(const struct xfrm_policy *p)
 {
-    return p->action == XFRM_BLOCK || p->tmpl_count > 0 ||
+    return p->action == XFRM_BLOCK || xfrm_policy_protects(p) ||
            (p->sel.ifindex == 0 && p->mark.mask == 0);
 }
 
@@ -56,7 +56,7 @@ static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t f
 {
     const struct xfrm_selector *s = &p->sel;
     if (s->family != AF_UNSPEC && s->family != family) return;
-    bool pass = p->action == XFRM_ALLOW && p->tmpl_count == 0;
+    bool pass = p->action == XFRM_ALLOW && !xfrm_policy_protects(p);
     text_add(w->out, "  meta nfproto %s", family == AF_INET6 ? "ipv6" : "ipv4");
     write_net(w->out, family, "saddr", &s->src);
     write_net(w->out, family, "daddr", &s->dst);

@@ -110,7 +110,7 @@ static struct xfrm_policy mirror_of(const struct xfrm_policy *p)
                                     .ealgos = UINT32_MAX,
                                     .calgos = UINT32_MAX};
     const struct xfrm_lifetime forever = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
-    bool protect = p->action == XFRM_ALLOW && p->tmpl_count > 0;
+    bool protect = xfrm_policy_protects(p);
     struct xfrm_policy m = {.sel = p->sel,
                             .dir = p->dir,
                             .action = p->action,
@@ -130,7 +130,7 @@ static struct xfrm_policy mirror_of(const struct xfrm_policy *p)
 // An allowance that is bound to a device is not mirrored: the safe reading, again.
 static bool is_safe(const struct xfrm_policy *p)
 {
-    return p->sel.ifindex == 0 || p->action == XFRM_BLOCK || p->tmpl_count > 0;
+    return p->sel.ifindex == 0 || p->action == XFRM_BLOCK || xfrm_policy_protects(p);
 }
 
 static void put(struct guard_xfrm *g, const struct xfrm_policy *p, bool update)

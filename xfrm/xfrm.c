@@ -24,3 +24,13 @@ void xfrm_selector_any(struct xfrm_selector *s, uint16_t family)
     *s = (struct xfrm_selector){.family = family};
     s->src.ip.family = s->dst.ip.family = family;
 }
+
+bool xfrm_policy_protects(const struct xfrm_policy *p)
+{
+    bool demands = false;
+    if (p->action != XFRM_ALLOW) return false;
+    for (unsigned i = 0; i < p->tmpl_count; i++) {
+        if (p->dir == XFRM_OUT || !p->tmpl[i].optional) demands = true;
+    }
+    return demands;
+}

@@ -229,4 +229,7 @@ struct xfrm_api { // a vtable with its object
 };
 
 bool xfrm_selector_eq(const struct xfrm_selector *a, const struct xfrm_selector *b);
+// Is what it names kept from going in clear by the host's guard? Inbound, templates that are all
+// optional (level use) ask for nothing; outbound, their packets are led to the executor, too.
+bool xfrm_policy_protects(const struct xfrm_policy *p);
 void xfrm_selector_any(struct xfrm_selector *s, uint16_t family);

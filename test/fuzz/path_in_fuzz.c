@@ -240,6 +240,7 @@ static void write_ah(struct pkt *p, struct sa *sa, const uint8_t *rest, uint32_t
     if (!own) s.len = ip_head_make(head, &w);
     if (own) memcpy(head, rest, s.len);
     if (own) rest += s.len, n -= s.len;
+    p->at += IP_HEAD_MAX; // the header goes in front
     memcpy(p->at, rest, n);
     p->len = n;
     p->sa = sa;

@@ -56,7 +56,7 @@ static err_t check_mode(const struct xfrm_sa *x, struct why *why)
     case XFRM_TUNNEL:
         return ERR_OK;
     case XFRM_TRANSPORT:
-        if (x->larval || s->family == x->family) return ERR_OK;
+        if (x->larval || !s->family || s->family == x->family) return ERR_OK;
         return why_not(why, ERR_UNSUPPORTED, "transport mode cannot change the address family");
     case XFRM_BEET:
         if (x->larval) return ERR_OK;

@@ -72,6 +72,10 @@ static void protected_is_dropped_in_its_direction(void **state)
     check_rule(&p, NULL, "leave", NULL);
     p.dir = XFRM_OUT;
     check_rule(&p, NULL, "leave", "counter name clear_out drop\n");
+    p.tmpl[0].optional = 1; // what goes out is led to the executor all the same
+    check_rule(&p, NULL, "leave", "counter name clear_out drop\n");
+    p.dir = XFRM_IN; // what comes in may be in clear
+    check_rule(&p, NULL, "input", "ip daddr 10.1.0.0/16 accept\n");
     p = policy(XFRM_IN, "fd00:2::/64", "::/0");
     check_rule(&p, NULL, "input", "  meta nfproto ipv6 ip6 saddr fd00:2::/64 counter name");
 }

@@ -97,8 +97,10 @@ static void what_the_executor_cannot_do(void **state)
     (void)state;
     struct rig *r = rig_new();
     struct xfrm_sa x = rig_sa(MOON, SUN, 0x100);
-    x.mode = XFRM_TRANSPORT; // its selector takes any family
+    x.mode = XFRM_TRANSPORT;
+    xfrm_selector_any(&x.sel, AF_INET6);
     refused(r, &x, ERR_UNSUPPORTED, "family");
+    xfrm_selector_any(&x.sel, AF_UNSPEC);
     x.mode = XFRM_BEET; // its selector has no addresses
     refused(r, &x, ERR_RANGE, "inner addresses");
     x.mode = 2; // routing optimization
