@@ -187,6 +187,22 @@ static void serve(struct engine *e, const struct epoll_event *ev)
     if (ev->events & (EPOLLERR | EPOLLHUP)) port_failed(e, in->port);
 }
 
+// Ports that have packets in hand are not waited for.
+static bool any_more(const struct engine *e)
+{
+    for (unsigned i = 0; i < e->in_count; i++) {
+        if (e->in[i].port->more) return true;
+    }
+    return false;
+}
+
+static void serve_more(struct engine *e)
+{
+    for (unsigned i = 0; i < e->in_count; i++) {
+        if (e->in[i].port->more) pump(e, &e->in[i]);
+    }
+}
+
 static void look_after_held(struct engine *e)
 {
     uint64_t generation = db_generation(e->worker.db);
@@ -206,8 +222,9 @@ static void *run(void *arg)
     rcu_register_thread();
     while (!flag_get(&e->stopping)) {
         rcu_thread_offline(); // a sleeper must not hold up the control thread's frees
-        int n = epoll_wait(e->epoll_fd, ready, PORTS_MAX + 1, TICK_MS);
+        int n = epoll_wait(e->epoll_fd, ready, PORTS_MAX + 1, any_more(e) ? 0 : TICK_MS);
         rcu_thread_online();
+        serve_more(e);
         for (int i = 0; i < n; i++) serve(e, &ready[i]);
         look_after_held(e);
         rcu_quiescent_state();

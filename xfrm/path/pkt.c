@@ -16,10 +16,9 @@ struct pool {
 static bool pool_fill(struct pool *p)
 {
     for (unsigned i = 0; i < p->count; i++) {
-        p->all[i].room =
+        p->all[i].own =
             aligned_alloc(PKT_ALIGN, (PKT_ROOM + PKT_ALIGN - 1) / PKT_ALIGN * PKT_ALIGN);
-        if (!p->all[i].room) return false;
-        p->all[i].size = PKT_ROOM;
+        if (!p->all[i].own) return false;
         p->free[p->free_count++] = &p->all[i];
     }
     return true;
@@ -39,7 +38,7 @@ struct pool *pool_new(unsigned count)
 void pool_free(struct pool *p)
 {
     if (!p) return;
-    for (unsigned i = 0; p->all && i < p->count; i++) free(p->all[i].room);
+    for (unsigned i = 0; p->all && i < p->count; i++) free(p->all[i].own);
     free(p->all);
     free(p);
 }
@@ -48,8 +47,8 @@ struct pkt *pool_take(struct pool *p)
 {
     if (p->free_count == 0) return NULL;
     struct pkt *pkt = p->free[--p->free_count];
-    uint8_t *room = pkt->room;
-    *pkt = (struct pkt){.at = room + PKT_HEADROOM, .room = room, .size = PKT_ROOM};
+    uint8_t *own = pkt->own;
+    *pkt = (struct pkt){.at = own + PKT_HEADROOM, .room = own, .size = PKT_ROOM, .own = own};
     return pkt;
 }
 

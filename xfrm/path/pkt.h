@@ -31,7 +31,7 @@ struct flow {
 struct pkt {
     uint8_t *at;    // first byte of what the packet is now: inner IP, ESP header, ...
     uint32_t len;   // bytes from `at`
-    uint8_t *room;  // start of its buffer
+    uint8_t *room;  // start of its buffer: the pool's, or one that a port has lent for the burst
     uint32_t size;  // bytes of the buffer
     enum drop drop; // set: later stages pass it by; the path's end counts and frees it
     struct sa *sa;  // valid within the burst (RCU read side)
@@ -46,6 +46,7 @@ struct pkt {
     uint32_t mark;
     uint32_t inner; // outbound: bytes of the packet before it was wrapped
     bool done;      // has left the path as it should (bypass, dummy packet): goes back to the pool
+    uint8_t *own;   // the pool's buffer
 
     uint8_t proto; // of the outer packet: XFRM_PROTO_AH, else ESP
     bool whole;    // outbound: carries its own IP header to the port

@@ -1,6 +1,7 @@
 #include "xfrm/port/batch.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,16 @@
 #include "xfrm/db/counter.h"
 
 #define SOCKET_BUFFER (8 << 20) // bytes: about 5000 full packets, so that a busy moment is no loss
+
+// Linux 4.18
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#define TRAIN_CARS_MAX 64     // UDP_MAX_SEGMENTS of kernels before 6.9
+#define TRAIN_BYTES_MAX 65000 // with all headers below 65535
+// Packets to a peer that go one by one after a train was refused: it would have to be fragmented,
+// or the device makes no checksums. A change of that is noticed soon enough.
+#define REFUSED_FOR 4096
 
 static bool set_int(int fd, int level, int name, int value)
 {
@@ -105,7 +116,7 @@ static void read_control_v6(const struct cmsghdr *c, struct pkt *p)
     }
 }
 
-static void read_one(struct mmsghdr *msg, uint16_t family, struct pkt *p)
+void batch_read(struct mmsghdr *msg, uint16_t family, struct pkt *p)
 {
     struct msghdr *h = &msg->msg_hdr;
     p->len = h->msg_flags & MSG_TRUNC ? 0 : msg->msg_len;
@@ -131,7 +142,7 @@ void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, str
     }
     int got = ready ? recvmmsg(fd, m->msg, ready, MSG_DONTWAIT, NULL) : 0;
     b->n = got > 0 ? (unsigned)got : 0;
-    for (unsigned i = 0; i < b->n; i++) read_one(&m->msg[i], family, b->p[i]);
+    for (unsigned i = 0; i < b->n; i++) batch_read(&m->msg[i], family, b->p[i]);
     for (unsigned i = b->n; i < ready; i++) pool_give(pool, b->p[i]);
 }
 
@@ -189,42 +200,117 @@ void batch_count_out(struct port_counts *c, struct pkt *p, bool sent, enum drop 
     count_add(&c->bytes_out, p->len);
 }
 
-// A full socket buffer ends the burst; anything else concerns one packet (no route, too big).
-static void send_all(struct batch *m, int fd, struct pkt **p, unsigned n, struct port_counts *c)
-{
-    unsigned at = 0;
-    while (at < n) {
-        int sent = sendmmsg(fd, m->msg + at, n - at, MSG_DONTWAIT);
-        unsigned good = sent > 0 ? (unsigned)sent : 0;
-        unsigned bad = good ? 0 : errno == EAGAIN || errno == ENOBUFS ? n - at : 1;
-        for (; good; good--) batch_count_out(c, p[at++], true, DROP_NONE);
-        for (; bad; bad--) batch_count_out(c, p[at++], false, DROP_SEND);
-    }
-}
-
 static void send_prepare(struct batch *m, unsigned i, uint16_t family, struct pkt *p)
 {
-    m->iov[i] = (struct iovec){p->at, p->len};
     m->msg[i].msg_hdr = (struct msghdr){.msg_name = &m->peer[i],
                                         .msg_namelen = write_peer(&m->peer[i], family, &p->to),
-                                        .msg_iov = &m->iov[i],
                                         .msg_iovlen = 1};
+    m->count[i] = 1;
+}
+
+// Sends n messages of which the first begins with p[0]. Returns how many packets it has dealt with:
+// a full socket buffer ends the burst, anything else concerns the first message only (no route, too
+// big); if that was a train, its packets are not dealt with but will be sent one by one.
+static unsigned send_messages(struct batch *m, int fd, struct pkt **p, unsigned n,
+                              struct port_counts *c)
+{
+    int sent = sendmmsg(fd, m->msg, n, MSG_DONTWAIT);
+    unsigned good = sent > 0 ? (unsigned)sent : 0, packets = 0;
+    bool full = !good && (errno == EAGAIN || errno == ENOBUFS);
+    if (!good && !full && m->count[0] > 1) {
+        m->refused = p[0]->to;
+        m->refused_for = REFUSED_FOR;
+        return 0;
+    }
+    unsigned end = full ? n : good ? good : 1;
+    for (unsigned i = 0; i < end; i++) {
+        for (unsigned k = 0; k < m->count[i]; k++)
+            batch_count_out(c, p[packets++], good > 0, good ? DROP_NONE : DROP_SEND);
+    }
+    return packets;
+}
+
+static bool is_refused(struct batch *m, const struct pkt *p)
+{
+    if (!m->refused_for || !endpoint_eq(&m->refused, &p->to)) return false;
+    m->refused_for--;
+    return true;
+}
+
+static bool same_way(const struct pkt *a, const struct pkt *b)
+{
+    return a->outer_tos == b->outer_tos && endpoint_eq(&a->to, &b->to) &&
+           ip_eq(&a->from.ip, &b->from.ip);
+}
+
+// How many packets from p[0] on make one train.
+static unsigned train_count(struct batch *m, struct pkt **p, unsigned n)
+{
+    uint32_t size = p[0]->len, bytes = size;
+    unsigned count = 1;
+    if (!m->couples || is_refused(m, p[0]) || size == 0) return 1;
+    while (count < n && count < TRAIN_CARS_MAX) {
+        const struct pkt *next = p[count];
+        if (next->len > size || next->len == 0 || bytes + next->len > TRAIN_BYTES_MAX) break;
+        if (!same_way(p[0], next)) break;
+        bytes += next->len;
+        count++;
+        if (next->len < size) break; // a shorter one is the last
+    }
+    return count;
+}
+
+// Message i: `count` packets from p[at] on. The message's pieces are the packets.
+static void message_write(struct batch *m, unsigned i, uint16_t family, struct pkt **p, unsigned at)
+{
+    const uint16_t size = (uint16_t)p[at]->len;
+    unsigned count = m->count[i];
+    size_t used = write_controls(m->control[i], family, p[at]);
+    if (count > 1)
+        used = write_control(m->control[i], used, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
+    struct msghdr *h = &m->msg[i].msg_hdr;
+    h->msg_control = m->control[i];
+    h->msg_controllen = used;
+    h->msg_iov = &m->iov[at];
+    h->msg_iovlen = count;
+    for (unsigned k = at; k < at + count; k++) m->iov[k] = (struct iovec){p[k]->at, p[k]->len};
+}
+
+static unsigned send_some(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
+                          struct port_counts *c)
+{
+    unsigned messages = 0;
+    for (unsigned at = 0; at < n; at += m->count[messages++]) {
+        send_prepare(m, messages, family, p[at]);
+        m->count[messages] = (uint16_t)train_count(m, p + at, n - at);
+        message_write(m, messages, family, p, at);
+    }
+    return send_messages(m, fd, p, messages, c);
 }
 
 void batch_send(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                 struct port_counts *c)
 {
-    for (unsigned i = 0; i < n; i++) {
-        send_prepare(m, i, family, p[i]);
-        m->msg[i].msg_hdr.msg_control = m->control[i];
-        m->msg[i].msg_hdr.msg_controllen = write_controls(m->control[i], family, p[i]);
-    }
-    send_all(m, fd, p, n, c);
+    // ends: a train that is refused is not asked for again while its packets go
+    for (unsigned at = 0; at < n;) at += send_some(m, fd, family, p + at, n - at, c);
 }
 
 void batch_send_bare(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                      struct port_counts *c)
 {
-    for (unsigned i = 0; i < n; i++) send_prepare(m, i, family, p[i]);
-    send_all(m, fd, p, n, c);
+    unsigned at = 0;
+    while (at < n) {
+        for (unsigned i = at; i < n; i++) {
+            send_prepare(m, i - at, family, p[i]);
+            m->iov[i - at] = (struct iovec){p[i]->at, p[i]->len};
+            m->msg[i - at].msg_hdr.msg_iov = &m->iov[i - at];
+        }
+        at += send_messages(m, fd, p + at, n - at, c);
+    }
+}
+
+bool batch_can_couple(int fd)
+{
+    const int none = 0;
+    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
 }

@@ -7,10 +7,14 @@
 
 #include "xfrm/port/port.h"
 
-#define BATCH_CONTROL_MAX 128 // bytes of control messages per packet; 64 are used
+#define BATCH_CONTROL_MAX 128 // bytes of control messages per packet; 88 are used
 
 // System call arguments, kept between calls. One thread at a time.
 struct batch {
+    bool couples;       // the kernel cuts one message into datagrams of one size (UDP_SEGMENT)
+    endpoint_t refused; // a peer to whom it would not, and for how many packets it is not asked
+    unsigned refused_for;
+    uint16_t count[BURST_MAX]; // packets of each message
     struct mmsghdr msg[BURST_MAX];
     struct iovec iov[BURST_MAX];
     struct sockaddr_in6 peer[BURST_MAX]; // room for either family
@@ -25,14 +29,18 @@ err_t batch_socket(uint16_t family, int type, int protocol, uint32_t fwmark, int
 // Receives what is there into b (b->n = 0 before), without waiting: at, len, from, to (address
 // only), outer_tos. A packet longer than its buffer comes as one of no bytes, which is malformed.
 void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, struct burst *b);
+// What a received message says: len, from, to, outer_tos.
+void batch_read(struct mmsghdr *msg, uint16_t family, struct pkt *p);
 
 // Sends from p->from.ip to p->to with p->outer_tos. What the system does not take gets a drop word.
-// Counts into c.
+// Counts into c. With m->couples, neighbours of one size and way leave as one message.
 void batch_send(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                 struct port_counts *c);
 // The same for packets that bring their own IP header: destination only, no control messages.
 void batch_send_bare(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                      struct port_counts *c);
+// Can this UDP socket send coupled datagrams?
+bool batch_can_couple(int fd);
 
 // For the send functions of ports: one packet more or less.
 void batch_count_out(struct port_counts *c, struct pkt *p, bool sent, enum drop word);

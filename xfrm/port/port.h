@@ -28,22 +28,25 @@ struct port_ops {
 
 struct port { // first member of every port
     const struct port_ops *ops;
+    bool more; // recv has packets left that the burst had no room for, whatever the fd says
     struct port_counts counts;
 };
 
 #define TUN_MTU_MIN 1280         // bytes; IPv6 needs it, RFC 8200 5
 #define TUN_MTU_MAX PKT_DATA_MAX // bytes
 
-// TUN device `name` (IFF_TUN | IFF_NO_PI), brought up with `mtu`. recv: inner packets (at = IP
-// header). Errors: ERR_PERMISSION, ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy"). Before
-// it comes up it is made quiet and exempt: no IPv6 addresses of its own, no reverse-path filter,
-// and the kernel's IPsec policies do not apply to what comes out of it (disable_policy) or goes
-// into it (disable_xfrm), since both have been or will be judged here.
+// TUN device `name`, brought up with `mtu`. recv: inner packets (at = IP header); super-packets of
+// the host come cut, with their checksums finished. send: joins packets into super-packets. Errors:
+// ERR_PERMISSION, ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy"). Before it comes up it
+// is made quiet and exempt: no IPv6 addresses of its own, no reverse-path filter, and the kernel's
+// IPsec policies do not apply to what comes out of it (disable_policy) or goes into it
+// (disable_xfrm), since both have been or will be judged here.
 err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *why);
 
 // UDP sockets for ESP in UDP on `port`, IPv4 and IPv6, shared with an IKE daemon by SO_REUSEPORT
 // and a classic-BPF program that sends non-ESP-marker packets to it and ESP to us. `fwmark` is set
-// on everything sent. Keepalives (one byte 0xff) are eaten. One fd per family.
+// on everything sent. Keepalives (one byte 0xff) are eaten. One fd per family. Datagrams of one
+// size to one peer go and come in trains of up to 64 KiB where the kernel knows how (train.h).
 err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
                      struct why *why);
 

@@ -1,4 +1,8 @@
 // tun.c - the host's side of the executor: a TUN device that routes lead packets into.
+//
+// With each packet comes a struct virtio_net_hdr (IFF_VNET_HDR), so that one system call moves a
+// super-packet of up to 64 KiB: in, segment.c cuts it; out, coalesce.c has joined it. A kernel
+// without some of that gets less of it.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -7,15 +11,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "xfrm/db/counter.h"
 #include "xfrm/port/batch.h"
+#include "xfrm/port/coalesce.h"
+#include "xfrm/port/segment.h"
+
+// Linux 6.2
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#define OFFLOAD_TCP (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
+#define OFFLOAD_UDP (TUN_F_USO4 | TUN_F_USO6)
 
 struct tun {
     struct port port;
     int fd;
+    bool udp;           // the kernel knows super-packets of UDP
+    struct segment cut; // the super-packet in `super`, while it is being cut
+    struct coalesce joined;
+    uint8_t super[SUPER_MAX];
 };
 
 static struct tun *self(struct port *p)
@@ -25,29 +45,89 @@ static struct tun *self(struct port *p)
 
 // ---- packets ----
 
+static void take_whole(const struct tun *t, const struct virtio_net_hdr *hdr, uint32_t len,
+                       struct pkt *p)
+{
+    p->len = len <= PKT_DATA_MAX ? len : 0; // 0: too long, to be counted
+    memcpy(p->at, t->super, p->len);
+    if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) return;
+    if (!segment_finish(hdr, p->at, p->len)) p->len = 0;
+}
+
+// Reads what the host sends next, and makes p its first packet. False: nothing there.
+static bool take_next(struct tun *t, struct pkt *p)
+{
+    struct virtio_net_hdr hdr;
+    const struct iovec iov[] = {{&hdr, sizeof hdr}, {t->super, sizeof t->super}};
+    ssize_t n = readv(t->fd, iov, 2);
+    if (n < (ssize_t)sizeof hdr) return false;
+    uint32_t len = (uint32_t)n - (uint32_t)sizeof hdr;
+    if (hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
+        take_whole(t, &hdr, len, p);
+    } else if (segment_begin(&t->cut, &hdr, t->super, len) == ERR_OK) {
+        segment_next(&t->cut, p);
+    } // else it stays a packet of no bytes, to be counted as malformed
+    return true;
+}
+
+static bool take(struct tun *t, struct pkt *p)
+{
+    if (!t->cut.more) return take_next(t, p);
+    segment_next(&t->cut, p);
+    return true;
+}
+
 static void tun_recv(struct port *port, struct pool *pool, struct burst *b)
 {
+    struct tun *t = self(port);
     struct pkt *p;
     while (b->n < BURST_MAX && (p = pool_take(pool))) {
-        size_t space = (size_t)(p->room + p->size - p->at) - PKT_TAILROOM;
-        ssize_t n = read(self(port)->fd, p->at, space);
-        if (n <= 0) {
+        if (!take(t, p)) {
             pool_give(pool, p);
-            return;
+            break;
         }
-        p->len = (uint32_t)n;
         count_add(&port->counts.packets_in, 1);
         count_add(&port->counts.bytes_in, p->len);
         b->p[b->n++] = p;
+    }
+    port->more = t->cut.more;
+}
+
+static void send_one(struct tun *t, struct pkt *p)
+{
+    struct virtio_net_hdr hdr = {0};
+    const struct iovec iov[] = {{&hdr, sizeof hdr}, {p->at, p->len}};
+    ssize_t sent = writev(t->fd, iov, 2);
+    batch_count_out(&t->port.counts, p, sent == (ssize_t)(sizeof hdr + p->len), DROP_DELIVER);
+}
+
+static bool send_super(struct tun *t, const struct joint *j, struct pkt **p)
+{
+    struct virtio_net_hdr hdr;
+    struct iovec iov[1 + COALESCE_IOV_MAX];
+    uint8_t head[COALESCE_HEAD_MAX];
+    unsigned pieces = coalesce_write(&t->joined, j, p, &hdr, head, iov + 1);
+    iov[0] = (struct iovec){&hdr, sizeof hdr};
+    return writev(t->fd, iov, (int)pieces + 1) > 0;
+}
+
+// A super-packet that the host does not take goes as the packets it was made of.
+static void send_joint(struct tun *t, const struct joint *j, struct pkt **p)
+{
+    bool sent = j->count > 1 && send_super(t, j, p);
+    unsigned i = j->first;
+    for (unsigned k = 0; k < j->count; k++) {
+        if (sent) batch_count_out(&t->port.counts, p[i], true, DROP_NONE);
+        if (!sent) send_one(t, p[i]);
+        if (i != j->last) i = t->joined.next[i];
     }
 }
 
 static void tun_send(struct port *port, struct pkt **p, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) {
-        ssize_t sent = write(self(port)->fd, p[i]->at, p[i]->len);
-        batch_count_out(&port->counts, p[i], sent == (ssize_t)p[i]->len, DROP_DELIVER);
-    }
+    struct tun *t = self(port);
+    coalesce_burst(&t->joined, p, n, t->udp);
+    for (unsigned i = 0; i < t->joined.joints; i++) send_joint(t, &t->joined.joint[i], p);
 }
 
 static int tun_fd(const struct port *port)
@@ -105,9 +185,19 @@ static err_t device_up(const char *name, uint32_t mtu, struct why *why)
                    mtu, strerror(e));
 }
 
+// What cannot be had is done without: the host then cuts and sums by itself.
+static void device_offload(struct tun *t)
+{
+    const int header = sizeof(struct virtio_net_hdr);
+    (void)ioctl(t->fd, TUNSETVNETHDRSZ, &header); // is so by default
+    t->udp = ioctl(t->fd, TUNSETOFFLOAD, OFFLOAD_TCP | OFFLOAD_UDP) == 0;
+    if (!t->udp && ioctl(t->fd, TUNSETOFFLOAD, OFFLOAD_TCP) != 0)
+        log_say(LOG_INFO, "tun", "no super-packets: %s", strerror(errno));
+}
+
 static err_t device_attach(int fd, const char *name, struct why *why)
 {
-    struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
     (void)snprintf(req.ifr_name, sizeof req.ifr_name, "%s", name);
     if (ioctl(fd, TUNSETIFF, &req) == 0) return ERR_OK;
     if (errno == EBUSY) {
@@ -151,9 +241,10 @@ static err_t device_open(int *out, struct why *why)
     return ERR_OK;
 }
 
-static err_t tun_bring_up(int fd, const char *name, uint32_t mtu, struct why *why)
+static err_t tun_bring_up(struct tun *t, const char *name, uint32_t mtu, struct why *why)
 {
-    TRY(device_attach(fd, name, why));
+    TRY(device_attach(t->fd, name, why));
+    device_offload(t);
     device_quiet(name);
     return device_up(name, mtu, why);
 }
@@ -169,7 +260,7 @@ err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *wh
         free(t);
         return e;
     }
-    e = tun_bring_up(t->fd, name, mtu, why);
+    e = tun_bring_up(t, name, mtu, why);
     if (e != ERR_OK) {
         tun_free(&t->port);
         return e;

@@ -7,13 +7,14 @@
 #include "base/natt_share.h"
 #include "base/order.h"
 #include "xfrm/db/counter.h"
-#include "xfrm/port/batch.h"
+#include "xfrm/port/train.h"
 
 struct udp_encap {
     struct port port;
     int fd;
     uint16_t family, number; // UDP port
     struct batch batch;
+    struct train *train;
 };
 
 static struct udp_encap *self(struct port *p)
@@ -32,11 +33,12 @@ static void udp_encap_recv(struct port *port, struct pool *pool, struct burst *b
 {
     struct udp_encap *u = self(port);
     unsigned kept = 0;
-    batch_recv(&u->batch, u->fd, u->family, pool, b);
+    train_recv(u->train, pool, b, &port->more);
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         if (!is_esp(p)) {
             count_add(&port->counts.ignored, 1);
+            if (p->len >= 4) train_stranger(u->train, p); // a keepalive is no loss
             pool_give(pool, p);
             continue;
         }
@@ -62,6 +64,7 @@ static int udp_encap_fd(const struct port *port)
 
 static void udp_encap_free(struct port *port)
 {
+    train_free(self(port)->train);
     (void)close(self(port)->fd);
     free(port);
 }
@@ -108,10 +111,13 @@ err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct por
         free(u);
         return e;
     }
-    // rfc3948 2.1 SHOULD: no UDP checksum over IPv4; ESP has a better one
-    const int no_checksum = family == AF_INET;
+    u->batch.couples = batch_can_couple(u->fd);
+    // rfc3948 2.1 SHOULD: no UDP checksum over IPv4, ESP has a better one; but the kernel couples
+    // only datagrams that have one, on both ends, which saves far more than the sum costs
+    const int no_checksum = family == AF_INET && !u->batch.couples;
     (void)setsockopt(u->fd, SOL_SOCKET, SO_NO_CHECK, &no_checksum, sizeof no_checksum);
-    e = bind_shared(u->fd, family, port, why);
+    u->train = train_new(u->fd, family);
+    e = u->train ? bind_shared(u->fd, family, port, why) : why_not(why, ERR_NOMEM, "out of memory");
     if (e != ERR_OK) {
         udp_encap_free(&u->port);
         return e;
