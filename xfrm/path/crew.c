@@ -1,6 +1,6 @@
 #include "xfrm/path/crew.h"
 
-_Static_assert(BURST_MAX <= 64, "one bit for each packet of a burst");
+#include <string.h>
 
 static void crew_join(struct crew *c, struct pkt *p)
 {
@@ -14,16 +14,28 @@ static void crew_join(struct crew *c, struct pkt *p)
     c->p[c->n++] = p;
 }
 
-bool crew_next(struct crew *c, const struct burst *b, uint64_t *done)
+void crew_begin(struct crew *c)
 {
+    c->from = 0;
+    memset(c->before, 0, sizeof c->before);
+}
+
+bool crew_next(struct crew *c, const struct burst *b)
+{
+    unsigned left_out = b->n; // the first of another crew
     c->n = 0;
     c->sa = NULL;
-    for (unsigned i = 0; i < b->n; i++) {
+    for (unsigned i = c->from; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (*done >> i & 1 || sa_is_ah(p->sa) || (c->sa && p->sa != c->sa)) continue;
+        if (c->before[i] || sa_is_ah(p->sa)) continue;
+        if (c->sa && p->sa != c->sa) {
+            if (left_out == b->n) left_out = i;
+            continue;
+        }
         c->sa = p->sa;
-        *done |= 1ULL << i;
+        c->before[i] = true;
         if (!p->drop) crew_join(c, p);
     }
+    c->from = left_out;
     return c->sa != NULL;
 }

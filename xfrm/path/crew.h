@@ -6,11 +6,15 @@
 
 struct crew {
     unsigned n;
+    unsigned from;          // packets of the burst before this one were in a crew before,
+    bool before[BURST_MAX]; // and these
     struct sa *sa;
     struct pkt *p[BURST_MAX];
     struct seal_job job[BURST_MAX];
 };
 
-// The next SA's packets. `done` has a bit for each packet of the burst that was in a crew before;
-// zero at the start. False when there is none left. jobs' head_len, esn and esn_hi are filled in.
-bool crew_next(struct crew *c, const struct burst *b, uint64_t *done);
+// Before the first crew of a burst.
+void crew_begin(struct crew *c);
+// The next SA's packets. False when there is none left. jobs' head_len, esn and
+// esn_hi are filled in.
+bool crew_next(struct crew *c, const struct burst *b);

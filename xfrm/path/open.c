@@ -36,7 +36,8 @@ void in_open(struct worker *w, struct burst *b)
         p->len -= p->sa->icv_len; // the ICV stands behind it and is no longer part of it
     }
     struct crew c;
-    for (uint64_t done = 0; crew_next(&c, b, &done);) {
+    crew_begin(&c);
+    while (crew_next(&c, b)) {
         sealer_open(c.sa->sealer, c.job, c.n);
         for (unsigned i = 0; i < c.n; i++) verdict(c.p[i], c.job[i].bad);
     }

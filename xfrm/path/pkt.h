@@ -7,7 +7,7 @@
 #include "base/addr.h"
 #include "xfrm/path/drop.h"
 
-#define BURST_MAX 64 // packets handled by one call of a stage
+#define BURST_MAX 128 // packets handled by one call of a stage
 // Bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up.
 #define PKT_HEADROOM 128
 #define PKT_TAILROOM 320  // padding (255) + trailer 2 + ICV 32, rounded up

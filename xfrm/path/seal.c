@@ -9,7 +9,8 @@ void out_seal(struct worker *w, struct burst *b)
         if (sa_is_ah(b->p[i]->sa)) ah_seal(b->p[i]);
     }
     struct crew c;
-    for (uint64_t done = 0; crew_next(&c, b, &done);) {
+    crew_begin(&c);
+    while (crew_next(&c, b)) {
         sealer_seal(c.sa->sealer, c.job, c.n);
         for (unsigned i = 0; i < c.n; i++) {
             if (c.job[i].bad) c.p[i]->drop = DROP_SEAL;

@@ -10,10 +10,6 @@
 
 #define SOCKET_BUFFER (8 << 20) // bytes: about 5000 full packets, so that a busy moment is no loss
 
-// Linux 4.18
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 #define TRAIN_CARS_MAX 64     // UDP_MAX_SEGMENTS of kernels before 6.9
 #define TRAIN_BYTES_MAX 65000 // with all headers below 65535
 // Packets to a peer that go one by one after a train was refused: it would have to be fragmented,

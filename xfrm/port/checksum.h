@@ -4,6 +4,7 @@
 // swapped. "Raw" 16-bit values are such memory images. Start with 0, add pieces, fold at the end.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/order.h"

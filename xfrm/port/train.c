@@ -8,11 +8,6 @@
 
 #include "base/clock.h"
 
-// Linux 5.0
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
-
 #define TRAIN_BYTES (64 << 10) // no datagram is longer, coupled or not
 #define TRAINS_MAX 32          // taken by one system call
 // A car longer than the pool's packets is refused, so that size limits do not depend on who lends.

@@ -1,6 +1,7 @@
 // ESP in UDP over the loopback: what arrives is what was sent, with its addresses and TOS, and what
 // is not ESP does not arrive.
 #include <arpa/inet.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,6 +156,137 @@ static void a_packet_without_a_way_gets_its_word_and_the_others_go(void **state)
     wire_close(&w);
 }
 
+// ---- trains ----
+
+#define MANY 150 // more than a burst
+#define CAR 1000
+
+static uint32_t car_size(unsigned i)
+{
+    return i % 50 == 49 ? CAR / 2 : i > 120 ? CAR + i : CAR; // shorter ones, and ones that differ
+}
+
+static void car_fill(uint8_t *at, unsigned i)
+{
+    memset(at, (int)i, car_size(i));
+    memcpy(at, esp, 4);
+    at[4] = (uint8_t)i;
+}
+
+// Returns the number of packets that arrived, which must be cars[0], cars[1], ...
+static unsigned receive_cars(struct wire *w, unsigned want)
+{
+    uint8_t car[2 * CAR];
+    unsigned got = 0;
+    while (got < want) {
+        w->got.n = 0;
+        if (!w->port->more) receive(w);
+        if (w->got.n == 0) w->port->ops->recv(w->port, w->pool, &w->got);
+        CHECK(w->got.n > 0 && w->got.n <= BURST_MAX);
+        for (unsigned i = 0; i < w->got.n; i++, got++) {
+            struct pkt *p = w->got.p[i];
+            car_fill(car, got);
+            CHECK_EQ(p->len, car_size(got));
+            assert_memory_equal(p->at, car, p->len);
+            CHECK_EQ(p->from.port, PORT);
+            CHECK(p->udp);
+            pool_give(w->pool, p);
+        }
+    }
+    w->got.n = 0;
+    CHECK(!w->port->more);
+    return got;
+}
+
+static void send_cars(struct wire *w, unsigned from, unsigned n)
+{
+    struct pkt *p[BURST_MAX];
+    for (unsigned i = 0; i < n; i++) {
+        p[i] = pool_take(w->pool);
+        car_fill(p[i]->at, from + i);
+        p[i]->len = car_size(from + i);
+        p[i]->from = here(w, 1);
+        p[i]->to = here(w, 2);
+    }
+    w->port->ops->send(w->port, p, n);
+    for (unsigned i = 0; i < n; i++) {
+        CHECK_EQ(p[i]->drop, DROP_NONE);
+        pool_give(w->pool, p[i]);
+    }
+}
+
+static void play_trains(uint16_t family)
+{
+    struct wire w;
+    wire_open(&w, family);
+    send_cars(&w, 0, 100);
+    send_cars(&w, 100, MANY - 100);
+    CHECK_EQ(w.port->counts.packets_out, MANY);
+    CHECK_EQ(receive_cars(&w, MANY), MANY);
+    CHECK_EQ(w.port->counts.packets_in, MANY);
+    wire_close(&w);
+}
+
+static void trains_arrive_whole_and_in_order(void **state)
+{
+    (void)state;
+    play_trains(AF_INET);
+    play_trains(AF_INET6);
+}
+
+// A train to nowhere costs each of its packets a word, and no other packet anything.
+static void a_train_without_a_way(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct pkt *p[20];
+    wire_open(&w, AF_INET);
+    for (unsigned i = 0; i < 20; i++) {
+        p[i] = pool_take(w.pool);
+        memset(p[i]->at, 1, CAR);
+        p[i]->len = CAR;
+        p[i]->from = here(&w, 1);
+        p[i]->to = here(&w, 2);
+        if (i < 10) p[i]->from.ip = rig_ip("192.0.2.99"); // not an address of this host
+    }
+    w.port->ops->send(w.port, p, 20);
+    for (unsigned i = 0; i < 20; i++) {
+        CHECK_EQ(p[i]->drop, i < 10 ? DROP_SEND : DROP_NONE);
+        pool_give(w.pool, p[i]);
+    }
+    CHECK_EQ(w.port->counts.refused_out, 10);
+    receive(&w);
+    CHECK_EQ(w.got.n, 10);
+    wire_close(&w);
+}
+
+// On its way through the kernel a train may take up an IKE message that follows it. It is lost,
+// but its repetition is not: trains rest.
+static void an_ike_message_in_a_train_stops_trains(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct pkt *p[4];
+    int on = 0;
+    socklen_t len = sizeof on;
+    wire_open(&w, AF_INET);
+    for (unsigned i = 0; i < 4; i++) {
+        p[i] = pool_take(w.pool);
+        memset(p[i]->at, i == 3 ? 0 : 1, 100);
+        p[i]->len = 100;
+        p[i]->from = here(&w, 1);
+        p[i]->to = here(&w, 2);
+    }
+    w.port->ops->send(w.port, p, 4);
+    for (unsigned i = 0; i < 4; i++) pool_give(w.pool, p[i]);
+    receive(&w);
+    CHECK_EQ(w.got.n, 3);
+    CHECK_EQ(w.port->counts.ignored, 1);
+    CHECK(getsockopt(w.port->ops->fd(w.port), IPPROTO_UDP, UDP_GRO, &on, &len) == 0);
+    CHECK_EQ(on, 0);
+    wire_close(&w);
+}
+
 static void a_port_in_use_is_explained(void **state)
 {
     (void)state;
@@ -177,6 +309,9 @@ int main(void)
         cmocka_unit_test(ike_and_keepalives_are_ignored),
         cmocka_unit_test(too_long_is_nothing),
         cmocka_unit_test(a_packet_without_a_way_gets_its_word_and_the_others_go),
+        cmocka_unit_test(trains_arrive_whole_and_in_order),
+        cmocka_unit_test(a_train_without_a_way),
+        cmocka_unit_test(an_ike_message_in_a_train_stops_trains),
         cmocka_unit_test(a_port_in_use_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
