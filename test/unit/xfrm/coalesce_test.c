@@ -260,6 +260,21 @@ static void nobody_passes_a_stranger(void **state)
     tray_clear(&t);
 }
 
+// A TCP header that claims to be longer than its packet, with a right checksum.
+static void a_header_beyond_the_end(void **state)
+{
+    (void)state;
+    struct tray t = {0};
+    for (unsigned i = 0; i < 2; i++) {
+        const struct gram g = gram_tcp(1000 - 24 * i, 4);
+        tray_add(&t, &g);
+        t.p[i]->at[32] = 0xf0; // 60 bytes, of 36 that there are
+        gram_seal(t.p[i]->at, t.p[i]->len);
+    }
+    CHECK_EQ(tray_join(&t, true), 2);
+    tray_clear(&t);
+}
+
 // ---- at random ----
 
 static struct gram random_gram(uint64_t *seed, uint32_t *seq, uint16_t *id)
@@ -342,6 +357,7 @@ int main(void)
         cmocka_unit_test(udp_without_checksum_or_without_uso_stays_single),
         cmocka_unit_test(flows_may_be_interleaved),
         cmocka_unit_test(nobody_passes_a_stranger),
+        cmocka_unit_test(a_header_beyond_the_end),
         cmocka_unit_test(at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
