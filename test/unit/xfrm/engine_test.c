@@ -24,14 +24,34 @@ struct fake {
     bool echo;
     unsigned sent;       // atomic
     endpoint_t from, to; // of the last packet sent
+    bool hoards;         // reads two packets at a time and keeps the second one for the next call
+    uint8_t kept[512];
+    ssize_t kept_len;
 };
+
+static bool is_hoarding(const struct fake *f)
+{
+    return __atomic_load_n(&f->hoards, __ATOMIC_RELAXED);
+}
+
+static ssize_t fake_read(struct fake *f, uint8_t *at)
+{
+    ssize_t n = f->kept_len;
+    memcpy(at, f->kept, sizeof f->kept);
+    f->kept_len = 0;
+    if (!f->port.more) n = read(f->mine, at, PKT_DATA_MAX);
+    if (is_hoarding(f) && n > 0 && !f->port.more)
+        f->kept_len = read(f->mine, f->kept, sizeof f->kept);
+    f->port.more = f->kept_len > 0;
+    return n;
+}
 
 static void fake_recv(struct port *port, struct pool *pool, struct burst *b)
 {
     struct fake *f = (struct fake *)port;
     struct pkt *p;
     while (b->n < BURST_MAX && (p = pool_take(pool))) {
-        ssize_t n = read(f->mine, p->at, PKT_DATA_MAX);
+        ssize_t n = fake_read(f, p->at);
         if (n <= 0) {
             pool_give(pool, p);
             return;
@@ -40,6 +60,7 @@ static void fake_recv(struct port *port, struct pool *pool, struct burst *b)
         p->from = f->from;
         p->to = f->to;
         b->p[b->n++] = p;
+        if (is_hoarding(f)) return;
     }
 }
 
@@ -205,6 +226,24 @@ static void packets_go_out_sealed_and_come_back_open(void **state)
     town_close(&t);
 }
 
+// A port that has packets in hand is asked again, although its descriptor says nothing.
+static void what_a_port_has_kept_is_fetched(void **state)
+{
+    (void)state;
+    struct town t;
+    town_open(&t, true);
+    add_policies(&t);
+    add_sa(&t);
+    __atomic_store_n(&t.tun.hoards, true, __ATOMIC_RELAXED);
+    for (uint16_t i = 0; i < MANY; i += 2) {
+        host_sends(&t, BOB, i);
+        host_sends(&t, BOB, i + 1);
+        CHECK(host_receives(&t, BOB, i));
+        CHECK(host_receives(&t, BOB, i + 1));
+    }
+    town_close(&t);
+}
+
 static bool one_is_held(struct town *t)
 {
     return counts(t).held == 1;
@@ -291,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_go_out_sealed_and_come_back_open),
+        cmocka_unit_test(what_a_port_has_kept_is_fetched),
         cmocka_unit_test(a_packet_waits_for_its_sa),
         cmocka_unit_test(without_a_policy_it_passes_in_clear),
         cmocka_unit_test(without_a_port_it_is_dropped_and_counted),
