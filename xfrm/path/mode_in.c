@@ -51,14 +51,16 @@ static enum drop restored(struct pkt *p, struct ip_split *s)
     return s->fragment ? DROP_FRAGMENT_IN : DROP_NONE;
 }
 
-static void make_head(struct pkt *p, const ip_t *src, const ip_t *dst, uint8_t next)
+static bool make_head(struct pkt *p, const ip_t *src, const ip_t *dst, uint8_t next)
 {
     const struct ip_wanted w = {
         .src = *src, .dst = *dst, .tos = p->outer_tos, .next = next, .payload = p->len};
     uint32_t len = src->family == AF_INET6 ? IP6_HEADER : IP4_HEADER;
+    if (!pkt_make_room(p, len)) return false;
     p->at -= len;
     p->len += len;
     (void)ip_head_make(p->at, &w);
+    return true;
 }
 
 static enum drop transport(struct pkt *p, uint8_t next, const struct sa_conf *conf)
@@ -66,9 +68,10 @@ static enum drop transport(struct pkt *p, uint8_t next, const struct sa_conf *co
     struct ip_split s;
     if (p->len + IP_HEAD_MAX > IP_TOTAL_MAX) return DROP_MALFORMED_IN;
     if (!p->head) {
-        make_head(p, &p->from.ip, &p->to.ip, next);
+        if (!make_head(p, &p->from.ip, &p->to.ip, next)) return DROP_MALFORMED_IN;
     } else {
         if (!ip_split(p->head, p->head_len, true, &s)) return DROP_MALFORMED_IN;
+        if (!pkt_make_room(p, p->head_len)) return DROP_MALFORMED_IN;
         p->at -= p->head_len;
         p->len += p->head_len;
         memmove(p->at, p->head, p->head_len);
@@ -104,10 +107,11 @@ static enum drop beet(struct pkt *p, uint8_t next, const struct xfrm_sa *x)
     bool v6 = x->sel.family == AF_INET6;
     if (!v6 && next == IPPROTO_BEETPH && !take_options(p, &next, options, &extra)) return DROP_MODE;
     if (p->len + IP_HEAD_MAX > IP_TOTAL_MAX) return DROP_MALFORMED_IN;
+    if (!pkt_make_room(p, extra)) return DROP_MALFORMED_IN;
     p->at -= extra;
     p->len += extra;
     memcpy(p->at, options, extra);
-    make_head(p, &x->sel.src.ip, &x->sel.dst.ip, next);
+    if (!make_head(p, &x->sel.src.ip, &x->sel.dst.ip, next)) return DROP_MALFORMED_IN;
     if (extra) p->at[0] = (uint8_t)(0x45 + extra / 4);
     if (extra) ip_head_join(p->at, &(struct ip_split){IP4_HEADER + extra, 9, 0, 0}, next, p->len);
     return restored(p, &s);

@@ -56,3 +56,15 @@ void pool_give(struct pool *p, struct pkt *pkt)
 {
     p->free[p->free_count++] = pkt;
 }
+
+bool pkt_make_room(struct pkt *p, uint32_t before)
+{
+    if ((uint32_t)(p->at - p->room) >= before) return true;
+    if (p->room == p->own || before > PKT_HEADROOM) return false;
+    if (p->len > PKT_DATA_MAX + PKT_TAILROOM) return false;
+    memcpy(p->own + PKT_HEADROOM, p->at, p->len);
+    p->at = p->own + PKT_HEADROOM;
+    p->room = p->own;
+    p->size = PKT_ROOM;
+    return true;
+}

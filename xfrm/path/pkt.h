@@ -75,3 +75,6 @@ struct pool *pool_new(unsigned count);
 void pool_free(struct pool *p);
 struct pkt *pool_take(struct pool *p); // reset, at = room + PKT_HEADROOM; NULL when empty
 void pool_give(struct pool *p, struct pkt *pkt);
+// At least `before` bytes in front of `at` that are the packet's own: one that stands close behind
+// another in a port's memory moves into its own buffer. False: it does not fit there.
+bool pkt_make_room(struct pkt *p, uint32_t before);
