@@ -20,7 +20,6 @@ HOST = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
 INNER = {4: ("10.9.0.1", "10.9.0.2"), 6: ("fd09::1", "fd09::2")}  # of BEET and of tunnels
 GCM_KEY, MAC_KEY = "0123456789abcdef" * 2 + "cafebabe", "5a" * 32
 MTU = 1380  # room for AH around an ESP tunnel: what AH covers is not fragmented
-AH_CHECKED = 300  # packets of each case; scapy is slow
 ALGORITHMS = {
     "esp": f"aead rfc4106(gcm(aes)) 0x{GCM_KEY} 128",
     "ah": f"auth-trunc hmac(sha256) 0x{MAC_KEY} 128",
@@ -150,9 +149,9 @@ def on_the_wire(case, pcap, tap):
             clear.append(packet.summary())
             continue
         count += 1
-        if proto == 51 and count <= AH_CHECKED and good_ah(packet, sas) is not True:
+        if proto == 51 and good_ah(packet, sas) is not True:
             bad.append(f"{packet.summary()}: {good_ah(packet, sas)}")
-    tap.check(f"{name}: {count} packets on the wire, none in clear", count > 20 and not clear, "\n".join(clear[:5]))
+    tap.check(f"{name}: {count} packets on the wire, none in clear", count >= 12 and not clear, "\n".join(clear[:5]))
     if chain[-1][0] == "ah":
         tap.equal(f"{name}: scapy finds the ICVs right", bad[:3], [])
 
@@ -177,7 +176,7 @@ def carries(ends, case, tap):
     back = (INNER[inner] if inner else HOST[outer])[0]
     for end in ends:
         end.setup(case)
-    time.sleep(0.1)
+    ends[0].host.ping(target, 1)  # the two may still be looking for each other's link address
     ear = capture(ends[0].host, "eth0", "wire.pcapng")
     tap.equal(f"{name}: ping", ends[0].host.ping(target, 5, 0.02), 5)
     pcap = ear()
@@ -185,9 +184,9 @@ def carries(ends, case, tap):
     ear = capture(ends[0].host, "eth0", "wire.pcapng")
     tap.equal(f"{name}: ping the other way, as large as the device takes it", ends[1].host.ping(back, 5, 0.02, size=1300), 5)
     tap.equal(f"{name}: a UDP question of 1200 bytes is answered", udp_echo(ends, target), "1200")
+    on_the_wire(case, ear(), tap)
     got = tcp(ends, target)
     tap.check(f"{name}: TCP at more than 20 Mbit/s", isinstance(got, float) and got > 20e6, got)
-    on_the_wire(case, ear(), tap)
     dropped = {k: v for end in ends for k, v in end.host.xfrm_stat().items() if v}
     tap.equal(f"{name}: nothing was dropped", dropped, {})
     for end in ends:
@@ -249,13 +248,13 @@ def negotiated(ends, family, encap, tap):
     time.sleep(0.5)
     ear = capture(ends[0].host, "eth0", "ike.pcapng")
     tap.equal(f"{name}: a ping makes the SAs, none is lost", ends[0].host.ping(HOST[family][1], 5, 0.2), 5)
-    got = tcp(ends, HOST[family][1])
-    tap.check(f"{name}: TCP at more than 20 Mbit/s", isinstance(got, float) and got > 20e6, got)
     done = ends[0].host.pavise("rekey", "hosts")
     tap.check(f"{name}: rekeying", done.returncode == 0, done.stdout + done.stderr)
     tap.equal(f"{name}: ping after it", ends[1].host.ping(HOST[family][0], 5, 0.05), 5)
     clear = [p.summary() for p in packets(ear()) if (p.proto if p.version == 4 else p.nh) not in (17, 50)]
     tap.equal(f"{name}: nothing in clear", clear[:3], [])
+    got = tcp(ends, HOST[family][1])
+    tap.check(f"{name}: TCP at more than 20 Mbit/s", isinstance(got, float) and got > 20e6, got)
     for daemon in daemons:
         daemon.stop()
     for end in ends:
