@@ -197,8 +197,7 @@ static bool dpdk_ah(const json_t *c)
     x.flags = tunnel ? XFRM_STATE_AF_UNSPEC : 0;
     x.aead = (struct xfrm_alg){0};
     (void)outer(packet, &x);
-    set_key(&x.auth, "hmac(sha256)", vectors_hex(c, "auth_key"),
-            (span_t){0}, 128);
+    set_key(&x.auth, "hmac(sha256)", vectors_hex(c, "auth_key"), (span_t){0}, 128);
     struct rig *r = rig_new();
     struct xfrm_policy p = rig_policy(XFRM_IN, "0.0.0.0/0", "0.0.0.0/0", NULL, NULL);
     p.tmpl_count = 1;
