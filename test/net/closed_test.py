@@ -4,6 +4,7 @@ The first packet waits for its tunnel and is not lost. A clean stop leaves nothi
 import os
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire
@@ -13,9 +14,10 @@ from sites import ALICE, BOB, Sites
 
 def leaks(site, target, send):
     """What the cafe sees in clear for `target` while send() runs."""
-    process = site.cafe.start(["tcpdump", "-n", "-l", "-i", "eth0", "host", target], "tcpdump")
+    process = site.cafe.start(["tcpdump", "-n", "-l", "--immediate-mode", "-i", "eth0", "host", target], "tcpdump")
     process.wait_for("listening", 5)
     send()
+    time.sleep(0.3)  # what has just been sent is still to be shown
     process.stop(signal.SIGINT)
     return [line for line in process.output().split("\n") if target in line and " > " in line]
 

@@ -64,9 +64,10 @@ def traces(host):
 
 def seen(host, what, act):
     """The packets of this tcpdump expression that host sees while act() runs."""
-    dump = host.start(["tcpdump", "-n", "-l", "-i", "any", what], "tcpdump")
+    dump = host.start(["tcpdump", "-n", "-l", "--immediate-mode", "-i", "any", what], "tcpdump")
     dump.wait_for("listening", 5)
     act()
+    time.sleep(0.3)  # what has just been sent is still to be shown
     dump.stop(signal.SIGINT)
     return [line for line in dump.output().split("\n") if " > " in line]
 
