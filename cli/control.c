@@ -106,6 +106,7 @@ json_t *control_act(struct vici_client *c, const struct control_act *act)
     if (act->ike) vici_kv(&args, "ike", "%s", act->ike);
     if (act->child) vici_kv(&args, "child", "%s", act->child);
     vici_kv(&args, "timeout", "%llu", act->timeout_s * 1000ULL);
+    if (act->force) vici_kv(&args, "force", "yes");
     vici_kv(&args, "loglevel", "%d", act->quiet ? -1 : 1);
     err_t e = vici_register(c, "control-log");
     if (e == ERR_OK || e == ERR_NOTFOUND) {

@@ -21,6 +21,7 @@ struct control_act {
     const char *ike, *child; // names; NULL: not given
     unsigned timeout_s;      // 0: until the outcome is known
     bool quiet;              // no story
+    bool force;              // terminate: without waiting for the peer
 };
 // The answer as JSON, or NULL: said why.
 json_t *control_act(struct vici_client *c, const struct control_act *act);

@@ -11,7 +11,7 @@ static bool down_name(struct vici_client *c, const struct args *a, const char *n
     json_t *list = control_list(c, "list-sas", "list-sa");
     if (!list) return false;
     struct names names = {list, "child-sas"};
-    struct control_act act = {.command = "terminate"};
+    struct control_act act = {.command = "terminate", .force = args_get(a, "--force") != NULL};
     if (names_conn_of(&names, name)) act.child = name;
     if (!act.child && names_have_conn(&names, name)) act.ike = name;
     bool ok = false;
@@ -31,7 +31,8 @@ static int run(const struct args *a)
     return ok ? CLI_OK : CLI_FAILED;
 }
 
-static const struct args_option options[] = {ACT_OPTIONS, {0}};
+static const struct args_option options[] = {
+    {"--force", NULL, "end it now; the peer is told, but not waited for"}, ACT_OPTIONS, {0}};
 
 const struct command command_down = {
     .name = "down",
@@ -39,7 +40,9 @@ const struct command command_down = {
     .summary = "ends a tunnel: a child, or a connection with all its children",
     .about =
         "Asks pavise-iked to end the child SAs called NAME, or the IKE SAs called NAME with all\n"
-        "their children, and prints the story while it happens. The peer is told.",
+        "their children, and prints the story while it happens. The peer is told; one that does\n"
+        "not answer is given up after the retransmissions (about three minutes), or with --force "
+        "at once.",
     .options = options,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,

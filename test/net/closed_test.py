@@ -45,7 +45,8 @@ def trap(site, tap):
 def sun_is_silent(site, tap):
     """No SA can be made: sun's diplomat is gone. Pings of both families stay inside."""
     site.iked[site.sun].stop(signal.SIGKILL)
-    site.moon.pavise("down", "sites", "--force")
+    done = site.moon.pavise("down", "sites", "--force")
+    tap.equal("down --force does not wait for a dead peer", done.returncode, 0)
     site.moon.ip_xfrm("xfrm state flush")
     for family in (4, 6):
         seen = leaks(site, BOB[family], lambda f=family: site.alice.ping(BOB[f], 5, 0.05, wait=1))
