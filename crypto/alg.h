@@ -52,10 +52,19 @@ enum alg_ke {
     KE_MODP_2048 = 14,
     KE_MODP_3072 = 15,
     KE_MODP_4096 = 16,
+    KE_MODP_6144 = 17,
+    KE_MODP_8192 = 18,
     KE_ECP_256 = 19,
     KE_ECP_384 = 20,
     KE_ECP_521 = 21,
+    KE_ECP_256_BP = 28,
+    KE_ECP_384_BP = 29,
+    KE_ECP_512_BP = 30,
     KE_X25519 = 31,
+    KE_X448 = 32,
+    KE_MLKEM_512 = 35,
+    KE_MLKEM_768 = 36,
+    KE_MLKEM_1024 = 37,
 };
 // Type 5, sequence numbers (RFC 9827).
 enum alg_esn { ESN_NO = 0, ESN_YES = 1 };

@@ -76,6 +76,15 @@ const struct alg alg_table[] = {
     PLAIN(ALG_KE, KE_MODP_2048, "modp2048", "MODP_2048"),   // RFC 3526
     PLAIN(ALG_KE, KE_MODP_3072, "modp3072", "MODP_3072"),
     PLAIN(ALG_KE, KE_MODP_4096, "modp4096", "MODP_4096"),
+    PLAIN(ALG_KE, KE_MODP_6144, "modp6144", "MODP_6144"),
+    PLAIN(ALG_KE, KE_MODP_8192, "modp8192", "MODP_8192"),
+    PLAIN(ALG_KE, KE_X448,      "x448",     "CURVE_448"),       // RFC 8031
+    PLAIN(ALG_KE, KE_ECP_256_BP, "ecp256bp", "ECP_256_BP"),     // RFC 6954
+    PLAIN(ALG_KE, KE_ECP_384_BP, "ecp384bp", "ECP_384_BP"),
+    PLAIN(ALG_KE, KE_ECP_512_BP, "ecp512bp", "ECP_512_BP"),
+    PLAIN(ALG_KE, KE_MLKEM_512,  "mlkem512", "ML_KEM_512"),     // draft-ietf-ipsecme-ikev2-mlkem
+    PLAIN(ALG_KE, KE_MLKEM_768,  "mlkem768", "ML_KEM_768"),
+    PLAIN(ALG_KE, KE_MLKEM_1024, "mlkem1024", "ML_KEM_1024"),
 
     PLAIN(ALG_ESN, ESN_NO,  "noesn", "NO_EXT_SEQ"),
     PLAIN(ALG_ESN, ESN_YES, "esn",   "EXT_SEQ"),
@@ -114,6 +123,7 @@ const struct alg_alias alg_aliases[] = {
     {ALG_INTEG, "sha2_384", "sha384"},
     {ALG_INTEG, "sha2_512", "sha512"},
     {ALG_KE, "curve25519", "x25519"},
+    {ALG_KE, "curve448", "x448"},
     {0},
 };
 
@@ -176,21 +186,12 @@ const struct alg_label alg_labels[] = {
     {ALG_KE, 1, "MODP_768"},
     {ALG_KE, 2, "MODP_1024"},
     {ALG_KE, 5, "MODP_1536"},
-    {ALG_KE, 17, "MODP_6144"},
-    {ALG_KE, 18, "MODP_8192"},
     {ALG_KE, 22, "MODP_1024_160"},
     {ALG_KE, 23, "MODP_2048_224"},
     {ALG_KE, 24, "MODP_2048_256"},
     {ALG_KE, 25, "ECP_192"},
     {ALG_KE, 26, "ECP_224"},
     {ALG_KE, 27, "ECP_224_BP"},
-    {ALG_KE, 28, "ECP_256_BP"},
-    {ALG_KE, 29, "ECP_384_BP"},
-    {ALG_KE, 30, "ECP_512_BP"},
-    {ALG_KE, 32, "CURVE_448"},
-    {ALG_KE, 35, "ML_KEM_512"},
-    {ALG_KE, 36, "ML_KEM_768"},
-    {ALG_KE, 37, "ML_KEM_1024"},
     {0},
 };
 
@@ -202,11 +203,12 @@ const char *const alg_words[] = {
     "aes128ctr", "aes192ctr", "aes256ctr", "camellia128", "camellia192", "camellia256", "3des",
     "null", "sha256", "sha384", "sha512", "sha1", "aesxcbc", "aescmac", "prfsha256",
     "prfsha384", "prfsha512", "prfsha1", "prfaesxcbc", "prfaescmac", "x25519", "ecp256",
-    "ecp384", "ecp521", "modp2048", "modp3072", "modp4096", "noesn", "esn", "aes", "camellia",
+    "ecp384", "ecp521", "modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "x448", "ecp256bp",
+    "ecp384bp", "ecp512bp", "mlkem512", "mlkem768", "mlkem1024", "noesn", "esn", "aes", "camellia",
     "aes128gcm", "aes192gcm", "aes256gcm", "aes128gcm128", "aes192gcm128", "aes256gcm128",
     "aes128gcm96", "aes192gcm96", "aes256gcm96", "aes128gcm64", "aes192gcm64", "aes256gcm64",
     "aes128ccm", "aes192ccm", "aes256ccm", "aes128ccm128", "aes192ccm128", "aes256ccm128",
     "aes128ccm96", "aes192ccm96", "aes256ccm96", "aes128ccm64", "aes192ccm64", "aes256ccm64",
-    "sha", "sha2_256", "sha2_384", "sha2_512", "curve25519", NULL,
+    "sha", "sha2_256", "sha2_384", "sha2_512", "curve25519", "curve448", NULL,
 };
 // clang-format on

@@ -5,7 +5,7 @@
 
 #include "crypto/ke_kind.h"
 
-static const struct ke_kind *const kinds[] = {&ke_openssl};
+static const struct ke_kind *const kinds[] = {&ke_openssl, &ke_openssl_kem, &ke_mlkem};
 
 static const struct ke_kind *kind_find(uint16_t method)
 {
@@ -59,11 +59,13 @@ void ke_free(struct ke *ke)
     free(ke);
 }
 
-// Both halves of a Diffie-Hellman exchange are the same.
 err_t ke_answer(uint16_t method, span_t peer, uint8_t *answer, size_t *answer_len,
                 struct secret *shared)
 {
+    const struct ke_kind *kind = kind_find(method);
     struct ke *ke;
+    if (!kind) return ERR_ALGORITHM;
+    if (kind->answer) return kind->answer(method, peer, answer, answer_len, shared);
     TRY(ke_new(method, &ke));
     err_t e = ke_finish(ke, peer, shared);
     if (e == ERR_OK) {

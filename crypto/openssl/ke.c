@@ -1,4 +1,5 @@
-// Diffie-Hellman by OpenSSL: X25519 (RFC 8031), ECP groups (RFC 5903), MODP groups (RFC 3526).
+// Diffie-Hellman by OpenSSL: X25519 and X448 (RFC 8031), ECP groups (RFC 5903, brainpool: RFC
+// 6954), MODP groups (RFC 3526).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "crypto/ke_kind.h"
 #include "crypto/openssl/openssl.h"
 
-enum family { X25519, ECP, MODP };
+enum family { CURVE, ECP, MODP };
 
 // private_bits: at least twice the strength of the group (RFC 3526 section 8, second estimate,
 // rounded up), so that the short exponent is not the weak spot. Other families know themselves.
@@ -18,17 +19,23 @@ static const struct group {
     uint16_t private_bits;
     const char *name; // OpenSSL's
 } groups[] = {
-    {KE_X25519, X25519, 32, 32, 0, "X25519"},
+    {KE_X25519, CURVE, 32, 32, 0, "X25519"},
+    {KE_X448, CURVE, 56, 56, 0, "X448"},
     {KE_ECP_256, ECP, 64, 32, 0, "P-256"},
     {KE_ECP_384, ECP, 96, 48, 0, "P-384"},
     {KE_ECP_521, ECP, 132, 66, 0, "P-521"},
+    {KE_ECP_256_BP, ECP, 64, 32, 0, "brainpoolP256r1"},
+    {KE_ECP_384_BP, ECP, 96, 48, 0, "brainpoolP384r1"},
+    {KE_ECP_512_BP, ECP, 128, 64, 0, "brainpoolP512r1"},
     {KE_MODP_2048, MODP, 256, 256, 384, "modp_2048"},
     {KE_MODP_3072, MODP, 384, 384, 448, "modp_3072"},
     {KE_MODP_4096, MODP, 512, 512, 512, "modp_4096"},
+    {KE_MODP_6144, MODP, 768, 768, 576, "modp_6144"},
+    {KE_MODP_8192, MODP, 1024, 1024, 640, "modp_8192"},
 };
 
 #define POINT_MAX 133 // bytes: 0x04 | x | y of P-521
-#define MODP_MAX 512  // bytes of the longest prime
+#define MODP_MAX 1024 // bytes of the longest prime
 
 static const struct group *group_find(uint16_t method)
 {
@@ -45,7 +52,7 @@ static bool openssl_can(uint16_t method)
 
 static const char *family_name(const struct group *g)
 {
-    return g->family == X25519 ? "X25519" : g->family == ECP ? "EC" : "DH";
+    return g->family == CURVE ? g->name : g->family == ECP ? "EC" : "DH";
 }
 
 static OSSL_PARAM group_param(const struct group *g, char name[16])
@@ -68,7 +75,7 @@ static EVP_PKEY *key_generate(const struct group *g)
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, family_name(g), NULL);
     EVP_PKEY *key = NULL;
     bool good = ctx && EVP_PKEY_keygen_init(ctx) == 1 &&
-                (g->family == X25519 || EVP_PKEY_CTX_set_params(ctx, how) == 1) &&
+                (g->family == CURVE || EVP_PKEY_CTX_set_params(ctx, how) == 1) &&
                 EVP_PKEY_generate(ctx, &key) == 1;
     EVP_PKEY_CTX_free(ctx);
     return good ? key : NULL;
@@ -93,7 +100,7 @@ static bool public_point(const struct group *g, const EVP_PKEY *key, uint8_t *ou
                                         sizeof point, &len) != 1) {
         return false;
     }
-    if (g->family == X25519 && len == g->public_len) {
+    if (g->family == CURVE && len == g->public_len) {
         memcpy(out, point, len);
         return true;
     }
@@ -194,7 +201,7 @@ static EVP_PKEY *peer_read(const struct group *g, const EVP_PKEY *ours, span_t p
     if (peer.len != g->public_len) return NULL;
     if (g->family == ECP) return peer_point(g, peer);
     if (g->family == MODP) return peer_modp(g, ours, peer);
-    return EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, peer.at, peer.len);
+    return EVP_PKEY_new_raw_public_key_ex(NULL, g->name, NULL, peer.at, peer.len);
 }
 
 static bool is_zero(const uint8_t *p, size_t n)
@@ -236,8 +243,8 @@ static err_t openssl_finish(struct ke *ke, span_t peer, struct secret *shared)
 
 static EVP_PKEY *private_read(const struct group *g, span_t private)
 {
-    if (g->family == X25519) {
-        return EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, private.at, private.len);
+    if (g->family == CURVE) {
+        return EVP_PKEY_new_raw_private_key_ex(NULL, g->name, NULL, private.at, private.len);
     }
     if (private.len > MODP_MAX) return NULL;
     BIGNUM *k = BN_bin2bn(private.at, (int)private.len, NULL);

@@ -12,7 +12,9 @@ static const struct {
 } methods[] = {
     {KE_X25519, 32, 32},      {KE_ECP_256, 64, 32},     {KE_ECP_384, 96, 48},
     {KE_ECP_521, 132, 66},    {KE_MODP_2048, 256, 256}, {KE_MODP_3072, 384, 384},
-    {KE_MODP_4096, 512, 512},
+    {KE_MODP_4096, 512, 512}, {KE_MODP_6144, 768, 768}, {KE_MODP_8192, 1024, 1024},
+    {KE_X448, 56, 56},        {KE_ECP_256_BP, 64, 32},  {KE_ECP_384_BP, 96, 48},
+    {KE_ECP_512_BP, 128, 64},
 };
 #define METHODS (sizeof methods / sizeof *methods)
 
@@ -71,7 +73,7 @@ static void unknown_methods_are_refused(void **state)
     struct secret shared = {0};
     uint8_t answer[KE_PUBLIC_MAX];
     size_t len;
-    static const uint16_t unknown[] = {0, 1, 2, 5, 22, 32, 35, 65535};
+    static const uint16_t unknown[] = {0, 1, 2, 5, 22, 27, 33, 34, 38, 65535};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         CHECK(!ke_known(unknown[i]));
         CHECK_EQ(ke_new(unknown[i], &ke), ERR_ALGORITHM);
@@ -101,6 +103,61 @@ static void values_of_the_wrong_length_are_refused(void **state)
         ke_free(ke);
         ke_free(other);
         secret_done(&shared);
+    }
+}
+
+// ---- ML-KEM: our own and OpenSSL's, where it has it ----
+
+static const struct {
+    uint16_t method, ek_len, ct_len;
+} kems[] = {{KE_MLKEM_512, 800, 768}, {KE_MLKEM_768, 1184, 1088}, {KE_MLKEM_1024, 1568, 1568}};
+
+static void kem_agrees(const struct ke_kind *ours, const struct ke_kind *theirs, unsigned i)
+{
+    struct ke ke = {.kind = ours, .method = kems[i].method};
+    struct secret a = {0}, b = {0};
+    uint8_t answer[KE_PUBLIC_MAX], longer[KE_PUBLIC_MAX + 1] = {0};
+    size_t len = 0;
+    CHECK_OK(ours->make(&ke));
+    span_t ek = ke_public(&ke);
+    CHECK_EQ(ek.len, kems[i].ek_len);
+    CHECK_OK(theirs->answer(kems[i].method, ek, answer, &len, &b));
+    CHECK_EQ(len, kems[i].ct_len);
+    CHECK_OK(ours->finish(&ke, span(answer, len), &a));
+    CHECK_EQ(a.len, 32);
+    CHECK_EQ(b.len, 32);
+    CHECK(!memcmp(a.at, b.at, a.len));
+
+    // A changed ciphertext is answered with a secret that nobody has, not with an error.
+    answer[len / 2] ^= 1;
+    CHECK_OK(ours->finish(&ke, span(answer, len), &b));
+    CHECK_EQ(b.len, 32);
+    CHECK(memcmp(a.at, b.at, a.len) != 0);
+    CHECK_EQ(ours->finish(&ke, span(answer, len - 1), &b), ERR_SYNTAX);
+    CHECK_EQ(b.len, 0);
+    memcpy(longer, ek.at, ek.len);
+    CHECK_EQ(theirs->answer(kems[i].method, span(longer, ek.len + 1), answer, &len, &b),
+             ERR_SYNTAX);
+    CHECK_EQ(theirs->answer(kems[i].method, span(longer, ek.len - 1), answer, &len, &b),
+             ERR_SYNTAX);
+    memset(longer, 0xff, 3); // fips203 7.2: numbers that are not below q
+    CHECK_EQ(theirs->answer(kems[i].method, span(longer, ek.len), answer, &len, &b), ERR_SYNTAX);
+    CHECK_EQ(b.len, 0);
+    ours->drop(&ke);
+    secret_done(&a);
+}
+
+static void kems_agree_whoever_makes_them(void **state)
+{
+    (void)state;
+    const struct ke_kind *const kinds[] = {&ke_mlkem, &ke_openssl_kem};
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(ke_known(kems[i].method));
+        for (unsigned k = 0; k < 4; k++) {
+            const struct ke_kind *ours = kinds[k / 2], *theirs = kinds[k % 2];
+            if (!ours->can(kems[i].method) || !theirs->can(kems[i].method)) continue;
+            kem_agrees(ours, theirs, i);
+        }
     }
 }
 
@@ -157,6 +214,31 @@ static void the_examples_of_rfc_7748(void **state)
     vectors_done();
 }
 
+static bool rfc7027(const void *ctx, const json_t *group, const json_t *test)
+{
+    (void)ctx, (void)group;
+    uint16_t method = vectors_is(test, "curve", "brainpoolP256r1")   ? KE_ECP_256_BP
+                      : vectors_is(test, "curve", "brainpoolP384r1") ? KE_ECP_384_BP
+                                                                     : KE_ECP_512_BP;
+    span_t x = vectors_hex(test, "x_qB"), y = vectors_hex(test, "y_qB");
+    uint8_t peer[128];
+    struct secret shared = {0};
+    memcpy(peer, x.at, x.len);
+    memcpy(peer + x.len, y.at, y.len);
+    CHECK_OK(agree(method, vectors_hex(test, "dA"), span(peer, 2 * x.len), &shared));
+    CHECK(span_eq(secret_span(&shared), vectors_hex(test, "x_Z")));
+    peer[2 * x.len - 1] ^= 1; // off the curve
+    CHECK_EQ(agree(method, vectors_hex(test, "dA"), span(peer, 2 * x.len), &shared), ERR_SYNTAX);
+    return true;
+}
+
+static void the_examples_of_rfc_7027(void **state)
+{
+    (void)state;
+    vectors_blocks("nist/ECDH_brainpool.txt", rfc7027, NULL);
+    vectors_done();
+}
+
 // Points of small order and off the curve are in there; what has no answer must be refused.
 static bool wycheproof(const void *ctx, const json_t *group, const json_t *test)
 {
@@ -166,7 +248,7 @@ static bool wycheproof(const void *ctx, const json_t *group, const json_t *test)
     span_t peer = vectors_hex(test, "public"), want = vectors_hex(test, "shared");
     // In a KE payload a point has no 0x04 before it; other forms (0x02, 0x03) do not exist there
     // and are refused by their length.
-    bool point = method != KE_X25519 && peer.len > 0;
+    bool point = method != KE_X25519 && method != KE_X448 && peer.len > 0;
     bool good = !vectors_is(test, "result", "invalid") && !(point && peer.at[0] != 4);
     if (want.len && span_eq(want, span(zeros, want.len))) good = false; // rfc8031 2.2
     if (point) peer = span(peer.at + 1, peer.len - 1);
@@ -186,11 +268,12 @@ static void the_cases_of_wycheproof(void **state)
         const char *file;
     } files[] = {
         {KE_X25519, "wycheproof/x25519_test.json"},
+        {KE_X448, "wycheproof/x448_test.json"},
         {KE_ECP_256, "wycheproof/ecdh_secp256r1_ecpoint_test.json"},
         {KE_ECP_384, "wycheproof/ecdh_secp384r1_ecpoint_test.json"},
         {KE_ECP_521, "wycheproof/ecdh_secp521r1_ecpoint_test.json"},
     };
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         vectors_wycheproof(files[i].file, wycheproof, &files[i].method);
         vectors_done();
     }
@@ -211,7 +294,7 @@ static bool modp(const void *ctx, const json_t *group, const json_t *test)
     uint16_t method = (uint16_t)vectors_int(test, "group");
     span_t p = vectors_hex(test, "prime");
     if (!ke_known(method)) return false;
-    uint8_t y[512] = {0};
+    uint8_t y[1024] = {0};
     struct secret shared = {0};
 
     // rfc6989 2.1: 0, 1, p - 1 and all that is not below p
@@ -260,8 +343,10 @@ int main(void)
         cmocka_unit_test(two_exchanges_differ),
         cmocka_unit_test(unknown_methods_are_refused),
         cmocka_unit_test(values_of_the_wrong_length_are_refused),
+        cmocka_unit_test(kems_agree_whoever_makes_them),
         cmocka_unit_test(the_examples_of_rfc_5903_and_8031),
         cmocka_unit_test(the_examples_of_rfc_7748),
+        cmocka_unit_test(the_examples_of_rfc_7027),
         cmocka_unit_test(the_cases_of_wycheproof),
         cmocka_unit_test(modp_groups_are_those_of_rfc_3526),
     };
