@@ -55,6 +55,7 @@ static err_t kem_answer(uint16_t method, span_t peer, uint8_t *answer, size_t *a
 {
     const struct mlkem *set = set_of(method);
     uint8_t m[MLKEM_SEED];
+    if (!set) return ERR_ALGORITHM;
     rng_fill(m, sizeof m);
     err_t e = mlkem_encaps(set, peer.at, peer.len, m, answer, shared->at);
     *answer_len = set->ct_len;
