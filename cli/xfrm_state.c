@@ -184,6 +184,11 @@ void xfrm_show_sa(struct fields *f, const struct xfrm_sa *sa)
     show_algorithm(f, &sa->aead, "aead", "encrypts and authenticates in one");
     show_algorithm(f, &sa->auth, "auth-trunc", "authenticates each packet");
     show_algorithm(f, &sa->crypt, "enc", "encrypts each packet");
+    if (sa->comp[0]) {
+        fields_line(f, "\t");
+        fields_add(f, "makes payloads smaller", "comp %s", sa->comp);
+        fields_end(f);
+    }
     show_encap(f, &sa->encap);
     show_replay(f, &sa->replay);
     if (sa->if_id) {
@@ -242,6 +247,7 @@ json_t *xfrm_show_sa_json(const struct xfrm_sa *sa, bool keys)
     add_algorithm(j, "aead", &sa->aead, keys);
     add_algorithm(j, "auth", &sa->auth, keys);
     add_algorithm(j, "enc", &sa->crypt, keys);
+    if (sa->comp[0]) (void)json_object_set_new(j, "comp", json_string(sa->comp));
     if (sa->encap.type) {
         (void)json_object_set_new(j, "encap",
                                   json_pack("{s:s, s:i, s:i}", "type", "espinudp", "sport",

@@ -44,6 +44,7 @@ struct xfrmd {
     struct steer *steer;
     struct xfrmd_stat *stat;
     char stat_name[128];
+    bool plain;  // IP in IP is listened to
     bool failed; // ends with exit status 1
 };
 
@@ -83,9 +84,17 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
     loop_timer_at(d->tick, 0); // deadlines may have changed
 }
 
+static void listen_as_needed(struct xfrmd *d)
+{
+    bool needed = sad_count_plain(d->db->sad) > 0;
+    if (needed != d->plain) xfrmd_ports_listen_plain(&d->ports, needed);
+    d->plain = needed;
+}
+
 static void on_tick(void *ctx)
 {
     struct xfrmd *d = ctx;
+    listen_as_needed(d);
     uint64_t next = control_tick(d->control), latest = clock_mono() + TICK_MAX;
     loop_timer_at(d->tick, next < latest ? next : latest);
 }

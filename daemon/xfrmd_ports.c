@@ -1,5 +1,6 @@
 #include "daemon/xfrmd_ports.h"
 
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "netlink/bypass.h"
@@ -25,6 +26,27 @@ static err_t exempt(const struct port *port, uint16_t family, struct why *why)
                    port->ops->name, err_text(e));
 }
 
+// By IP protocol, without UDP.
+static err_t open_raw(const struct xfrmd_options *o, enum engine_family f, struct engine_ports *p,
+                      struct why *why)
+{
+    const struct {
+        uint8_t protocol;
+        struct port **port;
+    } raw[] = {
+        {IPPROTO_ESP, &p->raw[f]},
+        {IPPROTO_AH, &p->ah[f]},
+        {IPPROTO_COMP, &p->comp[f]},
+        {IPPROTO_IPIP, &p->plain[f][ENGINE_V4]},
+        {IPPROTO_IPV6, &p->plain[f][ENGINE_V6]},
+    };
+    for (size_t i = 0; i < sizeof raw / sizeof *raw; i++) {
+        TRY(raw_ip_open(families[f], raw[i].protocol, o->fwmark, raw[i].port, why));
+        TRY(exempt(*raw[i].port, families[f], why));
+    }
+    return ERR_OK;
+}
+
 static err_t open_family(const struct xfrmd_options *o, enum engine_family f,
                          struct engine_ports *p, struct why *why)
 {
@@ -33,12 +55,7 @@ static err_t open_family(const struct xfrmd_options *o, enum engine_family f,
         TRY(udp_encap_open(family, o->port, o->fwmark, &p->udp[f], why));
         TRY(exempt(p->udp[f], family, why));
     }
-    if (!o->no_raw) {
-        TRY(raw_ip_open(family, XFRM_PROTO_ESP, o->fwmark, &p->raw[f], why));
-        TRY(exempt(p->raw[f], family, why));
-        TRY(raw_ip_open(family, XFRM_PROTO_AH, o->fwmark, &p->ah[f], why));
-        TRY(exempt(p->ah[f], family, why));
-    }
+    if (!o->no_raw) TRY(open_raw(o, f, p, why));
     TRY(clear_ip_open(family, o->fwmark, &p->clear[f], why));
     return exempt(p->clear[f], family, why);
 }
@@ -79,6 +96,9 @@ void xfrmd_ports_close(struct engine_ports *p)
         port_close(&p->udp[f]);
         port_close(&p->raw[f]);
         port_close(&p->ah[f]);
+        port_close(&p->comp[f]);
+        port_close(&p->plain[f][ENGINE_V4]);
+        port_close(&p->plain[f][ENGINE_V6]);
         port_close(&p->clear[f]);
     }
 }
@@ -91,6 +111,18 @@ void xfrmd_ports_each(const struct engine_ports *p,
         if (p->udp[f]) fn(ctx, p->udp[f], families[f]);
         if (p->raw[f]) fn(ctx, p->raw[f], families[f]);
         if (p->ah[f]) fn(ctx, p->ah[f], families[f]);
+        if (p->comp[f]) fn(ctx, p->comp[f], families[f]);
+        for (int in = 0; in < ENGINE_FAMILIES; in++) {
+            if (p->plain[f][in]) fn(ctx, p->plain[f][in], families[f]);
+        }
         if (p->clear[f]) fn(ctx, p->clear[f], families[f]);
+    }
+}
+
+void xfrmd_ports_listen_plain(const struct engine_ports *p, bool on)
+{
+    for (int i = 0; i < ENGINE_FAMILIES * ENGINE_FAMILIES; i++) {
+        const struct port *plain = p->plain[i / ENGINE_FAMILIES][i % ENGINE_FAMILIES];
+        if (plain) raw_ip_listen(plain, on);
     }
 }

@@ -11,3 +11,5 @@ void xfrmd_ports_close(struct engine_ports *p);
 // Calls fn for every port there is. family: AF_UNSPEC for the TUN device.
 void xfrmd_ports_each(const struct engine_ports *p,
                       void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx);
+// IP in IP is listened to only while IPComp needs it.
+void xfrmd_ports_listen_plain(const struct engine_ports *p, bool on);

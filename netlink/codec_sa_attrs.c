@@ -39,6 +39,15 @@ static void algo_icv_put(struct message *m, uint16_t attr, const struct xfrm_alg
     memcpy(u->alg_key, a->key, n);
 }
 
+// struct xfrm_algo without a key.
+static void comp_put(struct message *m, const char *name)
+{
+    struct xfrm_alg a = {0};
+    if (!name[0]) return;
+    (void)snprintf(a.name, sizeof a.name, "%s", name);
+    algo_put(m, XFRMA_ALG_COMP, &a);
+}
+
 static void algs_put(struct message *m, const struct xfrm_sa *sa)
 {
     if (sa->aead.name[0]) algo_icv_put(m, XFRMA_ALG_AEAD, &sa->aead);
@@ -47,6 +56,7 @@ static void algs_put(struct message *m, const struct xfrm_sa *sa)
         if (sa->auth.icv_bits) algo_icv_put(m, XFRMA_ALG_AUTH_TRUNC, &sa->auth);
     }
     if (sa->crypt.name[0]) algo_put(m, XFRMA_ALG_CRYPT, &sa->crypt);
+    comp_put(m, sa->comp);
 }
 
 static void encap_put(struct message *m, const struct xfrm_encap *e)
@@ -146,7 +156,12 @@ static err_t algs_read(const struct attrs *a, struct xfrm_sa *sa, struct why *wh
     } else {
         TRY(algo_read(a, XFRMA_ALG_AUTH, &sa->auth, why));
     }
-    sa->larval = !sa->aead.name[0] && !sa->crypt.name[0] && !sa->auth.name[0];
+    struct xfrm_alg comp = {0};
+    TRY(algo_read(a, XFRMA_ALG_COMP, &comp, why));
+    (void)snprintf(sa->comp, sizeof sa->comp, "%s", comp.name);
+    bool keyed = sa->aead.name[0] || sa->crypt.name[0] || sa->auth.name[0] || sa->comp[0];
+    sa->plain = sa->proto == IPPROTO_IPIP || sa->proto == IPPROTO_IPV6;
+    sa->larval = !keyed && !sa->plain;
     if (!sa->auth.icv_bits) sa->auth.icv_bits = kernel_alg_icv_bits(sa->auth.name);
     return ERR_OK;
 }

@@ -182,6 +182,7 @@ uint64_t control_tick(struct control *c)
 
     cds_list_for_each_entry_safe(sa, next_sa, sad_all(c->db->sad), all)
     {
+        if (sa_is_plain(&sa->conf->x)) continue; // has no limits, and may just have gone
         if (sa_review(c, sa, now)) due = min64(due, control_sa_due(c, sa));
     }
     cds_list_for_each_entry_safe(p, next_p, spd_all(c->db->spd), all)

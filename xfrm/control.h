@@ -1,6 +1,6 @@
 // control.h - the executor's side of the contract: struct xfrm_ops over its own SAD and SPD, with
 // the kernel's rules (net/xfrm/xfrm_user.c, xfrm_state.c, xfrm_policy.c) and one difference: what
-// this executor cannot do (IPComp) is refused with a sentence.
+// this executor cannot do is refused with a sentence.
 //
 // Everything here belongs to one thread, the control thread, which must be a registered RCU thread.
 // It may be offline between calls: each call goes online and leaves it as it was.

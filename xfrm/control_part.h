@@ -13,6 +13,7 @@ struct control {
     uint64_t due;         // monotonic ns of the next tick
     uint32_t acquire_seq; // of the last ACQUIRE
     uint32_t next_index;  // for policies
+    uint32_t plain_spi;   // of the last companion in IPv6
     bool legacy;          // weak algorithms are taken
 };
 

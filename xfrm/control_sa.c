@@ -62,6 +62,36 @@ static void adopt(const struct control *c, struct xfrm_sa *x)
     }
 }
 
+// rfc3173 2.2 MUST: what does not shrink travels without IPComp, in tunnel mode as IP in IP. Like
+// the kernel, an SA of its own takes such packets in; it comes and goes with those that need it.
+static err_t companion_join(struct control *c, struct sa *sa)
+{
+    const struct xfrm_sa *x = &sa->conf->x;
+    if (sa->larval || x->proto != XFRM_PROTO_COMP || x->mode != XFRM_TUNNEL) return ERR_OK;
+    struct sa *plain =
+        sad_find_plain(c->db->sad, &x->saddr, &x->daddr, x->mark.value & x->mark.mask);
+    if (!plain) {
+        uint32_t spi = x->family == AF_INET6 ? ++c->plain_spi : get32(x->saddr.b);
+        TRY(sa_new_plain(x, spi, &plain));
+        plain->made_mono = sa->made_mono;
+        err_t e = sad_add(c->db->sad, plain);
+        if (e != ERR_OK) {
+            sa_free(plain);
+            return e;
+        }
+    }
+    plain->users++;
+    sa->companion = plain;
+    return ERR_OK;
+}
+
+static void companion_leave(struct control *c, struct sa *sa)
+{
+    struct sa *plain = sa->companion;
+    sa->companion = NULL;
+    if (plain && --plain->users == 0) sad_del(c->db->sad, plain);
+}
+
 err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, struct why *why)
 {
     struct sa *sa;
@@ -72,8 +102,10 @@ err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, st
     adopt(c, x);
     TRY(sa_new(x, &sa, why));
     sa->made_mono = control_mono(c);
-    err_t e = sad_add(c->db->sad, sa);
+    err_t e = companion_join(c, sa);
+    if (e == ERR_OK) e = sad_add(c->db->sad, sa);
     if (e != ERR_OK) {
+        companion_leave(c, sa);
         sa_free(sa);
         return e;
     }
@@ -85,6 +117,7 @@ err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, st
 
 void control_sa_remove(struct control *c, struct sa *sa)
 {
+    companion_leave(c, sa);
     sad_del(c->db->sad, sa);
     db_changed(c->db);
 }
@@ -182,6 +215,7 @@ err_t control_sa_flush(void *ctx, uint8_t proto)
     struct sa *sa, *next;
     cds_list_for_each_entry_safe(sa, next, sad_all(c->db->sad), all)
     {
+        if (sa_is_plain(&sa->conf->x)) continue; // goes with its users
         if (!all && sa->conf->x.proto != proto) continue;
         control_sa_remove(c, sa);
         any = true;

@@ -1,6 +1,7 @@
 #include "xfrm/engine.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "base/secret.h"
 #include "xfrm/db/counter.h"
 
-#define PORTS_MAX 7       // that receive: tun, udp, raw and ah of both families
+#define PORTS_MAX 13      // that receive: tun; udp, raw, ah, comp and two plain of both families
 #define BURSTS_IN_A_ROW 4 // from one port, before the others have their turn
 #define TICK_MS 1000      // hold queue and statistics are looked at this often
 #define WAKE_ID PORTS_MAX // epoll data of the event descriptor; ports have their index
@@ -68,7 +69,17 @@ static struct port *port_of_esp(const struct engine *e, const struct pkt *p)
     const struct engine_ports *ports = &e->conf.ports;
     enum engine_family f = p->to.ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4;
     if (p->whole) return ports->clear[f];
-    return p->udp ? ports->udp[f] : ports->raw[f];
+    if (p->udp) return ports->udp[f];
+    switch (p->proto) {
+    case XFRM_PROTO_COMP:
+        return ports->comp[f];
+    case IPPROTO_IPIP:
+        return ports->plain[f][ENGINE_V4];
+    case IPPROTO_IPV6:
+        return ports->plain[f][ENGINE_V6];
+    default:
+        return ports->raw[f];
+    }
 }
 
 static struct port *port_of_clear(const struct engine *e, const struct pkt *p)
@@ -260,6 +271,9 @@ static err_t add_entrances(struct engine *e, struct why *why)
         TRY(add_entrance(e, ports->udp[f], path_in, why));
         TRY(add_entrance(e, ports->raw[f], path_in, why));
         TRY(add_entrance(e, ports->ah[f], path_in, why));
+        TRY(add_entrance(e, ports->comp[f], path_in, why));
+        TRY(add_entrance(e, ports->plain[f][ENGINE_V4], path_in, why));
+        TRY(add_entrance(e, ports->plain[f][ENGINE_V6], path_in, why));
     }
     return watch(e, e->wake_fd, WAKE_ID, why);
 }

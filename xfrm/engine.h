@@ -24,6 +24,8 @@ struct engine_ports {
     struct port *tun;
     struct port *udp[ENGINE_FAMILIES], *raw[ENGINE_FAMILIES], *clear[ENGINE_FAMILIES];
     struct port *ah[ENGINE_FAMILIES]; // receives; what it would send goes out whole, by clear
+    // IPComp, and the tunnel packets that it did not shrink: IPv4 or IPv6 in either family
+    struct port *comp[ENGINE_FAMILIES], *plain[ENGINE_FAMILIES][ENGINE_FAMILIES]; // [outer][inner]
 };
 
 struct engine_conf {

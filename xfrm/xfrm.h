@@ -99,6 +99,7 @@ struct xfrm_sa {
     struct xfrm_current current;
     struct xfrm_stats stats;
     struct xfrm_alg crypt, auth, aead;
+    char comp[XFRM_ALG_NAME_MAX]; // IPComp: "deflate"; empty: absent
     struct xfrm_replay replay;
     struct xfrm_encap encap;
     struct xfrm_mark mark;        // looked up by
@@ -110,6 +111,7 @@ struct xfrm_sa {
     uint8_t dir;   // 0 = not given, 1 = in, 2 = out (XFRMA_SA_DIR)
     uint32_t pcpu; // XFRMA_SA_PCPU; UINT32_MAX = not given
     bool larval;   // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
+    bool plain;    // made by the executor for tunnel packets that IPComp does not shrink
 };
 #define XFRM_STATE_NOECN 1
 #define XFRM_STATE_DECAP_DSCP 2

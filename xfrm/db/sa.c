@@ -1,5 +1,6 @@
 #include "xfrm/db/sa.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,8 @@ static err_t check_kind(const struct xfrm_sa *x, struct why *why)
     case XFRM_PROTO_AH:
         break;
     case XFRM_PROTO_COMP:
-        return why_not(why, ERR_UNSUPPORTED, "IPComp is not supported");
+        if (x->encap.type == 0) break;
+        return why_not(why, ERR_RANGE, "IPComp is not compatible with encapsulation");
     default:
         return why_not(why, ERR_RANGE, "%u is no IPsec protocol", x->proto);
     }
@@ -59,6 +61,9 @@ static err_t check_mode(const struct xfrm_sa *x, struct why *why)
         if (x->larval || !s->family || s->family == x->family) return ERR_OK;
         return why_not(why, ERR_UNSUPPORTED, "transport mode cannot change the address family");
     case XFRM_BEET:
+        if (x->proto == XFRM_PROTO_COMP) {
+            return why_not(why, ERR_RANGE, "IPComp has tunnel and transport mode only");
+        }
         if (x->larval) return ERR_OK;
         if (s->family && s->src.ip.family == s->family && s->dst.ip.family == s->family)
             return ERR_OK;
@@ -131,9 +136,16 @@ static void sa_destroy(struct sa *sa)
     free(sa);
 }
 
+static void sa_set_out(struct sa *sa)
+{
+    sa->next_seq = sa->conf->x.replay.out_seq + 1;
+}
+
 static err_t sa_arm(struct sa *sa, struct why *why)
 {
     struct sealer_spec spec;
+    sa_set_out(sa);
+    if (sa->proto == XFRM_PROTO_COMP) return sa_alg_check_comp(&sa->conf->x, why);
     TRY(sa_alg_spec(&sa->conf->x, &spec, why));
     err_t e = sealer_new(&spec, &sa->sealer, why);
     // the names are known by now, so what is wrong is a length
@@ -143,32 +155,64 @@ static err_t sa_arm(struct sa *sa, struct why *why)
     sa->align = block < 4 ? 4 : block;
     sa->iv_len = sealer_iv_len(sa->sealer);
     sa->icv_len = sealer_icv_len(sa->sealer);
-    sa->next_seq = sa->conf->x.replay.out_seq + 1;
     replay_import(&sa->replay, &sa->conf->x.replay);
     return ERR_OK;
 }
 
-err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why)
+// Without keys.
+static struct sa *sa_make(const struct xfrm_sa *x)
 {
-    TRY(check(x, why));
     struct sa *sa = calloc(1, sizeof *sa);
     if (sa) sa->conf = conf_new(x);
     if (!sa || !sa->conf) {
         free(sa);
-        return ERR_NOMEM;
+        return NULL;
     }
     sa->spi = be32(x->spi);
     sa->proto = x->proto;
     sa->larval = x->larval;
     sa->bytes = x->current.bytes;
     sa->packets = x->current.packets;
+    return sa;
+}
 
+err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why)
+{
+    TRY(check(x, why));
+    struct sa *sa = sa_make(x);
+    if (!sa) return ERR_NOMEM;
     err_t e = sa->larval ? ERR_OK : sa_arm(sa, why);
     if (e != ERR_OK) {
         sa_destroy(sa);
         return e;
     }
     *out = sa;
+    return ERR_OK;
+}
+
+err_t sa_new_plain(const struct xfrm_sa *comp, uint32_t spi, struct sa **out)
+{
+    bool v6 = comp->family == AF_INET6;
+    const struct xfrm_sa x = {
+        .sel = comp->sel,
+        .saddr = comp->saddr,
+        .daddr = comp->daddr,
+        .spi = spi,
+        .proto = v6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
+        .mode = comp->mode,
+        .family = comp->family,
+        .flags = v6 ? 0 : comp->flags, // the kernel forgets them in IPv6
+        .extra_flags = comp->extra_flags,
+        .limit = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0},
+        .current = {.add_time = comp->current.add_time},
+        .mark = comp->mark,
+        .if_id = comp->if_id,
+        .pcpu = UINT32_MAX,
+        .plain = true,
+    };
+    *out = sa_make(&x);
+    if (!*out) return ERR_NOMEM;
+    sa_set_out(*out);
     return ERR_OK;
 }
 
@@ -205,6 +249,7 @@ void sa_snapshot(const struct sa *sa, struct xfrm_sa *out)
     if (sa->larval) return;
     out->stats.replay = (uint32_t)count_get(&sa->replays);
     out->stats.integrity_failed = (uint32_t)count_get(&sa->forgeries);
+    if (!sa->sealer) return; // IPComp counts for itself only
     out->replay.out_seq = count_get(&sa->next_seq) - 1;
     replay_export(&sa->replay, &out->replay);
 }

@@ -29,11 +29,11 @@ struct sa_conf {
 struct sa {
     // read by workers
     struct sa_conf *conf;  // rcu_dereference; inside the control thread plain
-    struct sealer *sealer; // NULL: larval
+    struct sealer *sealer; // NULL: larval, IPComp or its companion
     be32_t spi;
     uint32_t iv_len, icv_len;
     uint32_t align; // payload and trailer are padded to a multiple of this; at least 4
-    uint8_t proto;  // enum xfrm_proto
+    uint8_t proto;  // enum xfrm_proto, or of a companion 4 or 41
     bool larval;    // no keys yet (ALLOCSPI, ACQUIRE): carries no packet
 
     // packet state, written by the owning worker
@@ -53,12 +53,21 @@ struct sa {
     uint64_t made_mono;
     bool soft_told; // the soft EXPIRE event is out
     struct lane *lane;
+    // IPComp, tunnel mode: the SA of packets that it did not shrink, shared by all between the same
+    // two ends; and how many share it.
+    struct sa *companion;
+    uint32_t users;
     struct cds_lfht_node by_spi;
     struct cds_list_head in_lane; // rcu
     struct cds_list_head all, larvals;
     struct rcu_head rcu;
 };
 
+// A companion?
+static inline bool sa_is_plain(const struct xfrm_sa *x)
+{
+    return x->plain;
+}
 static inline bool sa_flag(const bool *flag)
 {
     return __atomic_load_n(flag, __ATOMIC_RELAXED);
@@ -73,8 +82,12 @@ static inline bool sa_raise(bool *flag)
 // and window. x->larval: no algorithms are looked at. In the copy that is kept, algorithm names are
 // canonical and the truncation of a MAC is filled in.
 // Errors (with a sentence): ERR_SYNTAX, ERR_RANGE (EINVAL), ERR_ALGORITHM (ENOSYS: unknown name),
-// ERR_UNSUPPORTED (IPComp, other encapsulations), ERR_NOMEM. Control thread.
+// ERR_UNSUPPORTED (other encapsulations), ERR_NOMEM. Control thread.
 err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why);
+// The companion of an IPComp SA in tunnel mode: IP in IP between its ends, which RFC 3173 2.2 sends
+// where a packet does not shrink. `spi` as the kernel shows it: in IPv4 the source address, in IPv6
+// a number. ERR_NOMEM.
+err_t sa_new_plain(const struct xfrm_sa *comp, uint32_t spi, struct sa **out);
 // Replaces what UPDSA may change in a living SA: ports, lifetimes, selector, output mark, if_id.
 err_t sa_change(struct sa *sa, const struct xfrm_sa *x, struct why *why);
 // A living copy for GETSA: configuration, counters, sequence and replay state. Any RCU reader.

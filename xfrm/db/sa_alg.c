@@ -118,6 +118,17 @@ err_t sa_alg_refuse_legacy(const struct xfrm_sa *x, struct why *why)
                    a->kernel);
 }
 
+err_t sa_alg_check_comp(const struct xfrm_sa *x, struct why *why)
+{
+    if (x->aead.name[0] || x->crypt.name[0] || x->auth.name[0]) {
+        return why_not(why, ERR_SYNTAX, "IPComp compresses: comp only");
+    }
+    if (!x->comp[0]) return why_not(why, ERR_SYNTAX, "IPComp needs comp");
+    if (strcmp(x->comp, "deflate") == 0) return ERR_OK;
+    return why_not(why, ERR_ALGORITHM, "%s: unknown compression algorithm; deflate is known",
+                   x->comp);
+}
+
 // AH is a MAC alone: for the sealer, encryption with NULL (RFC 4302 3.3.3).
 static err_t ah_spec(struct xfrm_sa *x, struct sealer_spec *spec, struct why *why)
 {

@@ -9,5 +9,7 @@
 // afterwards. Errors, each with a sentence: ERR_ALGORITHM (unknown name, or an AEAD's ICV),
 // ERR_RANGE (length of key or truncation), ERR_SYNTAX (a combination that makes no sense).
 err_t sa_alg_spec(struct xfrm_sa *x, struct sealer_spec *spec, struct why *why);
+// IPComp: is it an algorithm that we have? ERR_ALGORITHM, ERR_SYNTAX with a sentence.
+err_t sa_alg_check_comp(const struct xfrm_sa *x, struct why *why);
 // ERR_ALGORITHM with a sentence for algorithms that are weak and must be asked for (struct alg).
 err_t sa_alg_refuse_legacy(const struct xfrm_sa *x, struct why *why);

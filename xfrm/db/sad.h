@@ -15,6 +15,8 @@ void sad_free(struct sad *s); // frees the SAs that are still there; no reader m
 // The SA of an inbound packet whose mark is `mark`; larval ones included. NULL: none.
 struct sa *sad_find(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto,
                     uint32_t mark);
+// The companion (sa.h) of the IPComp SAs between these ends, for packets of this mark. NULL: none.
+struct sa *sad_find_plain(const struct sad *s, const ip_t *saddr, const ip_t *daddr, uint32_t mark);
 
 // ---- control thread ----
 // Takes the SA over. Whether one like it exists is the caller's question (sad_get). ERR_NOMEM.
@@ -25,6 +27,7 @@ void sad_del(struct sad *s, struct sa *sa);
 struct sa *sad_get(const struct sad *s, const struct xfrm_sa_id *id);
 struct xfrm_sa_id sad_id(const struct xfrm_sa *x);
 uint32_t sad_count(const struct sad *s);
+uint32_t sad_count_plain(const struct sad *s); // companions among them
 struct lanes *sad_lanes(const struct sad *s);
 // The youngest first, as the kernel dumps them: cds_list_for_each_entry(sa, sad_all(s), all).
 struct cds_list_head *sad_all(struct sad *s);

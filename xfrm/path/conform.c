@@ -28,13 +28,15 @@ static const struct xfrm_sa *sa_at(const struct pkt *p, unsigned i)
 }
 
 // The kernel's xfrm_state_ok(). Transport mode has the packet's addresses, which the selectors
-// judge.
+// judge. A packet that came as it was since IPComp could not shrink it serves a template that does
+// not insist.
 static bool tmpl_fits(const struct xfrm_tmpl *t, const struct xfrm_sa *x)
 {
+    if (sa_is_plain(x)) return t->optional && addr_fits(&t->saddr, &x->saddr);
     if (t->proto != x->proto || t->mode != x->mode) return false;
     if ((t->spi && t->spi != x->spi) || (t->reqid && t->reqid != x->reqid)) return false;
     if (t->mode == XFRM_TRANSPORT) return true;
-    return addr_fits(&t->daddr, &x->daddr) && addr_fits(&t->saddr, &x->saddr);
+    return addr_fits(&t->saddr, &x->saddr); // by its destination it was found
 }
 
 // Looks for the SA that serves t among those that the packet came through, from *next on, and

@@ -27,7 +27,7 @@ bool crew_next(struct crew *c, const struct burst *b)
     c->sa = NULL;
     for (unsigned i = c->from; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (c->before[i] || sa_is_ah(p->sa)) continue;
+        if (c->before[i] || !sa_is_esp(p->sa)) continue;
         if (c->sa && p->sa != c->sa) {
             if (left_out == b->n) left_out = i;
             continue;

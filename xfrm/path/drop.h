@@ -3,38 +3,40 @@
 #pragma once
 
 // X(symbol, word, kernel counter or "", what a human reads)
-#define DROP_LIST(X)                                                                             \
-    X(NONE, "none", "", "not dropped")                                                           \
-    X(MALFORMED_IN, "malformed-in", "XfrmInHdrError", "not a well-formed IP or ESP packet")      \
-    X(NO_SA, "no-sa", "XfrmInNoStates", "no SA has this SPI and destination")                    \
-    X(REPLAY, "replay", "XfrmInStateSeqError", "sequence number seen before or too old")         \
-    X(AUTH, "auth", "XfrmInStateProtoError", "integrity check failed: changed or forged")        \
-    X(PADDING, "padding", "XfrmInStateProtoError", "ESP trailer does not make sense")            \
-    X(EXPIRED_IN, "expired-in", "XfrmInStateExpired", "hard lifetime of the inbound SA is over") \
-    X(MODE, "mode", "XfrmInStateModeError", "inner packet does not fit the SA's mode")           \
-    X(FRAGMENT_IN, "fragment-in", "XfrmInHdrError",                                              \
-      "a fragment out of transport or BEET mode, which carry whole packets")                     \
-    X(ENCAP, "encap", "XfrmInStateMismatch", "UDP encapsulation does not match the SA")          \
-    X(SELECTOR, "selector", "XfrmInTmplMismatch", "SA was not allowed to carry this packet")     \
-    X(POLICY_IN, "policy-in", "XfrmInPolBlock", "inbound policy says block")                     \
-    X(NO_POLICY_IN, "no-policy-in", "XfrmInNoPols", "no inbound policy allows this packet")      \
-    X(MALFORMED_OUT, "malformed-out", "XfrmOutError", "not a well-formed IP packet")             \
-    X(POLICY_OUT, "policy-out", "XfrmOutPolBlock", "outbound policy says block")                 \
-    X(ACQUIRE_FULL, "acquire-full", "XfrmOutNoStates", "no SA yet and the waiting room is full") \
-    X(ACQUIRE_TIMEOUT, "acquire-timeout", "XfrmOutNoStates", "no SA came in time")               \
-    X(EXPIRED_OUT, "expired-out", "XfrmOutStateExpired",                                         \
-      "hard lifetime of the outbound SA is over")                                                \
-    X(SEQ_SPENT, "seq-spent", "XfrmOutStateSeqError", "sequence numbers are used up")            \
-    X(TOO_BIG, "too-big", "XfrmOutStateModeError", "does not fit into an IP packet")             \
-    X(FRAGMENT_OUT, "fragment-out", "XfrmOutStateModeError",                                     \
-      "transport and BEET mode carry whole packets, not fragments")                              \
-    X(UDP_LAYER, "udp-layer", "XfrmOutStateModeError",                                           \
-      "ESP in UDP takes no IP options, extension headers or further layer around it")            \
-    X(TTL, "ttl", "XfrmOutStateModeError", "hop limit reached zero")                             \
-    X(NO_BUFFER_IN, "no-buffer-in", "XfrmInBufferError", "out of packet buffers")                \
-    X(NO_BUFFER_OUT, "no-buffer-out", "XfrmOutError", "out of packet buffers")                   \
-    X(SEAL, "seal", "XfrmOutStateProtoError", "encryption failed")                               \
-    X(SEND, "send", "XfrmOutError", "the socket refused the packet")                             \
+#define DROP_LIST(X)                                                                              \
+    X(NONE, "none", "", "not dropped")                                                            \
+    X(MALFORMED_IN, "malformed-in", "XfrmInHdrError", "not a well-formed IP or ESP packet")       \
+    X(NO_SA, "no-sa", "XfrmInNoStates", "no SA has this SPI and destination")                     \
+    X(REPLAY, "replay", "XfrmInStateSeqError", "sequence number seen before or too old")          \
+    X(AUTH, "auth", "XfrmInStateProtoError", "integrity check failed: changed or forged")         \
+    X(PADDING, "padding", "XfrmInStateProtoError", "ESP trailer does not make sense")             \
+    X(INFLATE, "inflate", "XfrmInStateProtoError", "IPComp: not what deflate makes of a payload") \
+    X(BOMB, "bomb", "XfrmInStateProtoError", "IPComp: inflates to more than an IP packet holds")  \
+    X(EXPIRED_IN, "expired-in", "XfrmInStateExpired", "hard lifetime of the inbound SA is over")  \
+    X(MODE, "mode", "XfrmInStateModeError", "inner packet does not fit the SA's mode")            \
+    X(FRAGMENT_IN, "fragment-in", "XfrmInHdrError",                                               \
+      "a fragment out of transport or BEET mode, which carry whole packets")                      \
+    X(ENCAP, "encap", "XfrmInStateMismatch", "UDP encapsulation does not match the SA")           \
+    X(SELECTOR, "selector", "XfrmInTmplMismatch", "SA was not allowed to carry this packet")      \
+    X(POLICY_IN, "policy-in", "XfrmInPolBlock", "inbound policy says block")                      \
+    X(NO_POLICY_IN, "no-policy-in", "XfrmInNoPols", "no inbound policy allows this packet")       \
+    X(MALFORMED_OUT, "malformed-out", "XfrmOutError", "not a well-formed IP packet")              \
+    X(POLICY_OUT, "policy-out", "XfrmOutPolBlock", "outbound policy says block")                  \
+    X(ACQUIRE_FULL, "acquire-full", "XfrmOutNoStates", "no SA yet and the waiting room is full")  \
+    X(ACQUIRE_TIMEOUT, "acquire-timeout", "XfrmOutNoStates", "no SA came in time")                \
+    X(EXPIRED_OUT, "expired-out", "XfrmOutStateExpired",                                          \
+      "hard lifetime of the outbound SA is over")                                                 \
+    X(SEQ_SPENT, "seq-spent", "XfrmOutStateSeqError", "sequence numbers are used up")             \
+    X(TOO_BIG, "too-big", "XfrmOutStateModeError", "does not fit into an IP packet")              \
+    X(FRAGMENT_OUT, "fragment-out", "XfrmOutStateModeError",                                      \
+      "transport and BEET mode carry whole packets, not fragments")                               \
+    X(UDP_LAYER, "udp-layer", "XfrmOutStateModeError",                                            \
+      "ESP in UDP takes no IP options, extension headers or further layer around it")             \
+    X(TTL, "ttl", "XfrmOutStateModeError", "hop limit reached zero")                              \
+    X(NO_BUFFER_IN, "no-buffer-in", "XfrmInBufferError", "out of packet buffers")                 \
+    X(NO_BUFFER_OUT, "no-buffer-out", "XfrmOutError", "out of packet buffers")                    \
+    X(SEAL, "seal", "XfrmOutStateProtoError", "encryption failed")                                \
+    X(SEND, "send", "XfrmOutError", "the socket refused the packet")                              \
     X(DELIVER, "deliver", "XfrmInError", "the TUN device refused the packet")
 
 enum drop {

@@ -1,7 +1,43 @@
-// find_sa.c - from SPI and destination to the SA (RFC 4301 4.1; RFC 4303 3.4.2).
-#include "xfrm/path/stages.h"
+// find_sa.c - from SPI and destination to the SA (RFC 4301 4.1; RFC 4303 3.4.2). What IPComp could
+// not shrink comes as a plain tunnel packet: its ends tell the SA.
+#include <netinet/in.h>
+
+#include "xfrm/path/comp.h"
 
 #define DIR_OUT 2 // XFRM_SA_DIR_OUT
+
+bool sa_can_ask(uint8_t proto, uint32_t len)
+{
+    switch (proto) {
+    case XFRM_PROTO_ESP:
+        return len >= ESP_HEADER;
+    case XFRM_PROTO_AH:
+        return len >= AH_HEADER;
+    case XFRM_PROTO_COMP:
+        return len >= COMP_HEADER;
+    default:
+        return proto == IPPROTO_IPIP || proto == IPPROTO_IPV6;
+    }
+}
+
+struct sa *sa_asked(const struct db *db, const struct sa_ask *ask)
+{
+    uint32_t spi;
+    switch (ask->proto) {
+    case XFRM_PROTO_ESP:
+        spi = get32(ask->at);
+        break;
+    case XFRM_PROTO_AH:
+        spi = get32(ask->at + 4);
+        break;
+    case XFRM_PROTO_COMP:
+        spi = get16(ask->at + 2);
+        break;
+    default:
+        return sad_find_plain(db->sad, ask->src, ask->dst, ask->mark);
+    }
+    return sad_find(db->sad, ask->dst, spi, ask->proto, ask->mark);
+}
 
 static enum drop judge(const struct pkt *p)
 {
@@ -17,13 +53,14 @@ void in_find_sa(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        bool ah = p->proto == XFRM_PROTO_AH;
-        if (p->len < (ah ? AH_HEADER : ESP_HEADER)) {
+        if (!p->proto) p->proto = XFRM_PROTO_ESP; // the UDP ports carry nothing else
+        if (!sa_can_ask(p->proto, p->len)) {
             p->drop = DROP_MALFORMED_IN;
             continue;
         }
-        uint32_t spi = get32(p->at + spi_offset(p));
-        p->sa = sad_find(w->db->sad, &p->to.ip, spi, ah ? XFRM_PROTO_AH : XFRM_PROTO_ESP, p->mark);
+        const struct sa_ask ask = {
+            .src = &p->from.ip, .dst = &p->to.ip, .at = p->at, .mark = p->mark, .proto = p->proto};
+        p->sa = sa_asked(w->db, &ask);
         p->drop = judge(p);
     }
 }

@@ -53,17 +53,20 @@ void out_nest(struct worker *w, struct burst *b)
 
 // ---- inbound ----
 
-// Is this ESP or AH, whole and for an SA of ours? If so it is made ready for another walk. What is
-// not ours is traffic like any other.
+// Is this ESP, AH or IPComp, whole and for an SA of ours? If so it is made ready for another walk.
+// What is not ours is traffic like any other.
 static bool is_nested(const struct worker *w, struct pkt *p)
 {
     struct ip_split s;
-    bool ah = p->flow.proto == IPPROTO_AH;
-    if (p->drop || p->done || (!ah && p->flow.proto != IPPROTO_ESP)) return false;
+    if (p->drop || p->done || !sa_can_ask(p->flow.proto, UINT32_MAX)) return false;
     if (!ip_split(p->at, p->len, true, &s) || s.fragment) return false;
-    if (p->len < s.len + (ah ? AH_HEADER : ESP_HEADER)) return false;
-    uint32_t spi = get32(p->at + s.len + (ah ? 4 : 0));
-    if (!sad_find(w->db->sad, &p->flow.dst, spi, s.next, p->mark)) return false;
+    if (!sa_can_ask(s.next, p->len - s.len)) return false;
+    const struct sa_ask ask = {.src = &p->flow.src,
+                               .dst = &p->flow.dst,
+                               .at = p->at + s.len,
+                               .mark = p->mark,
+                               .proto = s.next};
+    if (!sa_asked(w->db, &ask)) return false;
     p->head = p->at;
     p->head_len = s.len;
     p->at += s.len;

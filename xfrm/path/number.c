@@ -18,7 +18,7 @@ void out_number(struct worker *w, struct burst *b)
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         struct sa *sa = p->sa;
-        if (sa->next_seq > last_seq(sa)) {
+        if (sa_is_numbered(sa) && sa->next_seq > last_seq(sa)) {
             // rfc4303 3.3.3 MUST NOT: a number is never used twice. IKE rekeys long before.
             p->drop = DROP_SEQ_SPENT;
         } else if (!account_packet(w, sa, p->len)) {

@@ -25,10 +25,8 @@ void in_open(struct worker *w, struct burst *b)
     (void)w;
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (sa_is_ah(p->sa)) {
-            ah_open(p);
-            continue;
-        }
+        if (sa_is_ah(p->sa)) ah_open(p);
+        if (!sa_is_esp(p->sa)) continue;
         if (!lengths_fit(p)) {
             p->drop = DROP_MALFORMED_IN;
             continue;

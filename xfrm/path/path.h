@@ -35,6 +35,7 @@ struct worker {
     struct db *db;
     struct pool *pool;
     struct hold *hold; // packets waiting for an SA
+    struct comp *comp; // IPComp
     struct exits exits;
     uint64_t now;               // monotonic ns of this burst
     uint64_t wall;              // seconds since 1970 of this burst

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PKT_ROOM (PKT_HEADROOM + PKT_DATA_MAX + PKT_TAILROOM)
 #define PKT_ALIGN 64 // a cache line
 
 struct pool {

@@ -12,7 +12,8 @@
 #define PKT_HEADROOM 128
 #define PKT_TAILROOM 320  // padding (255) + trailer 2 + ICV 32, rounded up
 #define PKT_DATA_MAX 9216 // largest packet taken from a port in one buffer
-#define PKT_SAS_MAX 6     // SAs that one packet goes through: XFRM_MAX_DEPTH
+#define PKT_ROOM (PKT_HEADROOM + PKT_DATA_MAX + PKT_TAILROOM) // bytes of a buffer of the pool
+#define PKT_SAS_MAX 6 // SAs that one packet goes through: XFRM_MAX_DEPTH
 
 struct sa;
 struct policy;
@@ -48,8 +49,9 @@ struct pkt {
     bool done;      // has left the path as it should (bypass, dummy packet): goes back to the pool
     uint8_t *own;   // the pool's buffer
 
-    uint8_t proto; // of the outer packet: XFRM_PROTO_AH, else ESP
-    bool whole;    // outbound: carries its own IP header to the port
+    uint8_t
+        proto;  // of the outer packet: ESP, AH, IPComp, or IP in IP where IPComp did not shrink it
+    bool whole; // outbound: carries its own IP header to the port
     // The outer IP header: inbound where a port or an outer SA has left it (NULL: not there),
     // outbound how much of it stands in front of `at`.
     uint8_t *head;

@@ -33,6 +33,15 @@ static inline bool sa_is_ah(const struct sa *sa)
 {
     return sa->proto == XFRM_PROTO_AH;
 }
+static inline bool sa_is_esp(const struct sa *sa)
+{
+    return sa->proto == XFRM_PROTO_ESP;
+}
+// IPComp and its companion count nothing and prove nothing.
+static inline bool sa_is_numbered(const struct sa *sa)
+{
+    return sa_is_esp(sa) || sa_is_ah(sa);
+}
 static inline uint32_t pkt_room_before(const struct pkt *p)
 {
     return (uint32_t)(p->at - p->room);
@@ -45,6 +54,19 @@ static inline uint32_t pkt_room_behind(const struct pkt *p)
 // ---- flow.c ----
 // Would a policy lookup give the same answer for both?
 bool flow_alike(const struct pkt *a, const struct pkt *b);
+
+// ---- find_sa.c ----
+// What an inbound packet is for; `at`: its ESP, AH, IPComp or inner IP header.
+struct sa_ask {
+    const ip_t *src, *dst;
+    const uint8_t *at; // sa_can_ask() has agreed
+    uint32_t mark;
+    uint8_t proto;
+};
+// NULL: for no SA of ours.
+struct sa *sa_asked(const struct db *db, const struct sa_ask *ask);
+// Is it a protocol that an SA could want, and are there enough bytes of it to tell which?
+bool sa_can_ask(uint8_t proto, uint32_t len);
 
 // ---- ah.c ----
 // Outbound: the header, its ICV still empty, in front of the payload. False: does not fit.

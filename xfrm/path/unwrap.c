@@ -2,8 +2,10 @@
 //
 //     ESP   | SPI seq | IV | payload | TFC padding | padding 1 2 3 .. | pad length | next header |
 //     AH    | next header, length, SPI, seq, ICV | payload |
+//     COMP  | next header, flags, CPI | deflated payload |
 #include <netinet/in.h>
 
+#include "xfrm/path/comp.h"
 #include "xfrm/path/mode.h"
 
 #define TRAILER 2
@@ -26,15 +28,29 @@ static bool esp_strip(struct pkt *p, uint8_t *next)
     return true;
 }
 
-static enum drop unwrap(struct pkt *p)
+// What is inside, and where it begins.
+static enum drop strip(const struct worker *w, struct pkt *p, uint8_t *next)
+{
+    switch (p->sa->proto) {
+    case XFRM_PROTO_ESP:
+        return esp_strip(p, next) ? DROP_NONE : DROP_PADDING;
+    case XFRM_PROTO_AH:
+        ah_strip(p, next);
+        return DROP_NONE;
+    case XFRM_PROTO_COMP:
+        return comp_open(w->comp, p, next);
+    default:
+        *next = p->proto; // a tunnel packet that IPComp did not shrink: nothing to take off
+        return DROP_NONE;
+    }
+}
+
+static enum drop unwrap(const struct worker *w, struct pkt *p)
 {
     uint8_t next;
-    if (sa_is_ah(p->sa)) {
-        ah_strip(p, &next);
-        return mode_in(p, next);
-    }
-    if (!esp_strip(p, &next)) return DROP_PADDING;
-    if (next != IPPROTO_NONE) return mode_in(p, next);
+    enum drop d = strip(w, p, &next);
+    if (d) return d;
+    if (next != IPPROTO_NONE || !sa_is_esp(p->sa)) return mode_in(p, next);
     p->done = true; // rfc4303 2.6 MUST: a dummy packet is discarded without notice
     return DROP_NONE;
 }
@@ -43,7 +59,7 @@ void in_unwrap(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        p->drop = unwrap(p);
+        p->drop = unwrap(w, p);
         if (p->drop) continue;
         p->sas[p->sa_count++] = p->sa; // in_nest() keeps the count below PKT_SAS_MAX
         if (!account_packet(w, p->sa, p->len)) p->drop = DROP_EXPIRED_IN;

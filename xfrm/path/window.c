@@ -23,8 +23,10 @@ void in_replay(struct worker *w, struct burst *b)
 {
     (void)w;
     for (unsigned i = 0; i < b->n; i++) {
-        b->p[i]->seq = seq_of(b->p[i]);
-        (void)window_takes(b->p[i]);
+        struct pkt *p = b->p[i];
+        if (!sa_is_numbered(p->sa)) continue;
+        p->seq = seq_of(p);
+        (void)window_takes(p);
     }
 }
 
@@ -33,6 +35,7 @@ void in_commit(struct worker *w, struct burst *b)
     (void)w;
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
+        if (!sa_is_numbered(p->sa)) continue;
         // again: its twin may have been in the same burst
         if (window_takes(p)) replay_commit(&p->sa->replay, p->seq);
     }

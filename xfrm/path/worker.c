@@ -1,7 +1,7 @@
 // worker.c - one worker's pool, waiting room and counters.
 #include <string.h>
 
-#include "xfrm/path/path.h"
+#include "xfrm/path/comp.h"
 
 // A full waiting room must leave buffers for the traffic that does have SAs.
 #define BUFFERS_MIN (HOLD_MAX + 4 * BURST_MAX)
@@ -13,7 +13,8 @@ err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, un
     w->exits = *exits;
     w->pool = pool_new(buffers < BUFFERS_MIN ? BUFFERS_MIN : buffers);
     w->hold = hold_new();
-    if (w->pool && w->hold) return ERR_OK;
+    w->comp = comp_new();
+    if (w->pool && w->hold && w->comp) return ERR_OK;
     worker_done(w);
     return ERR_NOMEM;
 }
@@ -22,6 +23,8 @@ void worker_done(struct worker *w)
 {
     if (w->hold) hold_free(w->hold, w->pool);
     pool_free(w->pool);
+    comp_free(w->comp);
     w->hold = NULL;
     w->pool = NULL;
+    w->comp = NULL;
 }

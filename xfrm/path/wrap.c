@@ -4,12 +4,14 @@
 //     before                   | payload |           what mode_out() leaves of the inner packet
 //     ESP  [IP] | SPI seq | IV | payload | TFC padding | padding | pad length | next header |
 //     AH   [IP] | AH | payload |
+//     COMP [IP] | IPComp | deflated payload |   or as before, where that is not smaller
 //
 // The TTL of the inner packet was decremented by the host, whose route led into the TUN device.
 #include <netinet/in.h>
 #include <string.h>
 
 #include "base/order.h"
+#include "xfrm/path/comp.h"
 #include "xfrm/path/mode.h"
 
 #define TRAILER 2 // pad length, next header
@@ -98,39 +100,53 @@ static void new_head(const struct pkt *p, struct mode_head *h)
 // In front of p->at, which stays: the seal stage takes it in.
 static enum drop put_head(struct pkt *p, struct mode_head *h)
 {
-    bool ah = sa_is_ah(p->sa);
     if (h->s.len == 0) new_head(p, h);
-    uint32_t total = h->s.len + p->len + (ah ? 0 : p->sa->icv_len);
+    uint32_t total = h->s.len + p->len + (sa_is_esp(p->sa) ? p->sa->icv_len : 0);
     if (pkt_room_before(p) < h->s.len || total > IP_TOTAL_MAX) return DROP_TOO_BIG;
     if (!ip_is_v6(h->at) && get16(h->at + 4) == 0) put16(h->at + 4, identification(p->seq));
-    ip_head_join(h->at, &h->s, ah ? IPPROTO_AH : IPPROTO_ESP, total);
+    ip_head_join(h->at, &h->s, p->proto, total);
     memcpy(p->at - h->s.len, h->at, h->s.len);
     p->head_len = h->s.len;
     return DROP_NONE;
 }
 
-static enum drop wrap(struct pkt *p)
+// A tunnel packet that does not shrink is plain IP in IP, a transport packet is what it was.
+static bool cover(const struct worker *w, struct pkt *p, const struct mode_head *h)
+{
+    switch (p->sa->proto) {
+    case XFRM_PROTO_ESP:
+        return esp_wrap(p, h->next);
+    case XFRM_PROTO_AH:
+        p->whole = true;
+        return ah_wrap(p, h->next);
+    default:
+        if (comp_wrap(w->comp, p, h->next)) return true;
+        p->proto = h->next;
+        p->whole |= h->s.len > 0;
+        return true;
+    }
+}
+
+static enum drop wrap(const struct worker *w, struct pkt *p)
 {
     struct mode_head h;
     const struct sa_conf *conf = rcu_dereference(p->sa->conf);
     const struct xfrm_mark *mark = &conf->x.output_mark;
-    bool ah = sa_is_ah(p->sa);
     enum drop d = mode_out(p, &h);
     if (d) return d;
     p->proto = p->sa->proto;
     p->mark = (p->mark & ~mark->mask) | mark->value;
     p->udp = conf->udp;
-    p->whole |= ah || p->layer + 1 < p->sa_count;
+    p->whole |= p->layer + 1 < p->sa_count;
     if (p->whole && p->udp) return DROP_UDP_LAYER;
-    if (!(ah ? ah_wrap(p, h.next) : esp_wrap(p, h.next))) return DROP_TOO_BIG;
+    if (!cover(w, p, &h)) return DROP_TOO_BIG;
     return p->whole ? put_head(p, &h) : DROP_NONE;
 }
 
 void out_wrap(struct worker *w, struct burst *b)
 {
-    (void)w;
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        p->drop = p->flow.ttl == 0 ? DROP_TTL : wrap(p);
+        p->drop = p->flow.ttl == 0 ? DROP_TTL : wrap(w, p);
     }
 }

@@ -50,9 +50,13 @@ err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *wh
 err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
                      struct why *why);
 
-// Raw ESP or AH, IP protocol 50 or 51. One per family and protocol.
+// Raw ESP, AH or IPComp, IP protocol 50, 51 or 108, or IP in IP, 4 or 41. One per family and
+// protocol. IP in IP is deaf until raw_ip_listen(): the host may have other tunnels.
 err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct port **out,
                   struct why *why);
+
+// Turns its ear on or off. Any thread.
+void raw_ip_listen(const struct port *p, bool on);
 
 // Way out for packets that stay in clear although a route has led them into the TUN device, and for
 // protected ones with a header of their own (struct pkt: whole): whole IP packets, sent as they are

@@ -1,5 +1,6 @@
-// raw_ip.c - ESP and AH directly over IP (protocols 50 and 51, RFC 4303, 4302) through a raw
-// socket.
+// raw_ip.c - ESP, AH and IPComp directly over IP (protocols 50, 51 and 108; RFC 4303, 4302, 3173)
+// through a raw socket; and IP in IP, which is what IPComp makes of packets that do not shrink.
+#include <linux/filter.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -64,15 +65,52 @@ static void raw_ip_free(struct port *port)
     free(port);
 }
 
-static const struct port_ops esp_ops = {"raw_ip", raw_ip_recv, raw_ip_send, raw_ip_fd, raw_ip_free};
-static const struct port_ops ah_ops = {"raw_ah", raw_ip_recv, raw_ip_send, raw_ip_fd, raw_ip_free};
+#define OPS(word)                                              \
+    {                                                          \
+        word, raw_ip_recv, raw_ip_send, raw_ip_fd, raw_ip_free \
+    }
+
+static const struct {
+    uint8_t protocol;
+    struct port_ops ops;
+} kinds[] = {
+    {IPPROTO_ESP, OPS("raw_ip")},    {IPPROTO_AH, OPS("raw_ah")},
+    {IPPROTO_COMP, OPS("raw_comp")}, {IPPROTO_IPIP, OPS("raw_ipip")},
+    {IPPROTO_IPV6, OPS("raw_ipv6")},
+};
+
+static const struct port_ops *ops_of(uint8_t protocol)
+{
+    for (size_t i = 1; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i].protocol == protocol) return &kinds[i].ops;
+    }
+    return &kinds[0].ops;
+}
+
+static bool is_ip_in_ip(uint8_t protocol)
+{
+    return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
+}
+
+// A socket is deaf when its filter keeps nothing.
+void raw_ip_listen(const struct port *p, bool on)
+{
+    const int none = 0;
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    const struct sock_fprog program = {1, &nothing};
+    int fd = raw_ip_fd(p);
+    if (on)
+        (void)setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
+    else
+        (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
 
 err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct port **out,
                   struct why *why)
 {
     struct raw_ip *r = calloc(1, sizeof *r);
     if (!r) return why_not(why, ERR_NOMEM, "out of memory");
-    r->port.ops = protocol == IPPROTO_AH ? &ah_ops : &esp_ops;
+    r->port.ops = ops_of(protocol);
     r->family = family;
     r->protocol = protocol;
     err_t e = batch_socket(family, SOCK_RAW, protocol, fwmark, &r->fd, why);
@@ -80,6 +118,7 @@ err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct por
         free(r);
         return e;
     }
+    if (is_ip_in_ip(protocol)) raw_ip_listen(&r->port, false);
     *out = &r->port;
     return ERR_OK;
 }

@@ -18,6 +18,10 @@ struct link link_of(uint8_t proto, uint8_t mode, unsigned v6, uint32_t spi)
     if (proto == XFRM_PROTO_AH) {
         rig_crypt_auth(&l.x, "", 0, "hmac(sha256)", 256, 128);
     }
+    if (proto == XFRM_PROTO_COMP) {
+        l.x.aead = (struct xfrm_alg){0};
+        strcpy(l.x.comp, "deflate");
+    }
     l.t = (struct xfrm_tmpl){.saddr = l.x.saddr,
                              .daddr = l.x.daddr,
                              .family = l.x.family,
@@ -43,7 +47,10 @@ struct pair pair_of(const struct link *links, unsigned n)
         struct xfrm_policy out = rig_policy(XFRM_OUT, any, any, NULL, NULL), in = out;
         in.dir = XFRM_IN;
         out.tmpl_count = in.tmpl_count = n;
-        for (unsigned i = 0; i < n; i++) out.tmpl[i] = in.tmpl[i] = links[i].t;
+        for (unsigned i = 0; i < n; i++) {
+            out.tmpl[i] = in.tmpl[i] = links[i].t;
+            if (links[i].t.mode != XFRM_TRANSPORT) out.tmpl[i].optional = 0; // in only, by rule
+        }
         // a policy of the other family is refused where a transport template cannot follow
         if (links[0].t.mode == XFRM_TRANSPORT && links[0].t.family != out.sel.family) continue;
         rig_add_policy(p.moon, &out);
