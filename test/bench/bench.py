@@ -1,119 +1,213 @@
 #!/usr/bin/python3
-"""bench - measurements as ratios within one run: `./dev bench [--rounds N] [--json FILE] [NAME...]`.
+"""bench - measurements as ratios within one run: `./dev bench [--rounds N] [--quick] [NAME...]`.
 
-Every row is measured in every round, one after the other, so that noise of a shared machine hits all
-of them alike; a warm-up run comes first and does not count. Median, lowest and highest are shown.
-All hosts, both tunnel ends and iperf3 share this machine's cores, as they do in the plain-link row that
-the ratio compares with. CPU seconds per gigabyte count everything the machine did.
+Every way is measured in every round, one after the other, so that noise of a shared machine hits all
+of them alike; a warm-up round comes first and does not count. Medians are shown, and the spread as
+low-high. Both hosts, both tunnel ends and the load generators share this machine's cores, in the plain
+row as in the others. CPU seconds count all that the bench and its children did, in the kernel, too.
 """
 import argparse
 import json
 import os
-import platform
 import statistics
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../net"))
-from lab import Failed, Lab, wait_until
-from sites import Sites
+import flame
+import meter
+from bed import Bed, Forwarder, Peer, Plain, Tunnel, answers
+from lab import Failed, Lab
 
-SECONDS = 3
-
-ROWS = [  # name, kind, IKE/ESP options
-    ("plain veth", None, {}),
-    ("UDP, AES-128-GCM", "udp", {"esp": "aes128gcm16"}),
-    ("UDP, AES-256-GCM", "udp", {"esp": "aes256gcm16"}),
-    ("UDP, ChaCha20-Poly1305", "udp", {"esp": "chacha20poly1305"}),
-    ("UDP, AES-128-CBC + HMAC-SHA-256", "udp", {"esp": "aes128-sha256"}),
-    ("raw ESP, AES-128-GCM", "raw", {"esp": "aes128gcm16"}),
-]
+UDP, RAW = "ESP in UDP, AES-128-GCM", "raw ESP, AES-128-GCM"
+NOCRYPT, PLAIN = "no crypto, our ports", "plain veth"
+PEERS = {"wireguard-go": "wireguard-go", "OpenVPN": "openvpn", "strongSwan kernel-libipsec": "strongswan"}
 
 
-def cpu_seconds():
-    """CPU seconds that this machine has worked since boot: user, nice, system, irq, softirq."""
-    with open("/proc/stat", encoding="ascii") as file:
-        cell = [int(w) for w in file.readline().split()[1:]]
-    return (cell[0] + cell[1] + cell[2] + cell[5] + cell[6]) / os.sysconf("SC_CLK_TCK")
+def ways():
+    """Name -> how to make it. A fresh one is made each time."""
+    table = {
+        PLAIN: Plain,
+        "plain veth, as a wire": lambda: Plain(tso="off", gso="off"),
+        "plain veth, offloads off": lambda: Plain(tso="off", gso="off", gro="off", tx="off"),
+        NOCRYPT: Forwarder,
+        UDP: Tunnel,
+        RAW: lambda: Tunnel(encap="raw"),
+        "ESP in UDP over IPv6, AES-128-GCM": lambda: Tunnel(family=6),
+        "raw ESP over IPv6, AES-128-GCM": lambda: Tunnel(encap="raw", family=6),
+    }
+    for algorithm in ("AES-256-GCM", "ChaCha20-Poly1305", "AES-128-CBC + HMAC-SHA-256"):
+        table[f"ESP in UDP, {algorithm}"] = lambda algorithm=algorithm: Tunnel(algorithm)
+    for name, script in PEERS.items():
+        table[name] = lambda script=script: Peer(script)
+    return table
 
 
-def throughput(site, streams):
-    """(Gbit/s, CPU s per GB) of TCP from alice to bob."""
-    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
-    wait_until(lambda: "listening" in server.output(), 3)
-    before = cpu_seconds()
-    done = site.alice.try_run(["iperf3", "-J", "-c", "10.2.0.10", "-t", SECONDS, "-P", streams], timeout=SECONDS + 20)
-    used = cpu_seconds() - before
-    server.stop()
-    try:
-        result = json.loads(done.stdout)["end"]["sum_received"]
-    except (ValueError, KeyError):
-        raise Failed(f"iperf3: {done.stdout}{done.stderr}") from None
-    return result["bits_per_second"] / 1e9, used / (result["bytes"] / 1e9)
+# ---- one way ----
+
+def measure(bed, way, cpu, options):
+    """{measure: value} of one way in one round."""
+    seconds, row = options.seconds, {}
+    one = meter.tcp(bed, way, cpu, seconds)
+    row.update(gbit=one["gbit"], cpu_per_gb=one["cpu_per_gb"], resent=one["resent"])
+    row["gbit4"] = meter.tcp(bed, way, cpu, seconds, 4)["gbit"]
+    idle = meter.round_trip(bed, way)
+    row.update(rtt=idle.get("median"), rtt_p99=idle.get("p99"))
+    if options.quick:
+        return row
+    loaded = meter.round_trip_loaded(bed, way)
+    row.update(rtt_loaded=loaded.get("median"), rtt_loaded_p99=loaded.get("p99"))
+    for size in (64, 1400 - 28 if way.family == 4 else 1400 - 48):
+        for uso in (False, True):
+            got = meter.udp(bed, way, cpu, min(2, seconds), size, uso)
+            name = f"udp{64 if size == 64 else 1400}{'_uso' if uso else ''}"
+            row.update({name: got["mpps"], name + "_lost": got["lost"]})
+    return row
 
 
-def latency(site):
-    """Median round trip in microseconds."""
-    done = site.alice("ping -n -i 0.01 -c 100 10.2.0.10")
-    times = [float(line.split("time=")[1].split()[0]) for line in done.split("\n") if "time=" in line]
-    return 1000 * statistics.median(times)
+def visit(name, make, cpu, options):
+    way = make()
+    with Lab() as lab:
+        bed = Bed(lab)
+        try:
+            way.up(bed)
+            if not answers(bed, way):
+                raise Failed(f"{name}: no answer\n{lab.logs()}")
+            return measure(bed, way, cpu, options)
+        finally:
+            if isinstance(way, Peer):
+                way.down(bed)
 
 
-def bring_up(lab, name, kind, options):
-    site = Sites(lab)
-    if kind:
-        site.start(encap=kind == "udp", **options)
-        site.up()
-    if site.alice.ping("10.2.0.10", 2) != 2:
-        raise Failed(f"{name}: no answer through the tunnel")
-    return site
+def chosen(names):
+    """The ways to measure: those that contain one of the words, and those that all are compared with."""
+    picked, left_out = {}, {}
+    for name, make in ways().items():
+        if names and name not in (PLAIN, UDP) and not any(word.lower() in name.lower() for word in names):
+            continue
+        why = make().missing() if name in PEERS else ""
+        if why:
+            left_out[name] = why
+        else:
+            picked[name] = make
+    return picked, left_out
 
 
-def measure(rounds, wanted):
-    results = {}
-    for round_number in range(rounds + 1):
-        for name, kind, options in ROWS:
-            if wanted and name != "plain veth" and not any(w in name for w in wanted):
+def run_rounds(picked, options):
+    cpu, results, broken = meter.Cpu(), {}, {}
+    for number in range(options.rounds + 1):
+        for name, make in picked.items():
+            if name in broken:
                 continue
-            with Lab() as lab:
-                site = bring_up(lab, name, kind, options)
-                one, cpu = throughput(site, 1)
-                four, _ = throughput(site, 4)
-                delay = latency(site)
-            if round_number == 0:
-                print(f"  warm-up  {name}", file=sys.stderr)
+            try:
+                row = visit(name, make, cpu, options)
+            except (Failed, subprocess.TimeoutExpired) as error:
+                broken[name] = str(error)
+                print(f"  left out: {name}: {error}", file=sys.stderr)
                 continue
-            print(f"  round {round_number}  {name}: {one:.2f} Gbit/s", file=sys.stderr)
-            row = results.setdefault(name, {"one": [], "four": [], "cpu": [], "rtt": []})
-            for key, value in (("one", one), ("four", four), ("cpu", cpu), ("rtt", delay)):
-                row[key].append(value)
-    return results
+            print(f"  {'round ' + str(number) if number else 'warm-up'}  {name}: {row['gbit']:.2f} Gbit/s,"
+                  f" {row['cpu_per_gb']:.2f} CPU s/GB", file=sys.stderr)
+            for key, value in row.items() if number else ():
+                if value is not None:
+                    results.setdefault(name, {}).setdefault(key, []).append(value)
+    cpu.close()
+    return {name: row for name, row in results.items() if name not in broken}, broken
 
 
-def table(results):
-    plain = statistics.median(results["plain veth"]["one"])
-    lines = ["| path | 1 stream Gbit/s (low-high) | 4 streams | of plain link | CPU s/GB | round trip us |",
-             "|---|---|---|---|---|---|"]
+# ---- what is shown ----
+
+def middle(row, key):
+    return statistics.median(row[key]) if row.get(key) else None
+
+
+def cell(row, key, form="{:.2f}", spread=False):
+    value = middle(row, key)
+    if value is None:
+        return "-"
+    text = form.format(value)
+    return f"{text} ({form.format(min(row[key]))}-{form.format(max(row[key]))})" if spread else text
+
+
+def table(results, quick):
+    plain = middle(results.get(PLAIN, {}), "gbit") or float("inf")
+    heads = ["way", "1 TCP stream, Gbit/s (low-high)", "of plain", "4 streams", "CPU s/GB (low-high)", "resent",
+             "round trip us, 99 %"]
+    if not quick:
+        heads += ["under load us", "UDP 64 B Mpps", "with USO", "UDP 1400 B Mpps", "with USO"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name, row in results.items():
-        middle = {key: statistics.median(values) for key, values in row.items()}
-        lines.append(f"| {name} | {middle['one']:.2f} ({min(row['one']):.2f}-{max(row['one']):.2f}) | {middle['four']:.2f} "
-                     f"| {100 * middle['one'] / plain:.0f} % | {middle['cpu']:.2f} | {middle['rtt']:.0f} |")
+        cells = [name, cell(row, "gbit", spread=True), f"{100 * middle(row, 'gbit') / plain:.0f} %", cell(row, "gbit4"),
+                 cell(row, "cpu_per_gb", spread=True), cell(row, "resent", "{:.0f}"),
+                 cell(row, "rtt", "{:.0f}") + ", " + cell(row, "rtt_p99", "{:.0f}")]
+        if not quick:
+            cells += [cell(row, "rtt_loaded", "{:.0f}"), cell(row, "udp64", "{:.3f}"), cell(row, "udp64_uso", "{:.3f}"),
+                      cell(row, "udp1400", "{:.3f}"), cell(row, "udp1400_uso", "{:.3f}")]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
+def goals(results):
+    """(what, goal, result, met) for every goal whose rows were measured."""
+    def ratio(what, over, under, key, limit, at_least):
+        a, b = (middle(results.get(name, {}), key) for name in (over, under))
+        if a is None or not b:
+            return
+        value = a / b
+        found.append((what, f"{'>=' if at_least else '<='} {limit}", f"{value:.2f}",
+                      value >= limit if at_least else value <= limit))
+
+    found = []
+    best_raw = max((n for n in results if n.startswith("raw ESP") and "IPv6" not in n),
+                   key=lambda n: middle(results[n], "gbit"), default=RAW)
+    ratio("CPU s/GB against no crypto", UDP, NOCRYPT, "cpu_per_gb", 1.10, False)
+    ratio("CPU s/GB against plain veth", UDP, PLAIN, "cpu_per_gb", 2.5, False)
+    ratio("throughput against Debian's wireguard-go", UDP, "wireguard-go", "gbit", 12, True)
+    ratio("throughput against OpenVPN", UDP, "OpenVPN", "gbit", 9, True)
+    ratio("throughput against kernel-libipsec", UDP, "strongSwan kernel-libipsec", "gbit", 12, True)
+    ratio(f"throughput, {best_raw}, against ESP in UDP", best_raw, UDP, "gbit", 0.8, True)
+    added = {name: middle(results.get(name, {}), "rtt") for name in (UDP, PLAIN, "wireguard-go")}
+    if all(added.values()) and added["wireguard-go"] > added[PLAIN]:
+        value = (added[UDP] - added[PLAIN]) / (added["wireguard-go"] - added[PLAIN])
+        found.append(("added round trip against wireguard-go", "<= 0.5", f"{value:.2f}", value <= 0.5))
+    if UDP in results:
+        value = middle(results[UDP], "resent")
+        found.append(("segments sent again in one stream", "0", f"{value:.0f}", value == 0))
+    return found
+
+
+def show(results, left_out, options):
+    print(table(results, options.quick))
+    print("\n| goal | wanted | found | |\n|---|---|---|---|")
+    for what, wanted, got, met in goals(results):
+        print(f"| {what} | {wanted} | {got} | {'met' if met else 'missed'} |")
+    for name, why in left_out.items():
+        print(f"\nnot measured: {name}: {why.splitlines()[0]}")
+
+
 def main():
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n", maxsplit=1)[0],
+                                     epilog="ways: " + "; ".join(ways()))
     parser.add_argument("--rounds", type=int, default=3, help="measured rounds (default 3)")
-    parser.add_argument("--json", default="build/bench.json", help="where the raw figures go (default build/bench.json)")
-    parser.add_argument("names", nargs="*", help="only rows whose names contain one of these")
+    parser.add_argument("--seconds", type=int, default=3, help="of each TCP measurement (default 3)")
+    parser.add_argument("--quick", action="store_true", help="TCP and idle round trip only")
+    parser.add_argument("--json", default="build/bench.json", help="raw figures (default build/bench.json)")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help="only ways whose names contain one of these words; 'flame': where one tunnel's time goes")
     options = parser.parse_args()
-    begin = time.time()
-    results = measure(options.rounds, options.names)
+    if options.names[:1] == ["flame"]:
+        sys.exit(flame.main(ways(), options.names[1:] or [UDP]))
+    begin, about = time.time(), meter.machine()
+    picked, left_out = chosen(options.names)
+    results, broken = run_rounds(picked, options)
+    left_out.update(broken)
+    about.update(seconds=time.time() - begin, load_after=os.getloadavg()[0])
     with open(options.json, "w", encoding="utf-8") as file:
-        json.dump({"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-                   "kernel": platform.release(), "seconds": time.time() - begin, "rows": results}, file, indent=1)
-    print(table(results))
-    print(f"\n{os.cpu_count()} cores, Linux {platform.release()}; raw figures: {options.json}")
+        json.dump({"machine": about, "rows": results, "left_out": left_out,
+                   "goals": [dict(zip(("what", "wanted", "found", "met"), g)) for g in goals(results)]}, file, indent=1)
+    show(results, left_out, options)
+    print(f"\n{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, load {about['load_before']:.1f} before and"
+          f" {about['load_after']:.1f} after; raw figures: {options.json}")
 
 
 if __name__ == "__main__":
