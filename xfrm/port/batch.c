@@ -133,6 +133,7 @@ void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, str
 {
     unsigned ready = 0;
     while (ready < BURST_MAX && (b->p[ready] = pool_take(pool))) {
+        b->p[ready]->at += m->headroom;
         recv_prepare(m, ready, b->p[ready]);
         ready++;
     }

@@ -7,10 +7,12 @@
 
 #include "xfrm/port/port.h"
 
-#define BATCH_CONTROL_MAX 128 // bytes of control messages per packet; 88 are used
+// Bytes of control messages per packet: 88 of our own, and extension headers (head6.h).
+#define BATCH_CONTROL_MAX 544
 
 // System call arguments, kept between calls. One thread at a time.
 struct batch {
+    uint32_t headroom;  // bytes kept free in front of what is received, beyond the usual
     bool couples;       // the kernel cuts one message into datagrams of one size (UDP_SEGMENT)
     endpoint_t refused; // a peer to whom it would not, and for how many packets it is not asked
     unsigned refused_for;

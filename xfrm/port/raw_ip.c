@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "xfrm/db/counter.h"
+#include "xfrm/path/ip_head.h"
 #include "xfrm/port/batch.h"
+#include "xfrm/port/head6.h"
 
 #define IPV4_HEADER_MIN 20 // bytes
 
@@ -22,7 +24,7 @@ static struct raw_ip *self(struct port *p)
     return (struct raw_ip *)p;
 }
 
-// IPv4 raw sockets hand over the IP header, IPv6 ones do not.
+// IPv4 raw sockets hand over the IP header.
 static void strip_header(struct pkt *p)
 {
     uint32_t header = p->len >= IPV4_HEADER_MIN ? (p->at[0] & 15u) * 4 : UINT32_MAX;
@@ -40,6 +42,7 @@ static void raw_ip_recv(struct port *port, struct pool *pool, struct burst *b)
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         if (r->family == AF_INET) strip_header(p);
+        if (r->family == AF_INET6) head6_restore(&r->batch.msg[i].msg_hdr, p, r->protocol);
         p->from.port = p->to.port = 0;
         p->proto = r->protocol;
         count_add(&port->counts.packets_in, 1);
@@ -117,6 +120,10 @@ err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct por
     if (e != ERR_OK) {
         free(r);
         return e;
+    }
+    if (family == AF_INET6) {
+        r->batch.headroom = IP_HEAD_MAX;
+        (void)head6_ask(r->fd); // an old kernel: AH behind extension headers fails its ICV
     }
     if (is_ip_in_ip(protocol)) raw_ip_listen(&r->port, false);
     *out = &r->port;
