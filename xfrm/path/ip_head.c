@@ -104,6 +104,8 @@ void ip_transport_sum(uint8_t *packet, uint32_t len, const struct ip_split *s)
     uint8_t *at = packet + s->len;
     uint32_t left = len - s->len, offset = sum_offset(packet, s, left);
     if (offset == 0) return;
+    // rfc768: UDP has a length of its own, and what may stand behind it is not covered
+    if (s->next == IPPROTO_UDP && get16(at + 4) >= 8 && get16(at + 4) < left) left = get16(at + 4);
     put16(at + offset, 0);
     uint32_t sum = s->next + left; // the length as the pseudo-header has it, below 64 KiB
     sum = ip_is_v6(packet) ? sum_add(sum, packet + 8, 32) : sum_add(sum, packet + 12, 8);

@@ -235,14 +235,39 @@ static void checksums_are_right_behind_a_nat(void **state)
         CHECK_EQ(memcmp(got->at + (v6 ? 8 : 12), f.from.ip.b, v6 ? 16 : 4), 0);
         pair_free(&p);
     }
-    // none stays none
-    struct link l = link_of(XFRM_PROTO_ESP, XFRM_TRANSPORT, 0, 0x100);
-    l.x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 4500};
-    struct pair p = pair_of(&l, 1);
-    uint8_t packet[200];
-    const struct frame *f = sent(&p, packet, from_host(packet, 0, 31));
-    CHECK_EQ(get16(received(&p, f)->at + 26), 0);
-    pair_free(&p);
+}
+
+// As the kernel, which takes the original address and does without it: the sum is made anew.
+static void sums_behind_a_nat_that_need_care(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned v6 = i & 1, head = v6 ? 40 : 20;
+        struct link l = link_of(XFRM_PROTO_ESP, XFRM_TRANSPORT, v6, 0x100);
+        l.x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 4500};
+        l.x.encap.oa = rig_ip(v6 ? "fd00::1" : "10.0.0.1");
+        struct pair p = pair_of(&l, 1);
+        struct xfrm_sa shown;
+        struct xfrm_sa_id id = sad_id(&l.x);
+        CHECK_OK(p.sun->api.ops->sa_get(p.sun->api.ctx, &id, &shown));
+        CHECK(ip_eq(&shown.encap.oa, &l.x.encap.oa));
+        uint8_t packet[200];
+        uint32_t len = from_host(packet, v6, 31), udp = len - head;
+        if (i / 2 == 1) put16(packet + head + 6, 0x1234);
+        if (i / 2 == 2) { // a length of its own, with a sum, and something behind it
+            put16(packet + head + 4, (uint16_t)(udp -= 3));
+            put16(packet + head + 6, 0x1234);
+        }
+        const struct frame *got = received(&p, sent(&p, packet, len));
+        if (i / 2 == 0) { // none stays none
+            CHECK_EQ(get16(got->at + head + 6), 0);
+        } else {
+            uint32_t sum = 17 + udp + sum16(got->at + (v6 ? 8 : 12), v6 ? 32 : 8, 0);
+            CHECK_EQ(sum16(got->at + head, udp, sum), 0xffff);
+        }
+        CHECK_EQ(got->len, len);
+        pair_free(&p);
+    }
 }
 
 // ---- who is asked for an SA ----
@@ -280,6 +305,7 @@ int main(void)
         cmocka_unit_test(ah_headers_cut_short),
         cmocka_unit_test(ah_over_ipv6_without_its_header),
         cmocka_unit_test(checksums_are_right_behind_a_nat),
+        cmocka_unit_test(sums_behind_a_nat_that_need_care),
         cmocka_unit_test(each_destination_asks_for_its_own_sa),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
