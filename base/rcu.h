@@ -9,7 +9,6 @@
 // The flavour stands first: the others use its names.
 // clang-format off
 #include <urcu/urcu-qsbr.h>
-#include <urcu/rculfhash.h> // cds_lfht: resizable lock-free hash table
 #include <urcu/rculist.h>   // lists whose readers take no lock
 // clang-format on
 

@@ -34,6 +34,8 @@ struct iv_pool {
 struct sealer {
     const struct provider *by;
     uint32_t salt_len, iv_len, icv_len, block;
+    uint32_t block_mask; // block - 1: it is a power of two
+    uint32_t keys;       // bytes, this struct included, that every message needs
     struct iv_pool *ivs; // CBC only
 };
 
@@ -60,6 +62,7 @@ static inline void sealer_init(struct sealer *s, const struct provider *by,
         .iv_len = plan->encr->iv_len,
         .icv_len = plan->icv_len,
         .block = plan->encr->block,
+        .block_mask = plan->encr->block - 1U,
     };
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/pages.h"
 #include "base/secret.h"
 #include "crypto/provider.h"
 #include "crypto/rng.h"
@@ -144,7 +145,6 @@ void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv)
         if (s->iv_len) put64(iv, unique);
         return;
     }
-    // rfc3602 3 MUST: chosen at random, not to be foreseen
     // rfc3602 3, rfc4312 3 MUST: chosen at random, not to be foreseen
     if (pool->left < s->iv_len) {
         rng_fill(pool->at, sizeof pool->at);
@@ -154,12 +154,17 @@ void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv)
     pool->left -= s->iv_len;
 }
 
+void sealer_hint(const struct sealer *s)
+{
+    for (uint32_t at = 0; at < s->keys; at += CACHE_LINE) __builtin_prefetch((const char *)s + at);
+}
+
 static void jobs_judge_shape(const struct sealer *s, struct seal_job *jobs, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         const struct seal_job *j = &jobs[i];
         jobs[i].bad = j->text_len > TEXT_MAX || j->head_len > TEXT_MAX ||
-                      j->text_len % s->block != 0 || (j->esn && j->head_len != ESN_HEAD_LEN);
+                      (j->text_len & s->block_mask) != 0 || (j->esn && j->head_len != ESN_HEAD_LEN);
     }
 }
 

@@ -55,6 +55,9 @@ const char *sealer_provider(const struct sealer *s); // "openssl", "ipsecmb", "n
 // it is unpredictable and `unique` is ignored.
 void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv);
 
+// Brings the keys closer, for a burst that is soon to be sealed or opened.
+void sealer_hint(const struct sealer *s);
+
 // Seals n messages in place: text becomes ciphertext, the ICV is written behind it.
 // The IV must be there already.
 void sealer_seal(struct sealer *s, struct seal_job *jobs, unsigned n);

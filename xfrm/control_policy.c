@@ -105,7 +105,7 @@ static err_t enter(struct control *c, const struct xfrm_policy *conf, struct pol
     if (!p) return ERR_NOMEM;
     p->add_time = control_wall(c);
     p->made_mono = control_mono(c);
-    err_t e = spd_add(c->db->spd, p);
+    err_t e = spd_add(c->db->spd, p, old);
     if (e != ERR_OK) {
         policy_free(p, sad_lanes(c->db->sad));
         return e;

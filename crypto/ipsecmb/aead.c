@@ -70,6 +70,7 @@ static err_t aead_make(const struct sealer_plan *plan, struct sealer **out)
     if (!s) return ERR_NOMEM;
     *s = (struct aead_sealer){.table = machine_table(), .encr = plan->encr->id};
     sealer_init(&s->base, &provider_ipsecmb_aead, plan);
+    s->base.keys = sizeof *s;
     memcpy(s->salt, plan->salt.at, plan->salt.len);
     if (plan->encr->id == ENCR_CHACHA20_POLY1305)
         memcpy(s->chacha_key, plan->encr_key.at, sizeof s->chacha_key);

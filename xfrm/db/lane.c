@@ -3,26 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/order.h"
-#include "base/siphash.h"
+#include "base/hash.h"
+#include "base/htab.h"
 #include "crypto/rng.h"
 #include "xfrm/db/sa.h"
 #include "xfrm/db/selector.h"
 
 #define DIR_IN 1 // XFRM_SA_DIR_IN
-#define BUCKETS 64
 
 struct lane {
     struct cds_list_head sas; // rcu; struct sa, member in_lane
     struct lane_key key;
     unsigned refs; // templates and SAs that belong to it
-    struct cds_lfht_node node;
     struct rcu_head rcu;
 };
 
 struct lanes {
-    struct cds_lfht *table;
-    uint8_t hash_key[16];
+    struct htab table;
+    struct hash_key hash_key;
 };
 
 // ---- lanes ----
@@ -31,9 +29,8 @@ struct lanes *lanes_new(void)
 {
     struct lanes *ls = calloc(1, sizeof *ls);
     if (!ls) return NULL;
-    rng_fill(ls->hash_key, sizeof ls->hash_key);
-    ls->table = cds_lfht_new(BUCKETS, BUCKETS, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-    if (ls->table) return ls;
+    rng_fill(&ls->hash_key, sizeof ls->hash_key);
+    if (htab_init(&ls->table) == ERR_OK) return ls;
     free(ls);
     return NULL;
 }
@@ -41,48 +38,47 @@ struct lanes *lanes_new(void)
 void lanes_free(struct lanes *ls)
 {
     if (!ls) return;
-    (void)cds_lfht_destroy(ls->table, NULL);
+    htab_done(&ls->table);
     free(ls);
 }
 
-static unsigned long lane_hash(const struct lanes *ls, const struct lane_key *k)
+static uint64_t lane_hash(const struct lanes *ls, const struct lane_key *k)
 {
-    uint8_t bytes[16 + 4 + 3];
-    memcpy(bytes, k->daddr.b, 16);
-    put32(bytes + 16, k->reqid);
-    bytes[20] = (uint8_t)k->daddr.family;
-    bytes[21] = k->proto;
-    bytes[22] = k->mode;
-    return siphash(ls->hash_key, bytes, sizeof bytes);
+    uint64_t w[4] = {(uint64_t)k->reqid << 32 | (uint32_t)k->proto << 8 | k->mode, k->daddr.family};
+    memcpy(&w[2], k->daddr.b, sizeof k->daddr.b);
+    return hash_words(&ls->hash_key, w, 4);
 }
 
-static int lane_match(struct cds_lfht_node *node, const void *key)
+static bool key_eq(const struct lane_key *a, const struct lane_key *b)
 {
-    const struct lane_key *a = &caa_container_of(node, struct lane, node)->key, *b = key;
     return a->reqid == b->reqid && a->proto == b->proto && a->mode == b->mode &&
            ip_eq(&a->daddr, &b->daddr);
 }
 
 struct lane *lane_find(const struct lanes *ls, const struct lane_key *key)
 {
-    struct cds_lfht_iter it;
-    cds_lfht_lookup(ls->table, lane_hash(ls, key), lane_match, key, &it);
-    struct cds_lfht_node *node = cds_lfht_iter_get_node(&it);
-    return node ? caa_container_of(node, struct lane, node) : NULL;
+    struct htab_walk w = htab_begin(&ls->table, lane_hash(ls, key));
+    struct lane *l;
+    while ((l = htab_next(&w)) && !key_eq(&l->key, key)) continue;
+    return l;
+}
+
+static struct lane *lane_new(struct lanes *ls, const struct lane_key *key)
+{
+    if (htab_reserve(&ls->table) != ERR_OK) return NULL;
+    struct lane *l = calloc(1, sizeof *l);
+    if (!l) return NULL;
+    l->key = *key;
+    CDS_INIT_LIST_HEAD(&l->sas);
+    htab_add(&ls->table, lane_hash(ls, key), l);
+    return l;
 }
 
 struct lane *lane_get(struct lanes *ls, const struct lane_key *key)
 {
     struct lane *l = lane_find(ls, key);
-    if (!l) {
-        l = calloc(1, sizeof *l);
-        if (!l) return NULL;
-        l->key = *key;
-        CDS_INIT_LIST_HEAD(&l->sas);
-        cds_lfht_node_init(&l->node);
-        cds_lfht_add(ls->table, lane_hash(ls, key), &l->node);
-    }
-    l->refs++;
+    if (!l) l = lane_new(ls, key);
+    if (l) l->refs++;
     return l;
 }
 
@@ -94,7 +90,7 @@ static void lane_reclaim(struct rcu_head *head)
 void lane_put(struct lanes *ls, struct lane *l)
 {
     if (!l || --l->refs > 0) return;
-    (void)cds_lfht_del(ls->table, &l->node);
+    htab_del(&ls->table, lane_hash(ls, &l->key), l);
     call_rcu(&l->rcu, lane_reclaim);
 }
 

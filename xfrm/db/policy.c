@@ -13,10 +13,10 @@ static struct lane *lane_of(const struct xfrm_tmpl *t, struct lanes *ls)
 
 struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls)
 {
-    struct policy *p = calloc(1, sizeof *p);
+    struct policy *p = aligned_alloc(CACHE_LINE, sizeof *p); // its size is a multiple of that
     if (!p) return NULL;
+    *p = (struct policy){0};
     p->conf = *conf;
-    p->net = spd_net_of(&conf->sel, conf->dir);
     for (unsigned i = 0; conf->dir == XFRM_OUT && i < conf->tmpl_count; i++) {
         if (conf->tmpl[i].mode == XFRM_TRANSPORT) continue; // its destination is the packet's
         p->lane[i] = lane_of(&conf->tmpl[i], ls);

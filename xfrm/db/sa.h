@@ -57,7 +57,7 @@ struct sa {
     // two ends; and how many share it.
     struct sa *companion;
     uint32_t users;
-    struct cds_lfht_node by_spi;
+    uint64_t age;                 // order of arrival
     struct cds_list_head in_lane; // rcu
     struct cds_list_head all, larvals;
     struct rcu_head rcu;

@@ -3,37 +3,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/siphash.h"
+#include "base/hash.h"
+#include "base/htab.h"
 #include "crypto/rng.h"
 
-#define BUCKETS 64
-
 struct sad {
-    struct cds_lfht *by_spi;
-    struct cds_lfht *by_ends; // companions; sa->by_spi is the node, too
-    uint8_t hash_key[16];     // a peer chooses the SPIs of our outbound SAs
+    struct htab by_spi;
+    struct htab by_ends;      // companions
+    struct hash_key hash_key; // a peer chooses the SPIs of our outbound SAs
     struct lanes *lanes;
     uint32_t count, plain;
+    uint64_t next_age;
     struct cds_list_head all, larvals;
-};
-
-struct sad_key {
-    const ip_t *daddr;
-    uint32_t spi, mark;
-    uint8_t proto;
 };
 
 struct sad *sad_new(void)
 {
     struct sad *s = calloc(1, sizeof *s);
     if (!s) return NULL;
-    rng_fill(s->hash_key, sizeof s->hash_key);
+    rng_fill(&s->hash_key, sizeof s->hash_key);
     CDS_INIT_LIST_HEAD(&s->all);
     CDS_INIT_LIST_HEAD(&s->larvals);
     s->lanes = lanes_new();
-    s->by_spi = cds_lfht_new(BUCKETS, BUCKETS, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-    s->by_ends = cds_lfht_new(BUCKETS, BUCKETS, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-    if (s->lanes && s->by_spi && s->by_ends) return s;
+    s->lanes = lanes_new();
+    bool made = htab_init(&s->by_spi) == ERR_OK && htab_init(&s->by_ends) == ERR_OK;
+    if (s->lanes && made) return s;
     sad_free(s);
     return NULL;
 }
@@ -43,73 +37,60 @@ void sad_free(struct sad *s)
     if (!s) return;
     struct sa *sa, *next;
     cds_list_for_each_entry_safe(sa, next, &s->all, all) sad_del(s, sa);
-    if (s->by_spi) (void)cds_lfht_destroy(s->by_spi, NULL);
-    if (s->by_ends) (void)cds_lfht_destroy(s->by_ends, NULL);
+    htab_done(&s->by_spi);
+    htab_done(&s->by_ends);
     lanes_free(s->lanes);
     free(s);
 }
 
 // ---- lookup ----
 
-static unsigned long sad_hash(const struct sad *s, const struct sad_key *k)
+static inline uint64_t sad_hash(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto)
 {
-    uint8_t bytes[16 + 4 + 2];
-    memcpy(bytes, k->daddr->b, 16);
-    put32(bytes + 16, k->spi);
-    bytes[20] = (uint8_t)k->daddr->family;
-    bytes[21] = k->proto;
-    return siphash(s->hash_key, bytes, sizeof bytes);
+    uint64_t w[3] = {(uint64_t)spi << 32 | (uint32_t)proto << 16 | daddr->family};
+    memcpy(&w[1], daddr->b, sizeof daddr->b);
+    return hash_words(&s->hash_key, w, daddr->family == AF_INET6 ? 3 : 2);
 }
 
-static int sad_match(struct cds_lfht_node *node, const void *key)
+static bool sa_meets(const struct sa *sa, const ip_t *daddr, uint32_t spi, uint8_t proto,
+                     uint32_t mark)
 {
-    const struct sa *sa = caa_container_of(node, struct sa, by_spi);
     const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
-    const struct sad_key *k = key;
-    return x->spi == k->spi && x->proto == k->proto && (k->mark & x->mark.mask) == x->mark.value &&
-           ip_eq(&x->daddr, k->daddr);
+    return x->spi == spi && x->proto == proto && (mark & x->mark.mask) == x->mark.value &&
+           ip_eq(&x->daddr, daddr);
 }
 
 struct sa *sad_find(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto,
                     uint32_t mark)
 {
-    struct sad_key key = {.daddr = daddr, .spi = spi, .mark = mark, .proto = proto};
-    struct cds_lfht_iter it;
-    cds_lfht_lookup(s->by_spi, sad_hash(s, &key), sad_match, &key, &it);
-    struct cds_lfht_node *node = cds_lfht_iter_get_node(&it);
-    return node ? caa_container_of(node, struct sa, by_spi) : NULL;
+    struct htab_walk w = htab_begin(&s->by_spi, sad_hash(s, daddr, spi, proto));
+    struct sa *sa, *best = NULL;
+    while ((sa = htab_next(&w))) {
+        // only SAs of overlapping marks can be several: then the newest, as in the kernel
+        if (sa_meets(sa, daddr, spi, proto, mark) && (!best || sa->age > best->age)) best = sa;
+    }
+    return best;
 }
 
-struct ends_key {
-    const ip_t *saddr, *daddr;
-    uint32_t mark;
-};
-
-static unsigned long ends_hash(const struct sad *s, const struct ends_key *k)
+static uint64_t ends_hash(const struct sad *s, const ip_t *saddr, const ip_t *daddr)
 {
-    uint8_t bytes[2 * 16 + 1];
-    memcpy(bytes, k->saddr->b, 16);
-    memcpy(bytes + 16, k->daddr->b, 16);
-    bytes[32] = (uint8_t)k->daddr->family;
-    return siphash(s->hash_key, bytes, sizeof bytes);
-}
-
-static int ends_match(struct cds_lfht_node *node, const void *key)
-{
-    const struct sa *sa = caa_container_of(node, struct sa, by_spi);
-    const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
-    const struct ends_key *k = key;
-    return (k->mark & x->mark.mask) == x->mark.value && ip_eq(&x->daddr, k->daddr) &&
-           ip_eq(&x->saddr, k->saddr);
+    uint64_t w[4];
+    memcpy(&w[0], saddr->b, sizeof saddr->b);
+    memcpy(&w[2], daddr->b, sizeof daddr->b);
+    return hash_words(&s->hash_key, w, 4);
 }
 
 struct sa *sad_find_plain(const struct sad *s, const ip_t *saddr, const ip_t *daddr, uint32_t mark)
 {
-    const struct ends_key key = {saddr, daddr, mark};
-    struct cds_lfht_iter it;
-    cds_lfht_lookup(s->by_ends, ends_hash(s, &key), ends_match, &key, &it);
-    struct cds_lfht_node *node = cds_lfht_iter_get_node(&it);
-    return node ? caa_container_of(node, struct sa, by_spi) : NULL;
+    struct htab_walk w = htab_begin(&s->by_ends, ends_hash(s, saddr, daddr));
+    struct sa *sa, *best = NULL;
+    while ((sa = htab_next(&w))) {
+        const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
+        bool meets = (mark & x->mark.mask) == x->mark.value && ip_eq(&x->daddr, daddr) &&
+                     ip_eq(&x->saddr, saddr);
+        if (meets && (!best || sa->age > best->age)) best = sa;
+    }
+    return best;
 }
 
 struct sa *sad_get(const struct sad *s, const struct xfrm_sa_id *id)
@@ -141,23 +122,22 @@ static err_t sad_add_to_lane(struct sad *s, struct sa *sa)
 static void sad_enter_table(struct sad *s, struct sa *sa)
 {
     const struct xfrm_sa *x = &sa->conf->x;
-    const struct sad_key key = {.daddr = &x->daddr, .spi = x->spi, .proto = x->proto};
-    const struct ends_key ends = {&x->saddr, &x->daddr, 0};
-    cds_lfht_node_init(&sa->by_spi);
     if (sa_is_plain(x)) {
-        cds_lfht_add(s->by_ends, ends_hash(s, &ends), &sa->by_spi);
+        htab_add(&s->by_ends, ends_hash(s, &x->saddr, &x->daddr), sa);
         s->plain++;
     } else if (x->spi) {
-        cds_lfht_add(s->by_spi, sad_hash(s, &key), &sa->by_spi);
+        htab_add(&s->by_spi, sad_hash(s, &x->daddr, x->spi, x->proto), sa);
     }
 }
 
 err_t sad_add(struct sad *s, struct sa *sa)
 {
+    TRY(htab_reserve(sa_is_plain(&sa->conf->x) ? &s->by_ends : &s->by_spi));
     // no policy asks for a companion by name
     if (!sa->larval && !sa_is_plain(&sa->conf->x)) TRY(sad_add_to_lane(s, sa));
     cds_list_add(&sa->all, &s->all);
     if (sa->larval) cds_list_add(&sa->larvals, &s->larvals);
+    sa->age = s->next_age++;
     sad_enter_table(s, sa);
     s->count++;
     return ERR_OK;
@@ -166,9 +146,13 @@ err_t sad_add(struct sad *s, struct sa *sa)
 void sad_del(struct sad *s, struct sa *sa)
 {
     (void)sa_raise(&sa->dead); // packets of this very burst stop using it, too
-    bool plain = sa_is_plain(&sa->conf->x);
-    if (plain || sa->conf->x.spi) (void)cds_lfht_del(plain ? s->by_ends : s->by_spi, &sa->by_spi);
-    s->plain -= plain;
+    const struct xfrm_sa *x = &sa->conf->x;
+    if (sa_is_plain(x)) {
+        htab_del(&s->by_ends, ends_hash(s, &x->saddr, &x->daddr), sa);
+        s->plain--;
+    } else if (x->spi) {
+        htab_del(&s->by_spi, sad_hash(s, &x->daddr, x->spi, x->proto), sa);
+    }
     if (sa->larval) cds_list_del(&sa->larvals);
     if (sa->lane) {
         lane_del(sa);

@@ -3,46 +3,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "crypto/rng.h"
-#include "xfrm/db/selector.h"
-
-#define BUCKETS 64
-
-// Policies whose selectors have the same prefix lengths.
-struct tuple {
-    uint8_t family, src_len, dst_len; // family 0: selectors that take any
-    uint32_t best;                    // no policy here has a smaller priority value (atomic)
-    uint32_t count;                   // control thread
-};
-
-// The tuples of one direction; replaced as a whole when one comes or goes.
-struct tuples {
-    struct rcu_head rcu;
-    unsigned n;
-    struct tuple t[];
-};
 
 struct spd {
-    struct tuples *tuples[XFRM_DIRS]; // rcu; NULL: none
-    struct cds_lfht *by_net, *by_index;
-    uint8_t hash_key[16];
+    struct rules *exact, *guard;
+    struct htab by_index, by_id;
+    struct hash_key hash_key;
     uint64_t next_age;
     uint32_t count[XFRM_DIRS];
     struct cds_list_head all;
 };
 
+static bool spd_init(struct spd *s)
+{
+    CDS_INIT_LIST_HEAD(&s->all);
+    rng_fill(&s->hash_key, sizeof s->hash_key);
+    if (htab_init(&s->by_index) != ERR_OK || htab_init(&s->by_id) != ERR_OK) return false;
+    s->exact = rules_new();
+    s->guard = rules_new();
+    return s->exact && s->guard;
+}
+
 struct spd *spd_new(void)
 {
     struct spd *s = calloc(1, sizeof *s);
-    if (!s) return NULL;
-    rng_fill(s->hash_key, sizeof s->hash_key);
-    CDS_INIT_LIST_HEAD(&s->all);
-    s->by_net = cds_lfht_new(BUCKETS, BUCKETS, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-    if (s->by_net) s->by_index = cds_lfht_new(BUCKETS, BUCKETS, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-    if (s->by_index) return s;
-    if (s->by_net) (void)cds_lfht_destroy(s->by_net, NULL);
-    free(s);
+    if (!s || spd_init(s)) return s;
+    spd_free(s, NULL);
     return NULL;
 }
 
@@ -55,177 +42,129 @@ void spd_free(struct spd *s, struct lanes *ls)
         spd_del(s, p);
         policy_free(p, ls);
     }
-    (void)cds_lfht_destroy(s->by_net, NULL);
-    (void)cds_lfht_destroy(s->by_index, NULL);
-    for (unsigned d = 0; d < XFRM_DIRS; d++) free(s->tuples[d]);
+    rules_free(s->exact);
+    rules_free(s->guard);
+    htab_done(&s->by_index);
+    htab_done(&s->by_id);
     free(s);
 }
 
 // ---- lookup ----
 
-static void cut(uint8_t out[16], const ip_t *ip, unsigned len)
+struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f)
 {
-    memcpy(out, ip->b, len / 8);
-    if (len % 8) out[len / 8] = ip->b[len / 8] & (uint8_t)(0xff00 >> len % 8);
+    struct flow whole;
+    struct rule_ask a = {
+        .flow = f, .mark = ask->mark, .if_id = ask->if_id, .dir = (uint8_t)ask->dir};
+    struct rule *r;
+    if (!ask->guard) {
+        r = rules_find(s->exact, &a);
+        return r ? caa_container_of(r, struct policy, exact) : NULL;
+    }
+    whole = *f;
+    whole.fragment = false; // these rules know no ports
+    a.flow = &whole;
+    r = rules_find(s->guard, &a);
+    return r ? caa_container_of(r, struct policy, guard) : NULL;
 }
 
-void spd_net_cut(struct spd_net *net, const ip_t *src, const ip_t *dst)
+uint64_t spd_hint(const struct spd *s, const struct spd_ask *ask, const struct flow *f)
 {
-    cut(net->src, src, net->src_len);
-    cut(net->dst, dst, net->dst_len);
+    const struct rule_ask a = {
+        .flow = f, .mark = ask->mark, .if_id = ask->if_id, .dir = (uint8_t)ask->dir};
+    return rules_hint(s->exact, &a);
 }
 
-struct spd_net spd_net_of(const struct xfrm_selector *sel, uint8_t dir)
+void spd_hint_more(const struct spd *s, uint64_t hint)
 {
-    struct spd_net net = {.dir = dir, .family = (uint8_t)sel->family};
-    if (sel->family == AF_UNSPEC) return net; // any address of any family
-    net.src_len = sel->src.len;
-    net.dst_len = sel->dst.len;
-    spd_net_cut(&net, &sel->src.ip, &sel->dst.ip);
-    return net;
-}
-
-static int net_match(struct cds_lfht_node *node, const void *key)
-{
-    const struct policy *p = caa_container_of(node, struct policy, by_net);
-    return memcmp(&p->net, key, sizeof p->net) == 0;
-}
-
-static bool policy_fits(const struct policy *p, const struct spd_ask *ask, const struct flow *f)
-{
-    const struct xfrm_policy *c = &p->conf;
-    if (c->type != 0 || c->if_id != ask->if_id) return false;
-    if ((ask->mark & c->mark.mask) != c->mark.value) return false;
-    if (ask->guard) return !policy_is_bypass(p) && selector_match_addresses(&c->sel, f);
-    if (c->sel.ifindex && policy_is_bypass(p)) return false;
-    return selector_match(&c->sel, f);
+    rules_hint_more(s->exact, hint);
 }
 
 bool policy_goes_before(const struct policy *a, const struct policy *b)
 {
-    if (!b || a->conf.priority < b->conf.priority) return true;
-    return a->conf.priority == b->conf.priority && a->age < b->age;
-}
-
-static struct policy *tuple_find(const struct spd *s, const struct spd_net *net,
-                                 const struct spd_ask *ask, const struct flow *f)
-{
-    struct policy *best = NULL;
-    struct cds_lfht_iter it;
-    cds_lfht_lookup(s->by_net, siphash(s->hash_key, net, sizeof *net), net_match, net, &it);
-    for (struct cds_lfht_node *node; (node = cds_lfht_iter_get_node(&it));) {
-        struct policy *p = caa_container_of(node, struct policy, by_net);
-        if (policy_goes_before(p, best) && policy_fits(p, ask, f)) best = p;
-        cds_lfht_next_duplicate(s->by_net, net_match, net, &it);
-    }
-    return best;
-}
-
-struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f)
-{
-    const struct tuples *ts = rcu_dereference(s->tuples[ask->dir]);
-    struct policy *best = NULL;
-    for (unsigned i = 0; ts && i < ts->n; i++) {
-        const struct tuple *t = &ts->t[i];
-        if (t->family && t->family != f->src.family) continue;
-        if (best && __atomic_load_n(&t->best, __ATOMIC_RELAXED) > best->conf.priority) continue;
-        struct spd_net net = {(uint8_t)ask->dir, t->family, t->src_len, t->dst_len, {0}, {0}};
-        spd_net_cut(&net, &f->src, &f->dst);
-        struct policy *p = tuple_find(s, &net, ask, f);
-        if (p && policy_goes_before(p, best)) best = p;
-    }
-    return best;
-}
-
-// ---- tuples ----
-
-static void tuples_reclaim(struct rcu_head *head)
-{
-    free(caa_container_of(head, struct tuples, rcu));
-}
-
-static void tuples_publish(struct spd *s, unsigned dir, struct tuples *fresh)
-{
-    struct tuples *old = rcu_xchg_pointer(&s->tuples[dir], fresh);
-    if (old) call_rcu(&old->rcu, tuples_reclaim);
-}
-
-static struct tuples *tuples_alloc(unsigned n)
-{
-    struct tuples *ts = calloc(1, sizeof *ts + n * sizeof ts->t[0]);
-    if (ts) ts->n = n;
-    return ts;
-}
-
-static struct tuple *tuple_get(struct tuples *ts, const struct spd_net *net)
-{
-    for (unsigned i = 0; ts && i < ts->n; i++) {
-        struct tuple *t = &ts->t[i];
-        if (t->family == net->family && t->src_len == net->src_len && t->dst_len == net->dst_len) {
-            return t;
-        }
-    }
-    return NULL;
-}
-
-// Must come before the policy can be found, so that no reader misses it.
-static err_t tuple_join(struct spd *s, const struct policy *p)
-{
-    struct tuples *old = s->tuples[p->net.dir];
-    struct tuple *t = tuple_get(old, &p->net);
-    if (t) {
-        t->count++;
-        if (p->conf.priority < t->best) {
-            __atomic_store_n(&t->best, p->conf.priority, __ATOMIC_RELAXED);
-        }
-        return ERR_OK;
-    }
-    unsigned n = old ? old->n : 0;
-    struct tuples *fresh = tuples_alloc(n + 1);
-    if (!fresh) return ERR_NOMEM;
-    for (unsigned i = 0; i < n; i++) fresh->t[i] = old->t[i];
-    fresh->t[n] =
-        (struct tuple){p->net.family, p->net.src_len, p->net.dst_len, p->conf.priority, 1};
-    tuples_publish(s, p->net.dir, fresh);
-    return ERR_OK;
-}
-
-// An empty tuple goes. If there is no memory for the shorter list it stays, which costs readers a
-// fruitless look and nothing else.
-static void tuple_leave(struct spd *s, const struct policy *p)
-{
-    struct tuples *old = s->tuples[p->net.dir];
-    struct tuple *t = tuple_get(old, &p->net);
-    if (!t || --t->count > 0) return;
-    struct tuples *fresh = tuples_alloc(old->n - 1);
-    if (!fresh) return;
-    unsigned k = 0;
-    for (unsigned i = 0; i < old->n; i++) {
-        if (&old->t[i] != t) fresh->t[k++] = old->t[i];
-    }
-    tuples_publish(s, p->net.dir, fresh);
+    return !b || rule_goes_before(&a->exact, &b->exact);
 }
 
 // ---- change ----
 
-static int index_match(struct cds_lfht_node *node, const void *key)
+static uint64_t hash_bytes(const struct spd *s, const void *bytes, size_t n)
 {
-    return caa_container_of(node, struct policy, by_index)->conf.index == *(const uint32_t *)key;
+    uint64_t w[8] = {0};
+    memcpy(w, bytes, n < sizeof w ? n : sizeof w);
+    return hash_words(&s->hash_key, w, sizeof w / sizeof w[0]);
 }
 
-static unsigned long index_hash(const struct spd *s, uint32_t index)
+static uint64_t index_hash(const struct spd *s, uint32_t index)
 {
-    return siphash(s->hash_key, &index, sizeof index);
+    return hash_bytes(s, &index, sizeof index);
 }
 
-err_t spd_add(struct spd *s, struct policy *p)
+// Of what tells policies apart, most: the rest is compared.
+static uint64_t id_hash(const struct spd *s, const struct xfrm_selector *sel, uint8_t dir,
+                        uint32_t mark, uint32_t if_id)
 {
-    TRY(tuple_join(s, p));
-    p->age = s->next_age++;
-    cds_lfht_node_init(&p->by_net);
-    cds_lfht_node_init(&p->by_index);
-    cds_lfht_add(s->by_index, index_hash(s, p->conf.index), &p->by_index);
-    cds_lfht_add(s->by_net, siphash(s->hash_key, &p->net, sizeof p->net), &p->by_net);
+    struct {
+        uint8_t src[16], dst[16];
+        uint16_t sport, dport;
+        uint32_t mark, if_id, ifindex;
+        uint8_t src_len, dst_len, proto, dir;
+    } id = {.sport = sel->sport,
+            .dport = sel->dport,
+            .mark = mark,
+            .if_id = if_id,
+            .ifindex = (uint32_t)sel->ifindex,
+            .src_len = sel->src.len,
+            .dst_len = sel->dst.len,
+            .proto = sel->proto,
+            .dir = dir};
+    memcpy(id.src, sel->src.ip.b, 16);
+    memcpy(id.dst, sel->dst.ip.b, 16);
+    return hash_bytes(s, &id, sizeof id);
+}
+
+static uint64_t policy_hash(const struct spd *s, const struct policy *p)
+{
+    return id_hash(s, &p->conf.sel, p->conf.dir, p->conf.mark.value, p->conf.if_id);
+}
+
+// A packet could match it by its addresses and ports.
+static err_t list(struct spd *s, struct policy *p)
+{
+    const struct xfrm_policy *c = &p->conf;
+    struct rule_want want = {.sel = &c->sel, .mark = c->mark, .if_id = c->if_id, .dir = c->dir};
+    // One that would bypass on some interface cannot be trusted to.
+    if (c->sel.ifindex && policy_is_bypass(p)) return ERR_OK;
+    TRY(rules_add(s->exact, &p->exact, &want));
+    p->listed = true;
+    if (policy_is_bypass(p) || !(c->sel.sport_mask | c->sel.dport_mask)) return ERR_OK;
+    want.no_ports = true;
+    TRY(rules_add(s->guard, &p->guard, &want));
+    p->guards = true;
+    return ERR_OK;
+}
+
+static void unlist(struct spd *s, struct policy *p)
+{
+    if (p->listed) rules_del(s->exact, &p->exact);
+    if (p->guards) rules_del(s->guard, &p->guard);
+    p->listed = p->guards = false;
+}
+
+err_t spd_add(struct spd *s, struct policy *p, const struct policy *old)
+{
+    bool inherits = old && old->conf.priority == p->conf.priority;
+    TRY(htab_reserve(&s->by_index));
+    TRY(htab_reserve(&s->by_id));
+    p->serial = s->next_age++;
+    p->exact.age = p->guard.age = inherits ? old->exact.age : p->serial;
+    p->exact.priority = p->guard.priority = p->conf.priority;
+    err_t e = list(s, p);
+    if (e != ERR_OK) {
+        unlist(s, p);
+        return e;
+    }
+    htab_add(&s->by_index, index_hash(s, p->conf.index), p);
+    htab_add(&s->by_id, policy_hash(s, p), p);
     cds_list_add(&p->all, &s->all);
     s->count[p->conf.dir]++;
     return ERR_OK;
@@ -233,10 +172,10 @@ err_t spd_add(struct spd *s, struct policy *p)
 
 void spd_del(struct spd *s, struct policy *p)
 {
-    (void)cds_lfht_del(s->by_net, &p->by_net);
-    (void)cds_lfht_del(s->by_index, &p->by_index);
+    unlist(s, p);
+    htab_del(&s->by_index, index_hash(s, p->conf.index), p);
+    htab_del(&s->by_id, policy_hash(s, p), p);
     cds_list_del(&p->all);
-    tuple_leave(s, p);
     s->count[p->conf.dir]--;
 }
 
@@ -244,10 +183,10 @@ void spd_del(struct spd *s, struct policy *p)
 
 static struct policy *by_index(const struct spd *s, uint32_t index)
 {
-    struct cds_lfht_iter it;
-    cds_lfht_lookup(s->by_index, index_hash(s, index), index_match, &index, &it);
-    struct cds_lfht_node *node = cds_lfht_iter_get_node(&it);
-    return node ? caa_container_of(node, struct policy, by_index) : NULL;
+    struct htab_walk w = htab_begin(&s->by_index, index_hash(s, index));
+    struct policy *p;
+    while ((p = htab_next(&w)) && p->conf.index != index) continue;
+    return p;
 }
 
 static bool is_meant(const struct policy *p, const struct xfrm_policy_id *id)
@@ -259,15 +198,13 @@ static bool is_meant(const struct policy *p, const struct xfrm_policy_id *id)
 
 static struct policy *by_selector(const struct spd *s, const struct xfrm_policy_id *id)
 {
-    struct spd_net net = spd_net_of(&id->sel, id->dir);
-    struct cds_lfht_iter it;
-    cds_lfht_lookup(s->by_net, siphash(s->hash_key, &net, sizeof net), net_match, &net, &it);
-    for (struct cds_lfht_node *node; (node = cds_lfht_iter_get_node(&it));) {
-        struct policy *p = caa_container_of(node, struct policy, by_net);
-        if (is_meant(p, id) && xfrm_selector_eq(&p->conf.sel, &id->sel)) return p;
-        cds_lfht_next_duplicate(s->by_net, net_match, &net, &it);
+    uint64_t hash = id_hash(s, &id->sel, id->dir, id->mark.value, id->if_id);
+    struct htab_walk w = htab_begin(&s->by_id, hash);
+    struct policy *p;
+    while ((p = htab_next(&w))) {
+        if (is_meant(p, id) && xfrm_selector_eq(&p->conf.sel, &id->sel)) break;
     }
-    return NULL;
+    return p;
 }
 
 struct policy *spd_get(const struct spd *s, const struct xfrm_policy_id *id)

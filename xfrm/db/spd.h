@@ -2,10 +2,7 @@
 // which may pass.
 //
 // The policy of a packet is the matching one of the smallest priority value, the oldest among
-// equals. Lookup is tuple space search: policies whose selectors have the same prefix lengths form
-// a tuple and share a hash table, so the cost grows with the number of different prefix-length
-// pairs (a handful), not with the number of policies. One writer (the control thread), lock-free
-// readers.
+// equals; rules.h is how it is found. One writer (the control thread), lock-free readers.
 //
 // A selector's ifindex cannot be compared behind a TUN device. The safe reading is taken: a policy
 // with one still protects or blocks on its addresses alone, but never lets a packet pass in clear.
@@ -14,31 +11,23 @@
 #include "base/rcu.h"
 #include "xfrm/db/lane.h"
 #include "xfrm/db/lifetime.h"
+#include "xfrm/db/rules.h"
 #include "xfrm/path/pkt.h"
 #include "xfrm/xfrm.h"
 
 struct spd;
 
-// What the policies of one tuple have in common with a packet: its addresses cut to the prefix
-// lengths. Bytes only, so that it can be hashed and compared as it is.
-struct spd_net {
-    uint8_t dir, family, src_len, dst_len;
-    uint8_t src[16], dst[16];
-};
-// Fills in the addresses, cut to net's prefix lengths.
-void spd_net_cut(struct spd_net *net, const ip_t *src, const ip_t *dst);
-struct spd_net spd_net_of(const struct xfrm_selector *sel, uint8_t dir);
-
 struct policy {
-    struct xfrm_policy conf;          // immutable; `current` is not kept here
+    struct rule exact;                // what it is found by
     struct lane *lane[XFRM_TMPL_MAX]; // of each template; NULL inbound and for transport mode
-    uint64_t age;                     // order of arrival
-    struct spd_net net;               // what it is found by
     uint64_t use_time, used_mono;     // first match: wall seconds, monotonic ns (counter.h)
+    struct xfrm_policy conf;          // immutable; `current` is not kept here
+    struct rule guard;                // without its ports, for packets that do not show theirs
     // keeping, control thread
-    uint64_t add_time, made_mono;
+    bool listed, guards; // in which classifier it is
     bool soft_told;
-    struct cds_lfht_node by_net, by_index;
+    uint64_t serial; // never given to another
+    uint64_t add_time, made_mono;
     struct cds_list_head all;
     struct rcu_head rcu;
 };
@@ -51,9 +40,13 @@ void spd_free(struct spd *s, struct lanes *ls); // and the policies still there;
 struct spd_ask {
     enum xfrm_dir dir;
     uint32_t mark, if_id;
-    bool guard; // which policy might it be, if the ports were known? Only such as do not bypass
+    bool guard; // which policy that names ports might it be, if the packet's were known? Only such
+                // as do not bypass
 };
 struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
+// For a burst, as in rules.h.
+uint64_t spd_hint(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
+void spd_hint_more(const struct spd *s, uint64_t hint);
 // Has a precedence over b? (NULL: there is no b)
 bool policy_goes_before(const struct policy *a, const struct policy *b);
 // Notes the first use. Any worker.
@@ -69,8 +62,10 @@ static inline bool policy_is_bypass(const struct policy *p)
 struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls);
 void policy_free(struct policy *p, struct lanes *ls); // after a grace period; in no table any more
 void policy_snapshot(const struct policy *p, struct xfrm_policy *out);
-err_t spd_add(struct spd *s, struct policy *p); // takes p over. ERR_NOMEM
-void spd_del(struct spd *s, struct policy *p);  // takes it out; the caller frees it
+// Takes p over. `old`, which p is to replace and the caller takes out afterwards, hands on its
+// place among equals if the priority is the same, as in the kernel. NULL: none. ERR_NOMEM.
+err_t spd_add(struct spd *s, struct policy *p, const struct policy *old);
+void spd_del(struct spd *s, struct policy *p); // takes it out; the caller frees it
 // By direction and index, or by selector, mark, if_id and type.
 struct policy *spd_get(const struct spd *s, const struct xfrm_policy_id *id);
 bool spd_has_index(const struct spd *s, uint32_t index);

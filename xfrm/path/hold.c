@@ -14,7 +14,7 @@
 #define NEEDS_MAX 256 // as many as packets, so that each could have its own
 
 struct need {
-    uint64_t policy_age; // a policy's age is its own and never given to another
+    uint64_t policy_serial; // a policy's own, never given to another
     unsigned tmpl;
     ip_t dst;         // transport mode: each destination needs an SA of its own
     uint64_t since;   // when ACQUIRE was told last
@@ -61,7 +61,7 @@ static void tell_acquire(struct worker *w, const struct pkt *p, unsigned tmpl)
 static struct need need_of(const struct worker *w, const struct pkt *p, unsigned tmpl)
 {
     return (struct need){
-        .policy_age = p->policy->age,
+        .policy_serial = p->policy->serial,
         .tmpl = tmpl,
         .dst = tmpl_for(p, tmpl).daddr,
         .since = w->now,
@@ -72,7 +72,7 @@ static struct need *need_find(struct hold *h, const struct need *like)
 {
     for (unsigned i = 0; i < h->needs; i++) {
         struct need *need = &h->need[i];
-        if (need->policy_age == like->policy_age && need->tmpl == like->tmpl &&
+        if (need->policy_serial == like->policy_serial && need->tmpl == like->tmpl &&
             ip_eq(&need->dst, &like->dst))
             return need;
     }

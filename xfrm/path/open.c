@@ -34,7 +34,7 @@ void in_open(struct worker *w, struct burst *b)
         p->len -= p->sa->icv_len; // the ICV stands behind it and is no longer part of it
     }
     struct crew c;
-    crew_begin(&c);
+    crew_begin(&c, b);
     while (crew_next(&c, b)) {
         sealer_open(c.sa->sealer, c.job, c.n);
         for (unsigned i = 0; i < c.n; i++) verdict(c.p[i], c.job[i].bad);

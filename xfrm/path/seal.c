@@ -9,7 +9,7 @@ void out_seal(struct worker *w, struct burst *b)
         if (sa_is_ah(b->p[i]->sa)) ah_seal(b->p[i]);
     }
     struct crew c;
-    crew_begin(&c);
+    crew_begin(&c, b);
     while (crew_next(&c, b)) {
         sealer_seal(c.sa->sealer, c.job, c.n);
         for (unsigned i = 0; i < c.n; i++) {

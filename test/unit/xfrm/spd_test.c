@@ -108,7 +108,7 @@ static void a_selector_of_any_family(void **state)
     struct xfrm_policy conf = {.dir = XFRM_OUT, .index = 9, .limit = rig_unlimited()};
     struct policy *p = policy_new(&conf, sad_lanes(r->db->sad)); // control asks for a family
     assert_non_null(p);
-    CHECK_OK(spd_add(r->db->spd, p));
+    CHECK_OK(spd_add(r->db->spd, p, NULL));
     CHECK_EQ(found(r, "1.1.1.1", "2.2.2.2", 0), 9);
     CHECK_EQ(found(r, "fd00::1", "fd00::2", 0), 9);
     rig_free(r);
