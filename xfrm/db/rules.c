@@ -13,8 +13,8 @@
 // Which bits of a packet are looked at.
 struct tuple {
     uint64_t mask[ADDRESS_WORDS];
+    uint64_t best; // no rule here has a smaller rank (atomic)
     uint32_t id;
-    uint32_t best; // no rule here has a smaller priority value (atomic)
     uint32_t mark_mask;
     uint16_t sport_mask, dport_mask;
     uint8_t family; // AF_UNSPEC: rules that take any
@@ -154,7 +154,7 @@ struct rule *rules_find(const struct rules *rs, const struct rule_ask *ask)
     for (unsigned i = 0; i < ts->n; i++) {
         const struct tuple *t = &ts->t[i];
         if (!tuple_may(t, ask->flow)) continue;
-        if (best && __atomic_load_n(&t->best, __ATOMIC_RELAXED) > best->priority) continue;
+        if (best && __atomic_load_n(&t->best, __ATOMIC_RELAXED) > best->rank) continue;
         const struct rule_key k = key_asked(t, ask, address);
         struct rule *r = first_of(rs, &k, key_words(t));
         if (r && (!best || rule_goes_before(r, best))) best = r;
@@ -263,7 +263,7 @@ static uint32_t id_choose(struct rules *rs)
 }
 
 // The tuple for a rule like this, with the rule counted. NULL when out of memory.
-static const struct tuple *tuple_join(struct rules *rs, const struct rule_want *want, uint32_t best)
+static const struct tuple *tuple_join(struct rules *rs, const struct rule_want *want, uint64_t best)
 {
     struct tuples *old = rs->tuples[want->dir];
     struct tuple like = tuple_of(want), *t = tuple_like(old, &like);
@@ -332,7 +332,7 @@ static struct rule_key key_wanted(const struct rule_want *want, const struct tup
 err_t rules_add(struct rules *rs, struct rule *r, const struct rule_want *want)
 {
     TRY(htab_reserve(&rs->table));
-    const struct tuple *t = tuple_join(rs, want, r->priority);
+    const struct tuple *t = tuple_join(rs, want, r->rank);
     if (!t) return ERR_NOMEM;
     unsigned words = key_words(t);
     r->key = key_wanted(want, t);

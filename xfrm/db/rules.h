@@ -26,10 +26,10 @@ struct rule_key {
 // Lives in what it stands for (struct policy). The first cache line is all that a look-up reads.
 struct rule {
     struct rule_key key;
-    uint64_t age;      // order of arrival: the older goes before, among equal priorities
-    uint32_t priority; // the smaller goes before
-    uint32_t tuple;    // its id
+    uint64_t rank; // the smaller goes before
+    uint64_t age;  // order of arrival: the older goes before, among equal ranks
     struct heap_node shadow;
+    uint32_t tuple; // its id
     uint8_t dir, words;
 } __attribute__((aligned(CACHE_LINE)));
 
@@ -53,7 +53,7 @@ struct rules *rules_new(void);    // NULL when out of memory
 void rules_free(struct rules *r); // no reader may be left; NULL is fine
 
 // ---- control thread ----
-// r's age and priority are set. ERR_NOMEM.
+// r's rank and age are set. ERR_NOMEM.
 err_t rules_add(struct rules *rs, struct rule *r, const struct rule_want *want);
 void rules_del(struct rules *rs, struct rule *r);
 unsigned rules_tuples(const struct rules *rs, uint8_t dir);
@@ -68,5 +68,5 @@ void rules_hint_more(const struct rules *rs, uint64_t hint);
 
 static inline bool rule_goes_before(const struct rule *a, const struct rule *b)
 {
-    return a->priority < b->priority || (a->priority == b->priority && a->age < b->age);
+    return a->rank < b->rank || (a->rank == b->rank && a->age < b->age);
 }

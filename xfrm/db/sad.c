@@ -25,7 +25,6 @@ struct sad *sad_new(void)
     CDS_INIT_LIST_HEAD(&s->all);
     CDS_INIT_LIST_HEAD(&s->larvals);
     s->lanes = lanes_new();
-    s->lanes = lanes_new();
     bool made = htab_init(&s->by_spi) == ERR_OK && htab_init(&s->by_ends) == ERR_OK;
     if (s->lanes && made) return s;
     sad_free(s);

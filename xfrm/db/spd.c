@@ -150,14 +150,21 @@ static void unlist(struct spd *s, struct policy *p)
     p->listed = p->guards = false;
 }
 
+// Policies of type sub (1) go before all of type main (0), as in the kernel.
+static uint64_t rank_of(const struct xfrm_policy *c)
+{
+    return (uint64_t)(c->type == 0) << 32 | c->priority;
+}
+
 err_t spd_add(struct spd *s, struct policy *p, const struct policy *old)
 {
-    bool inherits = old && old->conf.priority == p->conf.priority;
+    uint64_t rank = rank_of(&p->conf);
+    bool inherits = old && old->exact.rank == rank;
     TRY(htab_reserve(&s->by_index));
     TRY(htab_reserve(&s->by_id));
     p->serial = s->next_age++;
     p->exact.age = p->guard.age = inherits ? old->exact.age : p->serial;
-    p->exact.priority = p->guard.priority = p->conf.priority;
+    p->exact.rank = p->guard.rank = rank;
     err_t e = list(s, p);
     if (e != ERR_OK) {
         unlist(s, p);

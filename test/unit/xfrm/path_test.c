@@ -583,7 +583,7 @@ static void level_use_goes_clear_without_an_sa_and_asks(void **state)
     p.tmpl[0].optional = 1; // control takes it for transport mode only, as the kernel does
     struct policy *own = policy_new(&p, sad_lanes(r->db->sad));
     assert_non_null(own);
-    CHECK_OK(spd_add(r->db->spd, own));
+    CHECK_OK(spd_add(r->db->spd, own, NULL));
     rig_out(r, packet, len);
     rig_out(r, packet, len);
     CHECK_EQ(r->bypassed.n, 2);
