@@ -11,11 +11,21 @@
 
 // ---- struct xfrm_usersa_info ----
 
+// Is it for its own two ends only, as ALLOCSPI makes it? That of an ACQUIRE is for the packet.
+static bool is_between_ends(const struct xfrm_sa *sa)
+{
+    const struct xfrm_selector *s = &sa->sel;
+    unsigned whole = ip_bits(sa->family);
+    return s->proto == 0 && s->src.len == whole && s->dst.len == whole &&
+           ip_eq(&s->src.ip, &sa->saddr) && ip_eq(&s->dst.ip, &sa->daddr);
+}
+
 static void info_from(const struct xfrm_sa *sa, struct xfrm_usersa_info *u)
 {
     memset(u, 0, sizeof *u);
     part_selector(&sa->sel, &u->sel);
-    if (sa->larval) u->sel.family = AF_UNSPEC; // the kernel leaves it out until there are keys
+    // the kernel leaves it out until there are keys
+    if (sa->larval && is_between_ends(sa)) u->sel.family = AF_UNSPEC;
     u->id.daddr = part_address(&sa->daddr);
     u->id.spi = htonl(sa->spi);
     u->id.proto = sa->proto;

@@ -49,7 +49,10 @@ static bool is_dump(const struct nlmsghdr *h)
 static int serve(struct request *r)
 {
     unsigned verb = r->h->nlmsg_type - XFRM_MSG_BASE; // below NLMSG_MIN_TYPE nothing gets here
-    if (verb >= XFRM_NR_MSGTYPES || !verbs[verb]) return EINVAL;
+    if (verb >= XFRM_NR_MSGTYPES || !verbs[verb]) {
+        err_t e = why_not(&r->why, ERR_SYNTAX, "message type %u is no request", r->h->nlmsg_type);
+        return verb_errno(r, e, ENOENT);
+    }
     if (!is_dump(r->h)) return verbs[verb](r);
     if (r->peer->dump.active) return EBUSY;
     return verb_errno(r, dump_start(&r->peer->dump, r->h, r->peer->portid, &r->why), ENOENT);

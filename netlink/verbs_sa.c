@@ -45,7 +45,11 @@ static int id_read(struct request *r, struct xfrm_sa_id *id)
     if (error) return error;
     bool by_spi =
         id->proto == XFRM_PROTO_ESP || id->proto == XFRM_PROTO_AH || id->proto == XFRM_PROTO_COMP;
-    return by_spi ? 0 : EINVAL; // the kernel's Mobile IPv6 SAs have no SPI; there are none here
+    if (by_spi) return 0;
+    // the kernel's Mobile IPv6 SAs have no SPI; there are none here
+    err_t e =
+        why_not(&r->why, ERR_SYNTAX, "IP protocol %u is neither ESP, AH nor IPComp", id->proto);
+    return verb_errno(r, e, ESRCH);
 }
 
 int verb_sa_del(struct request *r)
@@ -100,7 +104,11 @@ int verb_sa_expire(struct request *r)
     bool hard = false;
     err_t e = codec_expire_read(r->h, &sa, &hard, &r->why);
     struct xfrm_sa_id id = codec_sa_id(&sa);
-    if (e == ERR_OK) e = r->d->api.ops->sa_expire(r->d->api.ctx, &id, hard);
+    if (e != ERR_OK) return verb_errno(r, e, ENOENT);
+    e = r->d->api.ops->sa_expire(r->d->api.ctx, &id, hard);
+    if (e == ERR_RANGE || e == ERR_STATE)
+        e = why_not(&r->why, e, "the SA with SPI 0x%08x has no keys yet, nothing can expire",
+                    id.spi);
     return verb_errno(r, e, ENOENT);
 }
 
