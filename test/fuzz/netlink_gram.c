@@ -7,25 +7,6 @@
 #define ATTRS_MAX 12
 #define FIXED_MAX 512
 
-uint8_t gram_u8(struct gram *g)
-{
-    if (g->left == 0) return 0;
-    g->left--;
-    return *g->at++;
-}
-
-uint32_t gram_u32(struct gram *g)
-{
-    uint32_t v = 0;
-    for (unsigned i = 0; i < 4; i++) v = v << 8 | gram_u8(g);
-    return v;
-}
-
-static void gram_bytes(struct gram *g, void *to, size_t n)
-{
-    for (size_t i = 0; i < n; i++) ((uint8_t *)to)[i] = gram_u8(g);
-}
-
 // ---- values: mostly from a small set, so that messages of a session speak of the same things ----
 
 static uint16_t family_pick(struct gram *g)
@@ -384,14 +365,6 @@ static size_t attr_write(struct gram *g, uint8_t *to, size_t room)
 
 // ---- a message ----
 
-static void spoil(struct gram *g, uint8_t *at, size_t n)
-{
-    for (unsigned i = gram_u8(g) % 4; i > 0 && n > 0; i--) {
-        size_t where = ((size_t)gram_u8(g) << 8 | gram_u8(g)) % n;
-        at[where] = gram_u8(g);
-    }
-}
-
 size_t gram_message(struct gram *g, void *buf, uint32_t seq)
 {
     struct nlmsghdr *h = buf;
@@ -404,7 +377,7 @@ size_t gram_message(struct gram *g, void *buf, uint32_t seq)
     if ((flaws & 0x0e) == 0x0e) h->nlmsg_flags |= NLM_F_DUMP;
     h->nlmsg_seq = seq;
     size_t fixed = fixed_write(g, h->nlmsg_type, at + n);
-    if (flaws >= 192) spoil(g, at + n, fixed);
+    if (flaws >= 192) gram_spoil(g, at + n, fixed, 3);
     n += NLMSG_ALIGN(fixed);
     for (unsigned i = gram_u8(g) % ATTRS_MAX; i > 0; i--) {
         n += attr_write(g, at + n, GRAM_MESSAGE_MAX - n);
