@@ -156,19 +156,26 @@ static void moon_sends(struct pair *p, struct burst *b)
     MUST(b->n == 0 && account_since(&p->moon, &before) == n);
 }
 
+// All but SPI and sequence number, which would only make this packet another one.
+static void spoil_text(struct gram *g, struct pkt *p)
+{
+    bool ah = sa_is_ah(p->sa);
+    uint32_t head = ah ? AH_HEADER : ESP_HEADER + p->sa->iv_len;
+    uint8_t *text = p->at + head, d = gram_u8(g);
+    uint32_t len = p->len - head;
+    if (d & 1 && ah) gram_spoil(g, p->at, 4, 2);               // next header, length
+    if (d & 1 && !ah) gram_spoil(g, p->at + p->len - 2, 2, 2); // the trailer
+    if (d & 2) gram_spoil(g, text, len < 60 ? len : 60, 3);
+    gram_spoil(g, text, len, 4);
+}
+
 // The path's stages by hand, with a peer's malice just before the seal.
 static void moon_cheats(struct pair *p, struct gram *g, const uint8_t *at, uint32_t len)
 {
     struct pkt *pkt = site_packet(&p->moon, at, len);
     struct burst b = {.n = 1, .p = {pkt}};
     for (const struct stage *s = outbound; s->name; s++) {
-        if (!strcmp(s->name, "seal")) {
-            uint32_t head = pkt->sa->iv_len + (sa_is_ah(pkt->sa) ? 0 : ESP_HEADER);
-            uint8_t d = gram_u8(g);
-            if (d & 1) gram_spoil(g, pkt->at + pkt->len - 2, 2, 2); // the trailer
-            gram_spoil(g, pkt->at + head, pkt->len - head, 4);
-            if (d & 2) gram_spoil(g, pkt->at + head, pkt->len - head < 60 ? 20 : 60, 3);
-        }
+        if (!strcmp(s->name, "seal")) spoil_text(g, pkt);
         s->run(p->moon.w, &b);
         if (pkt->drop || pkt->done || pkt->held) break;
     }

@@ -119,7 +119,8 @@ static void write_checksum(const struct segment *s, uint8_t *transport, uint32_t
     checksum_write(field, 0);
     uint64_t sum = checksum_add16(s->pseudo, (uint16_t)len);
     uint16_t raw = (uint16_t)~checksum_fold(checksum_add(sum, transport, len));
-    checksum_write(field, raw ? raw : 0xffff); // zero means "none" in UDP; both are the same sum
+    if (raw == 0 && !s->tcp) raw = 0xffff; // zero means "none" in UDP; both are the same sum
+    checksum_write(field, raw);
 }
 
 void segment_next(struct segment *s, struct pkt *p)
