@@ -5,10 +5,11 @@
 //     kernel resolver, clock, rng ---+                          +--> events, log, keylog
 #include "daemon/iked.h"
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "daemon/commands.h"
@@ -19,6 +20,7 @@
 #include "daemon/ready.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
+#include "daemon/sandbox.h"
 #include "ike/net/net.h"
 
 #define SHUTDOWN_NS (3 * NSEC_PER_SEC) // for the peers' answers to our DELETEs
@@ -179,14 +181,28 @@ static err_t start_base(struct iked *d, struct why *why)
     if (!d->loop) return why_not(why, ERR_NOMEM, "no event loop");
     loop_on_wake(d->loop, on_wake, d);
     d->ticker = loop_timer_new(d->loop, on_tick, d);
-    d->resolver = resolver_new(on_name, d);
-    if (!d->ticker || !d->resolver || watch_signals(d) != ERR_OK) {
-        return why_not(why, ERR_NOMEM, "no timers, signals or threads");
+    if (!d->ticker || watch_signals(d) != ERR_OK) {
+        return why_not(why, ERR_NOMEM, "no timers or signals");
     }
     // Until the real one is in force there is an empty one, so that every command has an answer.
     err_t e = config_load_text("nothing", span_str(""), &d->config, &issues);
     conf_issues_done(&issues);
     return e == ERR_OK ? e : why_not(why, e, "no empty configuration: %s", err_text(e));
+}
+
+// Before there is another thread, and before anything is heard from outside. Sockets and key log
+// may be in folders of somebody else's, like the configuration: CAP_DAC_OVERRIDE.
+static err_t start_sandbox(const struct iked_options *o, const char *socket, struct why *why)
+{
+    char *path = strdup(socket);
+    if (!path) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    const struct sandbox_conf conf = {
+        .caps = SANDBOX_CAP(NET_ADMIN) | SANDBOX_CAP(NET_BIND_SERVICE) | SANDBOX_CAP(DAC_OVERRIDE),
+        .writable = {sandbox_folder(path), o->keylog, "/dev/null"},
+    };
+    err_t e = sandbox_enter(&conf, why);
+    free(path);
+    return e;
 }
 
 static err_t start(struct iked *d, struct why *why)
@@ -197,7 +213,10 @@ static err_t start(struct iked *d, struct why *why)
     settle_options(&d->options, c);
     const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
     const struct executor_choice choice = {d->options.executor, d->options.socket};
-    err_t e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
+    err_t e = start_sandbox(&d->options, socket, why);
+    if (e == ERR_OK) d->resolver = resolver_new(on_name, d);
+    if (e == ERR_OK && !d->resolver) e = why_not(why, ERR_NOMEM, "no threads");
+    if (e == ERR_OK) e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
     if (e == ERR_OK) xfrm_client_on_return(d->executor.client, on_executor_back, d);
     if (e == ERR_OK) e = start_net(d, why);
     if (e == ERR_OK) e = start_keylog(d, why);
@@ -239,8 +258,6 @@ static void stop(struct iked *d)
 static int run(struct iked *d)
 {
     struct why why = {0};
-    // Keys are in this process's memory: they must not end up in a core file.
-    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0});
     d->thread = pthread_self();
     d->started_s = clock_wall();
     d->started_ns = clock_mono();

@@ -9,6 +9,7 @@
 //
 // Two threads: this one (control: the loop, all of the above but the engine's packets) and the
 // engine's.
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "daemon/guard.h"
 #include "daemon/policies.h"
 #include "daemon/ready.h"
+#include "daemon/sandbox.h"
 #include "daemon/steer.h"
 #include "daemon/xfrmd_options.h"
 #include "daemon/xfrmd_ports.h"
@@ -179,8 +181,17 @@ static err_t start_stat(struct xfrmd *d, struct why *why)
     return xfrmd_stat_new(&conf, &d->stat, why);
 }
 
+// Devices, routes and marks; raw sockets; UDP ports below 1024. Only the guard starts a program:
+// nft.
+static const struct sandbox_conf sandbox = {
+    .caps = SANDBOX_CAP(NET_ADMIN) | SANDBOX_CAP(NET_RAW) | SANDBOX_CAP(NET_BIND_SERVICE),
+    .programs = true,
+    .writable = {"/dev/net/tun", "/proc/sys/net", "/dev/null"},
+};
+
 static err_t xfrmd_start(struct xfrmd *d, struct why *why)
 {
+    TRY(sandbox_enter(&sandbox, why));
     TRY(start_core(d, why));
     TRY(start_host(d, why));
     TRY(start_engine(d, why));
