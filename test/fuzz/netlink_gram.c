@@ -346,21 +346,26 @@ static size_t value_write(struct gram *g, uint16_t type, uint8_t *to)
     }
 }
 
+static size_t aligned(size_t n)
+{
+    return (n + 3) / 4 * 4;
+}
+
 // One attribute at `to`; returns its bytes with padding, 0 when it has no room.
 static size_t attr_write(struct gram *g, uint8_t *to, size_t room)
 {
     uint8_t value[1024], d = gram_u8(g);
     struct nlattr a = {.nla_type = d < 240 ? d % (UAPI_ATTR_MAX + 1) : (uint16_t)gram_u32(g)};
-    size_t n = value_write(g, a.nla_type & NLA_TYPE_MASK, value);
+    size_t n = value_write(g, a.nla_type & 0x3fff, value);
     uint8_t lie = gram_u8(g);
     if (lie >= 240 && n > 0) n -= 1 + gram_u8(g) % n; // too short, truly
-    if (sizeof a + NLA_ALIGN(n) > room) return 0;
+    if (sizeof a + aligned(n) > room) return 0;
     a.nla_len = (uint16_t)(sizeof a + n);
     if (lie >= 230 && lie < 240) a.nla_len = (uint16_t)gram_u32(g); // only said
     memcpy(to, &a, sizeof a);
-    memset(to + sizeof a, 0, NLA_ALIGN(n));
+    memset(to + sizeof a, 0, aligned(n));
     memcpy(to + sizeof a, value, n);
-    return sizeof a + NLA_ALIGN(n);
+    return sizeof a + aligned(n);
 }
 
 // ---- a message ----

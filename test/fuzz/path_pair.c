@@ -16,6 +16,7 @@
 #define SPI 0x1000
 #define ESP XFRM_PROTO_ESP
 #define AH XFRM_PROTO_AH
+#define COMP XFRM_PROTO_COMP
 
 // ---- the kinds ----
 
@@ -56,7 +57,7 @@ static const struct {
     {NULL, NULL, "hmac(sha1)", 0, 160, 96},
     {NULL, NULL, "cmac(aes)", 0, 128, 96},
 };
-enum { GCM = 0, CBC = 7, AH_256 = 13, AH_SHA1, AH_CMAC };
+enum { NO_ALG = 0, GCM = 0, CBC = 7, AH_256 = 13, AH_SHA1, AH_CMAC };
 
 #define L(p, m, f, a, ...)                                    \
     {                                                         \
@@ -110,6 +111,18 @@ static const struct kind kinds[] = {
      0,
      {L(ESP, XFRM_TUNNEL, V6, GCM), L(ESP, XFRM_TRANSPORT, V6, CBC),
       L(AH, XFRM_TRANSPORT, V6, AH_SHA1)}},
+    // IPComp alone and inside ESP
+    {V4, 0, {L(COMP, XFRM_TUNNEL, V4, NO_ALG)}},
+    {V6, 0, {L(COMP, XFRM_TUNNEL, V4, NO_ALG)}},
+    {V6, 0, {L(COMP, XFRM_TRANSPORT, V6, NO_ALG)}},
+    {V4, 0, {L(COMP, XFRM_TUNNEL, V4, NO_ALG), L(ESP, XFRM_TRANSPORT, V4, GCM)}},
+    {V6, 0, {L(COMP, XFRM_TUNNEL, V6, NO_ALG), L(ESP, XFRM_TRANSPORT, V6, CBC, .esn = true)}},
+    {V4, 0, {L(COMP, XFRM_TUNNEL, V4, NO_ALG), L(ESP, XFRM_TRANSPORT, V4, 6, .udp = true)}},
+    {V4, 0, {L(COMP, XFRM_TRANSPORT, V4, NO_ALG), L(ESP, XFRM_TRANSPORT, V4, GCM)}},
+    {V6,
+     0,
+     {L(COMP, XFRM_TRANSPORT, V6, NO_ALG), L(ESP, XFRM_TRANSPORT, V6, GCM),
+      L(AH, XFRM_TRANSPORT, V6, AH_256)}},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -152,14 +165,20 @@ static struct xfrm_sa sa_of(const struct kind *k, unsigned i)
     MUST(ip_parse(outer[l->v6][i][1], &x.daddr) == ERR_OK);
     x.family = x.daddr.family;
     if (l->mode == XFRM_TUNNEL) x.flags |= XFRM_STATE_AF_UNSPEC;
+    if (l->proto == COMP) {
+        x.replay = (struct xfrm_replay){0};
+        (void)snprintf(x.comp, sizeof x.comp, "deflate");
+    }
     if (l->udp) x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 4500};
+    if (l->mode == XFRM_BEET) {
+        MUST(prefix_parse(singles[k->inner][0], &x.sel.src) == ERR_OK);
+        MUST(prefix_parse(singles[k->inner][1], &x.sel.dst) == ERR_OK);
+        x.sel.family = x.sel.src.ip.family;
+    }
+    if (l->proto == COMP) return x;
     set_alg(&x.aead, algs[l->alg].aead, algs[l->alg].key_bits, algs[l->alg].icv_bits);
     set_alg(&x.crypt, algs[l->alg].crypt, algs[l->alg].key_bits, 0);
     set_alg(&x.auth, algs[l->alg].auth, algs[l->alg].auth_bits, algs[l->alg].icv_bits);
-    if (l->mode != XFRM_BEET) return x;
-    MUST(prefix_parse(singles[k->inner][0], &x.sel.src) == ERR_OK);
-    MUST(prefix_parse(singles[k->inner][1], &x.sel.dst) == ERR_OK);
-    x.sel.family = x.sel.src.ip.family;
     return x;
 }
 
@@ -176,8 +195,12 @@ static struct xfrm_policy policy_of(const struct kind *k, const struct pair *p, 
     for (; c.tmpl_count < PAIR_LAYERS && k->layer[c.tmpl_count].proto; c.tmpl_count++) {
         struct xfrm_sa x = sa_of(k, c.tmpl_count);
         struct xfrm_tmpl *t = &c.tmpl[c.tmpl_count];
-        *t = (struct xfrm_tmpl){
-            .proto = x.proto, .mode = x.mode, .family = x.family, .reqid = x.reqid};
+        *t = (struct xfrm_tmpl){.proto = x.proto,
+                                .mode = x.mode,
+                                .family = x.family,
+                                .reqid = x.reqid,
+                                // not everything shrinks
+                                .optional = x.proto == COMP && dir == XFRM_IN};
         if (x.mode == XFRM_TRANSPORT) continue;
         t->saddr = x.saddr;
         t->daddr = x.daddr;
@@ -245,6 +268,18 @@ static void site_staff(struct site *s, unsigned place)
     s->clear = 0;
 }
 
+// Is something authenticated, and do no addresses change on the way?
+static bool is_proven(const struct kind *k)
+{
+    bool proven = false;
+    for (unsigned i = 0; i < PAIR_LAYERS; i++) {
+        const struct layer *l = &k->layer[i];
+        proven |= l->proto == ESP || l->proto == AH;
+        if (l->udp && l->mode == XFRM_TRANSPORT) return false; // its checksums are made anew
+    }
+    return proven;
+}
+
 static void pair_make(struct pair *p, const struct kind *k)
 {
     uint8_t mode = k->layer[0].mode;
@@ -259,7 +294,7 @@ static void pair_make(struct pair *p, const struct kind *k)
     if (mode != XFRM_TRANSPORT) p->ends.dst.b[ip_len(p->dst.ip.family) - 1] |= 1;
     p->only = k->only;
     p->tunnel = mode == XFRM_TUNNEL;
-    p->v6 = k->inner == V6;
+    p->proven = is_proven(k);
     struct xfrm_api moon = control_api(p->moon.control), sun = control_api(p->sun.control);
     struct xfrm_policy out = policy_of(k, p, XFRM_OUT), in = policy_of(k, p, XFRM_IN);
     MUST(moon.ops->policy_add(moon.ctx, &out, false, NULL) == ERR_OK);

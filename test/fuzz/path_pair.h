@@ -37,7 +37,7 @@ struct pair {
     prefix_t src, dst;   // their networks
     uint8_t only;        // the one protocol that they take; 0: all
     bool tunnel;         // the inner packet is carried as it is
-    bool v6;
+    bool proven;         // nothing but what moon has sent can get through, and only once
 };
 
 // How many kinds there are. The pair of each is made when it is asked for and kept; sequence

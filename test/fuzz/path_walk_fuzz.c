@@ -9,7 +9,8 @@
 //   every packet    leaves, waits, passes in clear, or is dropped under exactly one word; all
 //                   buffers are back at the end
 //   what arrives    is well-formed and inside sun's policy, whoever made it
-//   tunnel mode     what moon took and nobody changed comes out byte for byte
+//   without a cheat nothing arrives that moon has not sent, and nothing twice
+//   tunnel mode     what moon took and nobody changed comes out
 //   super-packets   cut and joined again are the same packets
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include "base/order.h"
 #include "test/fuzz/path_pair.h"
+#include "xfrm/path/ip_head.h"
 #include "xfrm/path/stages.h"
 #include "xfrm/port/coalesce.h"
 #include "xfrm/port/segment.h"
@@ -73,17 +75,60 @@ static void conforms(const struct pair *p, const struct frame *f)
     MUST(copy.flow.proto == p->only && !copy.flow.fragment && copy.flow.dport == 5001);
 }
 
-// The same but for what the outer header may have changed (RFC 6040) and its checksum.
-static void same_packet(const struct frame *got, const uint8_t *want, uint32_t len)
+// What the outer header may change in the inner one (RFC 6040) is taken out, and its checksum.
+static void normalize(uint8_t *at)
 {
-    static uint8_t a[sizeof got->at], b[sizeof got->at];
-    MUST(got->len == len);
-    memcpy(a, got->at, len);
-    memcpy(b, want, len);
-    bool v6 = a[0] >> 4 == 6;
-    if (v6) put32(a, get32(a) & 0xf00fffffU), put32(b, get32(b) & 0xf00fffffU);
-    if (!v6) a[1] = b[1] = 0, put16(a + 10, 0), put16(b + 10, 0);
-    MUST(memcmp(a, b, len) == 0);
+    bool v6 = at[0] >> 4 == 6;
+    if (v6) put32(at, get32(at) & 0xf00fffffU);
+    if (!v6) at[1] = 0, put16(at + 10, 0);
+}
+
+// ---- what moon has sent in this session ----
+
+static struct {
+    unsigned n;
+    bool cheated; // with moon's own keys: no telling any more
+    struct {
+        uint8_t at[sizeof(struct frame)];
+        uint32_t len;
+        bool arrived;
+    } text[PAIR_FRAMES];
+} sent;
+
+// In tunnel mode all of the packet; otherwise what is behind its header, which is not protected.
+static void remember(const struct pair *p, const uint8_t *at, uint32_t len)
+{
+    struct pkt copy = {.len = len};
+    static uint8_t room[sizeof(struct frame)];
+    struct ip_split s = {.len = 0};
+    if (sent.n == PAIR_FRAMES || len > sizeof room) {
+        sent.cheated = true; // no more room to tell
+        return;
+    }
+    memcpy(room, at, len);
+    copy.at = room;
+    if (!flow_read(&copy)) return;
+    if (p->tunnel) normalize(room);
+    if (!p->tunnel && !ip_split(room, copy.len, false, &s)) return;
+    sent.text[sent.n].len = copy.len - s.len;
+    sent.text[sent.n].arrived = false;
+    memcpy(sent.text[sent.n++].at, room + s.len, copy.len - s.len);
+}
+
+static void was_sent(const struct pair *p, const struct frame *f)
+{
+    static uint8_t room[sizeof f->at];
+    if (!p->proven || sent.cheated) return;
+    memcpy(room, f->at, f->len);
+    if (p->tunnel) normalize(room);
+    for (unsigned i = 0; i < sent.n; i++) {
+        uint32_t len = sent.text[i].len;
+        if (sent.text[i].arrived || len > f->len || (p->tunnel && len != f->len)) continue;
+        if (memcmp(room + f->len - len, sent.text[i].at, len)) continue;
+        sent.text[i].arrived = true;
+        return;
+    }
+    MUST(false);
 }
 
 // ---- joined for the host ----
@@ -152,6 +197,7 @@ static void moon_sends(struct pair *p, struct burst *b)
 {
     struct account before = account_of(&p->moon);
     unsigned n = b->n;
+    for (unsigned i = 0; i < n; i++) remember(p, b->p[i]->at, b->p[i]->len);
     path_out(p->moon.w, b);
     MUST(b->n == 0 && account_since(&p->moon, &before) == n);
 }
@@ -161,6 +207,7 @@ static void spoil_text(struct gram *g, struct pkt *p)
 {
     bool ah = sa_is_ah(p->sa);
     uint32_t head = ah ? AH_HEADER : ESP_HEADER + p->sa->iv_len;
+    if (p->len < head + 2) return; // IPComp: there need not be much
     uint8_t *text = p->at + head, d = gram_u8(g);
     uint32_t len = p->len - head;
     if (d & 1 && ah) gram_spoil(g, p->at, 4, 2);               // next header, length
@@ -174,6 +221,7 @@ static void moon_cheats(struct pair *p, struct gram *g, const uint8_t *at, uint3
 {
     struct pkt *pkt = site_packet(&p->moon, at, len);
     struct burst b = {.n = 1, .p = {pkt}};
+    sent.cheated = true;
     for (const struct stage *s = outbound; s->name; s++) {
         if (!strcmp(s->name, "seal")) spoil_text(g, pkt);
         s->run(p->moon.w, &b);
@@ -193,7 +241,9 @@ static void on_the_way(struct gram *g, struct frame *f)
     if (d & 8) f->tos = gram_u8(g);
     if (d & 16) f->from.ip.b[0] ^= gram_u8(g), f->from.port = f->udp ? gram_u16(g) : 0;
     if (d & 32) f->udp = !f->udp;
-    if (d & 64) f->proto = f->proto == XFRM_PROTO_AH ? XFRM_PROTO_ESP : XFRM_PROTO_AH;
+    static const uint8_t protos[] = {XFRM_PROTO_ESP, XFRM_PROTO_AH, XFRM_PROTO_COMP, IPPROTO_IPIP,
+                                     IPPROTO_IPV6};
+    if (d & 64) f->proto = protos[gram_u8(g) % sizeof protos];
 }
 
 // Those of moon's frames from `first` on, in order; with decisions, not all of them as they were.
@@ -214,7 +264,10 @@ static void sun_gets(struct pair *p, struct gram *g, unsigned first, bool fair)
     path_in(p->sun.w, &b);
     MUST(b.n == 0 && account_since(&p->sun, &before) <= n);
     MUST(p->sun.clear == 0);
-    for (unsigned i = delivered; i < p->sun.out->n; i++) conforms(p, &p->sun.out->f[i]);
+    for (unsigned i = delivered; i < p->sun.out->n; i++) {
+        conforms(p, &p->sun.out->f[i]);
+        was_sent(p, &p->sun.out->f[i]);
+    }
     check_joints(p->sun.out->f + delivered, p->sun.out->n - delivered);
 }
 
@@ -227,7 +280,7 @@ static void step_packet(struct pair *p, struct gram *g, bool cheat)
     struct ip_gram ends = p->ends;
     ends.sound = d & 1;
     uint32_t len = ip_gram_packet(g, &ends, at);
-    unsigned sent = p->moon.out->n, got = p->sun.out->n;
+    unsigned first = p->moon.out->n, got = p->sun.out->n;
     if (cheat) {
         moon_cheats(p, g, at, len);
     } else {
@@ -235,11 +288,9 @@ static void step_packet(struct pair *p, struct gram *g, bool cheat)
         moon_sends(p, &b);
     }
     bool fair = d & 2 && !cheat;
-    sun_gets(p, g, sent, fair);
-    if (!fair || !p->tunnel || p->moon.out->n == sent) return;
-    struct pkt copy = {.at = at, .len = len};
-    MUST(flow_read(&copy) && p->sun.out->n == got + 1);
-    same_packet(&p->sun.out->f[got], at, copy.len);
+    sun_gets(p, g, first, fair);
+    if (!fair || !p->tunnel || p->moon.out->n == first) return;
+    MUST(p->sun.out->n == got + 1); // that it is the same was_sent() has seen
 }
 
 static struct virtio_net_hdr super_header(struct gram *g, const uint8_t *at, uint32_t transport)
@@ -268,7 +319,7 @@ static void step_super(struct pair *p, struct gram *g)
     ends.sound = gram_u8(g) & 1;
     uint32_t len = ip_gram_super(g, &ends, at, &transport);
     struct virtio_net_hdr hdr = super_header(g, at, transport);
-    unsigned sent = p->moon.out->n;
+    unsigned first = p->moon.out->n;
     if (segment_begin(&s, &hdr, at, len) != ERR_OK) {
         uint8_t *whole = malloc(len); // exact
         MUST(whole != NULL);
@@ -290,7 +341,7 @@ static void step_super(struct pair *p, struct gram *g)
         moon_sends(p, &b);
     }
     MUST(payload == len - s.head);
-    sun_gets(p, g, sent, gram_u8(g) & 1);
+    sun_gets(p, g, first, gram_u8(g) & 1);
 }
 
 // A stranger's packet, or an old one again.
@@ -334,6 +385,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     known = true;
     struct gram g = {.at = in, .left = n};
     struct pair *p = pair_get(gram_u8(&g));
+    sent.n = 0;
+    sent.cheated = false;
     unsigned moon = buffers_free(&p->moon), sun = buffers_free(&p->sun);
     for (unsigned i = 0; i < STEPS_MAX && g.left > 0; i++) step(p, &g);
     MUST(hold_count(p->moon.w->hold) == 0 && hold_count(p->sun.w->hold) == 0);
