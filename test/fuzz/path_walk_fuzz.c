@@ -115,20 +115,22 @@ static void remember(const struct pair *p, const uint8_t *at, uint32_t len)
     memcpy(sent.text[sent.n++].at, room + s.len, copy.len - s.len);
 }
 
+// The longest text that the packet ends with: shorter ones may do so by chance.
 static void was_sent(const struct pair *p, const struct frame *f)
 {
     static uint8_t room[sizeof f->at];
+    unsigned best = PAIR_FRAMES;
     if (!p->proven || sent.cheated) return;
     memcpy(room, f->at, f->len);
     if (p->tunnel) normalize(room);
     for (unsigned i = 0; i < sent.n; i++) {
         uint32_t len = sent.text[i].len;
         if (sent.text[i].arrived || len > f->len || (p->tunnel && len != f->len)) continue;
-        if (memcmp(room + f->len - len, sent.text[i].at, len)) continue;
-        sent.text[i].arrived = true;
-        return;
+        if (best < PAIR_FRAMES && len <= sent.text[best].len) continue;
+        if (memcmp(room + f->len - len, sent.text[i].at, len) == 0) best = i;
     }
-    MUST(false);
+    MUST(best < PAIR_FRAMES);
+    sent.text[best].arrived = true;
 }
 
 // ---- joined for the host ----
