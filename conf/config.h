@@ -77,6 +77,12 @@ struct conf_child {
     bool sha256_96;
 };
 
+// IKE messages in pieces (RFC 7383). ACCEPT: understood, but not sent.
+enum conf_fragmentation {
+    CONF_FRAGMENTATION_NO,
+    CONF_FRAGMENTATION_YES,
+    CONF_FRAGMENTATION_ACCEPT
+};
 enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNIQUE_REPLACE };
 
 struct conf_conn {
@@ -90,6 +96,7 @@ struct conf_conn {
     uint64_t dpd_delay_s; // 0 = no dead-peer detection of our own
     uint32_t keyingtries; // 0 = for ever
     enum conf_unique unique;
+    enum conf_fragmentation fragmentation;
     bool encap; // force UDP encapsulation
     uint32_t if_id_in, if_id_out;
     unsigned child_n;

@@ -16,6 +16,13 @@ static const struct word uniques[] = {{"no", CONF_UNIQUE_NO, NULL},
                                       {"replace", CONF_UNIQUE_REPLACE, NULL},
                                       {0}};
 
+// "force" is about IKEv1's first message; what is short goes in one piece here, too.
+static const struct word fragmentations[] = {{"yes", CONF_FRAGMENTATION_YES, NULL},
+                                             {"no", CONF_FRAGMENTATION_NO, NULL},
+                                             {"accept", CONF_FRAGMENTATION_ACCEPT, NULL},
+                                             {"force", CONF_FRAGMENTATION_YES, NULL},
+                                             {0}};
+
 // "0 accepts both versions": we speak the one that is left.
 static void set_version(const struct arg *a)
 {
@@ -53,6 +60,7 @@ static const struct key conn_keys[] = {
     KEY("dpd_delay", set_time, conf_conn, dpd_delay_s, "0"),
     KEY("keyingtries", set_number, conf_conn, keyingtries, "1"),
     KEY_WORD("unique", uniques, conf_conn, unique, "no"),
+    KEY_WORD("fragmentation", fragmentations, conf_conn, fragmentation, "yes"),
     KEY("encap", set_yes_no, conf_conn, encap, "no"),
     KEY("if_id_in", set_if_id, conf_conn, if_id_in, "0"),
     KEY("if_id_out", set_if_id, conf_conn, if_id_out, "0"),
@@ -66,12 +74,6 @@ static const struct key conn_keys[] = {
      .fine = "0 0s",
      .mild = "*",
      .note = "dpd_timeout has no effect on IKEv2: retransmission decides when a peer is dead"},
-    {
-        .name = "fragmentation",
-        .fine = "no",
-        .mild = "yes accept",
-        .note = "IKE fragmentation is not supported yet: large IKE messages are left to IP",
-    },
     KEY_NOT("childless", "allow never", "childless initiation is not supported yet"),
     {.name = "send_certreq",
      .fine = "no",

@@ -23,6 +23,7 @@ struct ike_options ike_options_default(void)
         .cookie_threshold_ip = 3,
         .half_open_max = 10000,
         .keepalive_ns = 20 * NSEC_PER_SEC,
+        .fragment_size = 1280,
         .natt_port = 4500,
         .executor_has_raw_esp = true,
     };

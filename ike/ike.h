@@ -16,6 +16,7 @@ struct ike_options {
     unsigned cookie_threshold_ip; // from one address: 3
     unsigned half_open_max;       // in all; above, IKE_SA_INIT is dropped: 10000
     uint64_t keepalive_ns;        // NAT keepalive: 20 s; 0 = off
+    uint16_t fragment_size;       // longest IP packet that an IKE message is sent in: 1280 bytes
     uint16_t natt_port;           // 4500
     bool executor_has_raw_esp;    // false: UDP encapsulation is forced (faked NAT detection)
 };

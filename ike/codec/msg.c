@@ -128,17 +128,48 @@ static err_t sk_decrypt(span_t sk, uint8_t *wire, size_t head, struct sealer *s,
     return ERR_OK;
 }
 
+// Takes the padding off.
+static err_t sk_trim(span_t *text)
+{
+    // rfc7296 3.14 MUST: any pad length that fits is accepted, whatever the padding holds
+    size_t tail = (size_t)text->at[text->len - 1] + 1;
+    if (tail > text->len) return ERR_SYNTAX;
+    text->len -= tail;
+    return ERR_OK;
+}
+
+err_t msg_open_fragment(const struct msg *m, uint8_t *wire, struct sealer *sealer,
+                        struct fragment *out)
+{
+    const struct payload *skf = msg_nth(m, PAYLOAD_SKF, 0);
+    if (!skf) return ERR_NOTFOUND;
+    rd_t r = rd_from(skf->body);
+    struct fragment f = {.number = rd_u16(&r), .total = rd_u16(&r), .first = m->sk_first};
+    span_t sealed = rd_rest(&r);
+    if (r.bad) return ERR_AUTH;
+    // rfc7383 2.5 MUST: what is authenticated reaches through the numbers
+    TRY(sk_decrypt(sealed, wire, (size_t)(sealed.at - m->wire.at), sealer, &f.content));
+    TRY(sk_trim(&f.content));
+    if (f.number == 0 || f.number > f.total) return ERR_SYNTAX;
+    *out = f;
+    return ERR_OK;
+}
+
+err_t msg_inside(struct msg *m, uint8_t first, span_t content)
+{
+    *m = (struct msg){.h = m->h};
+    return chain_read(m, content, first, true);
+}
+
 err_t msg_open(struct msg *m, uint8_t *wire, struct sealer *sealer)
 {
     const struct payload *sk = msg_nth(m, PAYLOAD_SK, 0);
     if (!sk) return ERR_NOTFOUND;
     span_t text;
     TRY(sk_decrypt(sk->body, wire, (size_t)(sk->body.at - m->wire.at), sealer, &text));
-    // rfc7296 3.14 MUST: any pad length that fits is accepted, whatever the padding holds
-    size_t tail = (size_t)text.at[text.len - 1] + 1;
-    if (tail > text.len) return ERR_SYNTAX;
+    TRY(sk_trim(&text));
     struct msg opened = *m; // so that a malformed inside leaves *m as it was
-    TRY(chain_read(&opened, span(text.at, text.len - tail), m->sk_first, true));
+    TRY(chain_read(&opened, text, m->sk_first, true));
     *m = opened;
     return ERR_OK;
 }

@@ -119,6 +119,27 @@ span_t msg_body(const struct msg *m, enum payload_type type); // of the first; e
 // ~                    Integrity Checksum Data                    ~
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
+// The Encrypted Fragment payload (RFC 7383 2.5): a piece of what would stand inside SK.
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Next Payload  |C|  RESERVED   |         Payload Length        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |        Fragment Number        |        Total Fragments        |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~   Initialization Vector, Encrypted content, Pad Length, ICV   ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+struct fragment {
+    uint16_t number, total; // 1 <= number <= total
+    uint8_t first;          // type of the first payload; 0 but in the first piece
+    span_t content;
+};
+// Decrypts the SKF payload in place, as msg_open() does. ERR_AUTH, ERR_SYNTAX (authentic, but the
+// numbers make no sense), ERR_NOTFOUND: no SKF.
+err_t msg_open_fragment(const struct msg *m, uint8_t *wire, struct sealer *sealer,
+                        struct fragment *out);
+// A message whose pieces have been put together: the payloads of `content`, the first of which is
+// of type `first`, are all it has. ERR_SYNTAX, ERR_LIMIT: m keeps only its header.
+err_t msg_inside(struct msg *m, uint8_t first, span_t content);
+
 // ---- writing ----
 struct msgw {
     wr_t w;
@@ -140,3 +161,13 @@ void msgw_payload(struct msgw *m, enum payload_type type, span_t body); // both,
 void msgw_begin_sk(struct msgw *m, struct sealer *sealer, uint64_t unique);
 // Fills lengths, pads and seals. *out borrows buf. ERR_SPACE, ERR_CRYPTO.
 err_t msgw_finish(struct msgw *m, span_t *out);
+// The same for a network that takes messages of at most `max` bytes (RFC 7383 2.5.1): what is
+// longer becomes several messages in buf, one after the other, each as long as its header says.
+// *unique feeds sealer_iv and is counted up for each. ERR_SPACE (also if max leaves no room for
+// content), ERR_CRYPTO.
+struct msgw_pieces {
+    uint8_t *buf;
+    size_t cap, max;
+    uint64_t *unique;
+};
+err_t msgw_finish_fragments(struct msgw *m, const struct msgw_pieces *to, span_t *out);

@@ -82,7 +82,7 @@ static err_t sk_seal(struct msgw *m, uint8_t *start)
 {
     uint8_t *text = m->sk_iv + sealer_iv_len(m->sealer);
     struct seal_job job = {.head = start,
-                           .head_len = (uint32_t)(m->sk + GENERIC_LEN - start),
+                           .head_len = (uint32_t)(m->sk_iv - start),
                            .text_len = (uint32_t)(m->w.at - text) - sealer_icv_len(m->sealer)};
     sealer_seal(m->sealer, &job, 1);
     return job.bad ? ERR_CRYPTO : ERR_OK;
@@ -100,5 +100,59 @@ err_t msgw_finish(struct msgw *m, span_t *out)
     put32(m->w.start + LENGTH_AT, (uint32_t)wr_len(&m->w));
     if (m->sealer) TRY(sk_seal(m, m->w.start));
     *out = wr_span(&m->w);
+    return ERR_OK;
+}
+
+// ---- in pieces ----
+
+#define SKF_HEAD 8 // bytes of the SKF payload before its IV
+
+// How many bytes of content a message of at most `max` bytes can carry; 0 = none.
+static size_t piece_content(const struct msgw *m, size_t max)
+{
+    size_t block = sealer_block(m->sealer);
+    size_t head = IKE_HEADER_LEN + SKF_HEAD + sealer_iv_len(m->sealer) + sealer_icv_len(m->sealer);
+    size_t text = max > head ? (max - head) / block * block : 0;
+    return text ? text - 1 : 0; // the pad length
+}
+
+static err_t piece_write(const struct msgw *whole, wr_t *to, const struct fragment *f,
+                         uint64_t unique)
+{
+    struct msgw m = {.w = wr_into(to->at, (size_t)(to->end - to->at)), .sealer = whole->sealer};
+    wr_bytes(&m.w, span(whole->w.start, IKE_HEADER_LEN));
+    if (m.w.bad) return ERR_SPACE;
+    m.w.start[NEXT_AT] = PAYLOAD_NONE;
+    m.next = m.w.start + NEXT_AT;
+    m.sk = generic_begin(&m, PAYLOAD_SKF);
+    wr_u16(&m.w, f->number);
+    wr_u16(&m.w, f->total);
+    m.sk_iv = wr_reserve(&m.w, sealer_iv_len(m.sealer));
+    wr_bytes(&m.w, f->content);
+    if (m.w.bad) return ERR_SPACE;
+    m.sk[0] = f->first;
+    sealer_iv(m.sealer, unique, m.sk_iv);
+    span_t out;
+    TRY(msgw_finish(&m, &out));
+    to->at += out.len;
+    return ERR_OK;
+}
+
+err_t msgw_finish_fragments(struct msgw *m, const struct msgw_pieces *to, span_t *out)
+{
+    if (m->w.bad || !m->sk_iv) return ERR_SPACE;
+    uint8_t *text = m->sk_iv + sealer_iv_len(m->sealer);
+    size_t len = (size_t)(m->w.at - text), room = piece_content(m, to->max);
+    // In one message there is room for four bytes more: the numbers.
+    if (len <= piece_content(m, to->max + 4)) return msgw_finish(m, out);
+    if (room == 0 || len / room >= UINT16_MAX) return ERR_SPACE;
+    struct fragment f = {.total = (uint16_t)((len + room - 1) / room)};
+    wr_t w = wr_into(to->buf, to->cap);
+    for (size_t done = 0; done < len; done += f.content.len) {
+        f.first = f.number++ ? PAYLOAD_NONE : m->sk[0];
+        f.content = span(text + done, len - done < room ? len - done : room);
+        TRY(piece_write(m, &w, &f, ++*to->unique));
+    }
+    *out = wr_span(&w);
     return ERR_OK;
 }

@@ -13,6 +13,26 @@ void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool resp
     if (x != X_SA_INIT) msgw_begin_sk(m, sa->seal, ++sa->sealed);
 }
 
+// What is left for IKE of a packet of this size.
+static size_t room_in_packet(const struct ike_sa *sa)
+{
+    size_t ip = sa->remote.ip.family == AF_INET6 ? 40 : 20, udp = 8, marker = 4;
+    size_t size = sa->ike->opt.fragment_size;
+    return size > ip + udp + marker ? size - ip - udp - marker : 0;
+}
+
+err_t message_finish(struct ike_sa *sa, struct msgw *m, span_t *out)
+{
+    struct ike *ike = sa->ike;
+    // rfc7383 2.5 MUST NOT: IKE_SA_INIT is never sent in pieces.
+    if (!m->sealer || !sa->in_pieces || !sa->send_pieces) return msgw_finish(m, out);
+    const struct msgw_pieces to = {.buf = ike->pieces,
+                                   .cap = sizeof ike->pieces,
+                                   .max = room_in_packet(sa),
+                                   .unique = &sa->sealed};
+    return msgw_finish_fragments(m, &to, out);
+}
+
 void put_sa(struct msgw *m, const struct proposals *ps)
 {
     proposals_write(msgw_begin(m, PAYLOAD_SA), ps);

@@ -7,6 +7,10 @@
 // Begins a message of this IKE SA in ike->out. All exchanges but IKE_SA_INIT are encrypted.
 void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool response, uint32_t id);
 
+// Ends it: *out is what ike_sa_send() takes, in pieces where it is long and the peer can put them
+// together (RFC 7383). It borrows memory of the diplomat until the next message is finished.
+err_t message_finish(struct ike_sa *sa, struct msgw *m, span_t *out);
+
 void put_sa(struct msgw *m, const struct proposals *ps);
 void put_one_sa(struct msgw *m, const struct proposal *chosen); // the answer to an SA payload
 void put_ke(struct msgw *m, uint16_t method, span_t value);

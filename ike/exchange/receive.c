@@ -70,7 +70,7 @@ static void send_reply(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     span_t bytes;
-    if (msgw_finish(&t->out, &bytes) != ERR_OK) {
+    if (message_finish(sa, &t->out, &bytes) != ERR_OK) {
         tell(t->ike, sa, LOG_ERROR, "the answer does not fit into a message");
         return;
     }
@@ -151,14 +151,40 @@ static void receive_init(struct ike *ike, const struct datagram *d, struct msg *
 
 // ---- requests and responses within an IKE SA ---------------------------------------------------
 
+// What a message says inside. ERR_AGAIN: nothing yet, it is a piece and others are missing (or, of
+// a request that we have answered, there is nothing to be done for this piece).
+static err_t open_protected(struct ike_sa *sa, struct msg *m, bool repeated)
+{
+    struct ike *ike = sa->ike;
+    struct fragment f;
+    if (!msg_has(m, P(SKF)) || !sa->in_pieces) return msg_open(m, ike->in, sa->open);
+    TRY(msg_open_fragment(m, ike->in, sa->open, &f));
+    // rfc7383 2.6.1 MUST: the answer is repeated for the first piece only.
+    if (repeated) return f.number == 1 ? ERR_OK : ERR_AGAIN;
+    struct reassembly *r = &sa->pieces[m->h.flags & IKE_FLAG_RESPONSE ? 1 : 0];
+    err_t err = reassembly_add(r, &ike->reassembling, m->h.id, &f);
+    if (err == ERR_LIMIT) tell(ike, sa, LOG_WARN, "a message in too many or too long pieces");
+    if (err != ERR_OK) return ERR_AGAIN;
+    uint8_t first;
+    span_t content = reassembly_take(r, &ike->reassembling, ike->in, &first);
+    return msg_inside(m, first, content);
+}
+
+// Not a word about these to anybody.
+static bool is_silent(err_t err)
+{
+    return err == ERR_AUTH || err == ERR_NOTFOUND;
+}
+
 static void receive_request(struct ike_sa *sa, const struct datagram *d, struct msg *m)
 {
     struct ike *ike = sa->ike;
     enum window_verdict v = window_request(&sa->window, m->h.id);
     if (v == WINDOW_OUTSIDE) return drop(ike, sa, d, "its Message ID is outside the window");
     if (v == WINDOW_NEW && sa->state == IKE_CLOSED) return drop(ike, sa, d, "the IKE SA is closed");
-    err_t err = msg_open(m, ike->in, sa->open);
-    if (err == ERR_AUTH || err == ERR_NOTFOUND) return drop(ike, sa, d, "not authentic");
+    err_t err = open_protected(sa, m, v == WINDOW_AGAIN);
+    if (is_silent(err)) return drop(ike, sa, d, "not authentic");
+    if (err == ERR_AGAIN) return;
     if (v == WINDOW_AGAIN) {
         span_t again = window_reply_to(&sa->window, m->h.id);
         if (again.len) ike_sa_send(sa, again);
@@ -200,8 +226,9 @@ static void response_failed(struct turn *t, err_t err)
 static void receive_protected_response(struct ike_sa *sa, const struct datagram *d, struct msg *m)
 {
     struct ike *ike = sa->ike;
-    err_t err = msg_open(m, ike->in, sa->open);
-    if (err == ERR_AUTH || err == ERR_NOTFOUND) return drop(ike, sa, d, "not authentic");
+    err_t err = open_protected(sa, m, false);
+    if (is_silent(err)) return drop(ike, sa, d, "not authentic");
+    if (err == ERR_AGAIN) return;
     if (m->h.exchange != step_question(sa->active->kind)->exchange) {
         return drop(ike, sa, d, "the answer to something else");
     }

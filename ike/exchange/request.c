@@ -87,7 +87,7 @@ static err_t request_write(struct ike_sa *sa, struct task *t, span_t *out, struc
     struct msgw m;
     message_begin(sa, &m, q->exchange, false, sa->window.send);
     TRY(q->build(sa, t, &m, why));
-    TRY(msgw_finish(&m, out));
+    TRY(message_finish(sa, &m, out));
     if (q->exchange == X_SA_INIT) TRY(blob_set(&sa->opening->ours, *out));
     return window_sent(&sa->window, *out);
 }

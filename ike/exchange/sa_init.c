@@ -35,6 +35,16 @@ static void tell_suite(struct ike_sa *sa)
          proposal_show(&sa->chosen, suite));
 }
 
+// rfc7383 2.3: both sides have to say that they can.
+static void pieces_agree(struct ike_sa *sa, const struct msg *in)
+{
+    struct notify n;
+    enum conf_fragmentation ours = sa->conn->conf.fragmentation;
+    bool theirs = notify_find(in, N_IKEV2_FRAGMENTATION_SUPPORTED, &n) == ERR_OK;
+    sa->in_pieces = theirs && ours != CONF_FRAGMENTATION_NO;
+    sa->send_pieces = sa->in_pieces && ours != CONF_FRAGMENTATION_ACCEPT;
+}
+
 // ---- initiator ---------------------------------------------------------------------------------
 
 static err_t offer_begin(struct ike_sa *sa, struct why *why)
@@ -71,6 +81,9 @@ err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why 
     put_ke(m, ke_method(o->ke), ke_public(o->ke));
     put_nonce(m, &o->ni);
     natd_put(sa, m);
+    if (sa->conn->conf.fragmentation != CONF_FRAGMENTATION_NO) {
+        put_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
+    }
     return ERR_OK;
 }
 
@@ -114,6 +127,7 @@ err_t sa_init_on_response(struct turn *t)
     }
     tell_suite(sa);
     o->peer_childless = notify_find(t->in, N_CHILDLESS_IKEV2_SUPPORTED, &n) == ERR_OK;
+    pieces_agree(sa, t->in);
     natd_take(sa, t->in, t->d);
     natd_float(sa);
     ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER); // doubts, if there were any, are over
@@ -274,6 +288,8 @@ err_t sa_init_on_request(struct turn *t)
     natd_take(sa, t->in, t->d);
     natd_put(sa, &t->out);
     put_notify(&t->out, N_CHILDLESS_IKEV2_SUPPORTED, span(NULL, 0));
+    pieces_agree(sa, t->in);
+    if (sa->in_pieces) put_notify(&t->out, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     tell_suite(sa);
     sa->state = IKE_INIT_DONE;
     ike_sa_timer(sa, TIMER_CLOSE, ike_now(t->ike) + t->ike->opt.half_open_ns);

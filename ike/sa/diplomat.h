@@ -39,11 +39,13 @@ struct ike {
         uint64_t deadline;
         struct waiter *waiters;
     } shutdown;
+    size_t reassembling;      // bytes held in struct reassembly
     uint8_t in[IKE_MSG_MAX];  // the message being read; decrypted in place
     uint8_t out[IKE_MSG_MAX]; // the request being written
     // The answer being written. Apart, because its handler may send requests of other IKE SAs: a
     // DELETE for the one that INITIAL_CONTACT makes stale.
     uint8_t reply[IKE_MSG_MAX];
+    uint8_t pieces[2 * IKE_MSG_MAX]; // one of the two as it goes out in pieces
 };
 
 static inline uint64_t ike_now(const struct ike *ike)

@@ -79,6 +79,7 @@ void ike_sa_free(struct ike_sa *sa)
     sealer_free(sa->seal);
     sealer_free(sa->open);
     window_done(&sa->window);
+    for (unsigned i = 0; i < 2; i++) reassembly_done(&sa->pieces[i], &ike->reassembling);
     conn_put(sa->conn);
     free(sa);
 }
@@ -127,9 +128,14 @@ bool ike_sa_live(const struct ike_sa *sa)
 void ike_sa_send(struct ike_sa *sa, span_t bytes)
 {
     struct ike *ike = sa->ike;
-    struct datagram d = {.from = sa->local, .to = sa->remote, .bytes = bytes};
-    ike->env.send(ike->env.ctx, &d);
-    ike->stats.sent++;
+    struct ike_header h;
+    while (ike_header_read(bytes, &h) == ERR_OK && h.length <= bytes.len) {
+        struct datagram d = {
+            .from = sa->local, .to = sa->remote, .bytes = span(bytes.at, h.length)};
+        ike->env.send(ike->env.ctx, &d);
+        ike->stats.sent++;
+        bytes = span(bytes.at + h.length, bytes.len - h.length);
+    }
     sa->said_at = ike_now(ike);
     if (sa->timer[TIMER_KEEPALIVE] != DUE_NEVER) {
         ike_sa_timer(sa, TIMER_KEEPALIVE, sa->said_at + ike->opt.keepalive_ns);

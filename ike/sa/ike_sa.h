@@ -6,6 +6,7 @@
 #include "ike/sa/due.h"
 #include "ike/sa/keys.h"
 #include "ike/sa/queue.h"
+#include "ike/sa/reassembly.h"
 #include "ike/sa/window.h"
 
 //     initiator                                   responder
@@ -88,7 +89,10 @@ struct ike_sa {
     struct opening *opening;    // NULL once up
 
     struct window window;
-    unsigned retransmits; // of the request under way
+    struct reassembly pieces[2]; // of a request, of a response
+    bool in_pieces;              // both sides can (RFC 7383)
+    bool send_pieces;            // ... and our user lets us
+    unsigned retransmits;        // of the request under way
     struct queue queue;
     struct task *active; // the exchange under way; NULL = idle
 
@@ -129,6 +133,6 @@ static inline bool ike_sa_udp(const struct ike_sa *sa)
 {
     return sa->nat_local || sa->nat_remote || sa->encap_forced;
 }
-// Sends a finished message; notes when.
+// Sends a finished message, or several that stand one behind the other; notes when.
 void ike_sa_send(struct ike_sa *sa, span_t bytes);
 void opening_free(struct opening *o); // wipes; NULL is fine

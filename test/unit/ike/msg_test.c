@@ -387,6 +387,127 @@ static void captured_messages_open(void **state)
     CHECK_EQ(vec_each("ike/sk_messages.txt", open_captured), 11);
 }
 
+// ---- in pieces ----
+
+static void pieces_put_together_are_the_message(void **state)
+{
+    (void)state;
+    static uint8_t buf[2048], out_buf[8192], whole[4096];
+    static const uint8_t body[1000] = {7};
+    for (unsigned kind = 0; kind < SEALERS; kind++) {
+        struct sealer *s = sealer_test(kind);
+        for (size_t max = 120; max < 1040; max += 31) {
+            uint64_t unique = 100;
+            struct msgw w;
+            span_t out = {0};
+            size_t joined = 0;
+            unsigned n = 0, total = 0;
+            const struct msgw_pieces to = {out_buf, sizeof out_buf, max, &unique};
+            msgw_start(&w, buf, sizeof buf, &header);
+            msgw_begin_sk(&w, s, unique);
+            msgw_payload(&w, PAYLOAD_Nonce, SPAN(body));
+            CHECK_OK(msgw_finish_fragments(&w, &to, &out));
+            for (uint8_t *at = out_buf; out.len > 0; n++) {
+                struct msg m;
+                struct fragment f;
+                size_t len = get32(at + 24);
+                CHECK(len <= max && len <= out.len);
+                CHECK_OK(msg_read(span(at, len), &m));
+                CHECK(!memcmp(at, buf, 16) && m.h.id == header.id);
+                CHECK_OK(msg_open_fragment(&m, at, s, &f));
+                CHECK_EQ(f.number, n + 1);
+                CHECK_EQ(f.first, n == 0 ? PAYLOAD_Nonce : PAYLOAD_NONE);
+                memcpy(whole + joined, f.content.at, f.content.len);
+                joined += f.content.len;
+                total = f.total;
+                at += len;
+                out.len -= len;
+            }
+            CHECK_EQ(n, total);
+            CHECK(n > 1);
+            CHECK_EQ(unique, 100 + n);
+            struct msg m = {0};
+            CHECK_OK(msg_inside(&m, PAYLOAD_Nonce, span(whole, joined)));
+            CHECK(span_eq(msg_body(&m, PAYLOAD_Nonce), SPAN(body)));
+        }
+        sealer_free(s);
+    }
+}
+
+static void a_message_that_fits_stays_whole(void **state)
+{
+    (void)state;
+    uint8_t buf[512], pieces[1024];
+    struct sealer *s = sealer_test(0);
+    static const uint8_t body[100] = {1};
+    // header 28, SK header 4, IV 8, payload 104, pad length 1, ICV 16
+    for (size_t max = 155; max <= 165; max++) {
+        uint64_t unique = 1;
+        struct msgw w;
+        span_t out;
+        const struct msgw_pieces to = {pieces, sizeof pieces, max, &unique};
+        msgw_start(&w, buf, sizeof buf, &header);
+        msgw_begin_sk(&w, s, unique);
+        msgw_payload(&w, PAYLOAD_Nonce, SPAN(body));
+        CHECK_OK(msgw_finish_fragments(&w, &to, &out));
+        CHECK_EQ(unique, max < 161 ? 3 : 1);
+        CHECK_EQ(get32(out.at + 24) == out.len, max >= 161);
+    }
+    sealer_free(s);
+}
+
+static void numbers_of_pieces_make_sense(void **state)
+{
+    (void)state;
+    static const uint16_t numbers[][2] = {{0, 0}, {0, 3}, {4, 3}, {65535, 1}};
+    struct sealer *s = sealer_test(0);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uint8_t buf[256], iv[8], text[64];
+        struct msg m;
+        struct fragment f;
+        wr_t w = wr_into(buf, sizeof buf);
+        struct msgw head;
+        span_t out;
+        msgw_start(&head, buf, sizeof buf, &header);
+        CHECK_OK(msgw_finish(&head, &out));
+        w.at = buf + IKE_HEADER_LEN;
+        buf[16] = PAYLOAD_SKF;
+        sealer_iv(s, 9, iv);
+        memset(text, 0, sizeof text);
+        wr_u32(&w, 8 + 8 + 2 + 16);
+        wr_u16(&w, numbers[i][0]);
+        wr_u16(&w, numbers[i][1]);
+        wr_bytes(&w, SPAN(iv));
+        wr_bytes(&w, span(text, 2 + 16));
+        put32(buf + 24, (uint32_t)wr_len(&w));
+        struct seal_job job = {.head = buf, .head_len = IKE_HEADER_LEN + 8, .text_len = 2};
+        sealer_seal(s, &job, 1);
+        CHECK_OK(msg_read(wr_span(&w), &m));
+        CHECK_EQ(msg_open_fragment(&m, buf, s, &f), ERR_SYNTAX);
+        CHECK_EQ(msg_open(&m, buf, s), ERR_NOTFOUND);
+    }
+    sealer_free(s);
+}
+
+static void no_room_for_content_is_an_error(void **state)
+{
+    (void)state;
+    uint8_t buf[512], pieces[600];
+    uint64_t unique = 1;
+    struct sealer *s = sealer_test(1);
+    static const uint8_t body[200] = {1};
+    for (size_t max = 0; max < 92; max++) {
+        struct msgw w;
+        span_t out;
+        const struct msgw_pieces to = {pieces, sizeof pieces, max, &unique};
+        msgw_start(&w, buf, sizeof buf, &header);
+        msgw_begin_sk(&w, s, unique);
+        msgw_payload(&w, PAYLOAD_Nonce, SPAN(body));
+        CHECK_EQ(msgw_finish_fragments(&w, &to, &out), ERR_SPACE);
+    }
+    sealer_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +527,10 @@ int main(void)
         cmocka_unit_test(authentic_but_malformed_inside),
         cmocka_unit_test(message_without_encrypted_payload),
         cmocka_unit_test(captured_messages_open),
+        cmocka_unit_test(pieces_put_together_are_the_message),
+        cmocka_unit_test(a_message_that_fits_stays_whole),
+        cmocka_unit_test(numbers_of_pieces_make_sense),
+        cmocka_unit_test(no_room_for_content_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
