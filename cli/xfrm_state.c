@@ -24,6 +24,20 @@ static const struct {
     {128, "esn", "extended: sequence numbers have 64 bits"},
 };
 
+static const char *proto_meaning(uint8_t proto)
+{
+    switch (proto) {
+    case XFRM_PROTO_ESP:
+        return "esp encrypts and authenticates";
+    case XFRM_PROTO_AH:
+        return "ah authenticates the packet, its header included";
+    case XFRM_PROTO_COMP:
+        return "comp makes packets smaller";
+    default:
+        return "takes in what comp could not make smaller";
+    }
+}
+
 static void show_identity(struct fields *f, const struct xfrm_sa *sa)
 {
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX], proto[16];
@@ -32,7 +46,7 @@ static void show_identity(struct fields *f, const struct xfrm_sa *sa)
     fields_add(f, "... and go to this one: the outer header", "dst %s", ip_show(&sa->daddr, dst));
     fields_end(f);
     fields_line(f, "\t");
-    fields_add(f, "esp encrypts and authenticates", "proto %s", xfrm_show_proto(sa->proto, proto));
+    fields_add(f, proto_meaning(sa->proto), "proto %s", xfrm_show_proto(sa->proto, proto));
     fields_add(f, "in every packet: tells the receiver which SA it is", "spi 0x%08x", sa->spi);
     fields_add(f, "ties it to the policies of the same number", "reqid %u", sa->reqid);
     fields_add(f,

@@ -18,13 +18,13 @@
 
 #include "base/order.h"
 #include "xfrm/control.h"
+#include "xfrm/path/comp.h"
 #include "xfrm/path/ip_head.h"
-#include "xfrm/path/stages.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 
 #define HEADER 4
-#define SAS 13
+#define SAS 16
 #define SPI 0x1000 // of the first SA
 
 enum mode { MODE_STRANGER = 0, MODE_SPI_KNOWN = 1, MODE_PEER = 2, MODE_PEER_TRAILED = 3 };
@@ -115,6 +115,9 @@ static const struct {
     {.proto = XFRM_PROTO_AH, .mode = XFRM_TRANSPORT},
     {.proto = XFRM_PROTO_AH, .mode = XFRM_TRANSPORT, .v6 = true},
     {.proto = XFRM_PROTO_AH, .mode = XFRM_TUNNEL},
+    {.proto = XFRM_PROTO_COMP, .mode = XFRM_TUNNEL},
+    {.proto = XFRM_PROTO_COMP, .mode = XFRM_TUNNEL, .v6 = true},
+    {.proto = XFRM_PROTO_COMP, .mode = XFRM_TRANSPORT},
 };
 
 static struct xfrm_sa sa_like(unsigned i)
@@ -142,6 +145,10 @@ static struct xfrm_sa sa_like(unsigned i)
 static void add_sa(unsigned i)
 {
     struct xfrm_sa x = sa_like(i);
+    if (x.proto == XFRM_PROTO_COMP) {
+        strcpy(x.comp, "deflate");
+        x.replay = (struct xfrm_replay){0};
+    }
     switch (i) {
     case 2:
         set_alg(&x.aead, "rfc7539esp(chacha20,poly1305)", 288, 128);
@@ -158,6 +165,10 @@ static void add_sa(unsigned i)
     case 4:
         set_alg(&x.crypt, "ecb(cipher_null)", 0, 0);
         set_alg(&x.auth, "hmac(sha1)", 160, 96);
+        break;
+    case 13:
+    case 14:
+    case 15:
         break;
     default:
         set_alg(&x.aead, "rfc4106(gcm(aes))", 160, 128);
@@ -257,10 +268,21 @@ static void write_ah(struct pkt *p, struct sa *sa, const uint8_t *rest, uint32_t
     p->seq = 0;
 }
 
+// The rest of the input deflated, or as it is where that is not smaller.
+static void write_comp(struct pkt *p, struct sa *sa, const uint8_t *rest, uint32_t n, uint8_t next)
+{
+    write_datagram(p, rest, n);
+    p->sa = sa;
+    if (!comp_wrap(site.w.comp, p, next)) p->proto = next;
+    p->sa = NULL;
+}
+
 static void write_peer(struct pkt *p, struct sa *sa, const uint8_t *rest, uint32_t n, int next)
 {
     if (sa->proto == XFRM_PROTO_AH) {
         write_ah(p, sa, rest, n, next);
+    } else if (sa->proto == XFRM_PROTO_COMP) {
+        write_comp(p, sa, rest, n, (uint8_t)next);
     } else {
         write_sealed(p, sa, rest, n, next);
     }
@@ -283,12 +305,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     p->outer_tos = in[2];
     p->proto = sa->proto;
     if (mode == MODE_STRANGER || mode == MODE_SPI_KNOWN) write_datagram(p, rest, len);
+    bool comp = sa->proto == XFRM_PROTO_COMP;
     uint32_t spi_at = sa->proto == XFRM_PROTO_AH ? 4 : 0;
-    if (mode == MODE_SPI_KNOWN && len >= spi_at + 4) memcpy(p->at + spi_at, &sa->spi, 4);
+    if (mode == MODE_SPI_KNOWN && len >= spi_at + 4 && !comp) memcpy(p->at + spi_at, &sa->spi, 4);
+    if (mode == MODE_SPI_KNOWN && len >= COMP_HEADER && comp)
+        put16(p->at + 2, (uint16_t)sa->conf->x.spi);
     if (mode == MODE_PEER) write_peer(p, sa, rest, len, -1);
     if (mode == MODE_PEER_TRAILED) write_peer(p, sa, rest, len, in[3]);
 
-    site.longest = p->len + IP_HEAD_MAX; // a header may be put back
+    site.longest = (comp ? COMP_INFLATED_MAX : p->len) + IP_HEAD_MAX; // a header may be put back
     struct burst b = {.n = 1, .p = {p}};
     path_in(&site.w, &b);
     MUST(b.n == 0);

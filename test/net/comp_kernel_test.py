@@ -104,9 +104,10 @@ def target(case, side):
 
 def chosen():
     heads = [(f"IPv6 extension headers under {name}", 6, 0, chain) for name, chain in CHAINS]
+    heads += [(f"IPv4 options under {name}", 4, 0, chain) for name, chain in CHAINS]
     if os.environ.get("PAVISE_FULL"):
         return CASES + heads
-    return [CASES[number] for number in (0, 3, 7, 10, 11)] + heads[:2]
+    return [CASES[number] for number in (0, 3, 7, 10, 11)] + [heads[0], heads[1], heads[3]]
 
 
 def script(cases, folder):
@@ -117,7 +118,8 @@ def script(cases, folder):
         lines += [f"ip -batch - 2> $RK_OUT/error.{number} <<'END'\n{batch}\nEND",
                   f"touch $RK_OUT/ready.{number}",
                   f"while [ ! -e $RK_OUT/ask.{number} ]; do sleep 0.05; done",
-                  f"for size in 16 1200; do ping -n -q -c 3 -i 0.05 -W 2 -s $size {target(case, 0)}; done > $RK_OUT/ping.{number}",
+                  f"for size in 16 1200; do ping -n {'-R' if case[0].startswith('IPv4 opt') else '-q'} -c 3 -i 0.05 -W 2"
+                  f" -s $size {target(case, 0)}; done > $RK_OUT/ping.{number}",
                   f"cat /proc/net/xfrm_stat > $RK_OUT/stat.{number}",
                   f"ip -s xfrm state > $RK_OUT/state.{number}",
                   f"touch $RK_OUT/asked.{number}",
@@ -171,6 +173,14 @@ def with_heads(case, host, out, tap):
               "True True [54, 59] [54, 59]")
 
 
+def with_options(case, host, out, tap):
+    name = case[0]
+    to = target(case, KERNEL)
+    said = host.try_run(f"ping -n -R -c 3 -i 0.05 -W 2 {to}").stdout
+    tap.check(f"{name}: the route of a ping is recorded", "3 received" in said and "RR:" in said and to in said.split("RR:")[-1],
+              said)
+
+
 def compare(host, out, number, case, tap):
     name = case[0]
     if not wait_until(lambda: os.path.exists(os.path.join(out, f"ready.{number}")), 30):
@@ -180,7 +190,8 @@ def compare(host, out, number, case, tap):
         raise lab_module.Failed(f"ip xfrm: {done.stdout}{done.stderr}")
     host.ping(target(case, KERNEL), 1)  # the two may still be looking for each other's link address
     before = dict(host.xfrm_stat())
-    (with_heads if name.startswith("IPv6 ext") else compressed)(case, host, out, tap)
+    what = {"IPv6 ext": with_heads, "IPv4 opt": with_options}.get(name[:8], compressed)
+    what(case, host, out, tap)
     mark(out, f"ask.{number}")
     if not wait_until(lambda: os.path.exists(os.path.join(out, f"asked.{number}")), 30):
         return tap.check(f"{name}: the kernel answers", False)

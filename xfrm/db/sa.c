@@ -36,6 +36,8 @@ static err_t check_kind(const struct xfrm_sa *x, struct why *why)
     case XFRM_PROTO_AH:
         break;
     case XFRM_PROTO_COMP:
+        if (x->spi > UINT16_MAX)
+            return why_not(why, ERR_RANGE, "an IPComp CPI has 16 bits, 0x%x is too large", x->spi);
         if (x->encap.type == 0) break;
         return why_not(why, ERR_RANGE, "IPComp is not compatible with encapsulation");
     default:

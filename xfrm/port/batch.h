@@ -5,10 +5,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "xfrm/port/head6.h"
 #include "xfrm/port/port.h"
 
-// Bytes of control messages per packet: 88 of our own, and extension headers (head6.h).
-#define BATCH_CONTROL_MAX 544
+// Bytes of control messages per packet: 88 are used beside extension headers.
+#define BATCH_CONTROL_MAX (96 + HEAD6_CONTROL_MAX)
 
 // System call arguments, kept between calls. One thread at a time.
 struct batch {

@@ -121,6 +121,9 @@ static void what_the_executor_cannot_do(void **state)
     strcpy(x.comp, "lzs");
     refused(r, &x, ERR_ALGORITHM, "lzs: unknown");
     strcpy(x.comp, "deflate");
+    x.spi += 0x10000;
+    refused(r, &x, ERR_RANGE, "16 bits");
+    x.spi &= 0xffff;
     x.mode = XFRM_BEET;
     refused(r, &x, ERR_RANGE, "tunnel and transport");
     x.mode = XFRM_TUNNEL;
