@@ -153,6 +153,24 @@ static void everything_else(void **state)
                        "\tsel src 10.1.0.1/32 dst 10.2.0.1/32 proto tcp sport 80 dport 443\n");
 }
 
+static void compressing_sa(void **state)
+{
+    (void)state;
+    struct xfrm_sa sa = some_sa();
+    sa.aead = (struct xfrm_alg){0};
+    sa.proto = XFRM_PROTO_COMP;
+    strcpy(sa.comp, "deflate");
+    capture_sa(&sa, false, false);
+    CHECK(strstr(printed, "\tproto comp spi 0x00000100 reqid 7 mode tunnel\n") != NULL);
+    CHECK(strstr(printed, "\tcomp deflate\n") != NULL);
+    sa.comp[0] = 0;
+    sa.proto = 4;
+    sa.plain = true;
+    capture_sa(&sa, false, false);
+    CHECK(strstr(printed, "\tproto 4 spi") != NULL);
+    CHECK(strstr(printed, "comp") == NULL);
+}
+
 static void explained_sa(void **state)
 {
     (void)state;
@@ -214,8 +232,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_sa),       cmocka_unit_test(keys_are_hidden),
         cmocka_unit_test(esn_sa),         cmocka_unit_test(everything_else),
-        cmocka_unit_test(explained_sa),   cmocka_unit_test(policies),
-        cmocka_unit_test(ipv6_selectors),
+        cmocka_unit_test(compressing_sa), cmocka_unit_test(explained_sa),
+        cmocka_unit_test(policies),       cmocka_unit_test(ipv6_selectors),
     };
     return cmocka_run_group_tests(tests, NULL, free_printed);
 }
