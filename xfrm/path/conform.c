@@ -88,7 +88,7 @@ static enum drop judge(const struct worker *w, const struct pkt *p)
     if (!selectors_match(p)) return DROP_SELECTOR;
     if (!p->policy) return w->allow_clear_in ? DROP_NONE : DROP_NO_POLICY_IN;
     if (p->policy->conf.action == XFRM_BLOCK) return DROP_POLICY_IN;
-    return tmpls_satisfied(p) ? DROP_NONE : DROP_SELECTOR;
+    return tmpls_satisfied(p) ? DROP_NONE : DROP_TEMPLATE;
 }
 
 void in_conform(struct worker *w, struct burst *b)

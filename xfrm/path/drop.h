@@ -17,7 +17,8 @@
     X(FRAGMENT_IN, "fragment-in", "XfrmInHdrError",                                               \
       "a fragment out of transport or BEET mode, which carry whole packets")                      \
     X(ENCAP, "encap", "XfrmInStateMismatch", "UDP encapsulation does not match the SA")           \
-    X(SELECTOR, "selector", "XfrmInTmplMismatch", "SA was not allowed to carry this packet")      \
+    X(SELECTOR, "selector", "XfrmInStateMismatch", "SA was not allowed to carry this packet")     \
+    X(TEMPLATE, "template", "XfrmInTmplMismatch", "not by such SAs as the policy asks for")       \
     X(POLICY_IN, "policy-in", "XfrmInPolBlock", "inbound policy says block")                      \
     X(NO_POLICY_IN, "no-policy-in", "XfrmInNoPols", "no inbound policy allows this packet")       \
     X(MALFORMED_OUT, "malformed-out", "XfrmOutError", "not a well-formed IP packet")              \

@@ -326,16 +326,16 @@ static void an_sa_of_another_policy_does_not_serve_this_one(void **state)
     struct xfrm_policy in = rig_policy(XFRM_IN, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
     in.tmpl[0].reqid = 7;
     CHECK_OK(c.sun->api.ops->policy_add(c.sun->api.ctx, &in, true, NULL));
-    refused(&c, catch_one(&c), DROP_SELECTOR);
+    refused(&c, catch_one(&c), DROP_TEMPLATE);
     in.tmpl[0].reqid = 0; // any
     CHECK_OK(c.sun->api.ops->policy_add(c.sun->api.ctx, &in, true, NULL));
     taken(&c, catch_one(&c));
     in.tmpl[0].saddr = rig_ip("203.0.113.77");
     CHECK_OK(c.sun->api.ops->policy_add(c.sun->api.ctx, &in, true, NULL));
-    refused(&c, catch_one(&c), DROP_SELECTOR);
+    refused(&c, catch_one(&c), DROP_TEMPLATE);
     in.tmpl_count = 0; // "in clear": then not out of a tunnel, either, as in the kernel
     CHECK_OK(c.sun->api.ops->policy_add(c.sun->api.ctx, &in, true, NULL));
-    refused(&c, catch_one(&c), DROP_SELECTOR);
+    refused(&c, catch_one(&c), DROP_TEMPLATE);
     in.action = XFRM_BLOCK;
     CHECK_OK(c.sun->api.ops->policy_add(c.sun->api.ctx, &in, true, NULL));
     refused(&c, catch_one(&c), DROP_POLICY_IN);

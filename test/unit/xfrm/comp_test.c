@@ -227,7 +227,7 @@ static void plain_packets_need_leave(void **state)
         uint32_t len = from_host(packet, 0, 10);
         struct frame f = *sent(&p, packet, len);
         CHECK_EQ(f.proto, IPPROTO_IPIP);
-        if (!optional) refused(&p, &f, DROP_SELECTOR);
+        if (!optional) refused(&p, &f, DROP_TEMPLATE);
         if (optional) (void)received(&p, &f);
         f.from.ip.b[3] ^= 1;
         refused(&p, &f, DROP_NO_SA);
@@ -244,7 +244,7 @@ static void plain_packets_need_leave(void **state)
         uint32_t len = from_host(packet, 0, data);
         struct frame f = *sent(&alone, packet, len);
         CHECK_EQ(f.proto, data > 100 ? IPPROTO_COMP : IPPROTO_IPIP);
-        refused(&p, &f, DROP_SELECTOR);
+        refused(&p, &f, DROP_TEMPLATE);
     }
     pair_free(&p);
     pair_free(&alone);

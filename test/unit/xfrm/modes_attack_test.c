@@ -149,7 +149,7 @@ static void a_mode_is_not_another_one(void **state)
     struct xfrm_policy in = rig_policy(XFRM_IN, "0.0.0.0/0", "0.0.0.0/0", hosts[0][0], hosts[0][1]);
     in.tmpl[0].reqid = 0;
     CHECK_OK(p.sun->api.ops->policy_add(p.sun->api.ctx, &in, true, NULL));
-    refused(&p, f, DROP_SELECTOR);
+    refused(&p, f, DROP_TEMPLATE);
     // no template at all: the kernel lets an ESP transport packet pass, a tunnel never
     in.tmpl_count = 0;
     CHECK_OK(p.sun->api.ops->policy_add(p.sun->api.ctx, &in, true, NULL));

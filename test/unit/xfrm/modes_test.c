@@ -306,14 +306,14 @@ static void bundles_arrive_and_only_as_asked_for(void **state)
         in.tmpl[n] = l[1].t;
         in.tmpl[n].family = n == 3 ? l[2].t.family : l[1].t.family;
         CHECK_OK(p.sun->api.ops->policy_add(p.sun->api.ctx, &in, true, NULL));
-        refused(&p, &f, DROP_SELECTOR);
+        refused(&p, &f, DROP_TEMPLATE);
         // in another order
         in.tmpl_count = 2;
         in.tmpl[0] = l[1].t;
         in.tmpl[1] = l[0].t;
         CHECK_OK(p.sun->api.ops->policy_add(p.sun->api.ctx, &in, true, NULL));
         f = *sent(&p, packet, len);
-        refused(&p, &f, DROP_SELECTOR);
+        refused(&p, &f, DROP_TEMPLATE);
         pair_free(&p);
     }
 }
