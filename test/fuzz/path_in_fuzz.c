@@ -288,6 +288,15 @@ static void write_peer(struct pkt *p, struct sa *sa, const uint8_t *rest, uint32
     }
 }
 
+// Into the datagram, so that it is for this SA.
+static void write_spi(struct pkt *p, const struct sa *sa)
+{
+    bool comp = sa->proto == XFRM_PROTO_COMP;
+    uint32_t at = sa->proto == XFRM_PROTO_AH ? 4 : 0;
+    if (comp && p->len >= COMP_HEADER) put16(p->at + 2, (uint16_t)sa->conf->x.spi);
+    if (!comp && p->len >= at + 4) memcpy(p->at + at, &sa->spi, 4);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 {
     if (!site.db) site_make();
@@ -305,15 +314,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     p->outer_tos = in[2];
     p->proto = sa->proto;
     if (mode == MODE_STRANGER || mode == MODE_SPI_KNOWN) write_datagram(p, rest, len);
-    bool comp = sa->proto == XFRM_PROTO_COMP;
-    uint32_t spi_at = sa->proto == XFRM_PROTO_AH ? 4 : 0;
-    if (mode == MODE_SPI_KNOWN && len >= spi_at + 4 && !comp) memcpy(p->at + spi_at, &sa->spi, 4);
-    if (mode == MODE_SPI_KNOWN && len >= COMP_HEADER && comp)
-        put16(p->at + 2, (uint16_t)sa->conf->x.spi);
+    if (mode == MODE_SPI_KNOWN) write_spi(p, sa);
     if (mode == MODE_PEER) write_peer(p, sa, rest, len, -1);
     if (mode == MODE_PEER_TRAILED) write_peer(p, sa, rest, len, in[3]);
 
-    site.longest = (comp ? COMP_INFLATED_MAX : p->len) + IP_HEAD_MAX; // a header may be put back
+    // a header may be put back
+    site.longest = IP_HEAD_MAX + (sa->proto == XFRM_PROTO_COMP ? COMP_INFLATED_MAX : p->len);
     struct burst b = {.n = 1, .p = {p}};
     path_in(&site.w, &b);
     MUST(b.n == 0);
