@@ -36,13 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 // ---- accounts ----
 
 struct account {
-    uint64_t out, drops, clear, held;
+    uint64_t out, drops, clear, held, joined;
 };
 
 static struct account account_of(const struct site *s)
 {
     return (struct account){s->out->n + s->out->lost, site_drops(s), s->clear,
-                            hold_count(s->w->hold)};
+                            hold_count(s->w->hold), s->w->joined};
 }
 
 // Packets that have met their end since. Dummies are none.
@@ -50,7 +50,7 @@ static uint64_t account_since(const struct site *s, const struct account *before
 {
     struct account now = account_of(s);
     return (now.out - before->out) + (now.drops - before->drops) + (now.clear - before->clear) +
-           (now.held - before->held);
+           (now.held - before->held) + (now.joined - before->joined);
 }
 
 static unsigned buffers_free(struct site *s)
@@ -227,6 +227,7 @@ static void moon_cheats(struct pair *p, struct gram *g, const uint8_t *at, uint3
     for (const struct stage *s = outbound; s->name; s++) {
         if (!strcmp(s->name, "seal")) spoil_text(g, pkt);
         s->run(p->moon.w, &b);
+        pkt = b.p[0];
         if (pkt->drop || pkt->done || pkt->held) break;
     }
     if (!pkt->held) pool_give(p->moon.w->pool, pkt);
@@ -389,10 +390,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     struct pair *p = pair_get(gram_u8(&g));
     sent.n = 0;
     sent.cheated = false;
+    assemblies_free(p->moon.w->assemblies, p->moon.w->pool); // each input by itself
+    p->moon.w->assemblies = assemblies_new();
+    MUST(p->moon.w->assemblies != NULL);
     unsigned moon = buffers_free(&p->moon), sun = buffers_free(&p->sun);
     for (unsigned i = 0; i < STEPS_MAX && g.left > 0; i++) step(p, &g);
     MUST(hold_count(p->moon.w->hold) == 0 && hold_count(p->sun.w->hold) == 0);
-    MUST(buffers_free(&p->moon) == moon && buffers_free(&p->sun) == sun);
+    MUST(buffers_free(&p->moon) + assemblies_count(p->moon.w->assemblies) == moon &&
+         buffers_free(&p->sun) == sun);
     rcu_quiescent_state();
     return 0;
 }

@@ -31,6 +31,8 @@
     X(TOO_BIG, "too-big", "XfrmOutStateModeError", "does not fit into an IP packet")              \
     X(FRAGMENT_OUT, "fragment-out", "XfrmOutStateModeError",                                      \
       "transport and BEET mode carry whole packets, not fragments")                               \
+    X(ASSEMBLY, "assembly", "XfrmOutStateModeError",                                              \
+      "a datagram whose fragments are missing, overlap, or are too many at a time")               \
     X(UDP_LAYER, "udp-layer", "XfrmOutStateModeError",                                            \
       "ESP in UDP takes no IP options, extension headers or further layer around it")             \
     X(TTL, "ttl", "XfrmOutStateModeError", "hop limit reached zero")                              \

@@ -56,6 +56,7 @@ static bool make_head(struct pkt *p, const ip_t *src, const ip_t *dst, uint8_t n
     const struct ip_wanted w = {
         .src = *src, .dst = *dst, .tos = p->outer_tos, .next = next, .payload = p->len};
     uint32_t len = src->family == AF_INET6 ? IP6_HEADER : IP4_HEADER;
+    if (p->len + (src->family == AF_INET6 ? 0 : len) > IP_TOTAL_MAX) return false;
     if (!pkt_make_room(p, len)) return false;
     p->at -= len;
     p->len += len;
@@ -66,11 +67,11 @@ static bool make_head(struct pkt *p, const ip_t *src, const ip_t *dst, uint8_t n
 static enum drop transport(struct pkt *p, uint8_t next, const struct sa_conf *conf)
 {
     struct ip_split s;
-    if (p->len + IP_HEAD_MAX > IP_TOTAL_MAX) return DROP_MALFORMED_IN;
     if (!p->head) {
         if (!make_head(p, &p->from.ip, &p->to.ip, next)) return DROP_MALFORMED_IN;
     } else {
         if (!ip_split(p->head, p->head_len, true, &s)) return DROP_MALFORMED_IN;
+        // restored from a packet of which it was a part: so it fits into one
         if (!pkt_make_room(p, p->head_len)) return DROP_MALFORMED_IN;
         p->at -= p->head_len;
         p->len += p->head_len;
@@ -106,7 +107,6 @@ static enum drop beet(struct pkt *p, uint8_t next, const struct xfrm_sa *x)
     uint32_t extra = 0;
     bool v6 = x->sel.family == AF_INET6;
     if (!v6 && next == IPPROTO_BEETPH && !take_options(p, &next, options, &extra)) return DROP_MODE;
-    if (p->len + IP_HEAD_MAX > IP_TOTAL_MAX) return DROP_MALFORMED_IN;
     if (!pkt_make_room(p, extra)) return DROP_MALFORMED_IN;
     p->at -= extra;
     p->len += extra;

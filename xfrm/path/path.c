@@ -9,6 +9,7 @@
 
 // clang-format off: a table of contents keeps its columns
 const struct stage outbound[] = {
+    {"assemble", out_assemble}, // pieces, for a policy that wants the whole RFC 4301 7
     {"classify", out_classify}, // SPD: bypass, discard or protect       RFC 4301 5.1
     {"resolve", out_resolve},   // policy -> SA; none: hold and acquire  RFC 4301 4.4.2
     {"number", out_number},     // next sequence number                  RFC 4303 3.3.3

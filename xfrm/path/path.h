@@ -17,6 +17,7 @@
 
 struct db; // SAD + SPD, xfrm/db/db.h
 struct hold;
+struct assemblies;
 
 // Where packets and news go. Every function takes n packets of one burst; the packets stay the
 // burst's (they are given back to the pool after the walk). A failed packet gets a drop word.
@@ -36,6 +37,8 @@ struct worker {
     struct pool *pool;
     struct hold *hold; // packets waiting for an SA
     struct comp *comp; // IPComp
+    struct assemblies *assemblies;
+    uint64_t joined; // fragments that have become part of a datagram, or wait for the rest of it
     struct exits exits;
     uint64_t now;               // monotonic ns of this burst
     uint64_t wall;              // seconds since 1970 of this burst
@@ -60,6 +63,12 @@ extern const struct stage inbound[];
 // The packets are owned by the callee from here on.
 void path_out(struct worker *w, struct burst *b); // inner IP packets from the TUN device
 void path_in(struct worker *w, struct burst *b);  // ESP: at = ESP header, from/to/udp set
+
+// ---- assemble: datagrams of which pieces are still missing (assemble.c) ----
+#define ASSEMBLIES_MAX 16                // datagrams, each with a buffer of the pool
+struct assemblies *assemblies_new(void); // NULL when out of memory
+unsigned assemblies_count(const struct assemblies *all); // datagrams that are not whole yet
+void assemblies_free(struct assemblies *all, struct pool *pool);
 
 // ---- hold: packets waiting for an SA (hold.c), bounded in packets and time ----
 #define HOLD_MAX 256                     // packets in all

@@ -10,8 +10,11 @@
 #define BURST_MAX 128 // packets handled by one call of a stage
 // Bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up.
 #define PKT_HEADROOM 128
-#define PKT_TAILROOM 320  // padding (255) + trailer 2 + ICV 32, rounded up
-#define PKT_DATA_MAX 9216 // largest packet taken from a port in one buffer
+#define PKT_TAILROOM 320 // padding (255) + trailer 2 + ICV 32, rounded up
+// The longest IP packet, and room for a header beside it (assemble.c). Peers protect whole
+// datagrams and fragment after that, so such packets come; memory behind the usual ones stays
+// untouched.
+#define PKT_DATA_MAX (65536 + 256)
 #define PKT_ROOM (PKT_HEADROOM + PKT_DATA_MAX + PKT_TAILROOM) // bytes of a buffer of the pool
 #define PKT_SAS_MAX 6 // SAs that one packet goes through: XFRM_MAX_DEPTH
 

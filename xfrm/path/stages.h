@@ -4,6 +4,7 @@
 #include "xfrm/db/db.h"
 #include "xfrm/path/path.h"
 
+void out_assemble(struct worker *w, struct burst *b);
 void out_classify(struct worker *w, struct burst *b);
 void out_resolve(struct worker *w, struct burst *b);
 void out_number(struct worker *w, struct burst *b);

@@ -4,7 +4,7 @@
 #include "xfrm/path/comp.h"
 
 // A full waiting room must leave buffers for the traffic that does have SAs.
-#define BUFFERS_MIN (HOLD_MAX + 4 * BURST_MAX)
+#define BUFFERS_MIN (HOLD_MAX + ASSEMBLIES_MAX + 4 * BURST_MAX)
 
 err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, unsigned buffers)
 {
@@ -14,7 +14,8 @@ err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, un
     w->pool = pool_new(buffers < BUFFERS_MIN ? BUFFERS_MIN : buffers);
     w->hold = hold_new();
     w->comp = comp_new();
-    if (w->pool && w->hold && w->comp) return ERR_OK;
+    w->assemblies = assemblies_new();
+    if (w->pool && w->hold && w->comp && w->assemblies) return ERR_OK;
     worker_done(w);
     return ERR_NOMEM;
 }
@@ -22,9 +23,11 @@ err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, un
 void worker_done(struct worker *w)
 {
     if (w->hold) hold_free(w->hold, w->pool);
+    assemblies_free(w->assemblies, w->pool);
     pool_free(w->pool);
     comp_free(w->comp);
     w->hold = NULL;
+    w->assemblies = NULL;
     w->pool = NULL;
     w->comp = NULL;
 }

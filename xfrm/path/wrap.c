@@ -140,7 +140,8 @@ static enum drop wrap(const struct worker *w, struct pkt *p)
     p->whole |= p->layer + 1 < p->sa_count;
     if (p->whole && p->udp) return DROP_UDP_LAYER;
     if (!cover(w, p, &h)) return DROP_TOO_BIG;
-    return p->whole ? put_head(p, &h) : DROP_NONE;
+    if (p->whole) return put_head(p, &h);
+    return p->len + p->sa->icv_len + IP4_HEADER > IP_TOTAL_MAX ? DROP_TOO_BIG : DROP_NONE;
 }
 
 void out_wrap(struct worker *w, struct burst *b)

@@ -84,7 +84,6 @@ err_t segment_begin(struct segment *s, const struct virtio_net_hdr *hdr, const u
         return ERR_SYNTAX;
     uint32_t payload = len - s->head;
     if (s->size > payload) s->size = payload;
-    if (s->head + s->size > PKT_DATA_MAX) return ERR_SYNTAX;
     s->pseudo = pseudo_read(s);
     s->next = s->head;
     s->more = true;

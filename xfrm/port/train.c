@@ -10,8 +10,6 @@
 
 #define TRAIN_BYTES (64 << 10) // no datagram is longer, coupled or not
 #define TRAINS_MAX 32          // taken by one system call
-// A car longer than the pool's packets is refused, so that size limits do not depend on who lends.
-#define CAR_MAX (PKT_DATA_MAX + PKT_TAILROOM)
 // Retransmissions of IKE (RFC 7296 2.4) come after seconds.
 #define UNCOUPLED (20 * NSEC_PER_SEC)
 
@@ -130,7 +128,7 @@ static void unload(struct train *t, struct pkt *p)
     p->outer_tos = l->like.outer_tos;
     p->at = p->room = car;
     p->size = len;
-    p->len = len <= CAR_MAX ? len : 0;
+    p->len = len;
     t->at_byte += len;
     if (t->at_byte < l->len) return;
     t->at++;

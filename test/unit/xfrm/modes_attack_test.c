@@ -10,33 +10,6 @@
 
 // ---- fragments ----
 
-static void fragments_are_not_carried(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 4; i++) {
-        struct link l = i & 1 ? beet_of(XFRM_PROTO_ESP, i >> 1, 0, 0x100)
-                              : link_of(XFRM_PROTO_ESP, XFRM_TRANSPORT, i >> 1, 0x100);
-        struct pair p = pair_of(&l, 1);
-        uint8_t packet[200];
-        const char *const *ends = i & 1 ? inners[i >> 1] : hosts[i >> 1];
-        uint32_t len = rig_udp(packet, ends[0], ends[1], 1, 2, 30);
-        for (unsigned first = 0; first < 2; first++) {
-            uint16_t bits = first ? 0x2000 : 0x0004;
-            if (i >> 1) {
-                packet[6] = 44;
-                packet[40] = 17;
-                put16(packet + 42, first ? 1 : 8);
-            } else {
-                put16(packet + 6, bits);
-            }
-            rig_out(p.moon, packet, len);
-            CHECK_EQ(rig_drops(p.moon, DROP_FRAGMENT_OUT), first + 1);
-        }
-        CHECK_EQ(p.moon->sent.n, 0);
-        pair_free(&p);
-    }
-}
-
 // A packet that is called a fragment of nothing (RFC 6946) is a whole one.
 static void an_atomic_fragment_is_whole(void **state)
 {
@@ -297,7 +270,6 @@ static void each_destination_asks_for_its_own_sa(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fragments_are_not_carried),
         cmocka_unit_test(an_atomic_fragment_is_whole),
         cmocka_unit_test(payloads_must_make_sense),
         cmocka_unit_test(the_source_is_the_peer),
