@@ -15,16 +15,14 @@
 #define MEMORY_OUT 6
 #define ZLIB_ROOM (160 << 10) // bytes that zlib asks for: 56 KiB to deflate, 7 + 32 KiB to inflate
 #define ZLIB_ALIGN 16
-#define LARGE_ROOM (IP_HEAD_MAX + COMP_INFLATED_MAX + PKT_TAILROOM)
+_Static_assert(IP_HEAD_MAX + COMP_INFLATED_MAX + PKT_TAILROOM <= PKT_ROOM, "the largest fits");
 
 // zlib asks for most memory at the start, but for its inflate window with the first packet that
 // needs one. All of it comes from here, and none goes back.
 struct comp {
     z_stream out, in;
     uint32_t used;    // bytes of `room`
-    unsigned lent;    // of `large`
     uint8_t *scratch; // what a packet becomes, until it can take its place
-    uint8_t *large;   // COMP_LARGE_MAX buffers; pages are touched when they are needed
     _Alignas(ZLIB_ALIGN) uint8_t room[ZLIB_ROOM];
 };
 
@@ -49,8 +47,7 @@ struct comp *comp_new(void)
     memset(c, 0, sizeof *c);
     c->out = c->in = (z_stream){.zalloc = room_take, .zfree = room_keep, .opaque = c};
     c->scratch = malloc(COMP_INFLATED_MAX);
-    c->large = calloc(COMP_LARGE_MAX, LARGE_ROOM);
-    if (c->scratch && c->large &&
+    if (c->scratch &&
         deflateInit2(&c->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW_OUT, MEMORY_OUT,
                      Z_DEFAULT_STRATEGY) == Z_OK &&
         inflateInit2(&c->in, WINDOW_IN) == Z_OK)
@@ -63,13 +60,7 @@ void comp_free(struct comp *c)
 {
     if (!c) return;
     free(c->scratch);
-    free(c->large);
     free(c);
-}
-
-void comp_begin(struct comp *c)
-{
-    c->lent = 0;
 }
 
 // ---- outbound ----
@@ -117,20 +108,6 @@ static enum drop grow(struct comp *c, const struct pkt *p, uint32_t *got)
     return *got < p->len ? DROP_INFLATE : DROP_NONE;
 }
 
-// Where `n` bytes and the head in front of them have room: the packet's own buffer or a large one.
-static bool choose_room(struct comp *c, struct pkt *p, uint32_t n)
-{
-    if (n <= PKT_DATA_MAX) {
-        p->room = p->own;
-        p->size = PKT_ROOM;
-        return true;
-    }
-    if (c->lent == COMP_LARGE_MAX) return false;
-    p->room = c->large + (size_t)c->lent++ * LARGE_ROOM;
-    p->size = LARGE_ROOM;
-    return true;
-}
-
 enum drop comp_open(struct comp *c, struct pkt *p, uint8_t *next)
 {
     uint32_t got = 0;
@@ -138,7 +115,8 @@ enum drop comp_open(struct comp *c, struct pkt *p, uint8_t *next)
     enum drop d = grow(c, p, &got);
     if (d) return d;
     if (p->head && p->head_len > IP_HEAD_MAX) return DROP_MALFORMED_IN;
-    if (!choose_room(c, p, got)) return DROP_NO_BUFFER_IN;
+    p->room = p->own;
+    p->size = PKT_ROOM;
     if (p->head) {
         memmove(p->room, p->head, p->head_len);
         p->head = p->room;

@@ -12,16 +12,11 @@
 #define COMP_PAYLOAD_MIN 90
 // Largest payload that one packet may inflate to: what an IP packet can hold. More is a bomb.
 #define COMP_INFLATED_MAX 65515
-// Packets of one burst that inflate to more than a buffer of the pool holds. Only peers with huge
-// MTUs or fragments of transport mode send such; the others of the burst are dropped.
-#define COMP_LARGE_MAX 16
 
 struct comp;
 
 struct comp *comp_new(void); // NULL when out of memory
 void comp_free(struct comp *c);
-// The packets of the burst before have gone: their large buffers are free again.
-void comp_begin(struct comp *c);
 
 // Outbound: deflates the payload and puts the header in front. False: it stays as it is, since it
 // is too small or does not shrink (RFC 3173 2.2).

@@ -4,7 +4,6 @@
 #include <stddef.h>
 
 #include "xfrm/db/counter.h"
-#include "xfrm/path/comp.h"
 #include "xfrm/path/stages.h"
 
 // clang-format off: a table of contents keeps its columns
@@ -66,6 +65,5 @@ void path_out(struct worker *w, struct burst *b)
 
 void path_in(struct worker *w, struct burst *b)
 {
-    comp_begin(w->comp);
     burst_walk(w, inbound, b);
 }

@@ -32,7 +32,7 @@ struct port { // first member of every port
     struct port_counts counts;
 };
 
-#define TUN_MTU_MIN 1280         // bytes; IPv6 needs it, RFC 8200 5
+#define TUN_MTU_MIN 1280 // bytes; IPv6 needs it, RFC 8200 5
 #define TUN_MTU_MAX 9216 // bytes: jumbo frames
 
 // TUN device `name`, brought up with `mtu`. recv: inner packets (at = IP header); super-packets of
