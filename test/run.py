@@ -116,7 +116,7 @@ def tap(script, *arguments, env=None):
     return stage
 
 
-LONG = ("modes_kernel",)  # only in the full run
+LONG = ("modes_kernel", "matrix")  # only in the full run
 
 
 def stages(full):

@@ -86,7 +86,6 @@ def compare(end, out, number, case, tap):
     if not wait_until(lambda: os.path.exists(os.path.join(out, f"ready.{number}")), 30):
         return tap.check(f"{name}: the kernel is ready", False)
     end.setup(case)
-    end.host.ping(target(case, KERNEL), 1)  # the two may still be looking for each other's link address
     tap.equal(f"{name}: ping", end.host.ping(target(case, KERNEL), 5, 0.05), 5)
     got = tcp(end.host, target(case, KERNEL))
     tap.check(f"{name}: TCP", isinstance(got, float) and got > 1e6, got)
