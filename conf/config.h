@@ -13,12 +13,16 @@
 #define CONF_PROPOSALS_MAX 32
 #define CONF_TRANSFORMS_MAX 40
 #define CONF_LIST_MAX 32
+#define CONF_ROUNDS_MAX 7    // additional key exchanges of a proposal
 #define CONF_REPLAY_MAX 4096 // packets of the largest replay window
 
 // One proposal string, e.g. "aes256gcm16-prfsha384-ecp384".
 struct conf_proposal {
     unsigned n;
     const struct alg *alg[CONF_TRANSFORMS_MAX];
+    // Of a key exchange: 0 = the first one, n = the nth additional one (RFC 9370: "ke1_mlkem768").
+    uint8_t round[CONF_TRANSFORMS_MAX];
+    uint8_t without; // set of 1 << n: the nth may be left out ("ke1_none")
     bool esn, noesn; // ESP: keyword given
 };
 struct conf_proposals {

@@ -22,31 +22,39 @@ struct proposal_arg {
 static unsigned count(const struct conf_proposal *p, enum alg_type type)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < p->n; i++) n += p->alg[i]->type == type;
+    for (unsigned i = 0; i < p->n; i++) n += p->alg[i]->type == type && !p->round[i];
     return n;
 }
 
-static bool has(const struct conf_proposal *p, const struct alg *alg)
+static bool has(const struct conf_proposal *p, const struct alg *alg, unsigned round)
 {
     for (unsigned i = 0; i < p->n; i++) {
-        if (p->alg[i] == alg) return true;
+        if (p->alg[i] == alg && p->round[i] == round) return true;
     }
     return false;
 }
 
-static bool add(struct conf_proposal *p, const struct alg *alg)
+static bool add_round(struct conf_proposal *p, const struct alg *alg, unsigned round)
 {
-    if (has(p, alg)) return true;
+    if (has(p, alg, round)) return true;
     if (p->n == CONF_TRANSFORMS_MAX) return false;
+    p->round[p->n] = (uint8_t)round;
     p->alg[p->n++] = alg;
     return true;
+}
+
+static bool add(struct conf_proposal *p, const struct alg *alg)
+{
+    return add_round(p, alg, 0);
 }
 
 static void remove_type(struct conf_proposal *p, enum alg_type type)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < p->n; i++) {
-        if (p->alg[i]->type != type) p->alg[n++] = p->alg[i];
+        if (p->alg[i]->type == type) continue;
+        p->round[n] = p->round[i];
+        p->alg[n++] = p->alg[i];
     }
     p->n = n;
 }
@@ -81,11 +89,52 @@ static void unknown_algorithm(const struct proposal_arg *t, const char *word, si
         value_hint(t->a, "algorithms with '-' between them, as in aes256gcm16-prfsha256-x25519");
 }
 
+static bool too_many(const struct proposal_arg *t, const char *word, size_t off)
+{
+    struct conf_issues *issues = t->a->ld->issues;
+    issue_error(issues, element_place(t->a, t->e, off), word, "too many algorithms in a proposal");
+    issue_hint(issues, "at most %u", CONF_TRANSFORMS_MAX);
+    return false;
+}
+
+// "ke1_mlkem768", "ke1_none": which additional key exchange; 0 = the word is of another kind.
+static unsigned round_of(const char *word)
+{
+    bool fits = (word[0] == 'k' || word[0] == 'K') && (word[1] == 'e' || word[1] == 'E') &&
+                word[2] > '0' && word[2] <= '0' + CONF_ROUNDS_MAX && word[3] == '_';
+    return fits ? (unsigned)(word[2] - '0') : 0;
+}
+#define ROUND_PREFIX 4
+
+static bool round_read(const struct proposal_arg *t, const char *word, unsigned round, size_t off)
+{
+    const char *method = word + ROUND_PREFIX;
+    const struct alg *alg = alg_by_keyword(method);
+    if (!t->ike) {
+        issue_error(t->a->ld->issues, element_place(t->a, t->e, off), word,
+                    "additional key exchanges for child SAs are not supported yet");
+        value_hint(t->a,
+                   "remove it; the IKE SA's keys, which may have several, are in theirs, too");
+        return false;
+    }
+    if (!strcasecmp(method, "none")) {
+        t->p->without |= (uint8_t)(1U << round);
+        return true;
+    }
+    if (alg && alg->type == ALG_KE) return add_round(t->p, alg, round) || too_many(t, word, off);
+    issue_error(t->a->ld->issues, element_place(t->a, t->e, off), word,
+                "'%s' is no key exchange method", method);
+    value_hint(t->a, "as in ke%u_mlkem768, or ke%u_none to do without it", round, round);
+    return false;
+}
+
 // false: refused, and said so.
 static bool word_read(const struct proposal_arg *t, const char *word, size_t off)
 {
     const struct alg *alg = alg_by_keyword(word);
     struct conf_issues *issues = t->a->ld->issues;
+    unsigned round = round_of(word);
+    if (round) return round_read(t, word, round, off);
     if (!alg) {
         unknown_algorithm(t, word, off);
         return false;
@@ -114,10 +163,7 @@ static bool word_read(const struct proposal_arg *t, const char *word, size_t off
         issue_hint(issues, "keep it only for a peer that knows nothing better%s",
                    t->ike ? "" : "; pavise-xfrmd takes it when started with --legacy");
     }
-    if (add(t->p, alg)) return true;
-    issue_error(issues, element_place(t->a, t->e, off), word, "too many algorithms in a proposal");
-    issue_hint(issues, "at most %u", CONF_TRANSFORMS_MAX);
-    return false;
+    return add(t->p, alg) || too_many(t, word, off);
 }
 
 // rfc7296 2.13: an IKE proposal needs a PRF; strongSwan derives it from the integrity algorithm.

@@ -44,12 +44,5 @@ const struct proposal_unknown proposal_unknowns[] = {
     {"frodo*", LATER},
     {"newhope*", "was never standardised"},
     {"ntru*", "was never standardised"},
-    {"ke1_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
-    {"ke2_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
-    {"ke3_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
-    {"ke4_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
-    {"ke5_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
-    {"ke6_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
-    {"ke7_*", "asks for several key exchanges (RFC 9370), which are not supported yet"},
     {NULL, NULL},
 };

@@ -8,7 +8,16 @@
 #include <stdint.h>
 
 // Transform types, RFC 7296 3.3.2.
-enum alg_type { ALG_ENCR = 1, ALG_PRF = 2, ALG_INTEG = 3, ALG_KE = 4, ALG_ESN = 5 };
+enum alg_type {
+    ALG_ENCR = 1,
+    ALG_PRF = 2,
+    ALG_INTEG = 3,
+    ALG_KE = 4,
+    ALG_ESN = 5,
+    // Additional key exchanges, whose methods are those of ALG_KE (RFC 9370).
+    ALG_ADDKE1 = 6,
+    ALG_ADDKE7 = 12
+};
 
 // Type 1, encryption.
 enum alg_encr {

@@ -19,6 +19,8 @@ const char *exchange_name(uint8_t x)
         return "IKE_AUTH";
     case X_CHILD:
         return "CREATE_CHILD_SA";
+    case X_INTERMEDIATE:
+        return "IKE_INTERMEDIATE";
     case X_INFO:
         return "INFORMATIONAL";
     default:
@@ -81,6 +83,7 @@ static err_t chain_read(struct msg *m, span_t chain, uint8_t next, bool inside_s
         if (!encrypted) continue;
         // rfc7296 3.14 MUST: SK is the last payload; its Next Payload names the first one inside
         m->sk_first = next;
+        m->sk_bits = p.body.at[-3];
         next = PAYLOAD_NONE;
     }
     return rd_done(&r) == ERR_OK ? ERR_OK : ERR_SYNTAX;
@@ -157,7 +160,7 @@ err_t msg_open_fragment(const struct msg *m, uint8_t *wire, struct sealer *seale
 
 err_t msg_inside(struct msg *m, uint8_t first, span_t content)
 {
-    *m = (struct msg){.h = m->h};
+    *m = (struct msg){.h = m->h, .sk_first = first, .sk_bits = m->sk_bits, .inside = content};
     return chain_read(m, content, first, true);
 }
 
@@ -170,6 +173,25 @@ err_t msg_open(struct msg *m, uint8_t *wire, struct sealer *sealer)
     TRY(sk_trim(&text));
     struct msg opened = *m; // so that a malformed inside leaves *m as it was
     TRY(chain_read(&opened, text, m->sk_first, true));
+    opened.inside = text;
     *m = opened;
     return ERR_OK;
+}
+
+void msg_clear(const struct msg *m, struct clear *out)
+{
+    const struct ike_header *h = &m->h;
+    wr_t w = wr_into(out->head, sizeof out->head);
+    wr_u64(&w, h->spi_i);
+    wr_u64(&w, h->spi_r);
+    wr_u8(&w, PAYLOAD_SK);
+    wr_u8(&w, h->version);
+    wr_u8(&w, h->exchange);
+    wr_u8(&w, h->flags);
+    wr_u32(&w, h->id);
+    wr_u32(&w, (uint32_t)(sizeof out->head + m->inside.len));
+    wr_u8(&w, m->sk_first);
+    wr_u8(&w, m->sk_bits);
+    wr_u16(&w, (uint16_t)(GENERIC_LEN + m->inside.len));
+    out->inside = m->inside;
 }

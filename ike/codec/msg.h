@@ -15,7 +15,7 @@
 #define IKE_MSG_MAX 65535   // bytes of one message
 #define MSG_PAYLOADS_MAX 64 // payloads of one message, more is ERR_LIMIT
 
-enum exchange { X_SA_INIT = 34, X_AUTH = 35, X_CHILD = 36, X_INFO = 37 };
+enum exchange { X_SA_INIT = 34, X_AUTH = 35, X_CHILD = 36, X_INFO = 37, X_INTERMEDIATE = 43 };
 const char *exchange_name(uint8_t x); // "IKE_SA_INIT"
 
 enum payload_type {
@@ -81,6 +81,8 @@ struct msg {
     uint64_t have;            // set of types present, P(...)
     uint8_t unknown_critical; // type of the first unknown critical payload; 0 = none
     uint8_t sk_first;         // type of the first payload inside SK (0: no SK, or an empty one)
+    uint8_t sk_bits;          // what stands beside it: C and RESERVED
+    span_t inside;            // what was inside SK, in clear
     span_t wire;              // the whole datagram, for AUTH (RFC 7296 2.15)
 };
 
@@ -140,6 +142,14 @@ err_t msg_open_fragment(const struct msg *m, uint8_t *wire, struct sealer *seale
 // of type `first`, are all it has. ERR_SYNTAX, ERR_LIMIT: m keeps only its header.
 err_t msg_inside(struct msg *m, uint8_t first, span_t content);
 
+// A message as AUTH covers it (RFC 9242 3.3.2): the headers of IKE and SK with lengths that do not
+// count IV, padding and ICV, and the payloads in clear. `inside` borrows.
+struct clear {
+    uint8_t head[IKE_HEADER_LEN + 4];
+    span_t inside;
+};
+void msg_clear(const struct msg *m, struct clear *out); // of an opened message
+
 // ---- writing ----
 struct msgw {
     wr_t w;
@@ -159,6 +169,7 @@ void msgw_end(struct msgw *m);
 void msgw_payload(struct msgw *m, enum payload_type type, span_t body); // both, for a ready body
 // All payloads after this are inside SK. `unique` feeds sealer_iv.
 void msgw_begin_sk(struct msgw *m, struct sealer *sealer, uint64_t unique);
+void msgw_clear(const struct msgw *m, struct clear *out); // before it is finished
 // Fills lengths, pads and seals. *out borrows buf. ERR_SPACE, ERR_CRYPTO.
 err_t msgw_finish(struct msgw *m, span_t *out);
 // The same for a network that takes messages of at most `max` bytes (RFC 7383 2.5.1): what is

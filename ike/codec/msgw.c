@@ -88,6 +88,18 @@ static err_t sk_seal(struct msgw *m, uint8_t *start)
     return job.bad ? ERR_CRYPTO : ERR_OK;
 }
 
+void msgw_clear(const struct msgw *m, struct clear *out)
+{
+    *out = (struct clear){0};
+    if (m->w.bad || !m->sk_iv) return;
+    const uint8_t *text = m->sk_iv + sealer_iv_len(m->sealer);
+    out->inside = span(text, (size_t)(m->w.at - text));
+    memcpy(out->head, m->w.start, IKE_HEADER_LEN);
+    out->head[IKE_HEADER_LEN] = m->sk[0];
+    put32(out->head + LENGTH_AT, (uint32_t)(sizeof out->head + out->inside.len));
+    put16(out->head + IKE_HEADER_LEN + 2, (uint16_t)(GENERIC_LEN + out->inside.len));
+}
+
 err_t msgw_finish(struct msgw *m, span_t *out)
 {
     if (m->sealer && m->sk_iv) {

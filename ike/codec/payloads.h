@@ -71,6 +71,7 @@ err_t nonce_read(span_t body, span_t *out);
     X(TS_UNACCEPTABLE, 38)                    \
     X(INVALID_SELECTORS, 39)                  \
     X(TEMPORARY_FAILURE, 43)                  \
+    X(STATE_NOT_FOUND, 47)                    \
     X(CHILD_SA_NOT_FOUND, 44)                 \
     X(INITIAL_CONTACT, 16384)                 \
     X(SET_WINDOW_SIZE, 16385)                 \
@@ -104,7 +105,8 @@ err_t nonce_read(span_t body, span_t *out);
     X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)   \
     X(SIGNATURE_HASH_ALGORITHMS, 16431)       \
     X(USE_PPK, 16435)                         \
-    X(INTERMEDIATE_EXCHANGE_SUPPORTED, 16438)
+    X(INTERMEDIATE_EXCHANGE_SUPPORTED, 16438) \
+    X(ADDITIONAL_KEY_EXCHANGE, 16441)
 enum notify_type {
 #define X(name, number) N_##name = number,
     NOTIFY_LIST(X)

@@ -151,13 +151,25 @@ const struct alg *proposal_alg(const struct proposal *p, enum alg_type type)
     return a && a->key_attr == (t->key_len != 0) ? a : NULL;
 }
 
+bool proposal_has_extra(const struct proposal *p)
+{
+    for (unsigned i = 0; i < p->n; i++) {
+        if (p->t[i].type >= ALG_ADDKE1 && p->t[i].id != KE_NONE) return true;
+    }
+    return false;
+}
+
 static const char *transform_show(const struct transform *t, char *buf, size_t cap)
 {
     char name[32];
-    const struct alg *a = alg_find(t->type, t->id, t->key_len);
-    const char *base = a ? a->name : alg_show(t->type, t->id, name);
+    bool extra = t->type >= ALG_ADDKE1 && t->type <= ALG_ADDKE7;
+    enum alg_type type = extra ? ALG_KE : t->type;
+    const struct alg *a = alg_find(type, t->id, t->key_len);
+    const char *base = a ? a->name : alg_show(type, t->id, name);
     if (t->type == ALG_ESN && t->id <= ESN_YES) base = t->id == ESN_YES ? "EXT_SEQ" : "NO_EXT_SEQ";
-    if (t->key_len) {
+    if (extra) {
+        (void)snprintf(buf, cap, "KE%d_%s", t->type - ALG_ADDKE1 + 1, base);
+    } else if (t->key_len) {
         (void)snprintf(buf, cap, "%s_%u", base, t->key_len * 8U);
     } else {
         (void)snprintf(buf, cap, "%s", base);

@@ -74,5 +74,7 @@ err_t proposal_check_answer(const struct proposals *offered, const struct propos
 const struct transform *proposal_get(const struct proposal *p, enum alg_type type);
 // ... and its entry in crypto/alg.h; NULL also when there is none or the key length is not allowed.
 const struct alg *proposal_alg(const struct proposal *p, enum alg_type type);
+// Does it ask for additional key exchanges (RFC 9370)?
+bool proposal_has_extra(const struct proposal *p);
 // "AES_GCM_16_128/PRF_HMAC_SHA2_256/CURVE_25519", for logs. buf returned.
 const char *proposal_show(const struct proposal *p, char buf[256]);

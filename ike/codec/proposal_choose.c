@@ -2,7 +2,7 @@
 // 3.3.6). One transform of each type; id 0 (NONE, "no ESN") and an absent type mean the same.
 #include "ike/codec/proposal.h"
 
-#define TYPE_LAST ALG_ESN
+#define TYPE_LAST ALG_ADDKE7
 
 static bool type_known(uint8_t type)
 {
@@ -12,7 +12,7 @@ static bool type_known(uint8_t type)
 // May "nothing" stand for this type? ENCR and PRF have no NONE.
 static bool type_may_be_none(uint8_t type)
 {
-    return type == ALG_INTEG || type == ALG_KE || type == ALG_ESN;
+    return type == ALG_INTEG || type >= ALG_KE;
 }
 
 static bool transform_eq(const struct transform *a, const struct transform *b)
@@ -63,6 +63,17 @@ static void suite_add(struct proposal *suite, const struct transform *t)
     suite->t[suite->n++] = (struct transform){.type = t->type, .id = t->id, .key_len = t->key_len};
 }
 
+// rfc9370 2.2.1 MUST NOT: one key exchange method twice; doing without one may be said often.
+static bool ke_is_taken(const struct proposal *suite, uint16_t id)
+{
+    for (unsigned i = 0; i < suite->n; i++) {
+        const struct transform *t = &suite->t[i];
+        if ((t->type == ALG_KE || t->type >= ALG_ADDKE1) && t->id == id && id != KE_NONE)
+            return true;
+    }
+    return false;
+}
+
 // The first transform of a type, in our order, that both have; for INTEG one that fits the cipher.
 static bool type_choose(const struct proposal *ours, const struct proposal *theirs, uint8_t type,
                         struct proposal *suite)
@@ -72,6 +83,7 @@ static bool type_choose(const struct proposal *ours, const struct proposal *thei
         const struct transform *t = &ours->t[i];
         if (t->type != type || !transform_find(theirs, t)) continue;
         if (type == ALG_INTEG && !integ_fits(encr, t)) continue;
+        if (type >= ALG_ADDKE1 && ke_is_taken(suite, t->id)) continue;
         suite_add(suite, t);
         return true;
     }
@@ -108,9 +120,9 @@ static bool types_acceptable(const struct proposal *p)
 }
 
 // The initiator had to leave the type out or say NONE (RFC 7296 1.2); NONE wants to be repeated.
-static void ke_ignore(const struct proposal *theirs, struct proposal *suite)
+static void ke_ignore(const struct proposal *theirs, uint8_t type, struct proposal *suite)
 {
-    const struct transform none = {.type = ALG_KE};
+    const struct transform none = {.type = type};
     if (transform_find(theirs, &none)) suite_add(suite, &none);
 }
 
@@ -122,8 +134,8 @@ static bool suite_choose(const struct proposal *ours, const struct proposal *the
     if (encr) suite_add(suite, encr);
     for (uint8_t type = ALG_PRF; type <= TYPE_LAST; type++) {
         if (!type_of_protocol(ours->protocol, type)) continue;
-        if (type == ALG_KE && ignore_ke) {
-            ke_ignore(theirs, suite);
+        if (ignore_ke && (type == ALG_KE || type >= ALG_ADDKE1)) {
+            ke_ignore(theirs, type, suite);
             continue;
         }
         if (!type_choose(ours, theirs, type, suite)) return false;

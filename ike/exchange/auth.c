@@ -4,6 +4,7 @@
 #include "ike/auth/psk.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
+#include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
@@ -241,6 +242,9 @@ static err_t unauthenticated(struct turn *t, const char *sentence)
 static err_t meet_initiator(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
+    if (intermediate_is_due(sa)) {
+        return why_not(why, ERR_AUTH, "the peer left out a key exchange that was agreed on");
+    }
     struct id idi, idr;
     bool named = msg_has(t->in, P(IDr));
     char us[ID_TEXT_MAX];

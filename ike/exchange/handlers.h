@@ -9,6 +9,9 @@ typedef err_t asker(struct ike_sa *sa, struct task *t, struct msgw *m, struct wh
 // sa_init.c - IKE_SA_INIT (RFC 7296 1.2)
 asker sa_init_ask;
 handler sa_init_on_request, sa_init_on_response, sa_init_on_notify;
+// intermediate.c - IKE_INTERMEDIATE (RFC 9242, 9370)
+asker intermediate_ask;
+handler intermediate_on_request, intermediate_on_response;
 // auth.c - IKE_AUTH (1.2, 2.15)
 asker auth_ask;
 handler auth_on_request, auth_on_eap, auth_on_response, auth_on_refusal;

@@ -109,8 +109,26 @@ static void propose_one(const struct conf_proposal *conf, struct proposal *p, bo
 {
     for (unsigned i = 0; i < conf->n; i++) {
         const struct alg *a = conf->alg[i];
-        if (a->type == ALG_KE && (!with_ke || !ke_known(a->id))) continue;
+        if (conf->round[i] || (a->type == ALG_KE && (!with_ke || !ke_known(a->id)))) continue;
         IGNORE(proposal_add(p, a)); // conf/ allows fewer than there is room for
+    }
+}
+
+static void propose_method(struct proposal *p, unsigned round, uint16_t method)
+{
+    if (p->n == PROPOSAL_TRANSFORMS_MAX) return;
+    p->t[p->n++] = (struct transform){.type = (uint8_t)(ALG_ADDKE1 + round - 1), .id = method};
+}
+
+static void propose_rounds(const struct conf_proposal *conf, struct proposal *p)
+{
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (conf->round[i] && ke_known(conf->alg[i]->id)) {
+            propose_method(p, conf->round[i], conf->alg[i]->id);
+        }
+    }
+    for (unsigned round = 1; round <= CONF_ROUNDS_MAX; round++) {
+        if (conf->without >> round & 1) propose_method(p, round, KE_NONE);
     }
 }
 
@@ -124,7 +142,7 @@ static void propose_esn(const struct conf_proposal *conf, struct proposal *p)
     }
 }
 
-void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposals *out)
+void propose_ike(const struct conf_proposals *conf, uint64_t spi, bool extra, struct proposals *out)
 {
     out->n = 0;
     for (unsigned i = 0; i < conf->n && i < PROPOSALS_MAX; i++) {
@@ -132,6 +150,7 @@ void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposa
         *p = (struct proposal){.number = (uint8_t)out->n, .protocol = PROTO_IKE, .spi = spi};
         p->spi_len = spi ? 8 : 0;
         propose_one(&conf->p[i], p, true);
+        if (extra) propose_rounds(&conf->p[i], p);
     }
 }
 
@@ -157,6 +176,14 @@ uint16_t propose_ke(const struct proposals *ps)
         }
     }
     return KE_NONE;
+}
+
+bool propose_has_extra(const struct proposals *ps)
+{
+    for (unsigned i = 0; i < ps->n; i++) {
+        if (proposal_has_extra(&ps->p[i])) return true;
+    }
+    return false;
 }
 
 bool propose_has_ke(const struct proposals *ps, uint16_t method)

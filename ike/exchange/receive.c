@@ -5,6 +5,7 @@
 
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
+#include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/move.h"
 #include "ike/exchange/rekey.h"
@@ -70,6 +71,11 @@ static void send_reply(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     span_t bytes;
+    if (t->new_keys) {
+        struct clear clear;
+        msgw_clear(&t->out, &clear);
+        t->fatal = intermediate_cover(sa, false, &clear) != ERR_OK;
+    }
     if (message_finish(sa, &t->out, &bytes) != ERR_OK) {
         tell(t->ike, sa, LOG_ERROR, "the answer does not fit into a message");
         return;
@@ -111,6 +117,7 @@ static void answer(struct turn *t)
     }
     if (err != ERR_OK) write_refusal(t, err);
     send_reply(t);
+    if (t->new_keys && !t->fatal) intermediate_turn(sa);
     if (t->newly_up) up_replace_others(sa);
     if (t->heir) rekey_ike_hand_over(sa, t->heir);
     if (t->fatal) close_ike(sa, t->why, ERR_CLOSED, "after what was just answered");
@@ -157,8 +164,10 @@ static err_t open_protected(struct ike_sa *sa, struct msg *m, bool repeated)
 {
     struct ike *ike = sa->ike;
     struct fragment f;
-    if (!msg_has(m, P(SKF)) || !sa->in_pieces) return msg_open(m, ike->in, sa->open);
-    TRY(msg_open_fragment(m, ike->in, sa->open, &f));
+    bool before = repeated && sa->opening && sa->opening->open_before;
+    struct sealer *open = before ? sa->opening->open_before : sa->open;
+    if (!msg_has(m, P(SKF)) || !sa->in_pieces) return msg_open(m, ike->in, open);
+    TRY(msg_open_fragment(m, ike->in, open, &f));
     // rfc7383 2.6.1 MUST: the answer is repeated for the first piece only.
     if (repeated) return f.number == 1 ? ERR_OK : ERR_AGAIN;
     struct reassembly *r = &sa->pieces[m->h.flags & IKE_FLAG_RESPONSE ? 1 : 0];

@@ -152,7 +152,7 @@ err_t rekey_ike_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct wh
     struct offer *o = t->offer = calloc(1, sizeof *t->offer);
     if (!o) return why_not(why, ERR_NOMEM, "out of memory");
     o->spi = ike_sa_random_spi(sa->ike);
-    propose_ike(&sa->conn->conf.ike, o->spi, &o->proposals);
+    propose_ike(&sa->conn->conf.ike, o->spi, false, &o->proposals);
     // The group that both know from last time is the best guess.
     const struct transform *last = proposal_get(&sa->chosen, ALG_KE);
     uint16_t method = t->ke_wanted;
@@ -274,7 +274,7 @@ static err_t request_read(struct turn *t, struct proposal *chosen, struct nonce 
     TRY(take_sa(t->in, &theirs));
     TRY(take_nonce(t->in, ni));
     TRY(take_ke(t->in, kex));
-    propose_ike(&t->sa->conn->conf.ike, 0, &ours);
+    propose_ike(&t->sa->conn->conf.ike, 0, false, &ours);
     if (proposal_choose(&ours, &theirs, false, chosen) != ERR_OK) {
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "none of the algorithms for a new IKE SA is in our `proposals`");

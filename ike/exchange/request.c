@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "ike/exchange/close.h"
+#include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
@@ -87,6 +88,11 @@ static err_t request_write(struct ike_sa *sa, struct task *t, span_t *out, struc
     struct msgw m;
     message_begin(sa, &m, q->exchange, false, sa->window.send);
     TRY(q->build(sa, t, &m, why));
+    if (q->exchange == X_INTERMEDIATE) {
+        struct clear clear;
+        msgw_clear(&m, &clear);
+        TRY(intermediate_cover(sa, true, &clear));
+    }
     TRY(message_finish(sa, &m, out));
     if (q->exchange == X_SA_INIT) TRY(blob_set(&sa->opening->ours, *out));
     return window_sent(&sa->window, *out);
@@ -117,7 +123,7 @@ static unsigned kinds_now(const struct ike_sa *sa)
 
 static void request_failed(struct ike_sa *sa, struct task *t, err_t err, const struct why *why)
 {
-    bool opening = t->kind == TASK_OPEN || t->kind == TASK_AUTH;
+    bool opening = t->kind == TASK_OPEN || t->kind == TASK_INTERMEDIATE || t->kind == TASK_AUTH;
     struct why sentence = *why;
     if (err == ERR_AGAIN) { // nothing left to do: what it wanted is so already
         request_end(sa, t, ERR_OK, why->text[0] ? why->text : NULL);

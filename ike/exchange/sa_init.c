@@ -5,6 +5,7 @@
 #include "base/order.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
+#include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/natd.h"
 #include "ike/exchange/request.h"
@@ -52,7 +53,7 @@ static err_t offer_begin(struct ike_sa *sa, struct why *why)
     struct opening *o = sa->opening;
     o->offered = calloc(1, sizeof *o->offered);
     if (!o->offered) return ERR_NOMEM;
-    propose_ike(&sa->conn->conf.ike, 0, o->offered);
+    propose_ike(&sa->conn->conf.ike, 0, true, o->offered);
     uint16_t method = propose_ke(o->offered);
     if (method == KE_NONE) {
         return why_not(why, ERR_ALGORITHM,
@@ -81,6 +82,9 @@ err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why 
     put_ke(m, ke_method(o->ke), ke_public(o->ke));
     put_nonce(m, &o->ni);
     natd_put(sa, m);
+    if (propose_has_extra(o->offered)) {
+        put_notify(m, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span(NULL, 0));
+    }
     if (sa->conn->conf.fragmentation != CONF_FRAGMENTATION_NO) {
         put_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     }
@@ -112,8 +116,12 @@ err_t sa_init_on_response(struct turn *t)
     struct secret shared;
     struct notify n;
     TRY(answer_check(sa, t->in, &chosen, &kex));
-    struct task *auth = request_task(TASK_AUTH, NULL);
-    if (!auth) return ERR_NOMEM;
+    bool between = notify_find(t->in, N_INTERMEDIATE_EXCHANGE_SUPPORTED, &n) == ERR_OK;
+    // rfc9370 2.2.1: additional key exchanges need IKE_INTERMEDIATE.
+    if (proposal_has_extra(&chosen) && !between) return ERR_NOCHOICE;
+    struct task *next =
+        request_task(proposal_has_extra(&chosen) ? TASK_INTERMEDIATE : TASK_AUTH, NULL);
+    if (!next) return ERR_NOMEM;
     err_t err = ke_finish(o->ke, kex.data, &shared);
     sa->chosen = chosen;
     sa->spi_r = t->in->h.spi_r;
@@ -121,7 +129,7 @@ err_t sa_init_on_response(struct turn *t)
     if (err == ERR_OK) err = blob_set(&o->theirs, t->in->wire);
     wipe(&shared, sizeof shared);
     if (err != ERR_OK) {
-        task_free(auth);
+        task_free(next);
         sa->spi_r = 0;
         return err;
     }
@@ -132,7 +140,8 @@ err_t sa_init_on_response(struct turn *t)
     natd_float(sa);
     ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER); // doubts, if there were any, are over
     request_answered(sa, t->in->h.id);
-    queue_push_front(&sa->queue, auth);
+    intermediate_plan(sa);
+    queue_push_front(&sa->queue, next);
     request_next(sa);
     return ERR_OK;
 }
@@ -212,7 +221,7 @@ static struct conn *conn_choose(struct ike *ike, const struct datagram *d,
         unsigned fit = conn_fit(c, &d->to.ip, &d->from.ip);
         *any = *any || fit;
         if (fit <= best_fit) continue;
-        propose_ike(&c->conf.ike, 0, &ours);
+        propose_ike(&c->conf.ike, 0, true, &ours);
         if (proposal_choose(&ours, theirs, false, &p) != ERR_OK) continue;
         best = c;
         best_fit = fit;
@@ -250,6 +259,13 @@ static err_t choose_all(struct turn *t, const struct kex *kex)
     }
     const struct transform *ke = proposal_get(&sa->chosen, ALG_KE);
     if (!ke || !ke_known(ke->id)) return ERR_NOCHOICE;
+    struct notify n;
+    if (proposal_has_extra(&sa->chosen) &&
+        notify_find(t->in, N_INTERMEDIATE_EXCHANGE_SUPPORTED, &n) != ERR_OK) {
+        return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
+                      "%s wants additional key exchanges without IKE_INTERMEDIATE",
+                      endpoint_show(&t->d->from, peer));
+    }
     if (ke->id != kex->method) return refuse_group(t, kex->method, ke->id);
     sa->conn = conn_get(conn);
     return ERR_OK;
@@ -290,6 +306,10 @@ err_t sa_init_on_request(struct turn *t)
     put_notify(&t->out, N_CHILDLESS_IKEV2_SUPPORTED, span(NULL, 0));
     pieces_agree(sa, t->in);
     if (sa->in_pieces) put_notify(&t->out, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
+    intermediate_plan(sa);
+    if (intermediate_is_due(sa)) {
+        put_notify(&t->out, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span(NULL, 0));
+    }
     tell_suite(sa);
     sa->state = IKE_INIT_DONE;
     ike_sa_timer(sa, TIMER_CLOSE, ike_now(t->ike) + t->ike->opt.half_open_ns);

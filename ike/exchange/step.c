@@ -14,7 +14,10 @@
 static const struct question questions[TASK_KINDS] = {
     [TASK_OPEN] = {"we open a conversation", X_SA_INIT, S(NEW) | S(INIT_SENT), IKE_INIT_SENT,
                    sa_init_ask},
-    [TASK_AUTH] = {"we say and prove who we are", X_AUTH, S(INIT_SENT), IKE_AUTH_SENT, auth_ask},
+    [TASK_INTERMEDIATE] = {"we add another key exchange", X_INTERMEDIATE, S(INIT_SENT) | S(BETWEEN),
+                           IKE_BETWEEN, intermediate_ask},
+    [TASK_AUTH] = {"we say and prove who we are", X_AUTH, S(INIT_SENT) | S(BETWEEN), IKE_AUTH_SENT,
+                   auth_ask},
     [TASK_CHILD] = {"we ask for another child SA", X_CHILD, S(UP), IKE_UP, child_ask},
     [TASK_REKEY_CHILD] = {"we ask to rekey a child SA", X_CHILD, S(UP), IKE_UP, rekey_child_ask},
     [TASK_REKEY_IKE] = {"we ask to rekey the IKE SA", X_CHILD, S(UP), IKE_UP, rekey_ike_ask},
@@ -37,6 +40,14 @@ static const struct step steps[] = {
      .run = sa_init_on_response},
     {"the responder wants a cookie or another group first, or refuses", S(INIT_SENT), X_SA_INIT,
      RESPONSE, INITIATOR, TASK_OPEN, .need = P(N), .may = NOISE, .run = sa_init_on_notify},
+
+    // IKE_INTERMEDIATE: keys of other kinds on top                                RFC 9242, 9370
+    {"the initiator adds another key exchange", S(INIT_DONE), X_INTERMEDIATE, REQUEST, RESPONDER,
+     .need = P(KE), .may = NOISE, .run = intermediate_on_request},
+    {"the responder adds its half of it", S(BETWEEN), X_INTERMEDIATE, RESPONSE, INITIATOR,
+     TASK_INTERMEDIATE, .need = P(KE), .may = NOISE, .run = intermediate_on_response},
+    {"the responder refuses another key exchange", S(BETWEEN), X_INTERMEDIATE, RESPONSE, INITIATOR,
+     TASK_INTERMEDIATE, .need = P(N), .may = ANY_PAYLOAD, .run = auth_on_refusal},
 
     // IKE_AUTH: they say and prove who they are, and agree on a first child SA   RFC 7296 1.2, 2.15
     {"the initiator says and proves who it is", S(INIT_DONE), X_AUTH, REQUEST, RESPONDER,

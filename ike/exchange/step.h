@@ -23,6 +23,7 @@ struct turn {
     struct notify about; // ... and its SPI and data
     uint8_t data[8];     // where its data may live
     struct ike_sa *heir; // takes over from sa once the answer is out
+    bool new_keys;       // come into force once the answer is out
     bool newly_up;       // others of the same peer may have to go once the answer is out
     bool fatal;          // the IKE SA ends once the answer is out
     enum close_why why;  // ... for this reason

@@ -19,7 +19,8 @@ static void given_up(struct ike_sa *sa)
     err_t err = why_not(&why, ERR_TIMEOUT, "%s does not answer (sent %u times)",
                         endpoint_show(&sa->remote, peer), sa->ike->opt.retransmit_tries + 1);
     tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
-    bool opening = sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT;
+    bool opening =
+        sa->state == IKE_INIT_SENT || sa->state == IKE_BETWEEN || sa->state == IKE_AUTH_SENT;
     if (opening && open_retry(sa)) {
         close_ike(sa, CLOSED_REPLACED, err, why.text);
         return;

@@ -9,6 +9,7 @@ const char *ike_state_name(enum ike_state s)
     static const char *const names[] = {
         [IKE_NEW] = "NEW",
         [IKE_INIT_SENT] = "INIT_SENT",
+        [IKE_BETWEEN] = "BETWEEN",
         [IKE_INIT_DONE] = "INIT_DONE",
         [IKE_AUTH_SENT] = "AUTH_SENT",
         [IKE_UP] = "UP",
@@ -90,6 +91,8 @@ void opening_free(struct opening *o)
     blob_done(&o->ours);
     blob_done(&o->theirs);
     ke_free(o->ke);
+    ike_keys_done(&o->next_keys);
+    sealer_free(o->open_before);
     free(o->offered);
     free(o);
 }

@@ -10,13 +10,14 @@
 #include "ike/sa/window.h"
 
 //     initiator                                   responder
-//     NEW -> INIT_SENT -> AUTH_SENT -> UP         NEW -> INIT_DONE -> UP
+//     NEW -> INIT_SENT [-> BETWEEN] -> AUTH_SENT -> UP         NEW -> INIT_DONE -> UP
 //     UP -> REKEYED (a newer one took over) -> CLOSED
 //     UP -> DELETING (we said DELETE) -> CLOSED
 enum ike_state {
     IKE_NEW,       // nothing sent or answered yet
     IKE_INIT_SENT, // initiator: waits for the answer to IKE_SA_INIT
-    IKE_INIT_DONE, // responder: waits for IKE_AUTH
+    IKE_BETWEEN,   // initiator: waits for the answer to IKE_INTERMEDIATE
+    IKE_INIT_DONE, // responder: waits for IKE_INTERMEDIATE or IKE_AUTH
     IKE_AUTH_SENT, // initiator: waits for the answer to IKE_AUTH
     IKE_UP,
     IKE_REKEYED,  // only DELETE is left to be said or heard
@@ -58,9 +59,15 @@ struct opening {
     unsigned cookie_len;
     unsigned again;       // IKE_SA_INIT sent anew for a cookie or another group
     uint16_t ke_tried[8]; // groups; as many as `again` may grow
-    bool peer_natt;       // NAT_DETECTION_* were in the peer's message
-    bool peer_childless;  // CHILDLESS_IKEV2_SUPPORTED
-    struct why refused;   // an error that may be forged: believed if nothing better comes
+    uint16_t extra[7];    // additional key exchanges agreed on (RFC 9370), in their order
+    unsigned extra_n, extra_done;
+    unsigned rounds;             // IKE_INTERMEDIATE exchanges that are over
+    uint8_t covered[2][PRF_MAX]; // IntAuth of initiator and responder (RFC 9242 3.3.2)
+    struct ike_keys next_keys;   // from the exchange under way
+    struct sealer *open_before;  // of the keys before these; NULL = none
+    bool peer_natt;              // NAT_DETECTION_* were in the peer's message
+    bool peer_childless;         // CHILDLESS_IKEV2_SUPPORTED
+    struct why refused;          // an error that may be forged: believed if nothing better comes
     err_t refused_err;
 };
 

@@ -177,17 +177,24 @@ void child_keys_done(struct child_keys *k)
     wipe(k, sizeof *k);
 }
 
-err_t auth_psk(uint16_t prf, span_t psk, span_t message, span_t peer_nonce,
-               const struct secret *sk_p, span_t id_body, uint8_t out[64])
+err_t octets_make(uint16_t prf, span_t message, span_t peer_nonce, const struct secret *sk_p,
+                  span_t id_body, span_t intauth, struct octets *out)
 {
-    uint8_t maced_id[PRF_MAX], key[PRF_MAX];
+    TRY(prf_do(prf, secret_span(sk_p), &id_body, 1, out->maced));
+    out->part[0] = message;
+    out->part[1] = peer_nonce;
+    out->part[2] = span(out->maced, prf_len(prf));
+    out->part[3] = intauth;
+    return ERR_OK;
+}
+
+err_t auth_psk(uint16_t prf, span_t psk, const struct octets *octets, uint8_t out[PRF_MAX])
+{
+    uint8_t key[PRF_MAX];
     const span_t pad = span_str("Key Pad for IKEv2"); // rfc7296 2.15: 17 characters, no terminator
-    TRY(prf_do(prf, secret_span(sk_p), &id_body, 1, maced_id));
     err_t e = prf_do(prf, psk, &pad, 1, key);
-    const span_t octets[] = {message, peer_nonce, span(maced_id, prf_len(prf))};
-    if (e == ERR_OK) e = prf_do(prf, span(key, prf_len(prf)), octets, 3, out);
+    if (e == ERR_OK) e = prf_do(prf, span(key, prf_len(prf)), octets->part, OCTETS_PARTS, out);
     wipe(key, sizeof key);
-    wipe(maced_id, sizeof maced_id);
     return e;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/secret.h"
+#include "crypto/prf.h"
 #include "crypto/sealer.h"
 #include "ike/codec/proposal.h"
 
@@ -36,9 +37,16 @@ err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen,
 void child_keys_done(struct child_keys *k);
 
 // InitiatorSignedOctets / ResponderSignedOctets = message | nonce of the other | prf(SK_p, ID
-// body). Pre-shared key AUTH = prf(prf(psk, "Key Pad for IKEv2"), octets). out: prf_len bytes.
-err_t auth_psk(uint16_t prf, span_t psk, span_t message, span_t peer_nonce,
-               const struct secret *sk_p, span_t id_body, uint8_t out[64]);
+// body) [| IntAuth] (2.15, RFC 9242 3.3.2). Parts that they are made of; `maced` holds the third.
+struct octets {
+    span_t part[4];
+    uint8_t maced[PRF_MAX];
+};
+#define OCTETS_PARTS 4
+err_t octets_make(uint16_t prf, span_t message, span_t peer_nonce, const struct secret *sk_p,
+                  span_t id_body, span_t intauth, struct octets *out);
+// Pre-shared key AUTH = prf(prf(psk, "Key Pad for IKEv2"), octets). out: prf_len bytes.
+err_t auth_psk(uint16_t prf, span_t psk, const struct octets *octets, uint8_t out[PRF_MAX]);
 
 // NAT detection hash: SHA-1(SPIi | SPIr | IP | port) (2.23).
 err_t nat_hash(uint64_t spi_i, uint64_t spi_r, const endpoint_t *e, uint8_t out[20]);

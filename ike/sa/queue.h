@@ -11,6 +11,7 @@
 enum task_kind {
     TASK_NONE,
     TASK_OPEN,         // IKE_SA_INIT
+    TASK_INTERMEDIATE, // IKE_INTERMEDIATE: another key exchange
     TASK_AUTH,         // IKE_AUTH, with the first child SA
     TASK_CHILD,        // CREATE_CHILD_SA: another child SA
     TASK_REKEY_CHILD,  // CREATE_CHILD_SA with REKEY_SA

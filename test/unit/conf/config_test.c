@@ -331,11 +331,15 @@ static void rare_algorithms_are_known(void **state)
     (void)state;
     struct config *c = load("algorithms.conf");
     const struct conf_proposals *ike = &c->conn[0].ike, *esp = &c->conn[0].child[0].esp;
-    CHECK_EQ(ike->n, 4);
+    CHECK_EQ(ike->n, 5);
     PROPOSAL(&ike->p[0], "aes256ccm16", "aes128ccm8", "aes192ccm12", "prfsha256", "x25519");
     PROPOSAL(&ike->p[1], "aes128ctr", "aesxcbc", "ecp256", "prfaesxcbc");
     PROPOSAL(&ike->p[2], "camellia256", "aescmac", "modp2048", "prfaescmac");
     PROPOSAL(&ike->p[3], "3des", "sha1", "modp2048", "prfsha1");
+    PROPOSAL(&ike->p[4], "aes256gcm16", "prfsha384", "x25519", "mlkem768", "mlkem1024", "x448");
+    CHECK(ike->p[4].round[2] == 0 && ike->p[4].round[3] == 1 && ike->p[4].round[4] == 1);
+    CHECK_EQ(ike->p[4].round[5], 2);
+    CHECK_EQ(ike->p[4].without, 1 << 2);
     CHECK_EQ(esp->n, 7);
     PROPOSAL(&esp->p[0], "aes128gmac");
     PROPOSAL(&esp->p[1], "aes256gmac", "x25519");

@@ -323,9 +323,12 @@ static void psk_proof(void **state)
     const span_t one = wr_span(&w), pad = HEX("4b65792050616420666f7220494b457632");
     CHECK_OK(prf_do(PRF_HMAC_SHA2_256, psk, &pad, 1, key));
     CHECK_OK(prf_do(PRF_HMAC_SHA2_256, SPAN(key), &one, 1, want));
-    CHECK_OK(auth_psk(PRF_HMAC_SHA2_256, psk, message, nonce, &sk_p, id, got));
+    struct octets octets;
+    CHECK_OK(octets_make(PRF_HMAC_SHA2_256, message, nonce, &sk_p, id, span(NULL, 0), &octets));
+    CHECK_OK(auth_psk(PRF_HMAC_SHA2_256, psk, &octets, got));
     assert_memory_equal(got, want, 32);
-    CHECK_EQ(auth_psk(999, psk, message, nonce, &sk_p, id, got), ERR_ALGORITHM);
+    CHECK_EQ(auth_psk(999, psk, &octets, got), ERR_ALGORITHM);
+    CHECK_EQ(octets_make(999, message, nonce, &sk_p, id, span(NULL, 0), &octets), ERR_ALGORITHM);
 }
 
 // As two charons computed it (the capture of ike/sk_messages.txt, its IKE_SA_INIT messages).

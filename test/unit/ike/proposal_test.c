@@ -398,7 +398,7 @@ static void answer_that_is_none_of_ours(void **state)
     CHECK_STR(answered(PROTO_IKE, ours, "aes256gcm16-prfsha256", 1), "nothing");
     CHECK_STR(answered(PROTO_IKE, ours, "aes256gcm16-prfsha256-x25519-ecp256", 1), "nothing");
     CHECK_STR(answered(PROTO_IKE, ours, "aes256gcm16-sha256-prfsha256-x25519", 1), "nothing");
-    CHECK_STR(answered(PROTO_IKE, ours, "aes256gcm16-prfsha256-x25519-t:6/0", 1), "nothing");
+    CHECK_STR(answered(PROTO_IKE, ours, "aes256gcm16-prfsha256-x25519-t:13/0", 1), "nothing");
     CHECK_STR(answered(PROTO_ESP, "aes128gcm16-esn", "aes128gcm16", 1), "nothing");
     CHECK_STR(answered(PROTO_ESP, "aes128gcm16-noesn", "aes128gcm16-noesn-noesn", 1), "nothing");
     struct proposals a = offer(PROTO_IKE, ours);
