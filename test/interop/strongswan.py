@@ -36,12 +36,19 @@ def missing():
 
 
 class StrongSwan:
-    def __init__(self, host, config, extra=""):
+    def __init__(self, host, config, extra="", root=""):
+        """root: a root file system with a strongSwan of its own, for another version than the host's."""
         self.host = host
+        self.root = root
         self.vici = os.path.join(host.dir, "charon.vici")
         conf = host.file("strongswan.conf", CONF.format(dir=host.dir, vici=self.vici, extra=extra))
         self.env = {"STRONGSWAN_CONF": conf, "SWANCTL_DIR": host.dir}
-        self.process = host.start([CHARON], "charon", env=self.env)
+        argv = [CHARON]
+        if root:  # mounts are seen by this process only: ip netns exec gives it a namespace for them
+            os.makedirs(root + host.dir, exist_ok=True)
+            mounts = " && ".join(f"mount --bind {at} {root}{at}" for at in ("/dev", "/proc", host.dir))
+            argv = ["sh", "-c", f"{mounts} && exec chroot {root} {CHARON}"]
+        self.process = host.start(argv, "charon", env=self.env)
         if not wait_until(lambda: os.path.exists(self.vici), 15):
             raise Failed(f"charon did not start:\n{self.process.output()}")
         path = host.file("swanctl.conf", config)
@@ -53,6 +60,14 @@ class StrongSwan:
         if check and done.returncode:
             raise Failed(f"swanctl {' '.join(arguments)}: {done.stdout}{done.stderr}\n{self.log()}")
         return done.stdout
+
+    def stop(self):
+        self.process.stop()
+        if self.root:
+            os.rmdir(self.root + self.host.dir)
+            os.rmdir(os.path.dirname(self.root + self.host.dir))
+        if os.path.exists(self.vici):
+            os.unlink(self.vici)
 
     def log(self):
         path = os.path.join(self.host.dir, "charon.log")
