@@ -157,6 +157,7 @@ err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *wh
 
 struct leftovers {
     uint32_t table;
+    const struct rtnl_keep *keep;
     unsigned n;
     void *message[CLEAN_MAX]; // copies of the kernel's own messages
 };
@@ -202,6 +203,14 @@ static bool attr_is_u8(const struct nlmsghdr *h, unsigned header, uint16_t type,
     return a && mnl_attr_get_payload_len(a) == 1 && mnl_attr_get_u8(a) == value;
 }
 
+static prefix_t route_dst(const struct nlmsghdr *h, const struct rtmsg *m)
+{
+    prefix_t dst = {.ip.family = m->rtm_family};
+    const struct nlattr *a = attr_find(h, sizeof *m, RTA_DST);
+    if (!a || mnl_attr_get_payload_len(a) != ip_len(m->rtm_family)) return dst; // everything
+    return (prefix_t){ip_from(m->rtm_family, mnl_attr_get_payload(a)), m->rtm_dst_len};
+}
+
 static int keep_route(const struct nlmsghdr *h, void *ctx)
 {
     struct leftovers *l = ctx;
@@ -209,7 +218,10 @@ static int keep_route(const struct nlmsghdr *h, void *ctx)
     if (mnl_nlmsg_get_payload_len(h) < sizeof *m || h->nlmsg_type != RTM_NEWROUTE) return MNL_CB_OK;
     bool ours = m->rtm_protocol == RTNL_PROTOCOL && !(m->rtm_flags & RTM_F_CLONED) &&
                 attr_is_u32(h, sizeof *m, RTA_TABLE, l->table);
-    return ours ? keep_message(h, l) : MNL_CB_OK;
+    if (!ours) return MNL_CB_OK;
+    const prefix_t dst = route_dst(h, m);
+    bool stays = l->keep->route && l->keep->route(l->keep->ctx, &dst);
+    return stays ? MNL_CB_OK : keep_message(h, l);
 }
 
 static int keep_rule(const struct nlmsghdr *h, void *ctx)
@@ -219,7 +231,10 @@ static int keep_rule(const struct nlmsghdr *h, void *ctx)
     if (mnl_nlmsg_get_payload_len(h) < sizeof *m || h->nlmsg_type != RTM_NEWRULE) return MNL_CB_OK;
     bool ours = attr_is_u8(h, sizeof *m, FRA_PROTOCOL, RTNL_PROTOCOL) &&
                 attr_is_u32(h, sizeof *m, FRA_TABLE, l->table);
-    return ours ? keep_message(h, l) : MNL_CB_OK;
+    const struct rtnl_rule *rule = l->keep->rule;
+    bool stays = rule && attr_is_u32(h, sizeof *m, FRA_FWMARK, rule->fwmark) &&
+                 attr_is_u32(h, sizeof *m, FRA_PRIORITY, rule->priority);
+    return ours && !stays ? keep_message(h, l) : MNL_CB_OK;
 }
 
 // The first error counts, but every leftover is tried.
@@ -250,10 +265,9 @@ static err_t list(struct rtnl *r, uint16_t family, bool rules, struct leftovers 
     return ask(r, h, rules ? keep_rule : keep_route, l, "cannot list rules or routes", why);
 }
 
-static err_t clean_one_kind(struct rtnl *r, uint16_t family, uint32_t table, bool rules,
+static err_t clean_one_kind(struct rtnl *r, uint16_t family, struct leftovers l, bool rules,
                             struct why *why)
 {
-    struct leftovers l = {.table = table};
     unsigned tries = 0;
     do {
         err_t listed = list(r, family, rules, &l, why);
@@ -265,10 +279,13 @@ static err_t clean_one_kind(struct rtnl *r, uint16_t family, uint32_t table, boo
     } while (true);
 }
 
-err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, struct why *why)
+err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, const struct rtnl_keep *keep,
+                 struct why *why)
 {
-    TRY(clean_one_kind(r, family, table, true, why));
-    return clean_one_kind(r, family, table, false, why);
+    static const struct rtnl_keep nothing;
+    const struct leftovers l = {.table = table, .keep = keep ? keep : &nothing};
+    TRY(clean_one_kind(r, family, l, true, why));
+    return clean_one_kind(r, family, l, false, why);
 }
 
 // ---- addresses ----

@@ -36,8 +36,16 @@ err_t rtnl_route_put(struct rtnl *r, const struct rtnl_route *route, struct why 
 err_t rtnl_route_del(struct rtnl *r, const struct rtnl_route *route, struct why *why);
 err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why);
 
-// Removes every rule that leads to the table and every route in it that carry RTNL_PROTOCOL.
-err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, struct why *why);
+// What rtnl_clean() passes over: one rule, and routes. Either may be NULL: none.
+struct rtnl_keep {
+    const struct rtnl_rule *rule;
+    bool (*route)(void *ctx, const prefix_t *dst);
+    void *ctx;
+};
+// Removes every rule that leads to the table and every route in it that carry RTNL_PROTOCOL, but
+// for those to be kept.
+err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, const struct rtnl_keep *keep,
+                 struct why *why);
 
 // Calls fn for every unicast address of this host but loopback and link-local ones; for one twice
 // if addresses change meanwhile.

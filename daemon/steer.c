@@ -32,6 +32,8 @@ struct steer {
     int watch_fd;
     struct loop_io *watch;
     struct loop_timer *settle;
+    unsigned leftovers; // routes of one who died
+    struct loop_timer *grace;
 };
 
 static const uint16_t families[2] = {AF_INET, AF_INET6};
@@ -256,15 +258,65 @@ static err_t watch_addrs(struct steer *s, struct why *why)
 
 // ---- rules ----
 
+static struct rtnl_rule rule_of(const struct steer *s, uint16_t family)
+{
+    return (struct rtnl_rule){family, s->conf.table, s->conf.fwmark, STEER_PRIORITY};
+}
+
+static bool count_leftover(void *ctx, const prefix_t *dst)
+{
+    (void)dst;
+    ((struct steer *)ctx)->leftovers++;
+    return true;
+}
+
+// The rule first, or the very same one is there: at no moment is there none.
 static err_t set_rule(struct steer *s, uint16_t family, struct why *why)
 {
-    const struct rtnl_rule rule = {family, s->conf.table, s->conf.fwmark, STEER_PRIORITY};
-    err_t e = rtnl_clean(s->rtnl, family, s->conf.table, why);
-    if (e == ERR_OK) e = rtnl_rule_add(s->rtnl, &rule, why);
+    const struct rtnl_rule rule = rule_of(s, family);
+    const struct rtnl_keep keep = {&rule, count_leftover, s};
+    err_t e = rtnl_rule_add(s->rtnl, &rule, why);
+    if (e == ERR_OK || e == ERR_EXISTS) e = rtnl_clean(s->rtnl, family, s->conf.table, &keep, why);
     s->has[family == AF_INET6] = e == ERR_OK;
     if (e != ERR_UNSUPPORTED) return e;
     log_say(LOG_INFO, "steer", "the kernel does not route IPv%d by rules: left out",
             family == AF_INET6 ? 6 : 4);
+    return ERR_OK;
+}
+
+// ---- after a crash ----
+
+static bool is_wanted(void *ctx, const prefix_t *dst)
+{
+    const struct steer *s = ctx;
+    const struct steer_route like = {.dst = *dst};
+    return tfind(&like, &s->routes, dst_order) != NULL;
+}
+
+static void on_grace(void *ctx)
+{
+    struct steer *s = ctx;
+    struct why why;
+    for (int i = 0; i < 2; i++) {
+        const struct rtnl_rule rule = rule_of(s, families[i]);
+        const struct rtnl_keep keep = {&rule, is_wanted, s};
+        if (!s->has[i]) continue;
+        if (rtnl_clean(s->rtnl, families[i], s->conf.table, &keep, &why) != ERR_OK)
+            log_say(LOG_WARN, "steer", "%s", why.text);
+    }
+}
+
+// Whoever protects these destinations will say so again soon; until then nothing goes there.
+static err_t keep_leftovers(struct steer *s, struct why *why)
+{
+    if (s->leftovers == 0) return ERR_OK;
+    log_say(LOG_STORY, "steer",
+            "%u routes of one who died are kept for %u s, so that nothing goes there in clear "
+            "before its policies are back",
+            s->leftovers, s->conf.grace_s);
+    s->grace = loop_timer_new(s->conf.loop, on_grace, s);
+    if (!s->grace) return why_not(why, ERR_NOMEM, "out of memory");
+    loop_timer_at(s->grace, clock_mono() + s->conf.grace_s * NSEC_PER_SEC);
     return ERR_OK;
 }
 
@@ -275,7 +327,7 @@ static err_t steer_build(struct steer *s, struct why *why)
     TRY(rtnl_open(&s->rtnl, why));
     TRY(watch_addrs(s, why));
     for (int i = 0; i < 2; i++) TRY(set_rule(s, families[i], why));
-    return ERR_OK;
+    return keep_leftovers(s, why);
 }
 
 err_t steer_new(const struct steer_conf *conf, struct steer **out, struct why *why)
@@ -298,7 +350,7 @@ static void clean_all(struct steer *s)
     struct why why;
     for (int i = 0; i < 2; i++) {
         if (!s->has[i]) continue;
-        if (rtnl_clean(s->rtnl, families[i], s->conf.table, &why) != ERR_OK)
+        if (rtnl_clean(s->rtnl, families[i], s->conf.table, NULL, &why) != ERR_OK)
             log_say(LOG_WARN, "steer", "%s", why.text);
     }
 }
@@ -309,6 +361,7 @@ void steer_free(struct steer *s)
     clean_all(s);
     loop_io_free(s->watch);
     loop_timer_free(s->settle);
+    loop_timer_free(s->grace);
     if (s->watch_fd >= 0) (void)close(s->watch_fd);
     tdestroy(s->routes, route_free);
     rtnl_close(s->rtnl);

@@ -21,10 +21,11 @@ struct steer_conf {
     struct loop *loop; // addresses that come and go are watched in it
     const char *tun;
     uint32_t table, fwmark;
+    uint32_t grace_s; // seconds that the routes of one who died are kept
 };
 
-// Removes what an earlier crash has left in the table, and sets the rules. A family that the
-// kernel does not have is left out.
+// Sets the rules. What a crash has left in the table still keeps its destinations closed, until
+// policies are back or the grace is over. A family that the kernel does not have is left out.
 err_t steer_new(const struct steer_conf *conf, struct steer **out, struct why *why);
 void steer_free(struct steer *s); // rules and routes go; NULL is fine
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -46,8 +47,9 @@ struct xfrmd {
     struct steer *steer;
     struct xfrmd_stat *stat;
     char stat_name[128];
-    bool plain;  // IP in IP is listened to
-    bool failed; // ends with exit status 1
+    bool plain;   // IP in IP is listened to
+    bool failed;  // ends with exit status 1
+    bool leaving; // ends as if killed: routes and guards stay
 };
 
 // ---- policies act on the host ----
@@ -127,6 +129,15 @@ static void on_signal(void *ctx, int signal)
     loop_stop(d->loop);
 }
 
+// For an upgrade: whoever comes next finds everything closed.
+static void on_leave_signal(void *ctx, int signal)
+{
+    struct xfrmd *d = ctx;
+    log_say(LOG_STORY, "xfrmd", "signal %d: leaving; routes to nowhere and guards stay", signal);
+    d->leaving = true;
+    loop_stop(d->loop);
+}
+
 // ---- start, in the order of need; xfrmd_stop() undoes what was done ----
 
 static err_t start_core(struct xfrmd *d, struct why *why)
@@ -139,6 +150,7 @@ static err_t start_core(struct xfrmd *d, struct why *why)
     if (!d->tick || !d->control) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(loop_on_signal(d->loop, SIGTERM, on_signal, d));
     TRY(loop_on_signal(d->loop, SIGINT, on_signal, d));
+    TRY(loop_on_signal(d->loop, SIGUSR2, on_leave_signal, d));
     // First of all that others can see: if another one runs here, nothing of his is touched.
     return xfrm_server_new(d->loop, d->options.socket, control_api(d->control), &d->server, why);
 }
@@ -147,7 +159,7 @@ static err_t start_host(struct xfrmd *d, struct why *why)
 {
     const struct xfrmd_options *o = &d->options;
     const struct guard_conf guard = {o->guard, d->loop, o->tun, o->port, o->fwmark};
-    const struct steer_conf steer = {d->loop, o->tun, o->table, o->fwmark};
+    const struct steer_conf steer = {d->loop, o->tun, o->table, o->fwmark, o->grace};
     const struct policies_hooks hooks = {on_policy_add, on_policy_del, on_policy_change, d};
     TRY(xfrmd_ports_open(o, &d->ports, why));
     TRY(guard_new(&guard, &d->guard, why));
@@ -248,6 +260,7 @@ static int xfrmd_run(const struct xfrmd_options *o)
     } else {
         log_say(LOG_ERROR, "xfrmd", "%s", why.text);
     }
+    if (d.leaving) _exit(EXIT_SUCCESS);
     xfrmd_stop(&d);
     rcu_unregister_thread();
     return e != ERR_OK || d.failed ? EXIT_FAILURE : EXIT_SUCCESS;

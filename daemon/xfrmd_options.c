@@ -19,6 +19,7 @@ const char xfrmd_options_help[] =
     "  --no-raw           no ESP directly over IP (protocol 50)\n"
     "  --fwmark N         mark of our own packets; must equal that of the IKE daemon\n"
     "  --table N          routing table for protected destinations (default 220)\n"
+    "  --grace N          seconds that blackhole routes of one that was killed stay (default 60)\n"
     "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
     "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
     "  --allow-clear-in   packets from a tunnel that no inbound policy names may pass\n"
@@ -29,7 +30,8 @@ const char xfrmd_options_help[] =
     "  --foreground       stay in the foreground (always so)\n"
     "  --help, --version\n"
     "\n"
-    "Signals: TERM and INT remove routes, rules and guards, and exit.\n";
+    "Signals: TERM and INT remove routes, rules and guards, and exit. USR2 exits and leaves them,\n"
+    "so that nothing goes in clear until a new one has its policies.\n";
 
 enum option_id {
     OPT_TUN = 1,
@@ -39,6 +41,7 @@ enum option_id {
     OPT_NO_RAW,
     OPT_FWMARK,
     OPT_TABLE,
+    OPT_GRACE,
     OPT_GUARD,
     OPT_ALLOW_CLEAR_IN,
     OPT_LEGACY,
@@ -57,6 +60,7 @@ static const struct option known[] = {
     {"no-raw", no_argument, NULL, OPT_NO_RAW},
     {"fwmark", required_argument, NULL, OPT_FWMARK},
     {"table", required_argument, NULL, OPT_TABLE},
+    {"grace", required_argument, NULL, OPT_GRACE},
     {"guard", required_argument, NULL, OPT_GUARD},
     {"allow-clear-in", no_argument, NULL, OPT_ALLOW_CLEAR_IN},
     {"legacy", no_argument, NULL, OPT_LEGACY},
@@ -70,7 +74,7 @@ static const struct option known[] = {
 static const char *const known_names[] = {
     "--tun",   "--mtu",     "--port",           "--no-udp", "--no-raw",    "--fwmark",
     "--table", "--guard",   "--allow-clear-in", "--socket", "--log-level", "--foreground",
-    "--help",  "--version", "--legacy",         NULL,
+    "--help",  "--version", "--legacy",         "--grace",  NULL,
 };
 
 static err_t read_number(const char *option, const char *s, uint32_t min, uint32_t max,
@@ -182,6 +186,8 @@ static err_t take(int id, const char *value, struct xfrmd_options *o, struct why
         return read_number("--fwmark", value, 1, UINT32_MAX, &o->fwmark, why);
     case OPT_TABLE:
         return read_table(value, o, why);
+    case OPT_GRACE:
+        return read_number("--grace", value, 0, XFRMD_GRACE_MAX, &o->grace, why);
     case OPT_GUARD:
         return read_guard(value, o, why);
     case OPT_LOG_LEVEL:
@@ -198,6 +204,7 @@ err_t xfrmd_options_read(int argc, char **argv, struct xfrmd_options *out, struc
                               .mtu = XFRMD_MTU,
                               .fwmark = XFRMD_FWMARK,
                               .table = XFRMD_TABLE,
+                              .grace = XFRMD_GRACE,
                               .port = XFRMD_PORT,
                               .log_level = LOG_STORY};
     opterr = 0;

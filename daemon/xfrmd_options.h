@@ -13,12 +13,14 @@
 #define XFRMD_MTU 1400 // bytes: fits into 1500 with any outer header and algorithm
 #define XFRMD_PORT 4500
 #define XFRMD_TABLE 220
+#define XFRMD_GRACE 60 // seconds: an IKE daemon that is alive has put its policies back long before
+#define XFRMD_GRACE_MAX 86400
 // The same as pavise-iked's: packets with this mark stay out of the TUN device.
 #define XFRMD_FWMARK 0x50415649U // "PAVI"
 
 struct xfrmd_options {
     const char *tun, *socket;
-    uint32_t mtu, fwmark, table;
+    uint32_t mtu, fwmark, table, grace;
     uint16_t port;
     bool no_udp, no_raw;
     bool allow_clear_in, legacy;

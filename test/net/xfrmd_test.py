@@ -173,9 +173,16 @@ def dies(gateways, hosts, tap, *options):
         tap.equal(f"killed: IPv{family} does not leave moon in clear", got, [])
     got = seen(alice, f"src {BOB[4]}", lambda: forge(cafe, moon))
     tap.equal("killed: clear text does not get in", got, [])
-    gateways[0].daemon = moon.xfrmd(*options)
-    left = [t for t in traces(moon) if "blackhole" in t or "0x50415649" in t and "ip xfrm" in t]
-    tap.equal("a new one clears away what the dead one left", left, [])
+    gateways[0].daemon = moon.xfrmd(*options, "--grace", "2")
+    for family in (4, 6):
+        got = seen(cafe, f"host {BOB[family]}", lambda f=family: alice.ping(BOB[f], 2, wait=0.3))
+        tap.equal(f"a new one has no policies yet: IPv{family} still does not leave in clear", got, [])
+    gateways[0].policies(4, inner=(6,))
+    tap.check("its grace ends", wait_until(lambda: not [t for t in traces(moon) if "blackhole 10.2" in t], 5))
+    left = [t for t in traces(moon) if "blackhole" in t and "10.2" in t or "0x50415649" in t and "ip xfrm" in t]
+    tap.equal("then what the dead one left is gone", left, [])
+    tap.equal("but for what is wanted again", len([t for t in traces(moon) if "blackhole" in t]), 1)
+    gateways[0].flush()
     gateways[0].policies(4)
     gateways[0].states(4, True, "replay-oseq 1000")
     gateways[1].xfrm("state flush")
@@ -187,6 +194,29 @@ def ends(gateways, before, tap):
     for gateway in gateways:
         tap.equal(f"{gateway.host.name}: SIGTERM is a clean end", gateway.daemon.stop(), 0)
         tap.equal(f"{gateway.host.name}: nothing is left", traces(gateway.host), before[gateway.host])
+
+
+def leaves(gateway, hosts, tap):
+    """SIGUSR2, for an upgrade: closed until the next one has its policies."""
+    alice, cafe = hosts[0], hosts[2]
+    gateway.policies(4)
+    tap.equal("SIGUSR2 is a clean end", gateway.daemon.stop(signal.SIGUSR2), 0)
+    for family in (4, 6):
+        got = seen(cafe, f"host {BOB[family]}", lambda f=family: alice.ping(BOB[f], 2, wait=0.3))
+        tap.equal(f"SIGUSR2: IPv{family} does not leave moon in clear", got, [])
+    gateway.daemon = gateway.host.xfrmd()
+
+
+def guards_at_once(gateway, tap):
+    """Each of a tunnel's policies is guarded before its request is answered."""
+    late = []
+    for n in range(1, 7):
+        gateway.xfrm(f"policy add src fd00:{n}::/64 dst fd00:99::/64 dir in tmpl src 192.0.2.1 dst 198.51.100.1"
+                     " proto esp reqid 9 mode tunnel")
+        if f"fd00:{n}::/64" not in gateway.host("nft list table inet pavise"):
+            late.append(n)
+    tap.equal("six IPv6 policies one after the other: each guarded at once", late, [])
+    gateway.flush()
 
 
 def loses_device(gateway, tap):
@@ -211,6 +241,10 @@ def test(lab, tap):
         other_traffic(gateways, hosts, tap)
         dies(gateways, hosts, tap, *options)
         ends(gateways, before, tap)
+    gateways[0].daemon = gateways[0].host.xfrmd()
+    leaves(gateways[0], hosts, tap)
+    guards_at_once(gateways[0], tap)
+    ends(gateways[:1], before, tap)
     loses_device(gateways[0], tap)
 
 

@@ -32,6 +32,7 @@ static void nothing_given_means_the_defaults(void **state)
     CHECK_EQ(o.mtu, 1400);
     CHECK_EQ(o.port, 4500);
     CHECK_EQ(o.table, 220);
+    CHECK_EQ(o.grace, 60);
     CHECK_EQ(o.fwmark, 0x50415649);
     CHECK_EQ(o.guard, GUARD_AUTO);
     CHECK_EQ(o.log_level, LOG_STORY);
@@ -74,6 +75,9 @@ static void what_is_wrong_is_said(void **state)
     check_refused("--port", "0", "from 1 to 65535");
     check_refused("--port", "65536", "from 1 to 65535");
     check_refused("--fwmark", "0", "from 1 to");
+    CHECK_OK(READ(&o, &why, "--grace", "0"));
+    CHECK_EQ(o.grace, 0);
+    check_refused("--grace", "90000", "from 0 to 86400");
     check_refused("--table", "254", "one of the kernel's own tables");
     check_refused("--guard", "maybe", "one of auto, xfrm, nft, off, not 'maybe'");
     check_refused("--log-level", "loud", "one of error, warn, story, info, debug");
