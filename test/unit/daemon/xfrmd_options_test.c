@@ -49,6 +49,8 @@ static void everything_given_is_taken(void **state)
     CHECK_EQ(o.table, 1000);
     CHECK_EQ(o.guard, GUARD_NFT);
     CHECK(o.no_raw && !o.no_udp);
+    CHECK_OK(READ(&o, &why, "--grace", "0"));
+    CHECK_EQ(o.grace, 0);
     CHECK_OK(READ(&o, &why, "--allow-clear-in", "--foreground", "--log-level", "debug", "--help",
                   "--legacy"));
     CHECK(o.allow_clear_in && o.help && o.legacy);
@@ -75,8 +77,6 @@ static void what_is_wrong_is_said(void **state)
     check_refused("--port", "0", "from 1 to 65535");
     check_refused("--port", "65536", "from 1 to 65535");
     check_refused("--fwmark", "0", "from 1 to");
-    CHECK_OK(READ(&o, &why, "--grace", "0"));
-    CHECK_EQ(o.grace, 0);
     check_refused("--grace", "90000", "from 0 to 86400");
     check_refused("--table", "254", "one of the kernel's own tables");
     check_refused("--guard", "maybe", "one of auto, xfrm, nft, off, not 'maybe'");
