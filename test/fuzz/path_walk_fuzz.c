@@ -108,6 +108,8 @@ static void remember(const struct pair *p, const uint8_t *at, uint32_t len)
     memcpy(room, at, len);
     copy.at = room;
     if (!flow_read(&copy)) return;
+    // BEET takes it for its own pseudo-header at the other end, as the kernel does
+    if (!p->tunnel && copy.flow.proto == IPPROTO_BEETPH) sent.cheated = true;
     if (p->tunnel) normalize(room);
     if (!p->tunnel && !ip_split(room, copy.len, false, &s)) return;
     sent.text[sent.n].len = copy.len - s.len;
