@@ -11,8 +11,8 @@
 //          by disable_policy and disable_xfrm. IPv4 only: for IPv6 the kernel knows that exemption
 //          by the device that owns the destination address, not by the one the packet came through.
 //   nft    one nftables table, inet pavise, through the program nft. It takes milliseconds: a few
-//          changes are in force before their requests are answered, a long succession of them is put
-//          into the kernel together, some ten milliseconds late
+//          changes are in force before their requests are answered, a long succession of them is
+//          put into the kernel together, some ten milliseconds late
 // Control thread.
 #pragma once
 
