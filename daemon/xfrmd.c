@@ -95,6 +95,12 @@ static void listen_as_needed(struct xfrmd *d)
     d->plain = needed;
 }
 
+static bool on_listened(void *ctx, enum xfrm_event_kind kind)
+{
+    const struct xfrmd *d = ctx;
+    return d->server && xfrm_server_listened(d->server, kind);
+}
+
 static void on_tick(void *ctx)
 {
     struct xfrmd *d = ctx;
@@ -146,6 +152,7 @@ static err_t start_core(struct xfrmd *d, struct why *why)
     if (d->loop) d->tick = loop_timer_new(d->loop, on_tick, d);
     d->db = db_new();
     if (d->db) d->control = control_new(d->db, on_event, d);
+    if (d->control) control_on_listened(d->control, on_listened, d);
     if (d->control && d->options.legacy) control_allow_legacy(d->control);
     if (!d->tick || !d->control) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(loop_on_signal(d->loop, SIGTERM, on_signal, d));

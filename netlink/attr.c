@@ -41,6 +41,23 @@ static const uint16_t least[UAPI_ATTR_MAX + 1] = {
     [UAPI_SA_PCPU] = sizeof(uint32_t),
 };
 
+// The same of NEWSPDINFO (xfrma_spd_policy).
+static const uint16_t least_info[UAPI_ATTR_MAX + 1] = {
+    [XFRMA_SPD_IPV4_HTHRESH] = sizeof(struct xfrmu_spdhthresh),
+    [XFRMA_SPD_IPV6_HTHRESH] = sizeof(struct xfrmu_spdhthresh),
+};
+
+// Attributes from XFRMA_SA_DIR on have just one length, and a direction is 1 or 2.
+static err_t young_check(unsigned type, size_t n, const uint8_t *value, struct why *why)
+{
+    if (type < UAPI_SA_DIR) return ERR_OK;
+    if (n != least[type]) {
+        return why_not(why, ERR_SYNTAX, "attribute %u has %zu bytes, not %u", type, n, least[type]);
+    }
+    if (type != UAPI_SA_DIR || *value == 1 || *value == 2) return ERR_OK;
+    return why_not(why, ERR_SHORT, "direction %u is neither 1 (in) nor 2 (out)", *value);
+}
+
 err_t attrs_read(const struct nlmsghdr *h, size_t head, enum attr_space space, struct attrs *out,
                  struct why *why)
 {
@@ -57,9 +74,15 @@ err_t attrs_read(const struct nlmsghdr *h, size_t head, enum attr_space space, s
         unsigned type = mnl_attr_get_type(at);
         size_t n = mnl_attr_get_payload_len(at);
         if (type == XFRMA_UNSPEC || type > UAPI_ATTR_MAX) continue;
-        if (space == ATTR_XFRM && n < least[type]) {
-            return why_not(why, ERR_SHORT, "attribute %u has %zu bytes, not %u", type, n,
-                           least[type]);
+        err_t e = young_check(type, n, mnl_attr_get_payload(at), why);
+        if (e != ERR_OK) {
+            out->bad_at = (uint32_t)((const uint8_t *)at - (const uint8_t *)h);
+            return e;
+        }
+        uint16_t need = space == ATTR_XFRM ? least[type] : least_info[type];
+        if (n < need) {
+            out->bad_at = (uint32_t)((const uint8_t *)at - (const uint8_t *)h);
+            return why_not(why, ERR_SHORT, "attribute %u has %zu bytes, not %u", type, n, need);
         }
         out->at[type] = span(mnl_attr_get_payload(at), n);
     }

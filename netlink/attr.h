@@ -16,10 +16,11 @@
 
 struct attrs {
     span_t at[UAPI_ATTR_MAX + 1]; // borrowed from the message; at == NULL: absent
+    uint32_t bad_at;              // ERR_SHORT: where in the message the attribute stands
 };
 
 // Which attribute numbers a message uses: those of the requests (XFRMA_*), or those of
-// NEWSPDINFO and NEWSADINFO (XFRMA_SPD_*, XFRMA_SAD_*: no length is checked).
+// NEWSPDINFO and NEWSADINFO (XFRMA_SPD_*, XFRMA_SAD_*).
 enum attr_space { ATTR_XFRM, ATTR_INFO };
 
 // Collects the attributes that follow a fixed part of `head` bytes. As the kernel does: unknown

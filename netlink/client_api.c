@@ -99,6 +99,14 @@ static err_t api_sa_expire(void *ctx, const struct xfrm_sa_id *id, bool hard)
     return draft_send(&d, ctx, NULL, NULL, NULL);
 }
 
+static err_t api_sa_set_ae(void *ctx, const struct xfrm_ae *ae, struct why *why)
+{
+    struct draft d;
+    codec_ae_request_write(draft_start(&d, XFRM_MSG_NEWAE), ae);
+    d.m.h->nlmsg_flags = NLM_F_REPLACE;
+    return draft_send(&d, ctx, NULL, NULL, why);
+}
+
 struct sa_walk {
     bool (*fn)(void *arg, const struct xfrm_sa *sa);
     void *arg;
@@ -172,6 +180,38 @@ static err_t api_policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_
     return call_dump(ctx, XFRM_MSG_GETPOLICY, walk_policy, &w);
 }
 
+// ---- moves and defaults ----
+
+static err_t api_migrate(void *ctx, const struct xfrm_migrate *g, struct why *why)
+{
+    struct draft d;
+    codec_migrate_write(draft_start(&d, XFRM_MSG_MIGRATE), g, true);
+    return draft_send(&d, ctx, NULL, NULL, why);
+}
+
+static err_t take_defaults(void *arg, const struct nlmsghdr *h, struct why *why)
+{
+    if (h->nlmsg_type != XFRM_MSG_GETDEFAULT) {
+        return why_not(why, ERR_SYNTAX, "no defaults in the answer");
+    }
+    return codec_defaults_read(h, arg, why);
+}
+
+static err_t api_defaults_set(void *ctx, const uint8_t actions[XFRM_DIRS])
+{
+    struct draft d;
+    codec_defaults_write(draft_start(&d, XFRM_MSG_SETDEFAULT), actions);
+    return draft_send(&d, ctx, NULL, NULL, NULL);
+}
+
+static err_t api_defaults_get(void *ctx, uint8_t actions[XFRM_DIRS])
+{
+    struct draft d;
+    const uint8_t none[XFRM_DIRS] = {0};
+    codec_defaults_write(draft_start(&d, XFRM_MSG_GETDEFAULT), none);
+    return draft_send(&d, ctx, take_defaults, actions, NULL);
+}
+
 static err_t api_counts(void *ctx, struct xfrm_counts *out)
 {
     struct draft d;
@@ -198,5 +238,9 @@ const struct xfrm_ops client_ops = {
     .policy_del = api_policy_del,
     .policy_flush = api_policy_flush,
     .policy_each = api_policy_each,
+    .sa_set_ae = api_sa_set_ae,
+    .migrate = api_migrate,
+    .defaults_set = api_defaults_set,
+    .defaults_get = api_defaults_get,
     .counts = api_counts,
 };

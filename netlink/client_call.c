@@ -34,6 +34,8 @@ err_t call_error(uint16_t type, int error)
     case EAFNOSUPPORT:
     case ENOPROTOOPT:
         return ERR_UNSUPPORTED;
+    case ENODATA: // MIGRATE
+        return ERR_NOCHOICE;
     case ENOBUFS:
         return ERR_LIMIT;
     case ENOMEM:
@@ -145,7 +147,7 @@ err_t call_request(struct caller *c, struct message *m, call_take_fn *take, void
 {
     TRY(message_done(m));
     m->h->nlmsg_seq = ++c->seq;
-    m->h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    m->h->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
     struct call call = {c, m->h->nlmsg_type, m->h->nlmsg_seq, take, arg, false};
     TRY(caller_send(c, span(m->h, m->h->nlmsg_len), why));
     return call_wait(&call, why);

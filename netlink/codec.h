@@ -43,6 +43,12 @@ err_t codec_expire_read(const struct nlmsghdr *h, struct xfrm_sa *out, bool *har
 void codec_ae_write(struct message *m, const struct xfrm_sa *sa, uint32_t flags);
 err_t codec_ae_read(const struct nlmsghdr *h, struct xfrm_sa *out, uint32_t *flags,
                     struct why *why);
+// The SA that NEWAE or GETAE names, and the XFRM_AE_* flags.
+err_t codec_ae_id_read(const struct nlmsghdr *h, struct xfrm_sa_id *id, uint32_t *flags,
+                       struct why *why);
+// NEWAE as a request: what it gives, and what the kernel demands of it.
+void codec_ae_request_write(struct message *m, const struct xfrm_ae *ae);
+err_t codec_ae_request_read(const struct nlmsghdr *h, struct xfrm_ae *out, struct why *why);
 // The identity of an SA.
 struct xfrm_sa_id codec_sa_id(const struct xfrm_sa *sa);
 
@@ -63,16 +69,30 @@ err_t codec_policy_flush_read(const struct nlmsghdr *h, uint8_t *type, struct wh
 void codec_polexpire_write(struct message *m, const struct xfrm_policy *p, bool hard);
 err_t codec_polexpire_read(const struct nlmsghdr *h, struct xfrm_policy *out, bool *hard,
                            struct why *why);
+// The policy that a request names: the rest of it is not looked at.
+err_t codec_polexpire_id_read(const struct nlmsghdr *h, struct xfrm_policy_id *id, bool *hard,
+                              struct why *why);
 // ACQUIRE: tmpl is the template that found no SA, trigger the packet.
 struct codec_acquire {
     struct xfrm_policy policy;
     struct xfrm_tmpl tmpl; // with the addresses the SA shall have
     struct xfrm_selector trigger;
     uint32_t seq;
+    bool pcpu_given;
+    uint32_t pcpu;
 };
 void codec_acquire_write(struct message *m, const struct xfrm_event *ev);
 err_t codec_acquire_read(const struct nlmsghdr *h, struct codec_acquire *out, struct why *why);
 struct xfrm_policy_id codec_policy_id(const struct xfrm_policy *p);
+
+// ---- moves and defaults (codec_move.c) ----
+// MIGRATE, request and notification.
+void codec_migrate_write(struct message *m, const struct xfrm_migrate *g, bool request);
+err_t codec_migrate_read(const struct nlmsghdr *h, struct xfrm_migrate *out, struct why *why);
+err_t codec_migrate_told_read(const struct nlmsghdr *h, struct xfrm_migrate *out, struct why *why);
+// SETDEFAULT, GETDEFAULT, request and answer.
+void codec_defaults_write(struct message *m, const uint8_t actions[XFRM_DIRS]);
+err_t codec_defaults_read(const struct nlmsghdr *h, uint8_t actions[XFRM_DIRS], struct why *why);
 
 // ---- the rest (codec_event.c, codec_info.c) ----
 // Any event as its multicast message. codec_event_group() gives its XFRMNLGRP_*.
@@ -85,8 +105,9 @@ struct codec_event {
     struct xfrm_sa sa;
     struct xfrm_policy policy;
     struct xfrm_tmpl tmpl;
+    struct xfrm_migrate migrate;
 };
-// ERR_UNSUPPORTED for a type that is not an event of ours (MIGRATE, REPORT).
+// ERR_UNSUPPORTED for a type that is not an event of ours (REPORT).
 err_t codec_event_read(const struct nlmsghdr *h, struct codec_event *out, struct why *why);
 
 // FLUSHSA, request and notification.

@@ -63,6 +63,8 @@ static const struct {
     [XFRM_EV_POL_FLUSH] = {XFRM_MSG_FLUSHPOLICY, XFRMNLGRP_POLICY},
     [XFRM_EV_MAPPING] = {XFRM_MSG_MAPPING, XFRMNLGRP_MAPPING},
     [XFRM_EV_AE] = {XFRM_MSG_NEWAE, XFRMNLGRP_AEVENTS},
+    [XFRM_EV_MIGRATE] = {XFRM_MSG_MIGRATE, XFRMNLGRP_MIGRATE},
+    [XFRM_EV_DEFAULT] = {XFRM_MSG_GETDEFAULT, XFRMNLGRP_POLICY},
 };
 
 uint16_t codec_event_type(const struct xfrm_event *ev)
@@ -111,7 +113,13 @@ void codec_event_write(struct message *m, const struct xfrm_event *ev)
         codec_mapping_write(m, ev->sa, &ev->new_peer);
         return;
     case XFRM_EV_AE:
-        codec_ae_write(m, ev->sa, XFRM_AE_CR);
+        codec_ae_write(m, ev->sa, ev->cause);
+        return;
+    case XFRM_EV_MIGRATE:
+        codec_migrate_write(m, ev->migrate, false);
+        return;
+    case XFRM_EV_DEFAULT:
+        codec_defaults_write(m, ev->defaults);
         return;
     }
 }
@@ -124,12 +132,13 @@ static err_t acquire_read(const struct nlmsghdr *h, struct codec_event *out, str
     out->tmpl = q.tmpl;
     out->ev.trigger = q.trigger;
     out->ev.seq = q.seq;
+    out->ev.pcpu_given = q.pcpu_given;
+    out->ev.pcpu = q.pcpu;
     return ERR_OK;
 }
 
 static err_t sa_event_read(const struct nlmsghdr *h, struct codec_event *out, struct why *why)
 {
-    uint32_t flags;
     switch (out->ev.kind) {
     case XFRM_EV_EXPIRE:
         return codec_expire_read(h, &out->sa, &out->ev.hard, why);
@@ -143,13 +152,15 @@ static err_t sa_event_read(const struct nlmsghdr *h, struct codec_event *out, st
     case XFRM_EV_MAPPING:
         return codec_mapping_read(h, &out->sa, &out->ev.new_peer, why);
     case XFRM_EV_AE:
-        return codec_ae_read(h, &out->sa, &flags, why);
+        return codec_ae_read(h, &out->sa, &out->ev.cause, why);
     case XFRM_EV_ACQUIRE:
     case XFRM_EV_POLEXPIRE:
     case XFRM_EV_POL_NEW:
     case XFRM_EV_POL_UPD:
     case XFRM_EV_POL_DEL:
     case XFRM_EV_POL_FLUSH:
+    case XFRM_EV_MIGRATE:
+    case XFRM_EV_DEFAULT:
         break;
     }
     return ERR_UNSUPPORTED;
@@ -177,6 +188,10 @@ static err_t policy_event_read(const struct nlmsghdr *h, struct codec_event *out
     case XFRM_EV_MAPPING:
     case XFRM_EV_AE:
         break;
+    case XFRM_EV_MIGRATE:
+        return codec_migrate_told_read(h, &out->migrate, why);
+    case XFRM_EV_DEFAULT:
+        return codec_defaults_read(h, out->ev.defaults, why);
     }
     return sa_event_read(h, out, why);
 }
@@ -193,5 +208,6 @@ err_t codec_event_read(const struct nlmsghdr *h, struct codec_event *out, struct
     out->ev.sa = &out->sa;
     out->ev.policy = &out->policy;
     out->ev.tmpl = &out->tmpl;
+    out->ev.migrate = &out->migrate;
     return policy_event_read(h, out, why);
 }

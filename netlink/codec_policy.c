@@ -157,29 +157,10 @@ static err_t tmpls_read(const struct attrs *a, struct xfrm_policy *p, struct why
     return ERR_OK;
 }
 
-static void type_put(struct message *m, uint8_t type)
-{
-    struct xfrm_userpolicy_type u;
-    memset(&u, 0, sizeof u);
-    u.type = type;
-    message_put(m, XFRMA_POLICY_TYPE, &u, sizeof u);
-}
-
-static err_t type_read(const struct attrs *a, uint8_t *type, struct why *why)
-{
-    struct xfrm_userpolicy_type u;
-    (void)attrs_copy(a, XFRMA_POLICY_TYPE, &u, sizeof u);
-    if (u.type != XFRM_POLICY_TYPE_MAIN && u.type != XFRM_POLICY_TYPE_SUB) {
-        return why_not(why, ERR_SYNTAX, "policy type %u is neither main nor sub", u.type);
-    }
-    *type = u.type;
-    return ERR_OK;
-}
-
 static void attrs_write(struct message *m, const struct xfrm_policy *p)
 {
     tmpls_put(m, p);
-    type_put(m, p->type);
+    part_type_put(m, p->type);
     part_mark_put(m, &p->mark, p->if_id);
 }
 
@@ -187,7 +168,7 @@ static err_t policy_from(const struct xfrm_userpolicy_info *u, const struct attr
                          struct xfrm_policy *out, struct why *why)
 {
     TRY(info_to(u, out, why));
-    TRY(type_read(a, &out->type, why));
+    TRY(part_type_read(a, &out->type, why));
     TRY(tmpls_read(a, out, why));
     out->mark = part_mark_read(a);
     out->if_id = attrs_u32(a, XFRMA_IF_ID, 0);
@@ -255,8 +236,23 @@ void codec_policy_id_write(struct message *m, const struct xfrm_policy_id *id)
     u.index = id->index;
     u.dir = id->dir;
     message_head(m, &u, sizeof u);
-    type_put(m, id->type);
+    part_type_put(m, id->type);
     part_mark_put(m, &id->mark, id->if_id);
+}
+
+static err_t id_from(const struct xfrm_userpolicy_id *u, const struct attrs *a,
+                     struct xfrm_policy_id *out, struct why *why)
+{
+    memset(out, 0, sizeof *out);
+    TRY(part_type_read(a, &out->type, why));
+    TRY(dir_check(u->dir, why));
+    out->dir = u->dir;
+    out->index = u->index;
+    out->mark = part_mark_read(a);
+    out->if_id = attrs_u32(a, XFRMA_IF_ID, 0);
+    if (u->index) return ERR_OK; // the selector is not looked at
+    // no policy has a selector that makes no sense
+    return part_selector_read(&u->sel, &out->sel, why) == ERR_OK ? ERR_OK : ERR_NOTFOUND;
 }
 
 err_t codec_policy_id_read(const struct nlmsghdr *h, struct xfrm_policy_id *out, struct why *why)
@@ -265,29 +261,21 @@ err_t codec_policy_id_read(const struct nlmsghdr *h, struct xfrm_policy_id *out,
     struct attrs a;
     TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
     head_copy(h, &u, sizeof u);
-    memset(out, 0, sizeof *out);
-    TRY(type_read(&a, &out->type, why));
-    TRY(dir_check(u.dir, why));
-    out->dir = u.dir;
-    out->index = u.index;
-    out->mark = part_mark_read(&a);
-    out->if_id = attrs_u32(&a, XFRMA_IF_ID, 0);
-    if (u.index) return ERR_OK; // the selector is not looked at
-    return part_selector_read(&u.sel, &out->sel, why);
+    return id_from(&u, &a, out, why);
 }
 
 // ---- FLUSHPOLICY, POLEXPIRE ----
 
 void codec_policy_flush_write(struct message *m, uint8_t type)
 {
-    type_put(m, type);
+    part_type_put(m, type);
 }
 
 err_t codec_policy_flush_read(const struct nlmsghdr *h, uint8_t *type, struct why *why)
 {
     struct attrs a;
     TRY(attrs_read(h, 0, ATTR_XFRM, &a, why));
-    return type_read(&a, type, why);
+    return part_type_read(&a, type, why);
 }
 
 void codec_polexpire_write(struct message *m, const struct xfrm_policy *p, bool hard)
@@ -311,6 +299,19 @@ err_t codec_polexpire_read(const struct nlmsghdr *h, struct xfrm_policy *out, bo
     return policy_from(&u.pol, &a, out, why);
 }
 
+err_t codec_polexpire_id_read(const struct nlmsghdr *h, struct xfrm_policy_id *id, bool *hard,
+                              struct why *why)
+{
+    struct xfrm_user_polexpire u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    *hard = u.hard != 0;
+    const struct xfrm_userpolicy_id named = {
+        .sel = u.pol.sel, .index = u.pol.index, .dir = u.pol.dir};
+    return id_from(&named, &a, id, why);
+}
+
 // ---- ACQUIRE ----
 
 void codec_acquire_write(struct message *m, const struct xfrm_event *ev)
@@ -329,6 +330,7 @@ void codec_acquire_write(struct message *m, const struct xfrm_event *ev)
     u.seq = ev->seq;
     message_head(m, &u, sizeof u);
     attrs_write(m, ev->policy);
+    if (ev->pcpu_given) message_put_u32(m, UAPI_SA_PCPU, ev->pcpu);
 }
 
 // The message names the SA wanted but not its template: the first that it can belong to.
@@ -361,5 +363,7 @@ err_t codec_acquire_read(const struct nlmsghdr *h, struct codec_acquire *out, st
     TRY(part_selector_read(&u.sel, &out->trigger, why));
     acquire_tmpl(&u, out);
     out->seq = u.seq;
+    out->pcpu_given = attrs_has(&a, UAPI_SA_PCPU);
+    out->pcpu = attrs_u32(&a, UAPI_SA_PCPU, 0);
     return ERR_OK;
 }

@@ -6,8 +6,6 @@
 #include "netlink/part.h"
 
 #define LEGACY_WINDOW_MAX 32 // bits of xfrm_replay_state.bitmap
-#define REPLAY_THRESHOLD 2   // what a kernel left alone says (sysctl xfrm_aevent_rseqth)
-#define TIMER_THRESHOLD 10   // xfrm_aevent_etime, in 100 ms
 
 // ---- struct xfrm_usersa_info ----
 
@@ -117,6 +115,7 @@ err_t codec_sa_request_read(const struct nlmsghdr *h, struct xfrm_sa *out, struc
     (void)attrs_copy(&a, XFRMA_LTIME_VAL, &used, sizeof used);
     out->current = part_current_read(&used);
     out->stats = (struct xfrm_stats){0};
+    out->mark.value &= out->mark.mask;
     out->larval = false;
     return selector_complete(&u, out, why);
 }
@@ -270,8 +269,8 @@ void codec_ae_write(struct message *m, const struct xfrm_sa *sa, uint32_t flags)
     codec_replay_write(m, sa);
     struct xfrm_lifetime_cur current = part_current(&sa->current);
     message_put(m, XFRMA_LTIME_VAL, &current, sizeof current);
-    if (flags & XFRM_AE_RTHR) message_put_u32(m, XFRMA_REPLAY_THRESH, REPLAY_THRESHOLD);
-    if (flags & XFRM_AE_ETHR) message_put_u32(m, XFRMA_ETIMER_THRESH, TIMER_THRESHOLD);
+    if (flags & XFRM_AE_RTHR) message_put_u32(m, XFRMA_REPLAY_THRESH, sa->ae_packets);
+    if (flags & XFRM_AE_ETHR) message_put_u32(m, XFRMA_ETIMER_THRESH, sa->ae_timer);
     part_mark_put(m, &sa->mark, sa->if_id);
 }
 
@@ -294,8 +293,83 @@ err_t codec_ae_read(const struct nlmsghdr *h, struct xfrm_sa *out, uint32_t *fla
     out->current = part_current_read(&current);
     out->mark = part_mark_read(&a);
     out->if_id = attrs_u32(&a, XFRMA_IF_ID, 0);
+    out->ae_packets = attrs_u32(&a, XFRMA_REPLAY_THRESH, 0);
+    out->ae_timer = attrs_u32(&a, XFRMA_ETIMER_THRESH, 0);
     *flags = u.flags;
     return codec_replay_read(&a, out, why);
+}
+
+void codec_ae_request_write(struct message *m, const struct xfrm_ae *ae)
+{
+    struct xfrm_aevent_id u;
+    struct xfrm_sa sa = {.replay = ae->esn_given ? ae->esn : ae->replay};
+    struct xfrm_lifetime_cur current = part_current(&ae->current);
+    memset(&u, 0, sizeof u);
+    u.sa_id.daddr = part_address(&ae->id.daddr);
+    u.sa_id.spi = htonl(ae->id.spi);
+    u.sa_id.family = ae->id.daddr.family;
+    u.sa_id.proto = ae->id.proto;
+    message_head(m, &u, sizeof u);
+    if (ae->replay_given || ae->esn_given) codec_replay_write(m, &sa);
+    if (ae->current_given) message_put(m, XFRMA_LTIME_VAL, &current, sizeof current);
+    if (ae->packets_given) message_put_u32(m, XFRMA_REPLAY_THRESH, ae->ae_packets);
+    if (ae->timer_given) message_put_u32(m, XFRMA_ETIMER_THRESH, ae->ae_timer);
+    part_mark_put(m, &ae->id.mark, 0);
+}
+
+err_t codec_ae_id_read(const struct nlmsghdr *h, struct xfrm_sa_id *id, uint32_t *flags,
+                       struct why *why)
+{
+    struct xfrm_aevent_id u;
+    struct attrs a;
+    TRY(attrs_read(h, sizeof u, ATTR_XFRM, &a, why));
+    head_copy(h, &u, sizeof u);
+    *id = (struct xfrm_sa_id){.daddr = part_ip(u.sa_id.family, &u.sa_id.daddr),
+                              .spi = ntohl(u.sa_id.spi),
+                              .proto = u.sa_id.proto,
+                              .mark = part_mark_read(&a)};
+    *flags = u.flags;
+    return ERR_OK;
+}
+
+static err_t ae_attrs_read(const struct attrs *a, struct xfrm_ae *out, struct why *why)
+{
+    struct xfrm_lifetime_cur current;
+    struct xfrm_sa sa = {0};
+    out->replay_given = attrs_has(a, XFRMA_REPLAY_VAL);
+    out->esn_given = attrs_has(a, XFRMA_REPLAY_ESN_VAL);
+    out->current_given = attrs_copy(a, XFRMA_LTIME_VAL, &current, sizeof current);
+    out->packets_given = attrs_has(a, XFRMA_REPLAY_THRESH);
+    out->timer_given = attrs_has(a, XFRMA_ETIMER_THRESH);
+    out->mapping_given = attrs_has(a, XFRMA_MTIMER_THRESH);
+    out->current = part_current_read(&current);
+    out->ae_packets = attrs_u32(a, XFRMA_REPLAY_THRESH, 0);
+    out->ae_timer = attrs_u32(a, XFRMA_ETIMER_THRESH, 0);
+    out->mapping_s = attrs_u32(a, XFRMA_MTIMER_THRESH, 0);
+    codec_replay_legacy_read(a, &out->replay);
+    if (!out->esn_given) return ERR_OK;
+    err_t e = codec_replay_read(a, &sa, why);
+    out->esn = sa.replay;
+    size_t need = sizeof(struct xfrm_replay_state_esn) + sa.replay.words * sizeof(uint32_t);
+    out->esn_broken = e != ERR_OK || a->at[XFRMA_REPLAY_ESN_VAL].len < need;
+    return ERR_OK; // an SA without the extended form does not look at it
+}
+
+err_t codec_ae_request_read(const struct nlmsghdr *h, struct xfrm_ae *out, struct why *why)
+{
+    struct attrs a;
+    uint32_t flags;
+    memset(out, 0, sizeof *out);
+    TRY(attrs_read(h, sizeof(struct xfrm_aevent_id), ATTR_XFRM, &a, why));
+    TRY(ae_attrs_read(&a, out, why));
+    if (!out->replay_given && !out->esn_given && !out->current_given && !out->packets_given &&
+        !out->timer_given) {
+        return why_not(why, ERR_SYNTAX, "neither replay state, lifetimes nor thresholds are given");
+    }
+    if (!(h->nlmsg_flags & NLM_F_REPLACE)) {
+        return why_not(why, ERR_SYNTAX, "setting replay state needs the flag NLM_F_REPLACE");
+    }
+    return codec_ae_id_read(h, &out->id, &flags, why);
 }
 
 void codec_sa_flush_write(struct message *m, uint8_t proto)

@@ -59,18 +59,6 @@ static void algs_put(struct message *m, const struct xfrm_sa *sa)
     comp_put(m, sa->comp);
 }
 
-static void encap_put(struct message *m, const struct xfrm_encap *e)
-{
-    if (!e->type) return;
-    struct xfrm_encap_tmpl u;
-    memset(&u, 0, sizeof u);
-    u.encap_type = e->type;
-    u.encap_sport = htons(e->sport);
-    u.encap_dport = htons(e->dport);
-    u.encap_oa = part_address(&e->oa);
-    message_put(m, XFRMA_ENCAP, &u, sizeof u);
-}
-
 static void output_mark_put(struct message *m, const struct xfrm_mark *mark)
 {
     if (!(mark->value | mark->mask)) return;
@@ -88,6 +76,7 @@ void codec_replay_write(struct message *m, const struct xfrm_sa *sa)
     }
     uint32_t window = r->window < XFRM_REPLAY_MAX ? r->window : XFRM_REPLAY_MAX;
     uint32_t words = (window + 31) / 32;
+    if (r->words > words && r->words <= XFRM_REPLAY_MAX / 32) words = r->words;
     struct xfrm_replay_state_esn *u =
         message_reserve(m, XFRMA_REPLAY_ESN_VAL, sizeof *u + words * sizeof(uint32_t));
     if (!u) return;
@@ -104,12 +93,13 @@ void codec_sa_attrs_write(struct message *m, const struct xfrm_sa *sa)
 {
     if (sa->extra_flags) message_put_u32(m, XFRMA_SA_EXTRA_FLAGS, sa->extra_flags);
     algs_put(m, sa);
-    encap_put(m, &sa->encap);
+    part_encap_put(m, &sa->encap);
     if (sa->tfcpad) message_put_u32(m, XFRMA_TFCPAD, sa->tfcpad);
     part_mark_put(m, &sa->mark, 0);
     output_mark_put(m, &sa->output_mark);
     codec_replay_write(m, sa);
     if (sa->if_id) message_put_u32(m, XFRMA_IF_ID, sa->if_id);
+    if (sa->mapping_s) message_put_u32(m, XFRMA_MTIMER_THRESH, sa->mapping_s);
     if (sa->dir) message_put_u8(m, UAPI_SA_DIR, sa->dir);
     if (sa->nat_keepalive_s) message_put_u32(m, UAPI_NAT_KEEPALIVE, sa->nat_keepalive_s);
     if (sa->pcpu != UINT32_MAX) message_put_u32(m, UAPI_SA_PCPU, sa->pcpu);
@@ -131,7 +121,11 @@ static err_t algo_read(const struct attrs *a, unsigned type, struct xfrm_alg *ou
         return why_not(why, ERR_SYNTAX, "%s: a key of %u bits in %zu bytes", u.alg_name,
                        u.alg_key_len, a->at[type].len - head);
     }
-    if (n > XFRM_KEY_MAX || (icv && u.alg_trunc_len > UINT16_MAX)) {
+    if (icv && u.alg_trunc_len > UINT16_MAX) {
+        err_t e = type == XFRMA_ALG_AEAD ? ERR_ALGORITHM : ERR_RANGE;
+        return why_not(why, e, "%s: no ICV has %u bits", u.alg_name, u.alg_trunc_len);
+    }
+    if (n > XFRM_KEY_MAX) {
         return why_not(why, ERR_RANGE, "%s: a key of %u bits is longer than %u", u.alg_name,
                        u.alg_key_len, XFRM_KEY_MAX * 8);
     }
@@ -166,14 +160,6 @@ static err_t algs_read(const struct attrs *a, struct xfrm_sa *sa, struct why *wh
     return ERR_OK;
 }
 
-static void encap_read(const struct attrs *a, struct xfrm_sa *sa)
-{
-    struct xfrm_encap_tmpl u;
-    if (!attrs_copy(a, XFRMA_ENCAP, &u, sizeof u)) return;
-    sa->encap = (struct xfrm_encap){u.encap_type, ntohs(u.encap_sport), ntohs(u.encap_dport),
-                                    part_ip(sa->family, &u.encap_oa)};
-}
-
 static void output_mark_read(const struct attrs *a, struct xfrm_sa *sa)
 {
     if (!attrs_has(a, XFRMA_SET_MARK)) return;
@@ -202,6 +188,7 @@ static err_t esn_read(const span_t at, struct xfrm_replay *r, struct why *why)
     memset(r, 0, sizeof *r);
     r->esn_given = true;
     r->window = u.replay_window;
+    r->words = u.bmp_len;
     r->out_seq = (uint64_t)u.oseq_hi << 32 | u.oseq;
     r->in_seq = (uint64_t)u.seq_hi << 32 | u.seq;
     if (at.len >= sizeof u + n) memcpy(r->bitmap, at.at + sizeof u, n);
@@ -213,24 +200,32 @@ err_t codec_replay_read(const struct attrs *a, struct xfrm_sa *sa, struct why *w
     if (attrs_has(a, XFRMA_REPLAY_ESN_VAL)) {
         return esn_read(a->at[XFRMA_REPLAY_ESN_VAL], &sa->replay, why);
     }
+    codec_replay_legacy_read(a, &sa->replay);
+    return ERR_OK;
+}
+
+void codec_replay_legacy_read(const struct attrs *a, struct xfrm_replay *out)
+{
     struct xfrm_replay_state u;
     (void)attrs_copy(a, XFRMA_REPLAY_VAL, &u, sizeof u);
-    sa->replay.out_seq = u.oseq;
-    sa->replay.in_seq = u.seq;
-    sa->replay.bitmap[0] = u.bitmap;
-    return ERR_OK;
+    out->out_seq = u.oseq;
+    out->in_seq = u.seq;
+    out->bitmap[0] = u.bitmap;
 }
 
 err_t codec_sa_attrs_read(const struct attrs *a, struct xfrm_sa *sa, struct why *why)
 {
     TRY(algs_read(a, sa, why));
     TRY(codec_replay_read(a, sa, why));
-    encap_read(a, sa);
+    (void)part_encap_read(a, sa->family, &sa->encap);
     output_mark_read(a, sa);
     sa->extra_flags = attrs_u32(a, XFRMA_SA_EXTRA_FLAGS, 0);
     sa->tfcpad = attrs_u32(a, XFRMA_TFCPAD, 0);
     sa->mark = part_mark_read(a);
     sa->if_id = attrs_u32(a, XFRMA_IF_ID, 0);
+    sa->mapping_s = attrs_u32(a, XFRMA_MTIMER_THRESH, 0);
+    sa->ae_packets = attrs_u32(a, XFRMA_REPLAY_THRESH, XFRM_AE_PACKETS);
+    sa->ae_timer = attrs_u32(a, XFRMA_ETIMER_THRESH, XFRM_AE_TIMER);
     sa->nat_keepalive_s = attrs_u32(a, UAPI_NAT_KEEPALIVE, 0);
     sa->pcpu = attrs_u32(a, UAPI_SA_PCPU, UINT32_MAX);
     (void)attrs_copy(a, UAPI_SA_DIR, &sa->dir, sizeof sa->dir);

@@ -76,17 +76,100 @@ static err_t check_replay(const struct attrs *a, const struct xfrm_sa *sa, uint8
     return ERR_OK;
 }
 
+// ---- what does not go with a direction (XFRMA_SA_DIR) ----
+
+#define DIR_IN 1
+#define DIR_OUT 2
+
+static err_t misplaced(const char *what, uint8_t dir, struct why *why)
+{
+    return why_not(why, ERR_SYNTAX, "%s does not go with an SA for %s packets", what,
+                   dir == DIR_IN ? "incoming" : "outgoing");
+}
+
+static err_t check_flags_in(const struct xfrm_sa *sa, struct why *why)
+{
+    if (sa->flags & XFRM_STATE_NOPMTUDISC) return misplaced("flag nopmtudisc", DIR_IN, why);
+    if (sa->extra_flags & XFRM_SA_XFLAG_DONT_ENCAP_DSCP) {
+        return misplaced("flag dont-encap-dscp", DIR_IN, why);
+    }
+    if (sa->extra_flags & XFRM_SA_XFLAG_OSEQ_MAY_WRAP) {
+        return misplaced("flag oseq-may-wrap", DIR_IN, why);
+    }
+    return ERR_OK;
+}
+
+static err_t check_flags_out(const struct attrs *a, const struct xfrm_sa *sa, struct why *why)
+{
+    if (sa->flags & XFRM_STATE_DECAP_DSCP) return misplaced("flag decap-dscp", DIR_OUT, why);
+    if (sa->flags & XFRM_STATE_ICMP) return misplaced("flag icmp", DIR_OUT, why);
+    if (sa->flags & XFRM_STATE_WILDRECV) return misplaced("flag wildrecv", DIR_OUT, why);
+    if (HAS(MTIMER_THRESH)) return misplaced("a mapping timer", DIR_OUT, why);
+    return ERR_OK;
+}
+
+// Numbers of the other direction must be zero, and outgoing packets have no window. Above 32 bits
+// there is something only with ESN.
+static err_t check_numbers(const struct attrs *a, const struct xfrm_sa *sa, uint8_t legacy_window,
+                           struct why *why)
+{
+    const struct xfrm_replay *r = &sa->replay;
+    bool extended = HAS(REPLAY_ESN_VAL), esn = sa->flags & XFRM_STATE_ESN;
+    bool high = extended && !esn && (sa->dir == DIR_IN ? r->in_seq : r->out_seq) >> 32;
+    if (high) return misplaced("a number above 32 bits without ESN", sa->dir, why);
+    if (sa->dir == DIR_IN) {
+        bool wrong = extended && r->out_seq;
+        return wrong ? misplaced("the number of an outgoing packet", DIR_IN, why) : ERR_OK;
+    }
+    if (legacy_window || r->window || r->words) return misplaced("a replay window", DIR_OUT, why);
+    if (r->in_seq || (!extended && r->bitmap[0])) {
+        return misplaced("the number of an incoming packet", DIR_OUT, why);
+    }
+    return ERR_OK;
+}
+
+static err_t check_dir(const struct attrs *a, const struct xfrm_sa *sa, uint8_t legacy_window,
+                       struct why *why)
+{
+    if (attrs_has(a, UAPI_SA_PCPU) && !sa->dir) {
+        return why_not(why, ERR_SYNTAX, "an SA for one CPU needs a direction (XFRMA_SA_DIR)");
+    }
+    if (!sa->dir) return ERR_OK;
+    TRY(sa->dir == DIR_IN ? check_flags_in(sa, why) : check_flags_out(a, sa, why));
+    return check_numbers(a, sa, legacy_window, why);
+}
+
+// rfc3948 4: who is behind a NAT keeps its mapping alive, and only in UDP there is one.
+static err_t check_keepalive(const struct xfrm_sa *sa, struct why *why)
+{
+    if (!sa->nat_keepalive_s || (sa->dir == DIR_OUT && sa->encap.type)) return ERR_OK;
+    return why_not(why, ERR_SYNTAX,
+                   "NAT keepalives need an SA for outgoing packets with UDP encapsulation");
+}
+
+// A label of mandatory access control: checked, and not kept, since no security module looks at it.
+static err_t check_context(const struct attrs *a, struct why *why)
+{
+    struct xfrm_user_sec_ctx u;
+    if (!attrs_copy(a, XFRMA_SEC_CTX, &u, sizeof u)) return ERR_OK;
+    if (u.len <= a->at[XFRMA_SEC_CTX].len && u.len == sizeof u + u.ctx_len) return ERR_OK;
+    return why_not(why, ERR_SYNTAX, "security context: %u bytes do not hold %u", u.len, u.ctx_len);
+}
+
 static err_t check_rest(const struct attrs *a, const struct xfrm_sa *sa, struct why *why)
 {
     struct xfrm_user_offload offload;
+    if (sa->mode == XFRM_MODE_ROUTEOPTIMIZATION) {
+        return why_not(why, ERR_UNSUPPORTED, "route optimization (Mobile IPv6) is not supported");
+    }
     if (sa->mode != XFRM_TRANSPORT && sa->mode != XFRM_TUNNEL && sa->mode != XFRM_BEET) {
         return why_not(why, ERR_SYNTAX, "mode %u is neither transport, tunnel nor beet", sa->mode);
     }
+    if (HAS(ENCAP) && sa->encap.type == 0) {
+        return why_not(why, ERR_SYNTAX, "encapsulation 0 is none: leave it out");
+    }
     if (HAS(MTIMER_THRESH) && !HAS(ENCAP)) {
         return why_not(why, ERR_SYNTAX, "a mapping timer needs UDP encapsulation");
-    }
-    if (attrs_has(a, UAPI_SA_DIR) && sa->dir != 1 && sa->dir != 2) {
-        return why_not(why, ERR_RANGE, "direction %u is neither 1 (in) nor 2 (out)", sa->dir);
     }
     // Crypto offload falls back to software where the device has none, packet offload must not.
     if (attrs_copy(a, XFRMA_OFFLOAD_DEV, &offload, sizeof offload) &&
@@ -103,6 +186,11 @@ err_t codec_sa_check(const struct attrs *a, const struct xfrm_sa *sa, uint8_t le
         return why_not(why, ERR_SYNTAX, "address family %u is neither IPv4 nor IPv6", sa->family);
     }
     TRY(check_proto(a, sa, why));
+    TRY(check_context(a, why));
     TRY(check_replay(a, sa, legacy_window, why));
-    return check_rest(a, sa, why);
+    TRY(check_rest(a, sa, why));
+    TRY(check_dir(a, sa, legacy_window, why));
+    TRY(check_keepalive(sa, why));
+    if (!HAS(ALG_AEAD) || sa->aead.icv_bits > 0) return ERR_OK;
+    return why_not(why, ERR_ALGORITHM, "%s: an ICV of 0 bits protects nothing", sa->aead.name);
 }

@@ -109,3 +109,43 @@ struct xfrm_mark part_mark_read(const struct attrs *a)
     (void)attrs_copy(a, XFRMA_MARK, &u, sizeof u);
     return (struct xfrm_mark){u.v, u.m};
 }
+
+void part_encap_put(struct message *m, const struct xfrm_encap *e)
+{
+    if (!e->type) return;
+    struct xfrm_encap_tmpl u;
+    memset(&u, 0, sizeof u);
+    u.encap_type = e->type;
+    u.encap_sport = htons(e->sport);
+    u.encap_dport = htons(e->dport);
+    u.encap_oa = part_address(&e->oa);
+    message_put(m, XFRMA_ENCAP, &u, sizeof u);
+}
+
+bool part_encap_read(const struct attrs *a, uint16_t family, struct xfrm_encap *out)
+{
+    struct xfrm_encap_tmpl u;
+    if (!attrs_copy(a, XFRMA_ENCAP, &u, sizeof u)) return false;
+    *out = (struct xfrm_encap){u.encap_type, ntohs(u.encap_sport), ntohs(u.encap_dport),
+                               part_ip(family, &u.encap_oa)};
+    return true;
+}
+
+void part_type_put(struct message *m, uint8_t type)
+{
+    struct xfrm_userpolicy_type u;
+    memset(&u, 0, sizeof u);
+    u.type = type;
+    message_put(m, XFRMA_POLICY_TYPE, &u, sizeof u);
+}
+
+err_t part_type_read(const struct attrs *a, uint8_t *type, struct why *why)
+{
+    struct xfrm_userpolicy_type u;
+    (void)attrs_copy(a, XFRMA_POLICY_TYPE, &u, sizeof u);
+    if (u.type != XFRM_POLICY_TYPE_MAIN && u.type != XFRM_POLICY_TYPE_SUB) {
+        return why_not(why, ERR_SYNTAX, "policy type %u is neither main nor sub", u.type);
+    }
+    *type = u.type;
+    return ERR_OK;
+}

@@ -21,3 +21,10 @@ struct xfrm_current part_current_read(const struct xfrm_lifetime_cur *u);
 // XFRMA_MARK and XFRMA_IF_ID; nothing is put for zero, as in the kernel.
 void part_mark_put(struct message *m, const struct xfrm_mark *mark, uint32_t if_id);
 struct xfrm_mark part_mark_read(const struct attrs *a);
+
+// XFRMA_ENCAP; nothing is put for none. family: of the original address.
+void part_encap_put(struct message *m, const struct xfrm_encap *e);
+bool part_encap_read(const struct attrs *a, uint16_t family, struct xfrm_encap *out);
+// XFRMA_POLICY_TYPE. Errors: ERR_SYNTAX (neither main nor sub).
+void part_type_put(struct message *m, uint8_t type);
+err_t part_type_read(const struct attrs *a, uint8_t *type, struct why *why);

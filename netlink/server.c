@@ -171,8 +171,8 @@ static bool joined(const struct client *c, unsigned group)
 
 static bool out_listened(void *ctx, unsigned group)
 {
-    struct xfrm_server *s = ctx;
-    struct client *c = s->clients;
+    const struct xfrm_server *s = ctx;
+    const struct client *c = s->clients;
     while (c && !joined(c, group)) c = c->next;
     return c != NULL;
 }
@@ -200,6 +200,14 @@ static void out_multicast(void *ctx, unsigned group, const struct nlmsghdr *h)
 void xfrm_server_event(struct xfrm_server *s, const struct xfrm_event *ev)
 {
     dispatch_event(&s->dispatch, ev);
+}
+
+bool xfrm_server_listened(const struct xfrm_server *s, enum xfrm_event_kind kind)
+{
+    const struct xfrm_event ev = {.kind = kind};
+    const struct client *c = s->clients;
+    while (c && !joined(c, codec_event_group(&ev))) c = c->next;
+    return c != NULL;
 }
 
 // ---- listening ----

@@ -17,6 +17,8 @@ void xfrm_server_free(struct xfrm_server *s);
 // Multicasts an event to the clients that joined its group. Never waits: a listener that does not
 // read loses events and is told so (ENOBUFS).
 void xfrm_server_event(struct xfrm_server *s, const struct xfrm_event *ev);
+// Would any client hear it?
+bool xfrm_server_listened(const struct xfrm_server *s, enum xfrm_event_kind kind);
 // Serves one end of a connected SOCK_SEQPACKET socket pair as a client; takes fd over, also on
 // error. For tests and for a client in the same process.
 err_t xfrm_server_adopt(struct xfrm_server *s, int fd);

@@ -2,18 +2,17 @@
 #include "netlink/verbs.h"
 
 #include <errno.h>
+#include <string.h>
 
-int verb_errno(struct request *r, err_t e, int missing)
+int verb_errno(err_t e, int missing)
 {
     switch (e) {
     case ERR_OK:
         return 0;
     case ERR_NOTFOUND:
     case ERR_EXHAUSTED: // no SPI left in the range
-        r->why.text[0] = 0;
         return missing;
     case ERR_EXISTS:
-        r->why.text[0] = 0;
         return EEXIST;
     case ERR_SHORT:
         return ERANGE;
@@ -57,8 +56,26 @@ struct message_id verb_id(const struct request *r)
     return (struct message_id){.seq = r->h->nlmsg_seq, .portid = r->peer->portid};
 }
 
-int verb_unsupported(struct request *r)
+// A sentence may quote what a client has sent, an algorithm's name for example.
+static void printable(char *text)
 {
-    IGNORE(why_not(&r->why, ERR_UNSUPPORTED, "pavise-xfrmd does not know this request yet"));
-    return r->h->nlmsg_type == XFRM_MSG_MIGRATE ? ENOPROTOOPT : EOPNOTSUPP;
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~') *text = '?';
+    }
+}
+
+void verb_explain(struct request *r, int error)
+{
+    printable(r->why.text);
+    if (r->why.text[0]) return;
+    switch (error) {
+    case ESRCH:
+        IGNORE(why_not(&r->why, ERR_NOTFOUND, "there is no such SA"));
+        return;
+    case ENOENT:
+        IGNORE(why_not(&r->why, ERR_NOTFOUND, "there is no such SA, policy or free SPI"));
+        return;
+    default:
+        IGNORE(why_not(&r->why, ERR_SYSTEM, "refused: %s", strerror(error)));
+    }
 }

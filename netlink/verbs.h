@@ -8,7 +8,8 @@ struct request {
     struct dispatch *d;
     struct dispatch_peer *peer;
     const struct nlmsghdr *h;
-    struct why why; // the extended-ack text of a refusal; empty: none
+    struct why why;  // the extended-ack text of a refusal; empty: none
+    uint32_t offset; // of the attribute that is to blame, in the request; 0: none
 };
 
 // Every verb returns 0 or the errno that the kernel answers.
@@ -21,6 +22,7 @@ verb_fn verb_sa_spi;   // ALLOCSPI
 verb_fn verb_sa_flush; // FLUSHSA
 verb_fn verb_sa_expire;
 verb_fn verb_sa_ae_get; // GETAE
+verb_fn verb_sa_ae_set; // NEWAE
 verb_fn verb_sa_info;   // GETSADINFO
 
 verb_fn verb_policy_put; // NEWPOLICY, UPDPOLICY
@@ -31,13 +33,14 @@ verb_fn verb_policy_expire;
 verb_fn verb_policy_info;        // GETSPDINFO
 verb_fn verb_policy_thresholds;  // NEWSPDINFO
 verb_fn verb_policy_default_get; // GETDEFAULT
+verb_fn verb_policy_default_set; // SETDEFAULT
+verb_fn verb_migrate;
 verb_fn verb_acquire;
 
-verb_fn verb_unsupported; // NEWAE, MIGRATE, SETDEFAULT: not yet
-
 // The errno of an error class in an answer about SAs or policies (missing: ESRCH or ENOENT).
-// Forgets the sentence where the kernel says nothing either.
-int verb_errno(struct request *r, err_t e, int missing);
+int verb_errno(err_t e, int missing);
+// Finds words for a refusal that has none yet.
+void verb_explain(struct request *r, int error);
 // Answers with m and returns 0, or ENOBUFS if it has overrun.
 int verb_reply(struct request *r, const struct message *m);
 // The id of a reply to this request.

@@ -172,19 +172,63 @@ static bool policy_review(struct control *c, struct policy *p, uint64_t now)
     return true;
 }
 
+// ---- replay state ----
+
+void control_on_listened(struct control *c, control_listened_fn *fn, void *ctx)
+{
+    c->listened = fn;
+    c->listened_ctx = ctx;
+}
+
+void control_ae_told(const struct control *c, struct sa *sa)
+{
+    sa->told = (struct sa_told){.out_seq = count_get(&sa->next_seq) - 1,
+                                .in_seq = count_get(&sa->replay.top),
+                                .at = control_mono(c)};
+}
+
+void control_tell_ae(struct control *c, const struct sa *sa, uint32_t cause)
+{
+    struct xfrm_sa x;
+    sa_snapshot(sa, &x);
+    c->fn(c->ctx, &(struct xfrm_event){.kind = XFRM_EV_AE, .sa = &x, .cause = cause});
+    wipe(&x, sizeof x);
+}
+
+static void ae_review(struct control *c, struct sa *sa, uint64_t now)
+{
+    if (sa->larval) return;
+    uint64_t out = count_get(&sa->next_seq) - 1 - sa->told.out_seq;
+    uint64_t in = count_get(&sa->replay.top) - sa->told.in_seq;
+    uint32_t cause = 0;
+    if (sa->ae_packets && (out >= sa->ae_packets || in >= sa->ae_packets)) {
+        cause = XFRM_AE_BY_PACKETS;
+    } else if (sa->ae_timer && (out || in) &&
+               now - sa->told.at >= sa->ae_timer * (CONTROL_AE_MS * NSEC_PER_MSEC)) {
+        cause = XFRM_AE_BY_TIMER;
+    }
+    if (!cause) return;
+    control_ae_told(c, sa);
+    control_tell_ae(c, sa, cause);
+}
+
 uint64_t control_tick(struct control *c)
 {
     AUTO(online) struct online on = online_enter();
     (void)on;
     uint64_t now = control_mono(c), due = UINT64_MAX;
+    bool ae = c->listened && c->listened(c->listened_ctx, XFRM_EV_AE);
     struct sa *sa, *next_sa;
     struct policy *p, *next_p;
 
     cds_list_for_each_entry_safe(sa, next_sa, sad_all(c->db->sad), all)
     {
         if (sa_is_plain(&sa->conf->x)) continue; // has no limits, and may just have gone
-        if (sa_review(c, sa, now)) due = min64(due, control_sa_due(c, sa));
+        if (!sa_review(c, sa, now)) continue;
+        due = min64(due, control_sa_due(c, sa));
+        if (ae) ae_review(c, sa, now);
     }
+    if (ae) due = min64(due, now + CONTROL_AE_MS * NSEC_PER_MSEC);
     cds_list_for_each_entry_safe(p, next_p, spd_all(c->db->spd), all)
     {
         if (policy_review(c, p, now)) due = min64(due, control_policy_due(c, p));

@@ -24,6 +24,13 @@ void control_allow_legacy(struct control *c);
 // sa_alloc_spi: ERR_NOTFOUND when no SPI of the range is free (the kernel: ENOENT).
 struct xfrm_api control_api(struct control *c);
 
+// Whether anybody would hear an event; NULL (the default): nobody. Replay state (XFRM_EV_AE) is
+// looked at every CONTROL_AE_MS while somebody listens: after ae_packets packets it is told, and
+// after ae_timer if it has changed at all.
+typedef bool control_listened_fn(void *ctx, enum xfrm_event_kind kind);
+void control_on_listened(struct control *c, control_listened_fn *fn, void *ctx);
+#define CONTROL_AE_MS 100 // the unit of ae_timer; a busy SA is told no more often
+
 // Looks at lifetimes by time and reaps what workers have found expired. Call when the returned
 // moment (monotonic ns, UINT64_MAX = no need) has come and after control_worker_event().
 // A request may bring the moment forward: ask again with control_due().

@@ -15,6 +15,8 @@ struct control {
     uint32_t next_index;  // for policies
     uint32_t plain_spi;   // of the last companion in IPv6
     bool legacy;          // weak algorithms are taken
+    control_listened_fn *listened;
+    void *listened_ctx;
 };
 
 // The control thread waits offline (it would delay every free otherwise) and comes online for the
@@ -35,6 +37,10 @@ void control_tell_sa(struct control *c, enum xfrm_event_kind kind, const struct 
 void control_tell_policy(struct control *c, enum xfrm_event_kind kind, const struct policy *p,
                          bool hard);
 
+void control_tell_ae(struct control *c, const struct sa *sa, uint32_t cause);
+// Notes the replay state as told.
+void control_ae_told(const struct control *c, struct sa *sa);
+
 // ---- control_sa.c ----
 extern const struct xfrm_ops control_ops;
 err_t control_sa_alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,
@@ -48,12 +54,22 @@ err_t control_sa_expire(void *ctx, const struct xfrm_sa_id *id, bool hard);
 err_t control_sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg);
 // Out of the database, without an event.
 void control_sa_remove(struct control *c, struct sa *sa);
+// Sets the SA's clocks by what its lifetime so far says.
+void control_sa_age(const struct control *c, struct sa *sa);
+// Puts a made SA into the database; frees it on error. ERR_NOMEM.
+err_t control_sa_admit(struct control *c, struct sa *sa);
 // Enters an SA, or a larval one, with its clocks started.
 err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, struct why *why);
 // The larval SA that ACQUIRE made for a need like x (mode, reqid, protocol, addresses), or NULL.
 struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x);
 // When its lifetime is to be looked at next.
 uint64_t control_sa_due(const struct control *c, const struct sa *sa);
+
+// ---- control_move.c ----
+err_t control_sa_set_ae(void *ctx, const struct xfrm_ae *ae, struct why *why);
+err_t control_migrate(void *ctx, const struct xfrm_migrate *g, struct why *why);
+err_t control_defaults_set(void *ctx, const uint8_t actions[XFRM_DIRS]);
+err_t control_defaults_get(void *ctx, uint8_t actions[XFRM_DIRS]);
 
 // ---- control_policy.c ----
 err_t control_policy_add(void *ctx, const struct xfrm_policy *p, bool update, struct why *why);
@@ -62,4 +78,6 @@ err_t control_policy_del(void *ctx, const struct xfrm_policy_id *id);
 err_t control_policy_flush(void *ctx, uint8_t type);
 err_t control_policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg);
 void control_policy_remove(struct control *c, struct policy *p);
+// Puts conf in the place of p, as old as it was. ERR_NOMEM.
+err_t control_policy_move(struct control *c, struct policy *p, const struct xfrm_policy *conf);
 uint64_t control_policy_due(const struct control *c, const struct policy *p);

@@ -1,6 +1,7 @@
 // control_policy.c - requests about policies, answered as net/xfrm/xfrm_policy.c would.
 #include "base/rcu.h"
 #include "xfrm/control_part.h"
+#include "xfrm/db/counter.h"
 
 #define SHARE_MAX 3  // XFRM_SHARE_UNIQUE
 #define INDEX_STEP 8 // the lower three bits of an index are the direction
@@ -58,7 +59,8 @@ static err_t check(const struct xfrm_policy *p, struct why *why)
     if (p->dir >= XFRM_DIRS) return why_not(why, ERR_RANGE, "unknown direction %u", p->dir);
     if (p->action > XFRM_BLOCK) return why_not(why, ERR_RANGE, "unknown action %u", p->action);
     if (p->share > SHARE_MAX) return why_not(why, ERR_RANGE, "unknown share level %u", p->share);
-    if (p->type != 0) return why_not(why, ERR_RANGE, "only policies of type main exist");
+    if (p->type > XFRM_TYPE_SUB)
+        return why_not(why, ERR_RANGE, "policy type %u is neither main nor sub", p->type);
     if (p->index && p->index % INDEX_STEP != p->dir) {
         return why_not(why, ERR_RANGE, "index %u does not belong to this direction", p->index);
     }
@@ -114,6 +116,23 @@ static err_t enter(struct control *c, const struct xfrm_policy *conf, struct pol
     control_hurry(c, control_policy_due(c, p));
     db_changed(c->db);
     *out = p;
+    return ERR_OK;
+}
+
+err_t control_policy_move(struct control *c, struct policy *p, const struct xfrm_policy *conf)
+{
+    struct policy *fresh = policy_new(conf, sad_lanes(c->db->sad));
+    if (!fresh) return ERR_NOMEM;
+    err_t e = spd_take_place(c->db->spd, p, fresh);
+    if (e != ERR_OK) {
+        policy_free(fresh, sad_lanes(c->db->sad));
+        return e;
+    }
+    fresh->add_time = p->add_time;
+    fresh->made_mono = p->made_mono;
+    uint64_t use_time = count_get(&p->use_time);
+    if (use_time) policy_touch(fresh, use_time, count_get(&p->used_mono));
+    control_policy_remove(c, p);
     return ERR_OK;
 }
 
@@ -182,7 +201,8 @@ err_t control_policy_flush(void *ctx, uint8_t type)
         control_policy_remove(c, p);
         any = true;
     }
-    if (any) c->fn(c->ctx, &(struct xfrm_event){.kind = XFRM_EV_POL_FLUSH});
+    const struct xfrm_policy told = {.type = type};
+    if (any) c->fn(c->ctx, &(struct xfrm_event){.kind = XFRM_EV_POL_FLUSH, .policy = &told});
     return ERR_OK;
 }
 
@@ -238,6 +258,10 @@ const struct xfrm_ops control_ops = {
     .policy_del = control_policy_del,
     .policy_flush = control_policy_flush,
     .policy_each = control_policy_each,
+    .sa_set_ae = control_sa_set_ae,
+    .migrate = control_migrate,
+    .defaults_set = control_defaults_set,
+    .defaults_get = control_defaults_get,
     .counts = counts,
 };
 

@@ -55,7 +55,9 @@ static struct sa *find(const struct control *c, const struct xfrm_sa *x)
 // SA says that it carries any.
 static void adopt(const struct control *c, struct xfrm_sa *x)
 {
-    x->current = (struct xfrm_current){.add_time = control_wall(c)};
+    const struct xfrm_current *u = &x->current;
+    bool given = u->bytes || u->packets || u->add_time || u->use_time; // taken over from another SA
+    if (!given) x->current.add_time = control_wall(c);
     x->stats = (struct xfrm_stats){0};
     if (x->sel.family == AF_UNSPEC && !(x->flags & XFRM_STATE_AF_UNSPEC)) {
         x->sel.family = x->family;
@@ -92,6 +94,23 @@ static void companion_leave(struct control *c, struct sa *sa)
     if (plain && --plain->users == 0) sad_del(c->db->sad, plain);
 }
 
+// `seconds` ago on the monotonic clock.
+static uint64_t mono_ago(const struct control *c, uint64_t seconds)
+{
+    uint64_t now = control_mono(c);
+    return seconds < now / NSEC_PER_SEC ? now - seconds * NSEC_PER_SEC : 1;
+}
+
+void control_sa_age(const struct control *c, struct sa *sa)
+{
+    const struct xfrm_current *u = &sa->conf->x.current;
+    uint64_t wall = control_wall(c);
+    sa->made_mono = control_mono(c);
+    if (u->add_time < wall) sa->made_mono = mono_ago(c, wall - u->add_time);
+    if (u->use_time) sa->used_mono = mono_ago(c, u->use_time < wall ? wall - u->use_time : 0);
+    control_ae_told(c, sa);
+}
+
 err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, struct why *why)
 {
     struct sa *sa;
@@ -101,7 +120,13 @@ err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, st
     if (!c->legacy) TRY(sa_alg_refuse_legacy(x, why));
     adopt(c, x);
     TRY(sa_new(x, &sa, why));
-    sa->made_mono = control_mono(c);
+    control_sa_age(c, sa);
+    *out = sa;
+    return control_sa_admit(c, sa);
+}
+
+err_t control_sa_admit(struct control *c, struct sa *sa)
+{
     err_t e = companion_join(c, sa);
     if (e == ERR_OK) e = sad_add(c->db->sad, sa);
     if (e != ERR_OK) {
@@ -111,7 +136,6 @@ err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, st
     }
     control_hurry(c, control_sa_due(c, sa));
     db_changed(c->db);
-    *out = sa;
     return ERR_OK;
 }
 
@@ -159,12 +183,23 @@ static err_t complete(struct control *c, struct sa *larval, struct xfrm_sa *x, s
     return ERR_OK;
 }
 
+// All of it must make sense, although little of it will be used.
+static err_t presentable(const struct control *c, const struct xfrm_sa *x, struct why *why)
+{
+    struct sa *sa;
+    if (!c->legacy) TRY(sa_alg_refuse_legacy(x, why));
+    TRY(sa_new(x, &sa, why));
+    sa_free(sa);
+    return ERR_OK;
+}
+
 static err_t update(struct control *c, struct xfrm_sa *x, struct why *why)
 {
+    adopt(c, x);
+    TRY(presentable(c, x, why));
     struct sa *sa = find(c, x);
     if (!sa) return why_not(why, ERR_NOTFOUND, "there is no SA with SPI 0x%08x to update", x->spi);
     if (sa->larval) return complete(c, sa, x, why);
-    adopt(c, x);
     TRY(sa_change(sa, x, why));
     control_hurry(c, control_sa_due(c, sa));
     db_changed(c->db);
@@ -299,13 +334,16 @@ err_t control_sa_alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, 
     AUTO(online) struct online on = online_enter();
     (void)on;
     struct control *c = ctx;
-    if (min == 0 || min > max) {
-        return why_not(why, ERR_RANGE, "0x%x to 0x%x is no range of SPIs", min, max);
-    }
+    if (min > max) return why_not(why, ERR_RANGE, "0x%x to 0x%x is no range of SPIs", min, max);
+    if (max == 0) return why_not(why, ERR_NOTFOUND, "SPI 0 is nobody's");
+    if (min == 0) min = 1;
     struct sa *sa, *before = larval_answered(c, like);
     if (before && before->conf->x.spi) before = NULL; // it has its SPI
     struct xfrm_sa x = before ? before->conf->x : *like;
     if (!before) x.sel = between(like); // as the kernel shows it
+    if (!before) x.seq = 0;             // only an ACQUIRE has a number
+    if (!before) x.flags = 0;           // and these come with the keys
+    if (!before) x.replay = (struct xfrm_replay){0};
     x.larval = true;
     x.limit = (struct xfrm_lifetime){.soft_bytes = XFRM_INF,
                                      .hard_bytes = XFRM_INF,

@@ -18,7 +18,9 @@
 #define XFRM_KEY_MAX 128     // bytes of one key, salt included
 #define XFRM_ALG_NAME_MAX 64 // bytes with the terminator
 #define XFRM_INF UINT64_MAX  // lifetime: no limit
-#define XFRM_REPLAY_MAX 4096 // packets of the largest replay window
+#define XFRM_REPLAY_MAX 4096 // packets of the largest replay window (XFRMA_REPLAY_ESN_MAX)
+#define XFRM_AE_PACKETS 2    // between two events of replay state (sysctl xfrm_aevent_rseqth)
+#define XFRM_AE_TIMER 10     // 100 ms after which it is told at the latest (xfrm_aevent_etime)
 
 enum xfrm_proto {
     XFRM_PROTO_ESP = 50,
@@ -28,6 +30,8 @@ enum xfrm_proto {
 };
 enum xfrm_mode { XFRM_TRANSPORT = 0, XFRM_TUNNEL = 1, XFRM_BEET = 4 };
 enum xfrm_dir { XFRM_IN = 0, XFRM_OUT = 1, XFRM_FWD = 2, XFRM_DIRS = 3 };
+// A policy of type sub is looked for before those of type main.
+enum xfrm_type { XFRM_TYPE_MAIN = 0, XFRM_TYPE_SUB = 1 };
 enum xfrm_action { XFRM_ALLOW = 0, XFRM_BLOCK = 1 };
 
 // Which packets (RFC 4301 4.4.1.1). family AF_UNSPEC: any. *_mask 0: any port.
@@ -74,6 +78,7 @@ struct xfrm_encap { // UDP encapsulation, RFC 3948
 struct xfrm_replay {
     bool esn_given; // the extended attribute was used (needed for ESN and windows over 32)
     uint32_t window;
+    uint32_t words; // of the bitmap, where more are given than the window needs; 0: just those
     uint64_t out_seq, in_seq;              // last used / highest seen
     uint32_t bitmap[XFRM_REPLAY_MAX / 32]; // bit of in_seq as the kernel lays it out
 };
@@ -110,8 +115,11 @@ struct xfrm_sa {
     uint32_t nat_keepalive_s;
     uint8_t dir;   // 0 = not given, 1 = in, 2 = out (XFRMA_SA_DIR)
     uint32_t pcpu; // XFRMA_SA_PCPU; UINT32_MAX = not given
-    bool larval;   // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
-    bool plain;    // made by the executor for tunnel packets that IPComp does not shrink
+    // Replay state is told after so many packets, or so much time (100 ms); 0: not for that.
+    uint32_t ae_packets, ae_timer;
+    uint32_t mapping_s; // a moved peer is told at most this often; 0 = each time (MTIMER_THRESH)
+    bool larval;        // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
+    bool plain;         // made by the executor for tunnel packets that IPComp does not shrink
 };
 #define XFRM_STATE_NOECN 1
 #define XFRM_STATE_DECAP_DSCP 2
@@ -159,6 +167,36 @@ struct xfrm_policy_id {
     uint32_t if_id;
 };
 
+// What a packet meets that no policy matches (SETDEFAULT), one for each direction.
+enum xfrm_default { XFRM_DEFAULT_KEEP = 0, XFRM_DEFAULT_BLOCK = 1, XFRM_DEFAULT_ACCEPT = 2 };
+
+// Replay state and lifetimes of an SA as another executor left them (NEWAE).
+struct xfrm_ae {
+    struct xfrm_sa_id id;
+    bool esn_broken; // the extended one does not hold the bitmap it tells of
+    bool replay_given, esn_given, current_given, packets_given, timer_given, mapping_given;
+    struct xfrm_replay replay, esn; // for SAs without and with the extended attribute
+    struct xfrm_current current;
+    uint32_t ae_packets, ae_timer, mapping_s; // struct xfrm_sa
+};
+
+// A peer, or we, have moved (MOBIKE, RFC 4555): which SAs and templates get which addresses.
+struct xfrm_move {
+    ip_t old_saddr, old_daddr, new_saddr, new_daddr; // their families: the layer's outer ones
+    uint8_t proto, mode;
+    uint32_t reqid; // 0: any
+};
+struct xfrm_migrate {
+    struct xfrm_selector sel; // the policy
+    uint8_t dir, type;
+    uint32_t if_id; // 0: any
+    unsigned count;
+    struct xfrm_move move[XFRM_TMPL_MAX];
+    bool km_given, encap_given;
+    ip_t km_local, km_remote; // where the IKE daemons talk from now on: only told
+    struct xfrm_encap encap;  // of the moved SAs; otherwise what they had
+};
+
 // ---- events: executor -> listeners (multicast groups of NETLINK_XFRM) ----
 enum xfrm_event_kind {
     XFRM_EV_ACQUIRE, // a packet needs an SA that is not there
@@ -174,7 +212,11 @@ enum xfrm_event_kind {
     XFRM_EV_POL_FLUSH,
     XFRM_EV_MAPPING, // a peer behind NAT has moved (authenticated packets from elsewhere)
     XFRM_EV_AE,      // replay state
+    XFRM_EV_MIGRATE, // a policy and its SAs have moved
+    XFRM_EV_DEFAULT, // what meets packets without a policy has changed
 };
+// Why replay state is told (XFRM_AE_*): enough packets, enough time, or a client has set it.
+enum xfrm_ae_cause { XFRM_AE_BY_PACKETS = 16, XFRM_AE_BY_TIMER = 32, XFRM_AE_BY_CLIENT = 64 };
 
 struct xfrm_event {
     enum xfrm_event_kind kind;
@@ -187,6 +229,11 @@ struct xfrm_event {
     struct xfrm_selector trigger;     // ACQUIRE: the packet
     uint32_t seq;                     // ACQUIRE: answer with an SA of this seq
     endpoint_t new_peer;              // MAPPING
+    uint32_t cause;                   // AE: enum xfrm_ae_cause
+    bool pcpu_given;                  // ACQUIRE: an SA for this CPU alone is wanted
+    uint32_t pcpu;
+    const struct xfrm_migrate *migrate; // MIGRATE
+    uint8_t defaults[XFRM_DIRS];        // DEFAULT: enum xfrm_default
 };
 
 typedef void xfrm_event_fn(void *ctx, const struct xfrm_event *ev); // borrows ev for the call
@@ -213,6 +260,8 @@ struct xfrm_ops {
     err_t (*sa_del)(void *ctx, const struct xfrm_sa_id *id);
     err_t (*sa_flush)(void *ctx, uint8_t proto); // 0 or 255: all. ERR_NOTFOUND when there was none
     err_t (*sa_expire)(void *ctx, const struct xfrm_sa_id *id, bool hard);
+    // NEWAE. ERR_SYNTAX: larval, or the window has another form than the SA's.
+    err_t (*sa_set_ae)(void *ctx, const struct xfrm_ae *ae, struct why *why);
     // Calls fn for each; fn returning false ends the walk.
     err_t (*sa_each)(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg);
 
@@ -221,6 +270,12 @@ struct xfrm_ops {
     err_t (*policy_del)(void *ctx, const struct xfrm_policy_id *id);
     err_t (*policy_flush)(void *ctx, uint8_t type);
     err_t (*policy_each)(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg);
+
+    // MIGRATE. ERR_NOTFOUND: no such policy; ERR_NOCHOICE (ENODATA): none of its templates moves.
+    err_t (*migrate)(void *ctx, const struct xfrm_migrate *m, struct why *why);
+    // SETDEFAULT, GETDEFAULT: enum xfrm_default for each direction.
+    err_t (*defaults_set)(void *ctx, const uint8_t actions[XFRM_DIRS]);
+    err_t (*defaults_get)(void *ctx, uint8_t actions[XFRM_DIRS]);
 
     err_t (*counts)(void *ctx, struct xfrm_counts *out);
 };

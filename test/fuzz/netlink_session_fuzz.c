@@ -194,7 +194,7 @@ static uint64_t state_now(void)
 static bool errno_known(int error)
 {
     static const int known[] = {EINVAL,      ERANGE, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP, EBUSY,
-                                ENOPROTOOPT, ESRCH,  ENOENT, EEXIST,          ENOBUFS};
+                                ENOPROTOOPT, ESRCH,  ENOENT, EEXIST,          ENOBUFS,    ENODATA};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i] == error) return true;
     }
@@ -378,6 +378,7 @@ static void session_end(void)
     }
     IGNORE(api.ops->sa_flush(api.ctx, 0)); // there may be none
     IGNORE(api.ops->policy_flush(api.ctx, XFRM_POLICY_TYPE_MAIN));
+    IGNORE(api.ops->policy_flush(api.ctx, XFRM_POLICY_TYPE_SUB));
     MUST(api.ops->counts(api.ctx, &c) == ERR_OK && c.sa_count == 0);
     MUST(c.policies[XFRM_IN] + c.policies[XFRM_OUT] + c.policies[XFRM_FWD] == 0);
     control_free(site.control);

@@ -8,6 +8,7 @@ struct db *db_new(void)
     if (!db) return NULL;
     db->sad = sad_new();
     db->spd = spd_new();
+    for (unsigned d = 0; d < XFRM_DIRS; d++) db->defaults[d] = XFRM_DEFAULT_ACCEPT;
     if (db->sad && db->spd) return db;
     db_free(db);
     return NULL;

@@ -13,6 +13,7 @@ struct db {
     struct sad *sad;
     struct spd *spd;
     uint64_t generation;
+    uint8_t defaults[XFRM_DIRS]; // enum xfrm_default; atomic
 };
 
 struct db *db_new(void);     // NULL when out of memory
@@ -23,6 +24,11 @@ void db_free(struct db *db); // no reader may be left; waits for pending frees (
 uint64_t db_generation(const struct db *db);
 void db_changed(struct db *db); // control thread
 
+// Does a packet that no policy matches have to be dropped? Any thread.
+static inline bool db_blocks(const struct db *db, enum xfrm_dir dir)
+{
+    return __atomic_load_n(&db->defaults[dir], __ATOMIC_RELAXED) == XFRM_DEFAULT_BLOCK;
+}
 // Lookups of the packet path. Any RCU reader.
 static inline struct policy *db_policy(const struct db *db, enum xfrm_dir dir, uint32_t mark,
                                        const struct flow *f)

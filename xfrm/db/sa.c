@@ -47,7 +47,7 @@ static err_t check_kind(const struct xfrm_sa *x, struct why *why)
         return why_not(why, ERR_RANGE, "UDP encapsulation is for ESP only");
     }
     if (x->encap.type != 0 && x->encap.type != ENCAP_UDP) {
-        return why_not(why, ERR_UNSUPPORTED, "encapsulation: only ESP in UDP is supported");
+        return why_not(why, ERR_RANGE, "encapsulation: only ESP in UDP is supported");
     }
     return ERR_OK;
 }
@@ -175,6 +175,9 @@ static struct sa *sa_make(const struct xfrm_sa *x)
     sa->larval = x->larval;
     sa->bytes = x->current.bytes;
     sa->packets = x->current.packets;
+    sa->use_time = x->current.use_time;
+    sa->ae_packets = x->ae_packets;
+    sa->ae_timer = x->ae_timer;
     return sa;
 }
 
@@ -227,9 +230,8 @@ err_t sa_change(struct sa *sa, const struct xfrm_sa *x, struct why *why)
                        "UDP encapsulation cannot be switched on or off by an update");
     }
     next.encap = x->encap;
-    next.sel = x->sel;
     next.limit = x->limit;
-    if (x->output_mark.value || x->output_mark.mask) next.output_mark = x->output_mark;
+    if (x->output_mark.value || x->output_mark.mask || x->if_id) next.output_mark = x->output_mark;
     if (x->if_id) next.if_id = x->if_id;
 
     struct sa_conf *fresh = conf_new(&next);
@@ -248,12 +250,15 @@ void sa_snapshot(const struct sa *sa, struct xfrm_sa *out)
     out->current.bytes = count_get(&sa->bytes);
     out->current.packets = count_get(&sa->packets);
     out->current.use_time = count_get(&sa->use_time);
+    out->ae_packets = sa->ae_packets;
+    out->ae_timer = sa->ae_timer;
     if (sa->larval) return;
     out->stats.replay = (uint32_t)count_get(&sa->replays);
     out->stats.integrity_failed = (uint32_t)count_get(&sa->forgeries);
     if (!sa->sealer) return; // IPComp counts for itself only
     out->replay.out_seq = count_get(&sa->next_seq) - 1;
-    replay_export(&sa->replay, &out->replay);
+    // without a window what was given stays as it was
+    if (sa->replay.size > 0) replay_export(&sa->replay, &out->replay);
 }
 
 static void sa_reclaim(struct rcu_head *head)

@@ -26,6 +26,11 @@ struct sa_conf {
     struct rcu_head rcu;
 };
 
+// The replay state that listeners have been told last, and when (monotonic ns).
+struct sa_told {
+    uint64_t out_seq, in_seq, at;
+};
+
 struct sa {
     // read by workers
     struct sa_conf *conf;  // rcu_dereference; inside the control thread plain
@@ -51,6 +56,8 @@ struct sa {
 
     // keeping, control thread
     uint64_t made_mono;
+    uint32_t ae_packets, ae_timer; // struct xfrm_sa
+    struct sa_told told;
     bool soft_told; // the soft EXPIRE event is out
     struct lane *lane;
     // IPComp, tunnel mode: the SA of packets that it did not shrink, shared by all between the same
@@ -88,7 +95,7 @@ err_t sa_new(const struct xfrm_sa *x, struct sa **out, struct why *why);
 // where a packet does not shrink. `spi` as the kernel shows it: in IPv4 the source address, in IPv6
 // a number. ERR_NOMEM.
 err_t sa_new_plain(const struct xfrm_sa *comp, uint32_t spi, struct sa **out);
-// Replaces what UPDSA may change in a living SA: ports, lifetimes, selector, output mark, if_id.
+// Replaces what UPDSA may change in a living SA: ports, lifetimes, output mark, if_id.
 err_t sa_change(struct sa *sa, const struct xfrm_sa *x, struct why *why);
 // A living copy for GETSA: configuration, counters, sequence and replay state. Any RCU reader.
 void sa_snapshot(const struct sa *sa, struct xfrm_sa *out);

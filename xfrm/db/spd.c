@@ -177,6 +177,13 @@ err_t spd_add(struct spd *s, struct policy *p, const struct policy *old)
     return ERR_OK;
 }
 
+err_t spd_take_place(struct spd *s, struct policy *old, struct policy *p)
+{
+    TRY(spd_add(s, p, old));
+    cds_list_move(&p->all, &old->all);
+    return ERR_OK;
+}
+
 void spd_del(struct spd *s, struct policy *p)
 {
     unlist(s, p);

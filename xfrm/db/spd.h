@@ -65,6 +65,8 @@ void policy_snapshot(const struct policy *p, struct xfrm_policy *out);
 // Takes p over. `old`, which p is to replace and the caller takes out afterwards, hands on its
 // place among equals if the priority is the same, as in the kernel. NULL: none. ERR_NOMEM.
 err_t spd_add(struct spd *s, struct policy *p, const struct policy *old);
+// The same with old's place in the list, whatever the priority.
+err_t spd_take_place(struct spd *s, struct policy *old, struct policy *p);
 void spd_del(struct spd *s, struct policy *p); // takes it out; the caller frees it
 // By direction and index, or by selector, mark, if_id and type.
 struct policy *spd_get(const struct spd *s, const struct xfrm_policy_id *id);

@@ -25,6 +25,8 @@ static void decide(const struct worker *w, struct pkt *p)
 {
     if (p->policy && p->policy->conf.action == XFRM_BLOCK) {
         p->drop = DROP_POLICY_OUT;
+    } else if (!p->policy && db_blocks(w->db, XFRM_OUT)) {
+        p->drop = DROP_NO_POLICY_OUT;
     } else if (!p->policy || policy_is_bypass(p->policy)) {
         p->done = !is_suspect(w, p);
         if (!p->done) p->drop = DROP_POLICY_OUT;

@@ -23,6 +23,8 @@
     X(NO_POLICY_IN, "no-policy-in", "XfrmInNoPols", "no inbound policy allows this packet")       \
     X(MALFORMED_OUT, "malformed-out", "XfrmOutError", "not a well-formed IP packet")              \
     X(POLICY_OUT, "policy-out", "XfrmOutPolBlock", "outbound policy says block")                  \
+    X(NO_POLICY_OUT, "no-policy-out", "XfrmOutPolBlock",                                          \
+      "no outbound policy matches, and the default is to block")                                  \
     X(ACQUIRE_FULL, "acquire-full", "XfrmOutNoStates", "no SA yet and the waiting room is full")  \
     X(ACQUIRE_TIMEOUT, "acquire-timeout", "XfrmOutNoStates", "no SA came in time")                \
     X(EXPIRED_OUT, "expired-out", "XfrmOutStateExpired",                                          \

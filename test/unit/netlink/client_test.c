@@ -6,12 +6,14 @@
 #include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "netlink/codec.h"
 #include "netlink/server.h"
 #include "netlink/wire.h"
 #include "test/check.h"
@@ -154,6 +156,44 @@ static void requests(void **state)
     CHECK(got.larval);
     CHECK_EQ(api.ops->sa_alloc_spi(api.ctx, &sa, 0x800, 0x800, &got, &why), ERR_NOTFOUND);
     CHECK_OK(api.ops->sa_flush(api.ctx, 0));
+    xfrm_client_close(c);
+}
+
+static void moves_and_defaults(void **state)
+{
+    (void)state;
+    server_start();
+    struct xfrm_client *c = open_client(XFRM_GROUPS_ALL);
+    struct xfrm_api api = xfrm_client_api(c);
+    struct xfrm_sa sa = sample_sa(), got;
+    struct xfrm_policy p = sample_policy();
+    struct why why = {""};
+    CHECK_OK(api.ops->sa_add(api.ctx, &sa, &why));
+    CHECK_OK(api.ops->policy_add(api.ctx, &p, false, &why));
+    struct xfrm_ae ae = {.id = codec_sa_id(&sa), .replay_given = true, .replay.in_seq = 1234};
+    CHECK_OK(api.ops->sa_set_ae(api.ctx, &ae, &why));
+    CHECK_OK(api.ops->sa_get(api.ctx, &ae.id, &got));
+    CHECK_EQ(got.replay.in_seq, 1234);
+    ae.id.spi++;
+    CHECK_EQ(api.ops->sa_set_ae(api.ctx, &ae, &why), ERR_NOTFOUND);
+
+    struct xfrm_move v = {sa.saddr, sa.daddr, sa.daddr, sa.saddr, 50, XFRM_TUNNEL, 7};
+    struct xfrm_migrate m = {.sel = p.sel, .dir = p.dir, .count = 2, .move = {v, v}};
+    CHECK_EQ(api.ops->migrate(api.ctx, &m, &why), ERR_SYNTAX); // the same twice
+    m.move[1].reqid = 8;
+    m.km_given = m.encap_given = true;
+    m.km_local = sa.saddr;
+    m.km_remote = sa.daddr;
+    m.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 77};
+    CHECK_OK(api.ops->migrate(api.ctx, &m, &why));
+    m.move[0].reqid = 99;
+    CHECK_EQ(api.ops->migrate(api.ctx, &m, &why), ERR_NOCHOICE);
+
+    const uint8_t wanted[XFRM_DIRS] = {1, 2, 1};
+    uint8_t now[XFRM_DIRS] = {0};
+    CHECK_OK(api.ops->defaults_set(api.ctx, wanted));
+    CHECK_OK(api.ops->defaults_get(api.ctx, now));
+    CHECK(memcmp(now, wanted, sizeof now) == 0);
     xfrm_client_close(c);
 }
 
@@ -392,6 +432,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(requests),
+        T(moves_and_defaults),
         T(refusals_are_explained),
         T(walks),
         T(events),

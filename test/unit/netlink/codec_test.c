@@ -370,7 +370,7 @@ static void requests_are_judged(void **state)
     CHECK_EQ(request(&sa, &out), ERR_SYNTAX);
     sa = sample_sa();
     sa.dir = 3;
-    CHECK_EQ(request(&sa, &out), ERR_RANGE);
+    CHECK_EQ(request(&sa, &out), ERR_SHORT);
 }
 
 static void requests_are_completed(void **state)

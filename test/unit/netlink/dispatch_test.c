@@ -405,16 +405,7 @@ static void counts(void **state)
 static void what_is_not_done(void **state)
 {
     (void)state;
-    struct message m = ask(XFRM_MSG_MIGRATE);
-    deliver(&m);
-    CHECK_EQ(answer(), ENOPROTOOPT);
-    m = ask(XFRM_MSG_NEWAE);
-    deliver(&m);
-    CHECK_EQ(answer(), EOPNOTSUPP);
-    m = ask(XFRM_MSG_SETDEFAULT);
-    deliver(&m);
-    CHECK_EQ(answer(), EOPNOTSUPP);
-    m = ask(XFRM_MSG_REPORT);
+    struct message m = ask(XFRM_MSG_REPORT);
     deliver(&m);
     CHECK_EQ(answer(), EINVAL);
     m = ask(0x77);
@@ -464,7 +455,7 @@ static void acknowledgements(void **state)
     CHECK(strstr(ack_text(), "77") != NULL);
     sa = sample_sa();
     CHECK_EQ(put_sa(XFRM_MSG_NEWSA, &sa), EEXIST);
-    CHECK_STR(ack_text(), ""); // the kernel has no words for it, and `ip` prints the errno
+    CHECK(strstr(ack_text(), "exists") != NULL);
 }
 
 static void hello_sets_the_peer(void **state)

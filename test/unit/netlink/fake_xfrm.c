@@ -295,6 +295,43 @@ static err_t fake_policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm
     return ERR_OK;
 }
 
+// ---- what is only passed on ----
+
+static err_t fake_sa_set_ae(void *ctx, const struct xfrm_ae *ae, struct why *why)
+{
+    struct fake_sa *sa = *sa_find(ctx, &ae->id);
+    if (!sa) return why_not(why, ERR_NOTFOUND, "no such SA");
+    if (ae->replay_given) sa->sa.replay.in_seq = ae->replay.in_seq;
+    tell(ctx, (struct xfrm_event){.kind = XFRM_EV_AE, .sa = &sa->sa, .cause = XFRM_AE_BY_CLIENT});
+    return ERR_OK;
+}
+
+static err_t fake_migrate(void *ctx, const struct xfrm_migrate *m, struct why *why)
+{
+    struct fake_xfrm *f = ctx;
+    if (!f->policies) return why_not(why, ERR_NOTFOUND, "no such policy");
+    if (m->move[0].reqid == 99) return why_not(why, ERR_NOCHOICE, "nothing moves");
+    tell(f, (struct xfrm_event){.kind = XFRM_EV_MIGRATE, .migrate = m});
+    return ERR_OK;
+}
+
+static err_t fake_defaults_set(void *ctx, const uint8_t actions[XFRM_DIRS])
+{
+    struct fake_xfrm *f = ctx;
+    struct xfrm_event ev = {.kind = XFRM_EV_DEFAULT};
+    memcpy(f->defaults, actions, XFRM_DIRS);
+    memcpy(ev.defaults, actions, XFRM_DIRS);
+    tell(f, ev);
+    return ERR_OK;
+}
+
+static err_t fake_defaults_get(void *ctx, uint8_t actions[XFRM_DIRS])
+{
+    const struct fake_xfrm *f = ctx;
+    memcpy(actions, f->defaults, XFRM_DIRS);
+    return ERR_OK;
+}
+
 static err_t fake_counts(void *ctx, struct xfrm_counts *out)
 {
     struct fake_xfrm *f = ctx;
@@ -321,6 +358,10 @@ static const struct xfrm_ops ops = {
     .policy_del = fake_policy_del,
     .policy_flush = fake_policy_flush,
     .policy_each = fake_policy_each,
+    .sa_set_ae = fake_sa_set_ae,
+    .migrate = fake_migrate,
+    .defaults_set = fake_defaults_set,
+    .defaults_get = fake_defaults_get,
     .counts = fake_counts,
 };
 

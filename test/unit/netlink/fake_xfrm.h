@@ -21,6 +21,7 @@ struct fake_xfrm {
     struct fake_policy *policies;
     unsigned sa_count, policy_count;
     uint32_t next_index, next_spi;
+    uint8_t defaults[XFRM_DIRS];
     uint64_t now;      // what add_time gets; 0: the wall clock
     xfrm_event_fn *fn; // may be NULL
     void *ctx;

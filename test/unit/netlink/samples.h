@@ -66,9 +66,7 @@ static inline struct xfrm_sa sample_sa(void)
                          .output_mark_mask_given = true,
                          .if_id = 43,
                          .tfcpad = 44,
-                         .nat_keepalive_s = 45,
-                         .dir = 2,
-                         .pcpu = 1};
+                         .pcpu = UINT32_MAX};
     sa.current = (struct xfrm_current){21, 22, 23, 24};
     sa.auth.trunc_given = true;
     sa.replay.window = 32;

@@ -313,8 +313,10 @@ static void the_selector_of_the_sa_counts(void **state)
     struct xfrm_sa x = rig_sa(MOON, SUN, 0x1234);
     struct cafe c = cafe_with(&x);
     struct xfrm_sa narrow = x;
+    struct xfrm_sa_id id = sad_id(&x);
     narrow.sel = rig_policy(XFRM_IN, "10.1.0.11/32", "10.2.0.0/16", NULL, NULL).sel;
-    CHECK_OK(c.sun->api.ops->sa_update(c.sun->api.ctx, &narrow, NULL));
+    CHECK_OK(c.sun->api.ops->sa_del(c.sun->api.ctx, &id));
+    CHECK_OK(c.sun->api.ops->sa_add(c.sun->api.ctx, &narrow, NULL));
     refused(&c, catch_one(&c), DROP_SELECTOR);
     cafe_free(&c);
 }

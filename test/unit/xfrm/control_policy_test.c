@@ -134,7 +134,7 @@ static void what_makes_no_sense_is_refused(void **state)
     p.share = 4;
     refused(r, &p, ERR_RANGE, "share");
     p = example();
-    p.type = 1;
+    p.type = 2;
     refused(r, &p, ERR_RANGE, "main");
     p = example();
     p.index = 8; // of direction in

@@ -74,6 +74,7 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
         .index = ev->policy ? ev->policy->index : 0,
         .trigger = ev->trigger,
         .new_peer = ev->new_peer,
+        .cause = ev->cause,
     };
 }
 

@@ -29,7 +29,7 @@ struct rig_event { // what can be kept of an event after the call
     enum xfrm_event_kind kind;
     bool hard;
     uint8_t proto;
-    uint32_t seq, spi, reqid, index;
+    uint32_t seq, spi, reqid, index, cause;
     struct xfrm_selector trigger;
     endpoint_t new_peer;
 };
