@@ -45,6 +45,10 @@ static err_t build(const struct control *c, struct successor *s, unsigned n, str
         bool as_old = s[i].x.current.add_time == old->conf->x.current.add_time;
         if (as_old) s[i].fresh->made_mono = old->made_mono; // to the nanosecond
         s[i].fresh->told = old->told;
+        s[i].fresh->replays = s[i].x.stats.replay;
+        s[i].fresh->forgeries = s[i].x.stats.integrity_failed;
+        s[i].fresh->dying = sa_flag(&old->dying); // nor is the soft limit told once more
+        s[i].fresh->soft_told = old->soft_told;
     }
     return ERR_OK;
 }
