@@ -1,7 +1,7 @@
 // steer.h - leads packets that outbound policies protect into the TUN device: a routing rule, a
 // routing table of our own, and in it one route per destination of a policy.
 //
-//     ip rule   220: not from all fwmark F lookup T    (everything but the executor's own packets)
+//     ip rule   219: not from all fwmark F lookup T    (everything but the executor's own packets)
 //     table T   10.2.0.0/16 dev pavise0 src 10.1.0.1   (src: a local address the policy covers)
 //               blackhole 10.2.0.0/16 metric 1000000   (takes over when the device is gone)
 //
@@ -12,7 +12,7 @@
 #include "base/loop.h"
 #include "xfrm/xfrm.h"
 
-#define STEER_PRIORITY 220 // of the rule: after "local", before "main"
+#define STEER_PRIORITY 219 // of the rule: after "local", before strongSwan's 220 and "main"
 #define STEER_BLACKHOLE_METRIC 1000000
 
 struct steer;

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/guard.h"
+#include "daemon/lent.h"
 #include "daemon/policies.h"
 #include "daemon/ready.h"
 #include "daemon/sandbox.h"
@@ -46,6 +47,8 @@ struct xfrmd {
     struct guard *guard;
     struct steer *steer;
     struct xfrmd_stat *stat;
+    struct lent *lent;
+    uint64_t busy; // when there was last a client, an SA or a policy (monotonic ns)
     char stat_name[128];
     bool plain;   // IP in IP is listened to
     bool failed;  // ends with exit status 1
@@ -101,9 +104,33 @@ static bool on_listened(void *ctx, enum xfrm_event_kind kind)
     return d->server && xfrm_server_listened(d->server, kind);
 }
 
+// ---- --exit-when-idle ----
+
+static bool holds_nothing(const struct xfrmd *d)
+{
+    struct xfrm_counts n = {0};
+    const struct xfrm_api api = control_api(d->control);
+    if (xfrm_server_clients(d->server) || api.ops->counts(api.ctx, &n) != ERR_OK) return false;
+    uint32_t policies = 0;
+    for (int dir = 0; dir < XFRM_DIRS; dir++) policies += n.policies[dir];
+    return n.sa_count == 0 && policies == 0;
+}
+
+static void leave_when_idle(struct xfrmd *d)
+{
+    uint64_t now = clock_mono();
+    if (!d->options.idle_seconds) return;
+    if (!holds_nothing(d)) d->busy = now;
+    if (now - d->busy < d->options.idle_seconds * NSEC_PER_SEC) return;
+    log_say(LOG_STORY, "xfrmd", "no SA, no policy and no client for %u s: leaving",
+            d->options.idle_seconds);
+    loop_stop(d->loop);
+}
+
 static void on_tick(void *ctx)
 {
     struct xfrmd *d = ctx;
+    leave_when_idle(d);
     listen_as_needed(d);
     uint64_t next = control_tick(d->control), latest = clock_mono() + TICK_MAX;
     loop_timer_at(d->tick, next < latest ? next : latest);
@@ -185,6 +212,20 @@ static err_t start_engine(struct xfrmd *d, struct why *why)
     return engine_start(d->engine, why);
 }
 
+static err_t on_lend(void *ctx, const endpoint_t *at, bool on)
+{
+    const struct xfrmd *d = ctx;
+    return lent_set(d->lent, at, on);
+}
+
+static err_t start_lent(struct xfrmd *d, struct why *why)
+{
+    d->lent = lent_new(&d->options, d->engine);
+    if (!d->lent) return why_not(why, ERR_NOMEM, "out of memory");
+    xfrm_server_on_lend(d->server, on_lend, d);
+    return ERR_OK;
+}
+
 static err_t start_stat(struct xfrmd *d, struct why *why)
 {
     int n = snprintf(d->stat_name, sizeof d->stat_name, "%s" STAT_SUFFIX, d->options.socket);
@@ -214,16 +255,26 @@ static err_t xfrmd_start(struct xfrmd *d, struct why *why)
     TRY(start_core(d, why));
     TRY(start_host(d, why));
     TRY(start_engine(d, why));
+    TRY(start_lent(d, why));
     TRY(start_stat(d, why));
+    d->busy = clock_mono();
     loop_timer_at(d->tick, 0);
     return ERR_OK;
 }
 
+static err_t on_lend_end(void *ctx, const endpoint_t *at, bool on)
+{
+    (void)ctx, (void)at, (void)on;
+    return ERR_OK; // all have been taken back
+}
+
 static void xfrmd_stop(struct xfrmd *d)
 {
+    struct xfrm_server *server = d->server;
+    d->server = NULL; // nobody is told of the end of SAs
     xfrmd_stat_free(d->stat);
-    if (d->server) xfrm_server_free(d->server);
-    d->server = NULL;
+    if (server) xfrm_server_on_lend(server, on_lend_end, NULL);
+    lent_free(d->lent);
     if (d->engine) engine_stop(d->engine);
     engine_free(d->engine);
     d->engine = NULL;
@@ -235,6 +286,8 @@ static void xfrmd_stop(struct xfrmd *d)
     if (d->control) control_free(d->control);
     if (d->db) db_free(d->db);
     loop_timer_free(d->tick);
+    // Its name is free when all else is: another pavise-xfrmd then has nothing in its way.
+    if (server) xfrm_server_free(server);
     loop_free(d->loop);
 }
 
@@ -264,6 +317,10 @@ static int xfrmd_run(const struct xfrmd_options *o)
         loop_run(d.loop);
         rcu_thread_online();
         ready_tell("STOPPING=1");
+    } else if (e == ERR_EXISTS && o->idle_seconds) {
+        // Started because there was none: another one was faster, and serves as well.
+        log_say(LOG_INFO, "xfrmd", "%s", why.text);
+        e = ERR_OK;
     } else {
         log_say(LOG_ERROR, "xfrmd", "%s", why.text);
     }

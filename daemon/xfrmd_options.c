@@ -18,7 +18,7 @@ const char xfrmd_options_help[] =
     "  --no-udp           no ESP in UDP\n"
     "  --no-raw           no ESP directly over IP (protocol 50)\n"
     "  --fwmark N         mark of our own packets; must equal that of the IKE daemon\n"
-    "  --table N          routing table for protected destinations (default 220)\n"
+    "  --table N          routing table for protected destinations (default 219)\n"
     "  --grace N          seconds that blackhole routes of one that was killed stay (default 60)\n"
     "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
     "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
@@ -27,11 +27,14 @@ const char xfrmd_options_help[] =
     "  --socket NAME      Unix socket of the service (default @pavise-xfrm; @ means abstract);\n"
     "                     statistics are served on NAME-stat\n"
     "  --log-level LEVEL  error, warn, story, info or debug (default story)\n"
+    "  --exit-when-idle N leave after N seconds without SAs, policies and clients\n"
     "  --foreground       stay in the foreground (always so)\n"
     "  --help, --version\n"
     "\n"
     "Signals: TERM and INT remove routes, rules and guards, and exit. USR2 exits and leaves them,\n"
     "so that nothing goes in clear until a new one has its policies.\n";
+
+#define IDLE_SECONDS_MAX (24 * 60 * 60) // a day; longer is for ever
 
 enum option_id {
     OPT_TUN = 1,
@@ -47,6 +50,7 @@ enum option_id {
     OPT_LEGACY,
     OPT_SOCKET,
     OPT_LOG_LEVEL,
+    OPT_IDLE,
     OPT_FOREGROUND,
     OPT_HELP,
     OPT_VERSION,
@@ -66,15 +70,16 @@ static const struct option known[] = {
     {"legacy", no_argument, NULL, OPT_LEGACY},
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"exit-when-idle", required_argument, NULL, OPT_IDLE},
     {"foreground", no_argument, NULL, OPT_FOREGROUND},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--tun",   "--mtu",     "--port",           "--no-udp", "--no-raw",    "--fwmark",
-    "--table", "--guard",   "--allow-clear-in", "--socket", "--log-level", "--foreground",
-    "--help",  "--version", "--legacy",         "--grace",  NULL,
+    "--tun",   "--mtu",     "--port",           "--no-udp",         "--no-raw",    "--fwmark",
+    "--table", "--guard",   "--allow-clear-in", "--socket",         "--log-level", "--foreground",
+    "--help",  "--version", "--legacy",         "--exit-when-idle", "--grace",     NULL,
 };
 
 static err_t read_number(const char *option, const char *s, uint32_t min, uint32_t max,
@@ -190,6 +195,8 @@ static err_t take(int id, const char *value, struct xfrmd_options *o, struct why
         return read_number("--grace", value, 0, XFRMD_GRACE_MAX, &o->grace, why);
     case OPT_GUARD:
         return read_guard(value, o, why);
+    case OPT_IDLE:
+        return read_number("--exit-when-idle", value, 1, IDLE_SECONDS_MAX, &o->idle_seconds, why);
     case OPT_LOG_LEVEL:
         return read_log_level(value, o, why);
     default:

@@ -8,20 +8,23 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/guard.h"
+#include "netlink/wire.h"
 
 #define XFRMD_TUN "pavise0"
 #define XFRMD_MTU 1400 // bytes: fits into 1500 with any outer header and algorithm
-#define XFRMD_PORT 4500
-#define XFRMD_TABLE 220
+#define XFRMD_PORT WIRE_NATT_PORT
+// Beside strongSwan's 220, whose routes would take the place of ours, and before it (steer.h).
+#define XFRMD_TABLE 219
 #define XFRMD_GRACE 60 // seconds: an IKE daemon that is alive has put its policies back long before
 #define XFRMD_GRACE_MAX 86400
 // The same as pavise-iked's: packets with this mark stay out of the TUN device.
-#define XFRMD_FWMARK 0x50415649U // "PAVI"
+#define XFRMD_FWMARK WIRE_FWMARK
 
 struct xfrmd_options {
     const char *tun, *socket;
     uint32_t mtu, fwmark, table, grace;
     uint16_t port;
+    uint32_t idle_seconds; // with no SA, no policy and no client for this long: leave; 0: never
     bool no_udp, no_raw;
     bool allow_clear_in, legacy;
     enum guard_mode guard;

@@ -83,6 +83,20 @@ err_t xfrmd_ports_open(const struct xfrmd_options *o, struct engine_ports *out, 
     return ERR_OK;
 }
 
+err_t xfrmd_ports_open_at(const struct xfrmd_options *o, const endpoint_t *at, struct port **out,
+                          struct why *why)
+{
+    struct port *port;
+    TRY(udp_encap_open_at(at, o->fwmark, &port, why));
+    err_t e = exempt(port, at->ip.family, why);
+    if (e != ERR_OK) {
+        port->ops->free(port);
+        return e;
+    }
+    *out = port;
+    return ERR_OK;
+}
+
 static void port_close(struct port **p)
 {
     if (*p) (*p)->ops->free(*p);

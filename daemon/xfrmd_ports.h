@@ -13,3 +13,6 @@ void xfrmd_ports_each(const struct engine_ports *p,
                       void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx);
 // IP in IP is listened to only while IPComp needs it.
 void xfrmd_ports_listen_plain(const struct engine_ports *p, bool on);
+// One for ESP in UDP at a single address (udp_encap_open_at), which the caller frees.
+err_t xfrmd_ports_open_at(const struct xfrmd_options *o, const endpoint_t *at, struct port **out,
+                          struct why *why);

@@ -16,6 +16,7 @@
 #define EVENTS_MAX (1024 * 1024)   // bytes of events that wait for a slow listener
 #define REPLIES_MAX (256 * 1024)   // bytes of answers that wait before requests or dumps go on
 #define SOCKET_BUFFER (512 * 1024) // bytes that the kernel may hold for a client
+#define LENT_MAX 64                // UDP sockets that one client shares: addresses of a host
 #define TURN_MAX 64                // datagrams of one client served before the others get a turn
 
 struct client {
@@ -26,6 +27,8 @@ struct client {
     struct dispatch_peer peer;
     struct outbox out;
     bool congested; // events are dropped until it has read all
+    unsigned lent_count;
+    endpoint_t lent[LENT_MAX];
 };
 
 struct xfrm_server {
@@ -35,14 +38,87 @@ struct xfrm_server {
     struct dispatch dispatch;
     struct client *clients;
     unsigned client_count;
+    xfrm_lend_fn *lend;
+    void *lend_ctx;
     alignas(8) uint8_t in[WIRE_DATAGRAM_MAX];
 };
 
+// ---- shared UDP sockets (WIRE_LEND) ----
+
+static endpoint_t *lend_find(struct client *c, const endpoint_t *at)
+{
+    for (unsigned i = 0; i < c->lent_count; i++) {
+        if (endpoint_eq(&c->lent[i], at)) return &c->lent[i];
+    }
+    return NULL;
+}
+
+static err_t lend_on(struct client *c, const endpoint_t *at)
+{
+    if (lend_find(c, at)) return ERR_OK;
+    if (c->lent_count == LENT_MAX) return ERR_LIMIT;
+    TRY(c->s->lend(c->s->lend_ctx, at, true));
+    c->lent[c->lent_count++] = *at;
+    return ERR_OK;
+}
+
+static err_t lend_off(struct client *c, const endpoint_t *at)
+{
+    const endpoint_t gone = *at; // it may stand in the list itself
+    endpoint_t *found = lend_find(c, at);
+    if (!found) return ERR_NOTFOUND;
+    *found = c->lent[--c->lent_count];
+    return c->s->lend(c->s->lend_ctx, &gone, false);
+}
+
+static int lend_errno(err_t e)
+{
+    return e == ERR_OK ? 0 : e == ERR_LIMIT ? ENOBUFS : e == ERR_NOTFOUND ? ENOENT : EADDRNOTAVAIL;
+}
+
+static int lend_serve(struct client *c, span_t d)
+{
+    struct wire_lend m;
+    if (d.len < sizeof m) return EINVAL;
+    memcpy(&m, d.at, sizeof m);
+    if (!c->s->lend) return EOPNOTSUPP;
+    if ((m.family != AF_INET && m.family != AF_INET6) || m.port == 0) return EINVAL;
+    const endpoint_t at = {.ip = ip_from(m.family, m.addr), .port = m.port};
+    return lend_errno(m.on ? lend_on(c, &at) : lend_off(c, &at));
+}
+
+// A datagram that is nothing for dispatch: answered, and true.
+static bool lend_take(struct client *c, span_t d)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nlmsgerr e;
+    } answer = {.h = {.nlmsg_len = sizeof answer, .nlmsg_type = NLMSG_ERROR}};
+    if (d.len < sizeof answer.e.msg) return false;
+    memcpy(&answer.e.msg, d.at, sizeof answer.e.msg);
+    if (answer.e.msg.nlmsg_type != WIRE_LEND) return false;
+    answer.e.error = -lend_serve(c, d);
+    IGNORE(outbox_push(&c->out, span(&answer, sizeof answer))); // out of memory: it asks in vain
+    return true;
+}
+
+void xfrm_server_on_lend(struct xfrm_server *s, xfrm_lend_fn *fn, void *ctx)
+{
+    s->lend = fn;
+    s->lend_ctx = ctx;
+}
+
 // ---- clients ----
+
+unsigned xfrm_server_clients(const struct xfrm_server *s)
+{
+    return s->client_count;
+}
 
 static void client_free(struct client *c)
 {
     struct client **at = &c->s->clients;
+    while (c->lent_count) IGNORE(lend_off(c, &c->lent[0])); // it is in the list
     while (*at != c) at = &(*at)->next;
     *at = c->next;
     c->s->client_count--;
@@ -107,7 +183,8 @@ static bool client_serve(struct client *c, bool *gone)
     *gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
     if (n <= 0) return false;
     size_t len = (size_t)n < sizeof s->in ? (size_t)n : sizeof s->in; // too long: its rest is lost
-    dispatch_datagram(&s->dispatch, &c->peer, span(s->in, len));
+    const span_t datagram = span(s->in, len);
+    if (!lend_take(c, datagram)) dispatch_datagram(&s->dispatch, &c->peer, datagram);
     wipe(s->in, len);
     return true;
 }

@@ -14,6 +14,11 @@ struct xfrm_server;
 err_t xfrm_server_new(struct loop *loop, const char *name, struct xfrm_api api,
                       struct xfrm_server **out, struct why *why);
 void xfrm_server_free(struct xfrm_server *s);
+unsigned xfrm_server_clients(const struct xfrm_server *s); // connections now
+// Who is told of WIRE_LEND (wire.h): on, a client shares its UDP socket that is bound to `at`; off,
+// it no longer does, or has gone. Each on is followed by one off. Errors go to the client.
+typedef err_t xfrm_lend_fn(void *ctx, const endpoint_t *at, bool on);
+void xfrm_server_on_lend(struct xfrm_server *s, xfrm_lend_fn *fn, void *ctx);
 // Multicasts an event to the clients that joined its group. Never waits: a listener that does not
 // read loses events and is told so (ENOBUFS).
 void xfrm_server_event(struct xfrm_server *s, const struct xfrm_event *ev);

@@ -7,6 +7,10 @@
 //   client -> server   WIRE_HELLO  port id, groups, options: all of them, each time one changes.
 //                                  The first datagram of a connection, and with NLM_F_ACK answered
 //                                  by NLMSG_ERROR like any request (0, or -EPERM and then the end).
+//   client -> server   WIRE_LEND   the program has bound a UDP socket to this one address and port,
+//                                  and shares it with ESP (base/natt_share.h): the server makes
+//                                  one beside it, until it is told otherwise or the connection
+//                                  ends. Answered by NLMSG_ERROR.
 //   server -> client   NLMSG_OVERRUN  messages for this client were dropped: what a netlink socket
 //                                  reports once as ENOBUFS.
 //
@@ -15,6 +19,7 @@
 // The server answers on the connection the request came from, whatever its nlmsg_pid.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -23,8 +28,13 @@
 
 #include <linux/netlink.h>
 
+#define WIRE_LEND 13
 #define WIRE_HELLO 14
 #define WIRE_DATAGRAM_MAX 65536 // bytes; a request is far smaller
+
+// What pavise-xfrmd does by itself, unless its options say otherwise.
+#define WIRE_NATT_PORT 4500     // UDP port of ESP in UDP
+#define WIRE_FWMARK 0x50415649U // "PAVI": packets with this mark stay out of its TUN device
 
 enum wire_options { WIRE_EXT_ACK = 1, WIRE_CAP_ACK = 2 }; // NETLINK_EXT_ACK, NETLINK_CAP_ACK
 
@@ -44,6 +54,24 @@ static inline struct wire_hello wire_hello(uint32_t portid, uint32_t groups, uin
         .portid = portid,
         .groups = groups,
         .options = options,
+    };
+}
+
+struct wire_lend {
+    struct nlmsghdr h;
+    uint16_t family;  // AF_INET, AF_INET6
+    uint16_t port;    // host byte order
+    uint32_t on;      // 1: from now on; 0: no longer
+    uint8_t addr[16]; // network byte order, the first 4 for IPv4
+};
+
+static inline struct wire_lend wire_lend(bool on)
+{
+    return (struct wire_lend){
+        .h = {.nlmsg_len = sizeof(struct wire_lend),
+              .nlmsg_type = WIRE_LEND,
+              .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+        .on = on,
     };
 }
 

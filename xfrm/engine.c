@@ -15,10 +15,11 @@
 #include "base/secret.h"
 #include "xfrm/db/counter.h"
 
-#define PORTS_MAX 13      // that receive: tun; udp, raw, ah, comp and two plain of both families
-#define BURSTS_IN_A_ROW 4 // from one port, before the others have their turn
-#define TICK_MS 1000      // hold queue and statistics are looked at this often
-#define WAKE_ID PORTS_MAX // epoll data of the event descriptor; ports have their index
+#define PORTS_MAX 13       // that receive: tun; udp, raw, ah, comp and two plain of both families
+#define BURSTS_IN_A_ROW 4  // from one port, before the others have their turn
+#define TICK_MS 1000       // hold queue and statistics are looked at this often
+#define EXTRA_ID PORTS_MAX // epoll data: ports have their index, those that come and go from here
+#define WAKE_ID (EXTRA_ID + ENGINE_EXTRA_MAX) // the event descriptor
 
 // An event with copies of what it points at, since the worker goes on.
 struct news {
@@ -43,6 +44,9 @@ struct engine {
     // shared
     bool stopping; // atomic
     bool tun_lost; // atomic
+    // Written by the control thread, atomic: NULL is none; and how many were ever in use.
+    struct port *extra[ENGINE_EXTRA_MAX];
+    uint32_t extra_top;
     struct ring *news;
     uint64_t news_lost, held; // written by the worker (counter.h)
     // worker thread
@@ -187,15 +191,30 @@ static void wake_read(const struct engine *e)
     (void)got; // nothing there: someone else's wake-up was enough
 }
 
+static struct entrance extra_get(const struct engine *e, uint32_t id)
+{
+    struct port *port = NULL;
+    if (id >= EXTRA_ID && id < WAKE_ID)
+        port = __atomic_load_n(&e->extra[id - EXTRA_ID], __ATOMIC_ACQUIRE);
+    return (struct entrance){port, path_in};
+}
+
 static void serve(struct engine *e, const struct epoll_event *ev)
 {
     if (ev->data.u32 == WAKE_ID) {
         wake_read(e);
         return;
     }
-    const struct entrance *in = &e->in[ev->data.u32];
+    const struct entrance extra = extra_get(e, ev->data.u32);
+    const struct entrance *in = ev->data.u32 < EXTRA_ID ? &e->in[ev->data.u32] : &extra;
+    if (!in->port) return; // taken away since epoll_wait() returned
     if (ev->events & EPOLLIN) pump(e, in);
     if (ev->events & (EPOLLERR | EPOLLHUP)) port_failed(e, in->port);
+}
+
+static uint32_t extra_end(const struct engine *e)
+{
+    return EXTRA_ID + __atomic_load_n(&e->extra_top, __ATOMIC_ACQUIRE);
 }
 
 // Ports that have packets in hand are not waited for.
@@ -204,6 +223,10 @@ static bool any_more(const struct engine *e)
     for (unsigned i = 0; i < e->in_count; i++) {
         if (e->in[i].port->more) return true;
     }
+    for (uint32_t id = EXTRA_ID; id < extra_end(e); id++) {
+        const struct entrance extra = extra_get(e, id);
+        if (extra.port && extra.port->more) return true;
+    }
     return false;
 }
 
@@ -211,6 +234,10 @@ static void serve_more(struct engine *e)
 {
     for (unsigned i = 0; i < e->in_count; i++) {
         if (e->in[i].port->more) pump(e, &e->in[i]);
+    }
+    for (uint32_t id = EXTRA_ID; id < extra_end(e); id++) {
+        const struct entrance extra = extra_get(e, id);
+        if (extra.port && extra.port->more) pump(e, &extra);
     }
 }
 
@@ -276,6 +303,29 @@ static err_t add_entrances(struct engine *e, struct why *why)
         TRY(add_entrance(e, ports->plain[f][ENGINE_V6], path_in, why));
     }
     return watch(e, e->wake_fd, WAKE_ID, why);
+}
+
+err_t engine_port_add(struct engine *e, struct port *port)
+{
+    struct why why;
+    uint32_t i = 0;
+    while (i < ENGINE_EXTRA_MAX && e->extra[i]) i++;
+    if (i == ENGINE_EXTRA_MAX) return ERR_LIMIT;
+    __atomic_store_n(&e->extra[i], port, __ATOMIC_RELEASE);
+    if (i >= e->extra_top) __atomic_store_n(&e->extra_top, i + 1, __ATOMIC_RELEASE);
+    err_t err = watch(e, port->ops->fd(port), EXTRA_ID + i, &why);
+    if (err != ERR_OK) engine_port_remove(e, port);
+    return err;
+}
+
+void engine_port_remove(struct engine *e, struct port *port)
+{
+    for (uint32_t i = 0; i < ENGINE_EXTRA_MAX; i++) {
+        if (e->extra[i] != port) continue;
+        (void)epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, port->ops->fd(port), NULL);
+        __atomic_store_n(&e->extra[i], NULL, __ATOMIC_RELEASE);
+    }
+    synchronize_rcu(); // the worker may be in the midst of a burst from it
 }
 
 static err_t engine_build(struct engine *e, struct why *why)

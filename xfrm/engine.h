@@ -12,6 +12,7 @@
 #include "xfrm/port/port.h"
 
 #define ENGINE_BUFFERS 1024 // packets: the hold queue, bursts in flight, and ample reserve
+#define ENGINE_EXTRA_MAX 64 // ports that come and go: addresses of one host
 #define ENGINE_NEWS 256     // events waiting for the control thread; more are counted and lost
 
 struct engine;
@@ -47,6 +48,12 @@ err_t engine_new(const struct engine_conf *conf, struct engine **out, struct why
 err_t engine_start(struct engine *e, struct why *why);
 void engine_stop(struct engine *e); // returns when the thread has ended; harmless if not started
 void engine_free(struct engine *e); // stopped; the ports stay the caller's. NULL is fine
+
+// One more way in for ESP in UDP, at any time. The port is the caller's again when
+// engine_port_remove() has returned (which waits for the worker's burst), or after engine_free().
+// ERR_LIMIT: there are ENGINE_EXTRA_MAX already; ERR_SYSTEM.
+err_t engine_port_add(struct engine *e, struct port *port);
+void engine_port_remove(struct engine *e, struct port *port);
 
 // The database has changed: held packets may go now.
 void engine_kick(struct engine *e);

@@ -55,7 +55,7 @@ class Gateway:
 def traces(host):
     """All that the daemon may leave on a host."""
     out = []
-    for command in ("ip rule", "ip -6 rule", "ip route show table 220", "ip -6 route show table 220",
+    for command in ("ip rule", "ip -6 rule", "ip route show table 219", "ip -6 route show table 219",
                     "ip xfrm policy", "nft list ruleset", "ip -br link show type tun"):
         done = host.try_run(command)
         out += [f"{command}: {line.strip()}" for line in done.stdout.split("\n") if line.strip()]
@@ -99,7 +99,7 @@ def carries(gateways, alice, tap):
 
 
 def routes(gateway, tap):
-    shown = lambda: gateway.host("ip route show table 220") + gateway.host("ip -6 route show table 220")
+    shown = lambda: gateway.host("ip route show table 219") + gateway.host("ip -6 route show table 219")
     tap.check("a flush leaves no route", "pavise0" not in shown() and "blackhole" not in shown(), shown())
     gateway.policies(4)
     tap.check("a policy is a route with our address in it", "10.2.0.0/16 dev pavise0 proto 150 scope link src 10.1.0.1"

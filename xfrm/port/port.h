@@ -49,6 +49,9 @@ err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *wh
 // size to one peer go and come in trains of up to 64 KiB where the kernel knows how (train.h).
 err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
                      struct why *why);
+// The same on one address, beside a socket of an IKE daemon that is bound to it. It receives only:
+// what leaves, leaves by the socket for all addresses.
+err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why);
 
 // Raw ESP, AH or IPComp, IP protocol 50, 51 or 108, or IP in IP, 4 or 41. One per family and
 // protocol. IP in IP is deaf until raw_ip_listen(): the host may have other tunnels.

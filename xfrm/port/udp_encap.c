@@ -72,13 +72,13 @@ static void udp_encap_free(struct port *port)
 static const struct port_ops udp_encap_ops = {"udp_encap", udp_encap_recv, udp_encap_send,
                                               udp_encap_fd, udp_encap_free};
 
-static err_t bind_shared(int fd, uint16_t family, uint16_t number, struct why *why)
+static err_t bind_shared(int fd, const endpoint_t *to, struct why *why)
 {
     struct sockaddr_storage at;
-    const endpoint_t any = {.ip.family = family, .port = number};
-    socklen_t len = endpoint_to_sockaddr(&any, &at);
+    socklen_t len = endpoint_to_sockaddr(to, &at);
     const int on = 1;
-    bool v6 = family == AF_INET6;
+    const uint16_t number = to->port;
+    bool v6 = to->ip.family == AF_INET6;
     if (natt_share_prepare(fd) != ERR_OK ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)) {
@@ -98,14 +98,14 @@ static err_t bind_shared(int fd, uint16_t family, uint16_t number, struct why *w
                    number, strerror(errno));
 }
 
-err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
-                     struct why *why)
+err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why)
 {
+    const uint16_t family = at->ip.family;
     struct udp_encap *u = calloc(1, sizeof *u);
     if (!u) return why_not(why, ERR_NOMEM, "out of memory");
     u->port.ops = &udp_encap_ops;
     u->family = family;
-    u->number = port;
+    u->number = at->port;
     err_t e = batch_socket(family, SOCK_DGRAM, 0, fwmark, &u->fd, why);
     if (e != ERR_OK) {
         free(u);
@@ -117,11 +117,18 @@ err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct por
     const int no_checksum = family == AF_INET && !u->batch.couples;
     (void)setsockopt(u->fd, SOL_SOCKET, SO_NO_CHECK, &no_checksum, sizeof no_checksum);
     u->train = train_new(u->fd, family);
-    e = u->train ? bind_shared(u->fd, family, port, why) : why_not(why, ERR_NOMEM, "out of memory");
+    e = u->train ? bind_shared(u->fd, at, why) : why_not(why, ERR_NOMEM, "out of memory");
     if (e != ERR_OK) {
         udp_encap_free(&u->port);
         return e;
     }
     *out = &u->port;
     return ERR_OK;
+}
+
+err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
+                     struct why *why)
+{
+    const endpoint_t any = {.ip.family = family, .port = port};
+    return udp_encap_open_at(&any, fwmark, out, why);
 }

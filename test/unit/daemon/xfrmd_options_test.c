@@ -31,7 +31,7 @@ static void nothing_given_means_the_defaults(void **state)
     CHECK_STR(o.socket, "@pavise-xfrm");
     CHECK_EQ(o.mtu, 1400);
     CHECK_EQ(o.port, 4500);
-    CHECK_EQ(o.table, 220);
+    CHECK_EQ(o.table, XFRMD_TABLE);
     CHECK_EQ(o.grace, 60);
     CHECK_EQ(o.fwmark, 0x50415649);
     CHECK_EQ(o.guard, GUARD_AUTO);

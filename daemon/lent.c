@@ -1,0 +1,89 @@
+#include "daemon/lent.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "daemon/xfrmd_ports.h"
+
+struct lent_port {
+    endpoint_t at;
+    unsigned count; // clients that have told of it; 0: free
+    struct port *port;
+};
+
+struct lent {
+    struct xfrmd_options options;
+    struct engine *engine;
+    struct lent_port ports[ENGINE_EXTRA_MAX];
+};
+
+struct lent *lent_new(const struct xfrmd_options *options, struct engine *engine)
+{
+    struct lent *l = calloc(1, sizeof *l);
+    if (!l) return NULL;
+    l->options = *options;
+    l->engine = engine;
+    return l;
+}
+
+static void take_back(struct lent *l, struct lent_port *p)
+{
+    engine_port_remove(l->engine, p->port);
+    p->port->ops->free(p->port);
+    *p = (struct lent_port){0};
+}
+
+void lent_free(struct lent *l)
+{
+    if (!l) return;
+    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) {
+        if (l->ports[i].count) take_back(l, &l->ports[i]);
+    }
+    free(l);
+}
+
+static struct lent_port *find(struct lent *l, const endpoint_t *at)
+{
+    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) {
+        if (l->ports[i].count && endpoint_eq(&l->ports[i].at, at)) return &l->ports[i];
+    }
+    return NULL;
+}
+
+static err_t open_port(struct lent *l, const endpoint_t *at, struct lent_port *p, struct why *why)
+{
+    TRY(xfrmd_ports_open_at(&l->options, at, &p->port, why));
+    err_t e = engine_port_add(l->engine, p->port);
+    if (e == ERR_OK) return ERR_OK;
+    p->port->ops->free(p->port);
+    p->port = NULL;
+    return why_not(why, e, "%s", err_text(e));
+}
+
+static err_t add(struct lent *l, const endpoint_t *at)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    struct why why = {""};
+    unsigned i = 0;
+    if (l->options.no_udp) return ERR_UNSUPPORTED;
+    while (i < ENGINE_EXTRA_MAX && l->ports[i].count) i++;
+    err_t e = i < ENGINE_EXTRA_MAX ? open_port(l, at, &l->ports[i], &why) : ERR_LIMIT;
+    if (e != ERR_OK) {
+        log_say(LOG_WARN, "ports", "ESP in UDP at %s will not arrive: %s", endpoint_show(at, text),
+                why.text[0] ? why.text : err_text(e));
+        return e;
+    }
+    l->ports[i].at = *at;
+    l->ports[i].count = 1;
+    log_say(LOG_INFO, "ports", "ESP in UDP at %s, beside an IKE daemon", endpoint_show(at, text));
+    return ERR_OK;
+}
+
+err_t lent_set(struct lent *l, const endpoint_t *at, bool on)
+{
+    struct lent_port *p = find(l, at);
+    if (!p) return on ? add(l, at) : ERR_NOTFOUND;
+    p->count += on ? 1 : -1U;
+    if (p->count == 0) take_back(l, p);
+    return ERR_OK;
+}

@@ -1,0 +1,340 @@
+"""stock - one face for three IKE daemons on pavise-xfrmd: Debian's charon, Debian's pluto (both unmodified, with the
+preload library), and pavise-iked.
+
+        left                                          right
+      10.1.0.1, fd00:1::1 on lo                     10.2.0.1, fd00:2::1 on lo
+      192.0.2.1, 2001:db8::1 ---------------------- 192.0.2.2, 2001:db8::2
+
+A flow (struct Flow) says which tunnel the two negotiate; every daemon writes its own configuration from it.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+
+from lab import PRELOAD, Failed, run, wait_until
+
+CHARON = "/usr/sbin/charon-systemd"
+SECRET = "what the crossbowman whispered behind the shield"
+OUTER = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
+INNER = {4: ("10.1.0.1", "10.2.0.1"), 6: ("fd00:1::1", "fd00:2::1")}
+SIDES = ("left", "right")
+
+
+@dataclass
+class Flow:
+    mode: str = "tunnel"  # or transport
+    encap: bool = False   # ESP in UDP although there is no NAT
+    family: int = 4       # of the outer addresses; inner ones are of the same
+    trap: bool = False    # left negotiates for its first packet
+
+    def __str__(self):
+        return f"{self.mode}, IPv{self.family}" + (", in UDP" if self.encap else "") + (", trap" if self.trap else "")
+
+    def ends(self, side):
+        """Addresses that the SA protects: (mine, the peer's)."""
+        pair = OUTER[self.family] if self.mode == "transport" else INNER[self.family]
+        return pair[side], pair[1 - side]
+
+    def outer(self, side):
+        return OUTER[self.family][side], OUTER[self.family][1 - side]
+
+
+def hosts(lab):
+    """The picture above."""
+    pair = [lab.host(name) for name in SIDES]
+    lab.wire(pair[0], "eth0", pair[1], "eth0")
+    for side, host in enumerate(pair):
+        host(f"ip address add {OUTER[4][side]}/24 dev eth0")
+        host(f"ip address add {OUTER[6][side]}/64 dev eth0 nodad")
+        host(f"ip address add {INNER[4][side]}/32 dev lo")
+        host(f"ip address add {INNER[6][side]}/128 dev lo")
+        # The way in clear exists, so that a packet that leaks would really arrive.
+        host(f"ip route add {INNER[4][1 - side]}/32 via {OUTER[4][1 - side]}")
+        host(f"ip -6 route add {INNER[6][1 - side]}/128 via {OUTER[6][1 - side]}")
+    return pair
+
+
+SWANCTL = """\
+connections {{ net {{ version = 2
+    local_addrs = {local}
+    remote_addrs = {remote}
+    encap = {encap}
+    proposals = aes256-sha256-prfsha256-ecp256
+    dpd_delay = 2s
+    local {{ auth = psk
+        id = {local} }}
+    remote {{ auth = psk
+        id = {remote} }}
+    children {{ c {{ {ts}
+        mode = {mode}
+        start_action = {action}
+        esp_proposals = aes256gcm16-ecp256 }} }} }} }}
+secrets {{ ike-1 {{ id-1 = {local}
+    id-2 = {remote}
+    secret = "{secret}" }} }}
+"""
+
+
+def swanctl_conf(flow, side):
+    local, remote = flow.outer(side)
+    mine, peers = flow.ends(side)
+    ts = "" if flow.mode == "transport" else f"local_ts = {mine}\n        remote_ts = {peers}"
+    return SWANCTL.format(local=local, remote=remote, encap="yes" if flow.encap else "no", mode=flow.mode, secret=SECRET,
+                          ts=ts, action="trap" if flow.trap and side == 0 else "none")
+
+
+class Daemon:
+    """What all three can do. `flow` and `side` (0: left) are fixed for its life."""
+    name = ""
+
+    def __init__(self, host, flow, side, env=None):
+        self.host, self.flow, self.side, self.process = host, flow, side, None
+        self.extra = env or {}
+        self.dir = os.path.join(host.dir, self.name)
+        os.makedirs(self.dir, exist_ok=True)
+
+    def preload(self):
+        return {"LD_PRELOAD": PRELOAD, **self.extra}
+
+    def file(self, name, text):
+        return self.host.file(f"{self.name}/{name}", text)
+
+    def log(self):
+        return self.process.output()
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        os.kill(self.pid(), 9)
+        self.process.stop()
+
+    def pid(self):
+        return self.process.pid  # ip netns exec becomes the program
+
+
+class Vici(Daemon):
+    """charon and pavise-iked: driven by swanctl."""
+    def vici(self):
+        return os.path.join(self.dir, "vici")
+
+    def swanctl(self, *arguments, timeout=30):
+        done = self.host.try_run(["swanctl", *arguments, "--uri", f"unix://{self.vici()}"], timeout=timeout)
+        return done.stdout + done.stderr
+
+    def up(self):
+        said = self.swanctl("--initiate", "--child", "c", "--timeout", "15")
+        return "initiate completed successfully" in said or said
+
+    def down(self):
+        said = self.swanctl("--terminate", "--ike", "net", "--timeout", "10")
+        return "terminate completed successfully" in said or said
+
+    def rekey_child(self):
+        said = self.swanctl("--rekey", "--child", "c")
+        return "rekey completed successfully" in said or said
+
+    def rekey_ike(self):
+        said = self.swanctl("--rekey", "--ike", "net")
+        return "rekey completed successfully" in said or said
+
+    def ike_spis(self):
+        return re.findall(r"([0-9a-f]{16})_i\*? ([0-9a-f]{16})_r", self.swanctl("--list-sas"))
+
+    def await_vici(self):
+        if not wait_until(lambda: os.path.exists(self.vici()) and "net:" in self.swanctl("--list-conns"), 15, 0.1):
+            raise Failed(f"{self.name} did not start:\n{self.process.output()}")
+
+
+class Charon(Vici):
+    name = "charon"
+
+    def start(self, load=True):
+        if os.path.exists(self.vici()):
+            os.unlink(self.vici())
+        settings = self.file("strongswan.conf", f"""\
+charon-systemd {{
+    load = random nonce openssl pem pkcs1 x509 pubkey constraints kdf kernel-netlink socket-default vici updown
+    journal {{ default = -1 }}
+    retransmit_timeout = 1
+    filelog {{ stderr {{ default = 1
+                         knl = 2
+                         flush_line = yes }} }}
+    plugins {{ vici {{ socket = unix://{self.vici()} }} }}
+}}
+""")
+        config = self.file("swanctl.conf", swanctl_conf(self.flow, self.side))
+        env = {"STRONGSWAN_CONF": settings, "SWANCTL_DIR": self.dir, **self.preload()}
+        self.process = self.host.start([CHARON], "charon", env=env)
+        if not wait_until(lambda: os.path.exists(self.vici()), 15):
+            raise Failed(f"charon did not start:\n{self.process.output()}")
+        if load:
+            self.swanctl("--load-all", "--file", config)
+            self.await_vici()
+        return self
+
+    def refused(self):
+        return [line for line in self.log().split("\n") if "received netlink error" in line]
+
+
+class Iked(Vici):
+    name = "iked"
+
+    def vici(self):
+        return self.host.vici
+
+    def start(self):
+        if os.path.exists(self.vici()):
+            os.unlink(self.vici())
+        self.process = self.host.iked(swanctl_conf(self.flow, self.side))
+        self.await_vici()
+        return self
+
+    def refused(self):
+        return []
+
+
+IPSEC_CONF = """\
+config setup
+    logfile=/dev/stderr
+    uniqueids=no
+conn net
+    ikev2=insist
+    authby=secret
+    left={local}
+    right={remote}
+    type={mode}
+    {subnets}
+    encapsulation={encap}
+    ike=aes256-sha2_256;dh19
+    esp=aes_gcm256-null;dh19
+    dpddelay=2
+    dpdtimeout=6
+    dpdaction=clear
+    auto={auto}
+"""
+
+
+class Pluto(Daemon):
+    name = "pluto"
+
+    def start(self):
+        local, remote = self.flow.outer(self.side)
+        mine, peers = self.flow.ends(self.side)
+        bits = 32 if self.flow.family == 4 else 128
+        subnets = "" if self.flow.mode == "transport" else f"leftsubnet={mine}/{bits}\n    rightsubnet={peers}/{bits}"
+        conf = self.file("ipsec.conf", IPSEC_CONF.format(
+            local=local, remote=remote, mode=self.flow.mode, subnets=subnets, encap="yes" if self.flow.encap else "auto",
+            auto="ondemand" if self.flow.trap and self.side == 0 else "add"))
+        secrets = self.file("ipsec.secrets", f'{local} {remote} : PSK "{SECRET}"\n')
+        nss, rundir = os.path.join(self.dir, "nss"), os.path.join(self.dir, "run")
+        if not os.path.exists(nss):
+            for path in (nss, rundir, os.path.join(self.dir, "ipsec.d")):
+                os.makedirs(path)
+            run(["certutil", "-N", "-d", f"sql:{nss}", "--empty-password"])
+        for left_over in glob.glob(os.path.join(rundir, "*")):
+            os.unlink(left_over)  # a killed pluto leaves its pid file, and another one would not start
+        # Its helpers are looked for at their installed place; `ip netns exec` has given us mounts of our own.
+        script = (f"mount --bind {libreswan()}/usr/libexec /usr/libexec && LD_PRELOAD=$PAVISE_PRELOAD exec "
+                  f"/usr/libexec/ipsec/pluto --nofork --config {conf} --secretsfile {secrets} --nssdir {nss} "
+                  f"--ipsecdir {self.dir}/ipsec.d --rundir {rundir} --stderrlog")
+        env = {**self.preload(), "LD_PRELOAD": "", "PAVISE_PRELOAD": PRELOAD,
+               "PATH": f"{libreswan()}/usr/sbin:{os.environ['PATH']}"}
+        self.process = self.host.start(["sh", "-c", script], "pluto", env=env)
+        if not wait_until(lambda: "net" in self.whack("--status") or not self.process.alive(), 15, 0.1) \
+                or not wait_until(lambda: "loading secrets" in self.log() or not self.process.alive(), 15):
+            raise Failed(f"pluto did not start:\n{self.process.output()}")
+        return self
+
+    def whack(self, *arguments, timeout=20):
+        try:
+            done = self.host.try_run([f"{libreswan()}/usr/libexec/ipsec/whack", "--ctlsocket",
+                                      os.path.join(self.dir, "run/pluto.ctl"), *arguments], timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return "whack timed out"
+        return done.stdout + done.stderr
+
+    def up(self):
+        said = self.whack("--initiate", "--name", "net")
+        return "established Child SA" in said or said
+
+    def down(self):
+        said = self.whack("--terminate", "--name", "net")
+        return "ERROR" not in said or said
+
+    def rekey_child(self):
+        said = self.whack("--rekey-ipsec", "--name", "net")
+        return "established" in said or "rekeyed" in said or said
+
+    def rekey_ike(self):
+        said = self.whack("--rekey-ike", "--name", "net")
+        return "established" in said or "rekeyed" in said or said
+
+    def ike_spis(self):
+        return re.findall(r"STATE_V2_ESTABLISHED_IKE_SA.*", self.whack("--status"))
+
+    def refused(self):
+        return [line for line in self.log().split("\n") if "ERROR: netlink" in line]
+
+
+DAEMONS = {"charon": Charon, "pluto": Pluto, "iked": Iked}
+_unpacked = {}
+
+
+def libreswan():
+    """Where Debian's Libreswan lies unpacked: as a package it conflicts with strongSwan."""
+    return _unpacked["at"]
+
+
+def libreswan_fetch(lab):
+    """Unpacks it below the lab. '' or why that cannot be."""
+    if not shutil.which("certutil"):
+        return "certutil is missing (package libnss3-tools)"
+    at = os.path.join(lab.dir, "libreswan")
+    os.makedirs(at)
+    known = glob.glob(os.environ.get("PAVISE_LIBRESWAN_DEB", "/var/cache/pavise/libreswan_*.deb"))
+    if not known:
+        done = subprocess.run(["apt-get", "download", "-q", "libreswan"], cwd=at, capture_output=True, text=True,
+                              env={**os.environ, "APT_CONFIG": ""}, timeout=120, check=False)
+        known = glob.glob(os.path.join(at, "libreswan_*.deb"))
+        if not known:
+            return "libreswan is not to be had: " + (done.stderr.strip().split("\n") or [""])[-1]
+    run(["dpkg-deb", "-x", known[0], at])
+    _unpacked["at"] = at
+    missing = subprocess.run(["ldd", f"{at}/usr/libexec/ipsec/pluto"], capture_output=True, text=True, check=False)
+    lost = re.findall(r"(\S+) => not found", missing.stdout)
+    return f"pluto lacks {', '.join(lost)}" if lost else ""
+
+
+def charon_missing():
+    for path in (CHARON, "/usr/sbin/swanctl", "/usr/lib/ipsec/plugins/libstrongswan-kernel-netlink.so"):
+        if not os.path.exists(path):
+            return f"{path} is missing (packages charon-systemd strongswan-swanctl strongswan-charon)"
+    return ""
+
+
+class Flood:
+    """Pings every 5 ms from left to right; lost() stops and counts."""
+    def __init__(self, host, flow, seconds):
+        mine, peers = flow.ends(0)
+        self.process = host.start(["ping", "-n", "-q", "-i", "0.005", "-w", seconds, "-I", mine, peers], "flood")
+        time.sleep(0.3)
+
+    def counts(self):
+        """(sent, lost); the last one may be on its way when ping is stopped."""
+        if self.process.alive():
+            self.process.popen.send_signal(2)
+        self.process.popen.wait(20)
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", self.process.output())
+        if not found:
+            return 0, self.process.output()
+        sent, got = int(found[1]), int(found[2])
+        return sent, max(0, sent - got - 1)
+
+
+def spis(host):
+    return set(re.findall(r"spi (0x[0-9a-f]+)", host.ip_xfrm("xfrm state list").stdout))
