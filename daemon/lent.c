@@ -1,9 +1,14 @@
 #include "daemon/lent.h"
 
+#include <poll.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/xfrmd_ports.h"
+
+#define DRAIN_MS 50 // at most, for a worker that is very busy
 
 struct lent_port {
     endpoint_t at;
@@ -26,8 +31,20 @@ struct lent *lent_new(const struct xfrmd_options *options, struct engine *engine
     return l;
 }
 
+// What has come must not go with the socket: it gets no more (bound to the loopback device it is
+// nobody's for packets of other devices, and they find the socket for all addresses), and the
+// worker has a moment to fetch the rest.
+static void drain(const struct port *port)
+{
+    const struct timespec moment = {.tv_nsec = (long)NSEC_PER_MSEC};
+    struct pollfd p = {.fd = port->ops->fd(port), .events = POLLIN};
+    (void)setsockopt(p.fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof "lo");
+    for (int i = 0; i < DRAIN_MS && poll(&p, 1, 0) > 0; i++) (void)nanosleep(&moment, NULL);
+}
+
 static void take_back(struct lent *l, struct lent_port *p)
 {
+    drain(p->port);
     engine_port_remove(l->engine, p->port);
     p->port->ops->free(p->port);
     *p = (struct lent_port){0};
@@ -86,4 +103,12 @@ err_t lent_set(struct lent *l, const endpoint_t *at, bool on)
     p->count += on ? 1 : -1U;
     if (p->count == 0) take_back(l, p);
     return ERR_OK;
+}
+
+void lent_each(const struct lent *l,
+               void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx)
+{
+    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) {
+        if (l->ports[i].count) fn(ctx, l->ports[i].port, l->ports[i].at.ip.family);
+    }
 }

@@ -14,3 +14,6 @@ void lent_free(struct lent *l);               // before the engine; NULL is fine
 // Each on is undone by one off; the socket lives as long as one is left.
 // ERR_UNSUPPORTED: --no-udp; ERR_LIMIT; ERR_SYSTEM (no such address here). Logged.
 err_t lent_set(struct lent *l, const endpoint_t *at, bool on);
+// Calls fn for every one there is, as xfrmd_ports_each() does.
+void lent_each(const struct lent *l,
+               void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx);

@@ -236,6 +236,7 @@ static err_t start_stat(struct xfrmd *d, struct why *why)
                                          .tun = d->options.tun,
                                          .engine = d->engine,
                                          .ports = &d->ports,
+                                         .lent = d->lent,
                                          .guard = d->guard,
                                          .api = control_api(d->control)};
     return xfrmd_stat_new(&conf, &d->stat, why);

@@ -57,10 +57,11 @@ static void add_port(void *ctx, const struct port *port, uint16_t family)
     (void)json_array_append_new(ctx, one);
 }
 
-static json_t *ports_json(const struct engine_ports *ports)
+static json_t *ports_json(const struct xfrmd_stat_conf *conf)
 {
     json_t *all = json_array();
-    if (all) xfrmd_ports_each(ports, add_port, all);
+    if (all) xfrmd_ports_each(conf->ports, add_port, all);
+    if (all) lent_each(conf->lent, add_port, all);
     return all;
 }
 
@@ -105,7 +106,7 @@ static char *document(const struct xfrmd_stat_conf *conf)
                              "inner", inner_json(&c),               //
                              "db", db_json(conf->api),              //
                              "drops", drops_json(&c),               //
-                             "ports", ports_json(conf->ports));
+                             "ports", ports_json(conf));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return text;

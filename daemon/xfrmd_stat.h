@@ -13,6 +13,7 @@
 
 #include "base/loop.h"
 #include "daemon/guard.h"
+#include "daemon/lent.h"
 #include "daemon/xfrmd_ports.h"
 
 struct xfrmd_stat_conf {
@@ -21,6 +22,7 @@ struct xfrmd_stat_conf {
     const char *tun;
     const struct engine *engine; // all borrowed
     const struct engine_ports *ports;
+    const struct lent *lent;
     const struct guard *guard;
     struct xfrm_api api;
 };

@@ -180,12 +180,15 @@ int natt_bind(int fd, const struct sockaddr *at, socklen_t len)
 {
     struct wire_lend lend;
     int error = natt_share_prepare(fd) == ERR_OK ? 0 : errno;
-    if (REAL(bind)(fd, at, len) != 0) return -1;
+    // First pavise-xfrmd's: there is no moment in which ESP would find this socket only.
+    if (!error && read_address(at, len, &lend)) remember(fd, &lend);
+    if (REAL(bind)(fd, at, len) != 0) {
+        natt_forget(fd);
+        return -1;
+    }
     if (!error && natt_share_attach(fd, true) != ERR_OK) error = errno;
     if (error) {
         preload_say("this program's UDP port cannot be shared with pavise-xfrmd", strerror(error));
-    } else if (read_address(at, len, &lend)) {
-        remember(fd, &lend);
     }
     return 0;
 }

@@ -12,7 +12,6 @@ CHARON = "/usr/sbin/charon-systemd"
 SETTINGS = """\
 charon-systemd {{
     load = random nonce openssl pem pkcs1 x509 pubkey constraints kdf kernel-netlink socket-default vici updown
-    install_routes = no
     journal {{ default = -1 }}
     filelog {{ stderr {{ default = 1
                          knl = 2
@@ -87,7 +86,7 @@ def test(lab, tap):
         outer, inner = HOSTS[host.name]
         host(f"ip address add {outer}/24 dev eth0")
         host(f"ip address add {inner}/32 dev lo")
-        host.xfrmd("--no-udp")  # charon wants port 4500 for itself
+        host.xfrmd()
     for proposal in PROPOSALS:
         session(hosts, tap, proposal)
 

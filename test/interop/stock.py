@@ -11,11 +11,12 @@ import glob
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
 
-from lab import PRELOAD, Failed, run, wait_until
+from lab import PAVISE, PRELOAD, Failed, run, wait_until
 
 CHARON = "/usr/sbin/charon-systemd"
 SECRET = "what the crossbowman whispered behind the shield"
@@ -110,7 +111,7 @@ class Daemon:
         return self.process.stop()
 
     def kill(self):
-        os.kill(self.pid(), 9)
+        os.kill(self.pid(), signal.SIGKILL)
         self.process.stop()
 
     def pid(self):
@@ -318,22 +319,26 @@ def charon_missing():
 
 
 class Flood:
-    """Pings every 5 ms from left to right; lost() stops and counts."""
-    def __init__(self, host, flow, seconds):
+    """Pings every 5 ms from left to right, until they are counted."""
+    TAIL = 60  # answers that may be outstanding when it is stopped: 0.3 s
+
+    def __init__(self, host, flow):
         mine, peers = flow.ends(0)
-        self.process = host.start(["ping", "-n", "-q", "-i", "0.005", "-w", seconds, "-I", mine, peers], "flood")
+        self.process = host.start(["ping", "-n", "-i", "0.005", "-w", "60", "-I", mine, peers], "flood")
         time.sleep(0.3)
 
     def counts(self):
-        """(sent, lost); the last one may be on its way when ping is stopped."""
-        if self.process.alive():
-            self.process.popen.send_signal(2)
-        self.process.popen.wait(20)
-        found = re.search(r"(\d+) packets transmitted, (\d+) received", self.process.output())
-        if not found:
-            return 0, self.process.output()
-        sent, got = int(found[1]), int(found[2])
-        return sent, max(0, sent - got - 1)
+        """(sent, lost)"""
+        time.sleep(0.3)
+        self.process.popen.send_signal(signal.SIGINT)
+        self.process.popen.wait(10)
+        said = self.process.output()
+        got = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", said)}
+        found = re.search(r"(\d+) packets transmitted", said)
+        last = max(got, default=0)
+        if not found or int(found[1]) - last > self.TAIL:
+            last = int(found[1]) if found else 1
+        return last, last - len(got)
 
 
 def spis(host):
