@@ -35,6 +35,7 @@ static void nothing_given_means_the_defaults(void **state)
     CHECK_EQ(o.grace, 60);
     CHECK_EQ(o.fwmark, 0x50415649);
     CHECK_EQ(o.guard, GUARD_AUTO);
+    CHECK_EQ(o.idle_seconds, 0);
     CHECK_EQ(o.log_level, LOG_STORY);
     CHECK(!o.no_raw && !o.no_udp && !o.allow_clear_in && !o.legacy && !o.help && !o.version);
 }
@@ -52,7 +53,8 @@ static void everything_given_is_taken(void **state)
     CHECK_OK(READ(&o, &why, "--grace", "0"));
     CHECK_EQ(o.grace, 0);
     CHECK_OK(READ(&o, &why, "--allow-clear-in", "--foreground", "--log-level", "debug", "--help",
-                  "--legacy"));
+                  "--legacy", "--exit-when-idle", "30"));
+    CHECK_EQ(o.idle_seconds, 30);
     CHECK(o.allow_clear_in && o.help && o.legacy);
     CHECK_EQ(o.log_level, LOG_DEBUG);
 }
@@ -79,6 +81,7 @@ static void what_is_wrong_is_said(void **state)
     check_refused("--fwmark", "0", "from 1 to");
     check_refused("--grace", "90000", "from 0 to 86400");
     check_refused("--table", "254", "one of the kernel's own tables");
+    check_refused("--exit-when-idle", "0", "from 1 to 86400");
     check_refused("--guard", "maybe", "one of auto, xfrm, nft, off, not 'maybe'");
     check_refused("--log-level", "loud", "one of error, warn, story, info, debug");
     check_refused("--no-udp=1", NULL, "takes no value");

@@ -3,6 +3,8 @@
 // library.
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -422,6 +424,72 @@ static void a_restart_is_an_overrun(void **state)
     (void)close(listening);
 }
 
+// ---- UDP sockets of an IKE daemon ----
+
+static int udp_socket(uint16_t port, bool *bound)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *bound = bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    return fd;
+}
+
+static int option_of(int fd, int option)
+{
+    int v = -1;
+    socklen_t n = sizeof v;
+    CHECK_EQ(getsockopt(fd, SOL_SOCKET, option, &v, &n), 0);
+    return v;
+}
+
+static void the_natt_port_is_shared(void **state)
+{
+    (void)state;
+    const int espinudp = UDP_ENCAP_ESPINUDP;
+    const uint16_t port = (uint16_t)(20000 + getpid() % 20000);
+    char number[8];
+    bool bound;
+    (void)snprintf(number, sizeof number, "%u", port);
+    (void)setenv("PAVISE_NATT_PORT", number, 1);
+    int ike = udp_socket(port, &bound);
+    CHECK(bound);
+    CHECK_EQ(option_of(ike, SO_REUSEPORT), 1);
+    CHECK_EQ(setsockopt(ike, IPPROTO_UDP, UDP_ENCAP, &espinudp, sizeof espinudp), 0);
+    int v = -1;
+    socklen_t n = sizeof v;
+    CHECK(getsockopt(ike, IPPROTO_UDP, UDP_ENCAP, &v, &n) != 0 ||
+          v == 0); // the kernel knows of none
+    int esp = udp_socket(port, &bound);
+    CHECK(bound); // another one finds room beside it
+    int other = udp_socket((uint16_t)(port + 1), &bound);
+    CHECK(bound);
+    CHECK_EQ(option_of(other, SO_REUSEPORT), 0); // and only there
+    (void)close(other);
+    (void)close(esp);
+    (void)close(ike);
+    (void)unsetenv("PAVISE_NATT_PORT");
+}
+
+static void exempt_sockets_are_marked(void **state)
+{
+    (void)state;
+    struct xfrm_userpolicy_info allow = {.sel.family = AF_INET, .dir = XFRM_POLICY_OUT};
+    const int mine = 5;
+    if (getuid() != 0) skip();
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    allow.action = XFRM_POLICY_BLOCK;
+    (void)setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &allow, sizeof allow);
+    CHECK_EQ(option_of(fd, SO_MARK), 0);
+    allow.action = XFRM_POLICY_ALLOW;
+    CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &allow, sizeof allow), 0);
+    CHECK_EQ(option_of(fd, SO_MARK), 0x50415649);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &mine, sizeof mine), 0);
+    CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &allow, sizeof allow), 0);
+    CHECK_EQ(option_of(fd, SO_MARK), mine); // its own mark stays
+    (void)close(fd);
+}
+
 static void nobody_there(void **state)
 {
     (void)state;
@@ -468,6 +536,8 @@ int main(int argc, char **argv)
         T(a_child_has_them_too),
         T(threads),
         T(a_restart_is_an_overrun),
+        T(the_natt_port_is_shared),
+        T(exempt_sockets_are_marked),
         T(nobody_there),
         T(an_impostor_gets_nothing),
     };

@@ -241,6 +241,83 @@ static void rubbish(void **state)
     (void)close(fd);
 }
 
+// ---- sockets that clients share ----
+
+static struct {
+    unsigned on, off;
+    endpoint_t last;
+    err_t answer;
+} lent;
+
+static err_t on_lend(void *ctx, const endpoint_t *at, bool on)
+{
+    (void)ctx;
+    lent.on += on;
+    lent.off += !on;
+    lent.last = *at;
+    return on ? lent.answer : ERR_OK;
+}
+
+// Sends one WIRE_LEND; the errno of its answer.
+static int lend(int fd, uint16_t family, uint16_t port, bool on)
+{
+    struct wire_lend m = wire_lend(on);
+    m.family = family;
+    m.port = port;
+    m.addr[0] = 192;
+    m.addr[3] = 7;
+    CHECK_EQ(send(fd, &m, sizeof m, 0), sizeof m);
+    run(5);
+    const struct nlmsghdr *h = receive(fd);
+    CHECK(h && h->nlmsg_type == NLMSG_ERROR);
+    return -((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+}
+
+static void sockets_are_lent(void **state)
+{
+    (void)state;
+    char text[ENDPOINT_TEXT_MAX];
+    int fd = join(0);
+    memset(&lent, 0, sizeof lent);
+    CHECK_EQ(lend(fd, AF_INET, 4500, true), EOPNOTSUPP); // nobody to tell
+    xfrm_server_on_lend(t.server, on_lend, NULL);
+    CHECK_EQ(lend(fd, AF_INET, 4500, true), 0);
+    CHECK_STR(endpoint_show(&lent.last, text), "192.0.0.7:4500");
+    CHECK_EQ(lend(fd, AF_INET, 4500, true), 0); // once more is the same
+    CHECK_EQ(lent.on, 1);
+    CHECK_EQ(lend(fd, AF_INET6, 4500, true), 0);
+    CHECK_EQ(lend(fd, AF_INET, 4500, false), 0);
+    CHECK_EQ(lend(fd, AF_INET, 4500, false), ENOENT);
+    CHECK_EQ(lent.off, 1);
+    CHECK_EQ(lend(fd, AF_UNIX, 4500, true), EINVAL);
+    CHECK_EQ(lend(fd, AF_INET, 0, true), EINVAL);
+    lent.answer = ERR_SYSTEM; // no such address
+    CHECK_EQ(lend(fd, AF_INET, 4501, true), EADDRNOTAVAIL);
+    (void)close(fd);
+    run(5);
+    CHECK_EQ(lent.off, 2); // who leaves takes his own with him, and only those
+    CHECK_EQ(xfrm_server_clients(t.server), 0);
+}
+
+static void no_end_of_lending(void **state)
+{
+    (void)state;
+    int fd = join(0);
+    memset(&lent, 0, sizeof lent);
+    xfrm_server_on_lend(t.server, on_lend, NULL);
+    unsigned taken = 0;
+    for (uint16_t port = 1; port < 100; port++) taken += lend(fd, AF_INET, port, true) == 0;
+    CHECK_EQ(taken, 64);
+    struct wire_lend m = wire_lend(true);
+    CHECK_EQ(send(fd, &m, sizeof m - 1, 0), sizeof m - 1); // cut off
+    run(5);
+    const struct nlmsghdr *h = receive(fd);
+    CHECK(h && ((const struct nlmsgerr *)NLMSG_DATA(h))->error == -EINVAL);
+    (void)close(fd);
+    run(5);
+    CHECK_EQ(lent.off, 64);
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -285,6 +362,8 @@ int main(void)
         T(a_client_that_does_not_read_answers),
         T(a_client_that_asks_and_leaves),
         T(rubbish),
+        T(sockets_are_lent),
+        T(no_end_of_lending),
         T(names),
         T(only_root),
     };

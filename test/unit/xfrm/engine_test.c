@@ -226,6 +226,43 @@ static void packets_go_out_sealed_and_come_back_open(void **state)
     town_close(&t);
 }
 
+// A port that was not there at the start: what comes to it is opened like the rest, also what it
+// has in hand; taken away, nobody reads it.
+static void ports_come_and_go(void **state)
+{
+    (void)state;
+    struct town t;
+    struct fake more[ENGINE_EXTRA_MAX + 1];
+    uint8_t buf[512];
+    town_open(&t, true);
+    add_policies(&t);
+    add_sa(&t);
+    for (unsigned i = 0; i <= ENGINE_EXTRA_MAX; i++) fake_init(&more[i], false);
+    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++)
+        CHECK_OK(engine_port_add(t.engine, &more[i].port));
+    CHECK_EQ(engine_port_add(t.engine, &more[ENGINE_EXTRA_MAX].port), ERR_LIMIT);
+    struct fake *last = &more[ENGINE_EXTRA_MAX - 1];
+    __atomic_store_n(&t.raw.echo, false, __ATOMIC_RELAXED); // the network brings it elsewhere
+    for (uint16_t i = 0; i < 10; i++) {
+        host_sends(&t, BOB, i);
+        struct pollfd p = {.fd = t.raw.theirs, .events = POLLIN};
+        CHECK_EQ(poll(&p, 1, WAIT_MS), 1);
+        ssize_t n = read(t.raw.theirs, buf, sizeof buf);
+        last->from = t.raw.from;
+        last->to = t.raw.to;
+        CHECK(n > 0 && write(last->theirs, buf, (size_t)n) == n);
+        CHECK(host_receives(&t, BOB, i));
+    }
+    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) engine_port_remove(t.engine, &more[i].port);
+    CHECK(write(last->theirs, buf, 8) == 8);
+    (void)poll(NULL, 0, 20);
+    CHECK_EQ(read(last->mine, buf, sizeof buf), 8);
+    CHECK_OK(engine_port_add(t.engine, &more[ENGINE_EXTRA_MAX].port)); // there is room again
+    engine_port_remove(t.engine, &more[ENGINE_EXTRA_MAX].port);
+    for (unsigned i = 0; i <= ENGINE_EXTRA_MAX; i++) fake_free(&more[i].port);
+    town_close(&t);
+}
+
 // A port that has packets in hand is asked again, although its descriptor says nothing.
 static void what_a_port_has_kept_is_fetched(void **state)
 {
@@ -331,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_go_out_sealed_and_come_back_open),
         cmocka_unit_test(what_a_port_has_kept_is_fetched),
+        cmocka_unit_test(ports_come_and_go),
         cmocka_unit_test(a_packet_waits_for_its_sa),
         cmocka_unit_test(without_a_policy_it_passes_in_clear),
         cmocka_unit_test(without_a_port_it_is_dropped_and_counted),
