@@ -4,6 +4,7 @@
 //     preload_table.c  which descriptors are ours
 //     preload_link.c   a netlink socket over the Unix socket of wire.h
 //     preload_natt.c   UDP port 4500, shared with pavise-xfrmd; per-socket bypass
+//     preload_keep.c   what a new pavise-xfrmd has to know after a crash of the old one
 //     preload_start.c  PAVISE_AUTOSTART
 //
 // Every function may be called from any thread and sets errno as libc's would.
@@ -69,6 +70,13 @@ void natt_again(void); // a pavise-xfrmd that may be a new one has been reached
 // setsockopt() calls by which a program tells its kernel about IPsec. true: dealt with, and
 // *result is what setsockopt() returns.
 bool natt_option(int fd, int level, int option, const void *value, socklen_t len, int *result);
+
+// ---- preload_keep.c ----
+
+void keep_note(const void *data, size_t n); // a datagram of requests has been sent
+// fd has been connected again, as e: whoever serves it is told what he may not know.
+void keep_tell(int fd, const struct entry *e);
+void keep_meet(int fd); // fd has been connected for the first time
 
 // ---- preload_start.c ----
 

@@ -126,6 +126,7 @@ int link_open(int type)
         (void)REAL(close)(fd);
         return preload_fail(EMFILE);
     }
+    keep_meet(fd);
     natt_again();
     return fd;
 }
@@ -142,6 +143,7 @@ static bool reconnect(int fd, struct entry *e)
     if (done) atomic_store(&e->inode, inode);
     (void)REAL(close)(next);
     natt_again();
+    if (done) keep_tell(fd, e);
     return done;
 }
 
@@ -153,6 +155,11 @@ int link_update(int fd, struct entry *e, bool quiet)
 
 // ---- sending and receiving ----
 
+static bool has_ended(void)
+{
+    return errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN;
+}
+
 ssize_t link_send(int fd, struct entry *e, const struct msghdr *from, int flags)
 {
     struct msghdr m = {.msg_iov = from->msg_iov, .msg_iovlen = from->msg_iovlen};
@@ -160,10 +167,13 @@ ssize_t link_send(int fd, struct entry *e, const struct msghdr *from, int flags)
     if (to && from->msg_namelen >= sizeof *to && to->nl_pid) return preload_fail(ECONNREFUSED);
     atomic_store(&e->used, true);
     ssize_t n = REAL(sendmsg)(fd, &m, flags | MSG_NOSIGNAL);
-    bool gone = n < 0 && (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN);
-    if (!gone) return n;
-    if (!reconnect(fd, e)) return preload_fail(ECONNREFUSED);
-    return REAL(sendmsg)(fd, &m, flags | MSG_NOSIGNAL);
+    if (n < 0 && has_ended()) {
+        if (!reconnect(fd, e)) return preload_fail(ECONNREFUSED);
+        n = REAL(sendmsg)(fd, &m, flags | MSG_NOSIGNAL);
+    }
+    for (size_t i = 0; n >= 0 && i < m.msg_iovlen; i++)
+        keep_note(m.msg_iov[i].iov_base, m.msg_iov[i].iov_len);
+    return n;
 }
 
 // The other side has ended. A netlink socket has no such thing: look for a new pavise-xfrmd, and

@@ -76,6 +76,17 @@ static int lend_errno(err_t e)
     return e == ERR_OK ? 0 : e == ERR_LIMIT ? ENOBUFS : e == ERR_NOTFOUND ? ENOENT : EADDRNOTAVAIL;
 }
 
+// A listener's message to itself. One that does not read loses it as it loses events.
+static void echo(struct client *c, span_t d)
+{
+    struct nlmsghdr inner;
+    const span_t back = span(d.at + NLMSG_HDRLEN, d.len - NLMSG_HDRLEN);
+    if (back.len < sizeof inner) return;
+    memcpy(&inner, back.at, sizeof inner);
+    if (inner.nlmsg_len != back.len || c->out.bytes + back.len > EVENTS_MAX) return;
+    IGNORE(outbox_push(&c->out, back)); // out of memory: lost
+}
+
 static int lend_serve(struct client *c, span_t d)
 {
     struct wire_lend m;
@@ -88,7 +99,7 @@ static int lend_serve(struct client *c, span_t d)
 }
 
 // A datagram that is nothing for dispatch: answered, and true.
-static bool lend_take(struct client *c, span_t d)
+static bool wire_take(struct client *c, span_t d)
 {
     struct {
         struct nlmsghdr h;
@@ -96,6 +107,10 @@ static bool lend_take(struct client *c, span_t d)
     } answer = {.h = {.nlmsg_len = sizeof answer, .nlmsg_type = NLMSG_ERROR}};
     if (d.len < sizeof answer.e.msg) return false;
     memcpy(&answer.e.msg, d.at, sizeof answer.e.msg);
+    if (answer.e.msg.nlmsg_type == WIRE_ECHO) {
+        echo(c, d);
+        return true;
+    }
     if (answer.e.msg.nlmsg_type != WIRE_LEND) return false;
     answer.e.error = -lend_serve(c, d);
     IGNORE(outbox_push(&c->out, span(&answer, sizeof answer))); // out of memory: it asks in vain
@@ -184,7 +199,7 @@ static bool client_serve(struct client *c, bool *gone)
     if (n <= 0) return false;
     size_t len = (size_t)n < sizeof s->in ? (size_t)n : sizeof s->in; // too long: its rest is lost
     const span_t datagram = span(s->in, len);
-    if (!lend_take(c, datagram)) dispatch_datagram(&s->dispatch, &c->peer, datagram);
+    if (!wire_take(c, datagram)) dispatch_datagram(&s->dispatch, &c->peer, datagram);
     wipe(s->in, len);
     return true;
 }

@@ -11,6 +11,9 @@
 //                                  and shares it with ESP (base/natt_share.h): the server makes
 //                                  one beside it, until it is told otherwise or the connection
 //                                  ends. Answered by NLMSG_ERROR.
+//   client -> server   WIRE_ECHO   the message behind the header comes back as it is. By this the
+//                                  preload library puts one into its own program's queue, where
+//                                  poll() sees it. Not answered otherwise.
 //   server -> client   NLMSG_OVERRUN  messages for this client were dropped: what a netlink socket
 //                                  reports once as ENOBUFS.
 //
@@ -28,6 +31,7 @@
 
 #include <linux/netlink.h>
 
+#define WIRE_ECHO 12
 #define WIRE_LEND 13
 #define WIRE_HELLO 14
 #define WIRE_DATAGRAM_MAX 65536 // bytes; a request is far smaller
@@ -72,6 +76,22 @@ static inline struct wire_lend wire_lend(bool on)
               .nlmsg_type = WIRE_LEND,
               .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
         .on = on,
+    };
+}
+
+struct wire_echo {
+    struct nlmsghdr h;
+    struct nlmsghdr inner; // its payload follows
+};
+
+static inline struct wire_echo wire_echo(uint32_t payload)
+{
+    const uint32_t inner = (uint32_t)NLMSG_LENGTH(payload);
+    return (struct wire_echo){
+        .h = {.nlmsg_len = NLMSG_LENGTH(inner),
+              .nlmsg_type = WIRE_ECHO,
+              .nlmsg_flags = NLM_F_REQUEST},
+        .inner = {.nlmsg_len = inner},
     };
 }
 
