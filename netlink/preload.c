@@ -306,6 +306,16 @@ ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
 
 // ---- descriptors ----
 
+EXPORT int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
+{
+    struct entry *e = table_find(fd);
+    int r = REAL(epoll_ctl)(epoll_fd, op, fd, event);
+    if (!e || r != 0) return r;
+    if (op != EPOLL_CTL_DEL) e->watched = *event;
+    atomic_store(&e->epoll_fd, op != EPOLL_CTL_DEL ? epoll_fd : 0);
+    return r;
+}
+
 EXPORT int close(int fd)
 {
     table_forget(fd);

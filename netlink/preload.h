@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "netlink/wire.h"
@@ -36,6 +37,9 @@ struct entry {
     atomic_ulong inode;
     atomic_uint portid, groups, options;
     atomic_int type; // as the program asked for it
+    // Where it is watched: a new connection under the same number has to be put there again.
+    atomic_int epoll_fd; // 0: nowhere
+    struct epoll_event watched;
 };
 
 unsigned long table_inode(int fd); // 0: no such descriptor

@@ -142,6 +142,8 @@ static bool reconnect(int fd, struct entry *e)
     bool done = REAL(dup3)(next, fd, cloexec & FD_CLOEXEC ? O_CLOEXEC : 0) == fd;
     if (done) atomic_store(&e->inode, inode);
     (void)REAL(close)(next);
+    int epoll_fd = atomic_load(&e->epoll_fd);
+    if (done && epoll_fd) (void)REAL(epoll_ctl)(epoll_fd, EPOLL_CTL_ADD, fd, &e->watched);
     natt_again();
     if (done) keep_tell(fd, e);
     return done;

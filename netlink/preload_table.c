@@ -43,6 +43,7 @@ bool table_put(int fd, const struct entry *e)
     atomic_store(&t->groups, atomic_load(&e->groups));
     atomic_store(&t->options, atomic_load(&e->options));
     atomic_store(&t->type, atomic_load(&e->type));
+    atomic_store(&t->epoll_fd, 0);
     atomic_store(&t->ours, true);
     return true;
 }

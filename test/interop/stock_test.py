@@ -171,10 +171,13 @@ class Session:
         self.again(f"{daemon.name} ({stock.SIDES[side]}) is killed and comes back")
 
     def executor_dies(self, side):
+        """Nobody helps: what the program had asked for is there again, and new SAs are agreed upon."""
+        what = f"pavise-xfrmd ({stock.SIDES[side]}) is killed"
         self.executors[side].stop(signal.SIGKILL)
-        self.check(f"pavise-xfrmd ({stock.SIDES[side]}) is killed: nothing gets through", not self.ping(1))
+        self.check(f"{what}: nothing gets through", not self.ping(1))
         self.executors[side] = self.hosts[side].xfrmd()
-        self.again(f"pavise-xfrmd ({stock.SIDES[side]}) is killed and comes back")
+        self.check(f"{what} and comes back: traffic flows again by itself", wait_until(lambda: self.ping(1), 20, 0.2))
+        self.protected()
 
     def close(self):
         for process in [d.process for d in self.daemons] + self.executors:

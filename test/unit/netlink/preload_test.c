@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -424,6 +425,113 @@ static void a_restart_is_an_overrun(void **state)
     (void)close(listening);
 }
 
+// A new connection under the old number would be unknown to epoll.
+static void epoll_survives_a_restart(void **state)
+{
+    (void)state;
+    char buf[512];
+    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = 77}, got = {0};
+    int listening = xfrm_socket(0x2), epoll = epoll_create1(EPOLL_CLOEXEC);
+    CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, listening, &ev), 0);
+    server_stop();
+    server_start();
+    CHECK_EQ(epoll_wait(epoll, &got, 1, 2000), 1);
+    CHECK_EQ(recv(listening, buf, sizeof buf, MSG_DONTWAIT), -1);
+    CHECK_EQ(errno, ENOBUFS);
+    CHECK_EQ(epoll_wait(epoll, &got, 1, 50), 0);
+    CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_DEL, listening, NULL), 0); // it is known again
+    (void)close(epoll);
+    (void)close(listening);
+}
+
+// ---- a pavise-xfrmd that knows nothing ----
+
+static void ask(int fd, void *message, size_t n)
+{
+    char buf[512];
+    CHECK_EQ(send(fd, message, n, 0), (ssize_t)n);
+    CHECK(recv(fd, buf, sizeof buf, 0) > 0);
+}
+
+static uint32_t inbound_policies(int fd)
+{
+    struct {
+        struct nlmsghdr h;
+        uint32_t flags;
+    } get = {.h = {.nlmsg_len = sizeof get,
+                   .nlmsg_type = XFRM_MSG_GETSPDINFO,
+                   .nlmsg_flags = NLM_F_REQUEST}};
+    char buf[512];
+    uint32_t count;
+    CHECK_EQ(send(fd, &get, sizeof get, 0), (ssize_t)sizeof get);
+    CHECK(recv(fd, buf, sizeof buf, 0) > 0);
+    // flags, then XFRMA_SPD_INFO: incnt first
+    memcpy(&count, buf + NLMSG_HDRLEN + sizeof(uint32_t) + NLA_HDRLEN, sizeof count);
+    return count;
+}
+
+static void policies_are_put_again_and_sas_expire(void **state)
+{
+    (void)state;
+    char buf[512];
+    struct {
+        struct nlmsghdr h;
+        struct xfrm_userpolicy_info p;
+    } put = {.h = {.nlmsg_len = sizeof put,
+                   .nlmsg_type = XFRM_MSG_NEWPOLICY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
+    struct {
+        struct nlmsghdr h;
+        struct xfrm_userpolicy_id id;
+    } del = {.h = {.nlmsg_len = sizeof del,
+                   .nlmsg_type = XFRM_MSG_DELPOLICY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
+    struct {
+        struct nlmsghdr h;
+        struct xfrm_usersa_info sa;
+    } sa = {.h = {.nlmsg_len = sizeof sa,
+                  .nlmsg_type = XFRM_MSG_NEWSA,
+                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
+    struct nlmsghdr h;
+    int asking = xfrm_socket(0), listening = xfrm_socket(0x2);
+    put.p.sel.family = AF_INET;
+    put.p.sel.prefixlen_d = 24;
+    put.p.lft = (struct xfrm_lifetime_cfg){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
+    for (uint8_t i = 1; i <= 3; i++) {
+        put.p.sel.daddr.a4 = htonl(0x0a000000U | (uint32_t)i << 8);
+        ask(asking, &put, sizeof put);
+    }
+    del.id.sel = put.p.sel;
+    ask(asking, &del, sizeof del);
+    CHECK_EQ(inbound_policies(asking), 2);
+    // Without an algorithm it is refused; what counts is what the program asked for.
+    sa.sa.family = AF_INET;
+    sa.sa.id = (struct xfrm_id){.spi = htonl(0x1234), .proto = IPPROTO_ESP};
+    sa.sa.id.daddr.a4 = htonl(INADDR_LOOPBACK); // inbound
+    ask(asking, &sa, sizeof sa);
+    sa.sa.id.daddr.a4 = htonl(0xc0000201); // not here: outbound
+    ask(asking, &sa, sizeof sa);
+
+    server_stop();
+    server_start();
+    CHECK_EQ(recv(listening, buf, sizeof buf, MSG_DONTWAIT), -1);
+    CHECK_EQ(errno, ENOBUFS);
+    CHECK_EQ(inbound_policies(asking), 2); // put again, but not the one that was deleted
+    struct pollfd p = {.fd = listening, .events = POLLIN};
+    CHECK_EQ(poll(&p, 1, 2000), 1);
+    ssize_t n = recv(listening, buf, sizeof buf, MSG_DONTWAIT);
+    struct xfrm_user_expire expire;
+    CHECK_EQ(n, NLMSG_LENGTH(sizeof expire));
+    memcpy(&h, buf, sizeof h);
+    memcpy(&expire, buf + NLMSG_HDRLEN, sizeof expire);
+    CHECK_EQ(h.nlmsg_type, XFRM_MSG_EXPIRE);
+    CHECK_EQ(expire.hard, 0);
+    CHECK_EQ(expire.state.id.spi, htonl(0x1234));
+    CHECK_EQ(poll(&p, 1, 50), 0); // the inbound one only
+    (void)close(asking);
+    (void)close(listening);
+}
+
 // ---- UDP sockets of an IKE daemon ----
 
 static int udp_socket(uint16_t port, bool *bound)
@@ -536,6 +644,8 @@ int main(int argc, char **argv)
         T(a_child_has_them_too),
         T(threads),
         T(a_restart_is_an_overrun),
+        T(epoll_survives_a_restart),
+        T(policies_are_put_again_and_sas_expire),
         T(the_natt_port_is_shared),
         T(exempt_sockets_are_marked),
         T(nobody_there),
