@@ -429,7 +429,6 @@ static void a_restart_is_an_overrun(void **state)
 static void epoll_survives_a_restart(void **state)
 {
     (void)state;
-    char buf[512];
     struct epoll_event ev = {.events = EPOLLIN, .data.u32 = 77}, got = {0};
     int listening = xfrm_socket(0x2), epoll = epoll_create1(EPOLL_CLOEXEC);
     CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, listening, &ev), 0);
@@ -448,7 +447,6 @@ static void epoll_survives_a_restart(void **state)
 
 static void ask(int fd, void *message, size_t n)
 {
-    char buf[512];
     CHECK_EQ(send(fd, message, n, 0), (ssize_t)n);
     CHECK(recv(fd, buf, sizeof buf, 0) > 0);
 }
@@ -461,19 +459,17 @@ static uint32_t inbound_policies(int fd)
     } get = {.h = {.nlmsg_len = sizeof get,
                    .nlmsg_type = XFRM_MSG_GETSPDINFO,
                    .nlmsg_flags = NLM_F_REQUEST}};
-    char buf[512];
     uint32_t count;
     CHECK_EQ(send(fd, &get, sizeof get, 0), (ssize_t)sizeof get);
     CHECK(recv(fd, buf, sizeof buf, 0) > 0);
     // flags, then XFRMA_SPD_INFO: incnt first
-    memcpy(&count, buf + NLMSG_HDRLEN + sizeof(uint32_t) + NLA_HDRLEN, sizeof count);
+    memcpy(&count, buf + NLMSG_HDRLEN + sizeof(uint32_t) + sizeof(struct nlattr), sizeof count);
     return count;
 }
 
 static void policies_are_put_again_and_sas_expire(void **state)
 {
     (void)state;
-    char buf[512];
     struct {
         struct nlmsghdr h;
         struct xfrm_userpolicy_info p;
