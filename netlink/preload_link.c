@@ -21,14 +21,19 @@
 
 static atomic_uint opened; // sockets so far: the first gets the process id as its port id
 
+static bool is_absent(int error)
+{
+    return error == ECONNREFUSED || error == ECONNRESET;
+}
+
 static void complain(int error, const char *name)
 {
     static atomic_flag said = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set(&said)) return;
-    preload_say(error == ECONNREFUSED ? "pavise-xfrmd is not running in this network namespace"
-                : error == EPERM      ? "pavise-xfrmd takes root only"
-                : error == EACCES     ? "not served by root: no keys for an impostor"
-                                      : strerror(error),
+    preload_say(is_absent(error)  ? "pavise-xfrmd is not running in this network namespace"
+                : error == EPERM  ? "pavise-xfrmd takes root only"
+                : error == EACCES ? "not served by root: no keys for an impostor"
+                                  : strerror(error),
                 name);
 }
 
@@ -79,11 +84,6 @@ static int connect_once(const char *name, const struct entry *e, int *out)
     *out = fd;
     if (error && fd >= 0) (void)REAL(close)(fd);
     return error;
-}
-
-static bool is_absent(int error)
-{
-    return error == ECONNREFUSED || error == ECONNRESET;
 }
 
 // Starts a pavise-xfrmd and waits until it serves. One that is about to end, or to begin, may hang
