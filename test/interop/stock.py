@@ -327,6 +327,9 @@ class Flood:
         self.process = host.start(["ping", "-n", "-i", "0.005", "-w", "60", "-I", mine, peers], "flood")
         time.sleep(0.3)
 
+    def await_sent(self, count):
+        wait_until(lambda: self.process.output().count("icmp_seq=") >= count, 10)
+
     def counts(self):
         """(sent, lost)"""
         time.sleep(0.3)

@@ -164,6 +164,7 @@ class Session:
         flood = Flood(self.hosts[0], self.flow)
         daemon.kill()
         self.orphans |= spis(self.hosts[side])
+        flood.await_sent(200)
         sent, lost = flood.counts()
         self.check(f"{daemon.name} ({stock.SIDES[side]}) is killed: its SAs carry on", sent > 50 and lost == 0,
                    f"{lost} of {sent} lost")
