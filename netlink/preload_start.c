@@ -30,7 +30,7 @@
 bool start_wanted(void)
 {
     const char *on = secure_getenv("PAVISE_AUTOSTART");
-    return on && strcmp(on, "1") == 0;
+    return on && strcmp(on, "1") == 0 && geteuid() == 0; // it serves root, and needs what root may
 }
 
 // ---- which program, with what ----
@@ -83,13 +83,22 @@ static void arguments(char *path, char *argv[ARGS_MAX])
     argv[n] = NULL;
 }
 
+// A file under a number that is not one of the three that it shall get.
+static int open_high(const char *path, int flags)
+{
+    int fd = REAL(open)(path, flags | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0 || fd > 2) return fd;
+    int high = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, 3);
+    (void)REAL(close)(fd);
+    return high;
+}
+
 static int open_log(void)
 {
     const char *path = secure_getenv("PAVISE_XFRMD_LOG");
     if (!path || !*path) path = LOG_FILE;
-    int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-    int fd = open(path, flags, 0600);
-    return fd >= 0 ? fd : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int fd = open_high(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
+    return fd >= 0 ? fd : open_high("/dev/null", O_WRONLY);
 }
 
 // ---- the new process: only system calls, for other threads may have held any lock ----
@@ -129,8 +138,8 @@ static void become(char **argv, int null, int log)
 
 static int launch(char **argv)
 {
-    int status = 0, null = open("/dev/null", O_RDONLY | O_CLOEXEC), log = open_log();
-    long child = null >= 3 && log >= 3 ? fork_quietly() : -1;
+    int status = 0, null = open_high("/dev/null", O_RDONLY), log = open_log();
+    long child = null >= 0 && log >= 0 ? fork_quietly() : -1;
     if (child == 0) {
         long grandchild = fork_quietly();
         if (grandchild == 0) become(argv, null, log);
