@@ -121,7 +121,7 @@ class Session:
                 changed = lambda a=sas, i=ikes, d=daemon, w=what: (
                     bool(spis(self.hosts[0]) - a) if w == "child" else d.ike_spis() != i)
                 self.check(f"{daemon.name} ({stock.SIDES[daemon.side]}) rekeys the {what} SA",
-                           said is True and wait_until(changed, 3), said)
+                           said is True and wait_until(changed, 10), said)
         sent, lost = flood.counts()
         early = sum(host.xfrm_stat()[THEIRS] - before[THEIRS] for host, before in zip(self.hosts, drops))
         other = {w: n - before[w] for host, before in zip(self.hosts, drops) for w, n in host.xfrm_stat().items()
