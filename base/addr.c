@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-ip_t ip_from(uint16_t family, const void *bytes)
-{
-    ip_t a = {.family = family};
-    memcpy(a.b, bytes, ip_len(family));
-    return a;
-}
-
 err_t ip_parse(const char *s, ip_t *out)
 {
     ip_t a = {.family = strchr(s, ':') ? AF_INET6 : AF_INET};
@@ -22,21 +15,10 @@ err_t ip_parse(const char *s, ip_t *out)
     return ERR_OK;
 }
 
-bool ip_eq(const ip_t *a, const ip_t *b)
-{
-    return ip_cmp(a, b) == 0;
-}
-
 int ip_cmp(const ip_t *a, const ip_t *b)
 {
     if (a->family != b->family) return a->family < b->family ? -1 : 1;
     return memcmp(a->b, b->b, ip_len(a->family));
-}
-
-bool ip_is_any(const ip_t *a)
-{
-    static const uint8_t zero[16];
-    return memcmp(a->b, zero, ip_len(a->family)) == 0;
 }
 
 const char *ip_show(const ip_t *a, char buf[IP_TEXT_MAX])
@@ -45,11 +27,6 @@ const char *ip_show(const ip_t *a, char buf[IP_TEXT_MAX])
         (void)snprintf(buf, IP_TEXT_MAX, "%%any");
     }
     return buf;
-}
-
-bool endpoint_eq(const endpoint_t *a, const endpoint_t *b)
-{
-    return a->port == b->port && ip_eq(&a->ip, &b->ip);
 }
 
 const char *endpoint_show(const endpoint_t *e, char buf[ENDPOINT_TEXT_MAX])

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/cursor.h"
@@ -38,14 +39,35 @@ static inline unsigned ip_bits(uint16_t family)
 {
     return ip_len(family) * 8;
 }
-ip_t ip_from(uint16_t family, const void *bytes);
+static inline ip_t ip_from(uint16_t family, const void *bytes)
+{
+    ip_t a = {.family = family};
+    if (family == AF_INET) memcpy(a.b, bytes, 4);
+    if (family == AF_INET6) memcpy(a.b, bytes, 16);
+    return a;
+}
 err_t ip_parse(const char *s, ip_t *out); // numeric only. ERR_SYNTAX
-bool ip_eq(const ip_t *a, const ip_t *b);
-int ip_cmp(const ip_t *a, const ip_t *b);                  // family first, then the bytes
-bool ip_is_any(const ip_t *a);                             // AF_UNSPEC or all zero
+static inline bool ip_eq(const ip_t *a, const ip_t *b)
+{
+    uint64_t x[2], y[2];
+    memcpy(x, a->b, sizeof x);
+    memcpy(y, b->b, sizeof y);
+    return a->family == b->family && ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+int ip_cmp(const ip_t *a, const ip_t *b); // family first, then the bytes
+// AF_UNSPEC or all zero
+static inline bool ip_is_any(const ip_t *a)
+{
+    uint64_t x[2];
+    memcpy(x, a->b, sizeof x);
+    return a->family == AF_UNSPEC || (x[0] | x[1]) == 0;
+}
 const char *ip_show(const ip_t *a, char buf[IP_TEXT_MAX]); // returns buf; "%any" for AF_UNSPEC
 
-bool endpoint_eq(const endpoint_t *a, const endpoint_t *b);
+static inline bool endpoint_eq(const endpoint_t *a, const endpoint_t *b)
+{
+    return a->port == b->port && ip_eq(&a->ip, &b->ip);
+}
 const char *endpoint_show(const endpoint_t *e,
                           char buf[ENDPOINT_TEXT_MAX]); // 1.2.3.4:500, [::1]:500
 socklen_t endpoint_to_sockaddr(const endpoint_t *e, struct sockaddr_storage *out);

@@ -35,7 +35,9 @@ struct sealer {
     const struct provider *by;
     uint32_t salt_len, iv_len, icv_len, block;
     uint32_t block_mask; // block - 1: it is a power of two
-    uint32_t keys;       // bytes, this struct included, that every message needs
+    // For hints: bytes from here on that every message needs, and where those end of which a longer
+    // message needs more, from the end backwards.
+    uint32_t keys, keys_end;
     struct iv_pool *ivs; // CBC only
 };
 
@@ -83,6 +85,11 @@ static inline uint8_t *job_icv(const struct sealer *s, const struct seal_job *j)
 static inline void job_nonce(const struct sealer *s, const struct seal_job *j, const uint8_t *salt,
                              uint8_t nonce[NONCE_LEN])
 {
+    if (s->salt_len == 4 && s->iv_len == 8) { // all but AES-CCM
+        memcpy(nonce, salt, 4);
+        memcpy(nonce + 4, job_iv(j), 8);
+        return;
+    }
     memcpy(nonce, salt, s->salt_len);
     memcpy(nonce + s->salt_len, job_iv(j), s->iv_len);
 }

@@ -154,9 +154,18 @@ void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv)
     pool->left -= s->iv_len;
 }
 
-void sealer_hint(const struct sealer *s)
+static void hint(const struct sealer *s, uint32_t from, uint32_t to)
 {
-    for (uint32_t at = 0; at < s->keys; at += CACHE_LINE) __builtin_prefetch((const char *)s + at);
+    for (uint32_t at = from; at < to; at += CACHE_LINE) __builtin_prefetch((const char *)s + at);
+}
+
+void sealer_hint(const struct sealer *s, uint32_t text_len)
+{
+    // GHASH has a power of its key for each block of a message, the first one last; two blocks are
+    // not text
+    uint32_t powers = text_len + 2 * 16, most = s->keys_end - s->keys;
+    hint(s, 0, s->keys);
+    hint(s, s->keys_end - (powers < most ? powers : most), s->keys_end);
 }
 
 static void jobs_judge_shape(const struct sealer *s, struct seal_job *jobs, unsigned n)

@@ -55,8 +55,8 @@ const char *sealer_provider(const struct sealer *s); // "openssl", "ipsecmb", "n
 // it is unpredictable and `unique` is ignored.
 void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv);
 
-// Brings the keys closer, for a burst that is soon to be sealed or opened.
-void sealer_hint(const struct sealer *s);
+// Brings the keys closer that a message of this length needs, which is soon to be sealed or opened.
+void sealer_hint(const struct sealer *s, uint32_t text_len);
 
 // Seals n messages in place: text becomes ciphertext, the ICV is written behind it.
 // The IV must be there already.

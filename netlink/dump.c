@@ -114,14 +114,27 @@ static void finish(struct run *r)
     r->d->active = !r->sink(r->ctx, span(m.h, m.h->nlmsg_len));
 }
 
+// Over what has not been sent yet. An empty walk ends the dump.
+static void walk(struct run *r, struct xfrm_api api)
+{
+    const struct xfrm_ops *ops = api.ops;
+    bool from = r->d->policies ? ops->policy_each_from != NULL : ops->sa_each_from != NULL;
+    if (from) r->seen = r->d->done;
+    if (from && r->d->policies) {
+        IGNORE(ops->policy_each_from(api.ctx, r->d->done, append_policy, r));
+    } else if (from) {
+        IGNORE(ops->sa_each_from(api.ctx, r->d->done, append_sa, r));
+    } else if (r->d->policies) {
+        IGNORE(ops->policy_each(api.ctx, append_policy, r));
+    } else {
+        IGNORE(ops->sa_each(api.ctx, append_sa, r));
+    }
+}
+
 void dump_run(struct dump *d, struct xfrm_api api, dump_sink_fn *sink, void *ctx)
 {
     struct run r = {.d = d, .sink = sink, .ctx = ctx};
-    if (d->policies) {
-        IGNORE(api.ops->policy_each(api.ctx, append_policy, &r)); // an empty walk ends the dump
-    } else {
-        IGNORE(api.ops->sa_each(api.ctx, append_sa, &r));
-    }
+    walk(&r, api);
     if (!r.stop) (void)flush(&r);
     if (!r.stop) finish(&r);
     wipe(r.message, sizeof r.message);

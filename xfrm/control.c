@@ -11,6 +11,10 @@
 // How often SAs are looked at whose limits traffic can reach. Workers tell at once; this is for
 // the news that got lost in a full queue.
 #define WATCH_NS NSEC_PER_SEC
+// With many SAs less often: no more than about this many a second.
+#define WATCH_RATE 4096
+// Timers that one tick serves; the rest has its turn after the loop's other work.
+#define TICK_MAX 256
 // A need that another worker tells once more within this time is the same need.
 #define SAME_NEED_NS (CONTROL_ACQUIRE_S / 2 * NSEC_PER_SEC)
 
@@ -81,6 +85,23 @@ void control_free(struct control *c)
     free(c);
 }
 
+// ---- walks ----
+
+void cursor_leave(struct cursor *cur, const struct cds_list_head *entry)
+{
+    if (cur->at == entry) cur->at = entry->next;
+}
+
+void cursor_seek(struct cursor *cur, struct cds_list_head *list, uint64_t skip)
+{
+    if (!cur->at || skip == 0) *cur = (struct cursor){.at = list->next};
+    // a listener that had no room gets some of the last entries again
+    for (; cur->index > skip && cur->at->prev != list; cur->index--) cur->at = cur->at->prev;
+    if (cur->index > skip)
+        *cur = (struct cursor){.at = list->next, .index = skip}; // they have gone
+    while (cur->index < skip && cur->at != list) cursor_step(cur);
+}
+
 // ---- events ----
 
 void control_tell_sa(struct control *c, enum xfrm_event_kind kind, const struct sa *sa, bool hard)
@@ -111,9 +132,29 @@ void control_hurry(struct control *c, uint64_t at)
     c->due = min64(c->due, at);
 }
 
+static struct sa *sa_first(const struct control *c)
+{
+    const struct heap_node *n = c->sa_timers.root;
+    return n ? caa_container_of(n, struct sa, timer) : NULL;
+}
+
+static struct policy *policy_first(const struct control *c)
+{
+    const struct heap_node *n = c->policy_timers.root;
+    return n ? caa_container_of(n, struct policy, timer) : NULL;
+}
+
 uint64_t control_due(const struct control *c)
 {
-    return c->due;
+    const struct sa *sa = sa_first(c);
+    const struct policy *p = policy_first(c);
+    uint64_t due = sa ? min64(c->due, sa->due) : c->due;
+    return p ? min64(due, p->due) : due;
+}
+
+static uint64_t watch_ns(const struct control *c)
+{
+    return WATCH_NS * (1 + sad_count(c->db->sad) / WATCH_RATE);
 }
 
 static struct lifetime_age sa_age(const struct sa *sa)
@@ -121,12 +162,32 @@ static struct lifetime_age sa_age(const struct sa *sa)
     return (struct lifetime_age){sa->made_mono, count_get(&sa->used_mono)};
 }
 
-uint64_t control_sa_due(const struct control *c, const struct sa *sa)
+static uint64_t sa_due(const struct control *c, const struct sa *sa)
 {
     const struct xfrm_lifetime *l = &sa->conf->x.limit;
     struct lifetime_age age = sa_age(sa);
     uint64_t now = control_mono(c), due = lifetime_due(l, &age, now);
-    return lifetime_needs_watch(l) ? min64(due, now + WATCH_NS) : due;
+    return lifetime_needs_watch(l) ? min64(due, now + watch_ns(c)) : due;
+}
+
+static bool sa_sooner(const struct heap_node *a, const struct heap_node *b)
+{
+    return caa_container_of(a, struct sa, timer)->due < caa_container_of(b, struct sa, timer)->due;
+}
+
+void control_sa_unwatch(struct control *c, struct sa *sa)
+{
+    if (sa->due) heap_del(&c->sa_timers, &sa->timer, sa_sooner);
+    sa->due = 0;
+}
+
+void control_sa_watch(struct control *c, struct sa *sa)
+{
+    control_sa_unwatch(c, sa);
+    uint64_t due = sa_due(c, sa);
+    if (due == UINT64_MAX) return;
+    sa->due = due;
+    heap_add(&c->sa_timers, &sa->timer, sa_sooner);
 }
 
 // One SA against its lifetime; true if it is still there afterwards.
@@ -147,13 +208,34 @@ static bool sa_review(struct control *c, struct sa *sa, uint64_t now)
     return true;
 }
 
-uint64_t control_policy_due(const struct control *c, const struct policy *p)
+static uint64_t policy_due(const struct control *c, const struct policy *p)
 {
     const struct xfrm_lifetime *l = &p->conf.limit;
     struct lifetime_age age = {p->made_mono, count_get(&p->used_mono)};
     uint64_t now = control_mono(c), due = lifetime_due(l, &age, now);
     bool waits_for_use = (l->soft_use_s || l->hard_use_s) && !age.used;
-    return waits_for_use ? min64(due, now + WATCH_NS) : due;
+    return waits_for_use ? min64(due, now + watch_ns(c)) : due;
+}
+
+static bool policy_sooner(const struct heap_node *a, const struct heap_node *b)
+{
+    return caa_container_of(a, struct policy, timer)->due <
+           caa_container_of(b, struct policy, timer)->due;
+}
+
+void control_policy_unwatch(struct control *c, struct policy *p)
+{
+    if (p->due) heap_del(&c->policy_timers, &p->timer, policy_sooner);
+    p->due = 0;
+}
+
+void control_policy_watch(struct control *c, struct policy *p)
+{
+    control_policy_unwatch(c, p);
+    uint64_t due = policy_due(c, p);
+    if (due == UINT64_MAX) return;
+    p->due = due;
+    heap_add(&c->policy_timers, &p->timer, policy_sooner);
 }
 
 static bool policy_review(struct control *c, struct policy *p, uint64_t now)
@@ -212,29 +294,34 @@ static void ae_review(struct control *c, struct sa *sa, uint64_t now)
     control_tell_ae(c, sa, cause);
 }
 
+static void ae_review_all(struct control *c, uint64_t now)
+{
+    struct sa *sa;
+    cds_list_for_each_entry(sa, sad_all(c->db->sad), all)
+    {
+        if (!sa_is_plain(&sa->conf->x)) ae_review(c, sa, now);
+    }
+}
+
 uint64_t control_tick(struct control *c)
 {
     AUTO(online) struct online on = online_enter();
     (void)on;
-    uint64_t now = control_mono(c), due = UINT64_MAX;
+    uint64_t now = control_mono(c);
     bool ae = c->listened && c->listened(c->listened_ctx, XFRM_EV_AE);
-    struct sa *sa, *next_sa;
-    struct policy *p, *next_p;
+    struct sa *sa;
+    struct policy *p;
+    unsigned n = 0;
 
-    cds_list_for_each_entry_safe(sa, next_sa, sad_all(c->db->sad), all)
-    {
-        if (sa_is_plain(&sa->conf->x)) continue; // has no limits, and may just have gone
-        if (!sa_review(c, sa, now)) continue;
-        due = min64(due, control_sa_due(c, sa));
-        if (ae) ae_review(c, sa, now);
+    c->due = ae ? now + CONTROL_AE_MS * NSEC_PER_MSEC : UINT64_MAX;
+    while (n++ < TICK_MAX && (sa = sa_first(c)) && sa->due <= now) {
+        if (sa_review(c, sa, now)) control_sa_watch(c, sa);
     }
-    if (ae) due = min64(due, now + CONTROL_AE_MS * NSEC_PER_MSEC);
-    cds_list_for_each_entry_safe(p, next_p, spd_all(c->db->spd), all)
-    {
-        if (policy_review(c, p, now)) due = min64(due, control_policy_due(c, p));
+    if (ae) ae_review_all(c, now);
+    while (n++ < TICK_MAX && (p = policy_first(c)) && p->due <= now) {
+        if (policy_review(c, p, now)) control_policy_watch(c, p);
     }
-    c->due = due;
-    return due;
+    return control_due(c);
 }
 
 // ---- what workers report ----

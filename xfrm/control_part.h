@@ -5,12 +5,20 @@
 #include "base/rcu.h"
 #include "xfrm/control.h"
 
+// Where a walk over a list has ended, and how many entries stand before that.
+struct cursor {
+    struct cds_list_head *at; // NULL: nowhere
+    uint64_t index;
+};
+
 struct control {
+    struct cursor sa_cursor, policy_cursor;
     struct db *db;
     xfrm_event_fn *fn;
     void *ctx;
     struct control_clock clock;
-    uint64_t due;         // monotonic ns of the next tick
+    uint64_t due; // monotonic ns of the next tick, if it is not a timer's
+    struct heap sa_timers, policy_timers;
     uint32_t acquire_seq; // of the last ACQUIRE
     uint32_t next_index;  // for policies
     uint32_t plain_spi;   // of the last companion in IPv6
@@ -32,6 +40,17 @@ uint64_t control_wall(const struct control *c);
 // Takes care that the next tick comes no later than `at` (monotonic ns).
 void control_hurry(struct control *c, uint64_t at);
 
+// ---- walks over long lists, piece by piece (control.c) ----
+// To the entry of `list` that has `skip` others before it, or to `list` itself: the end.
+void cursor_seek(struct cursor *cur, struct cds_list_head *list, uint64_t skip);
+static inline void cursor_step(struct cursor *cur)
+{
+    cur->at = cur->at->next;
+    cur->index++;
+}
+// An entry is about to be taken out.
+void cursor_leave(struct cursor *cur, const struct cds_list_head *entry);
+
 // ---- events ----
 void control_tell_sa(struct control *c, enum xfrm_event_kind kind, const struct sa *sa, bool hard);
 void control_tell_policy(struct control *c, enum xfrm_event_kind kind, const struct policy *p,
@@ -51,6 +70,8 @@ err_t control_sa_get(void *ctx, const struct xfrm_sa_id *id, struct xfrm_sa *out
 err_t control_sa_del(void *ctx, const struct xfrm_sa_id *id);
 err_t control_sa_flush(void *ctx, uint8_t proto);
 err_t control_sa_expire(void *ctx, const struct xfrm_sa_id *id, bool hard);
+err_t control_sa_each_from(void *ctx, uint64_t skip,
+                           bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg);
 err_t control_sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg);
 // Out of the database, without an event.
 void control_sa_remove(struct control *c, struct sa *sa);
@@ -62,8 +83,9 @@ err_t control_sa_admit(struct control *c, struct sa *sa);
 err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, struct why *why);
 // The larval SA that ACQUIRE made for a need like x (mode, reqid, protocol, addresses), or NULL.
 struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x);
-// When its lifetime is to be looked at next.
-uint64_t control_sa_due(const struct control *c, const struct sa *sa);
+// Sets the timer by which its lifetime will be looked at next, or takes it back.
+void control_sa_watch(struct control *c, struct sa *sa);
+void control_sa_unwatch(struct control *c, struct sa *sa);
 
 // ---- control_move.c ----
 err_t control_sa_set_ae(void *ctx, const struct xfrm_ae *ae, struct why *why);
@@ -76,8 +98,11 @@ err_t control_policy_add(void *ctx, const struct xfrm_policy *p, bool update, st
 err_t control_policy_get(void *ctx, const struct xfrm_policy_id *id, struct xfrm_policy *out);
 err_t control_policy_del(void *ctx, const struct xfrm_policy_id *id);
 err_t control_policy_flush(void *ctx, uint8_t type);
+err_t control_policy_each_from(void *ctx, uint64_t skip,
+                               bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg);
 err_t control_policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg);
 void control_policy_remove(struct control *c, struct policy *p);
 // Puts conf in the place of p, as old as it was. ERR_NOMEM.
 err_t control_policy_move(struct control *c, struct policy *p, const struct xfrm_policy *conf);
-uint64_t control_policy_due(const struct control *c, const struct policy *p);
+void control_policy_watch(struct control *c, struct policy *p);
+void control_policy_unwatch(struct control *c, struct policy *p);

@@ -94,6 +94,8 @@ static struct xfrm_policy_id id_of(const struct xfrm_policy *p)
 
 void control_policy_remove(struct control *c, struct policy *p)
 {
+    control_policy_unwatch(c, p);
+    cursor_leave(&c->policy_cursor, &p->all);
     spd_del(c->db->spd, p);
     policy_free(p, sad_lanes(c->db->sad));
     db_changed(c->db);
@@ -113,7 +115,7 @@ static err_t enter(struct control *c, const struct xfrm_policy *conf, struct pol
         return e;
     }
     if (old) control_policy_remove(c, old);
-    control_hurry(c, control_policy_due(c, p));
+    control_policy_watch(c, p);
     db_changed(c->db);
     *out = p;
     return ERR_OK;
@@ -133,6 +135,7 @@ err_t control_policy_move(struct control *c, struct policy *p, const struct xfrm
     uint64_t use_time = count_get(&p->use_time);
     if (use_time) policy_touch(fresh, use_time, count_get(&p->used_mono));
     control_policy_remove(c, p);
+    control_policy_watch(c, fresh);
     return ERR_OK;
 }
 
@@ -206,19 +209,25 @@ err_t control_policy_flush(void *ctx, uint8_t type)
     return ERR_OK;
 }
 
-err_t control_policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg)
+err_t control_policy_each_from(void *ctx, uint64_t skip,
+                               bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg)
 {
     AUTO(online) struct online on = online_enter();
     (void)on;
     struct control *c = ctx;
-    struct policy *p;
-    cds_list_for_each_entry(p, spd_all(c->db->spd), all)
-    {
-        struct xfrm_policy x;
-        policy_snapshot(p, &x);
+    struct xfrm_policy x;
+    struct cursor *cur = &c->policy_cursor;
+    struct cds_list_head *all = spd_all(c->db->spd);
+    for (cursor_seek(cur, all, skip); cur->at != all; cursor_step(cur)) {
+        policy_snapshot(caa_container_of(cur->at, struct policy, all), &x);
         if (!fn(arg, &x)) break;
     }
     return ERR_OK;
+}
+
+err_t control_policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg)
+{
+    return control_policy_each_from(ctx, 0, fn, arg);
 }
 
 // ---- the vtable ----
@@ -253,6 +262,7 @@ const struct xfrm_ops control_ops = {
     .sa_flush = control_sa_flush,
     .sa_expire = control_sa_expire,
     .sa_each = control_sa_each,
+    .sa_each_from = control_sa_each_from,
     .policy_add = control_policy_add,
     .policy_get = control_policy_get,
     .policy_del = control_policy_del,
@@ -262,6 +272,7 @@ const struct xfrm_ops control_ops = {
     .migrate = control_migrate,
     .defaults_set = control_defaults_set,
     .defaults_get = control_defaults_get,
+    .policy_each_from = control_policy_each_from,
     .counts = counts,
 };
 

@@ -91,7 +91,9 @@ static void companion_leave(struct control *c, struct sa *sa)
 {
     struct sa *plain = sa->companion;
     sa->companion = NULL;
-    if (plain && --plain->users == 0) sad_del(c->db->sad, plain);
+    if (!plain || --plain->users > 0) return;
+    cursor_leave(&c->sa_cursor, &plain->all);
+    sad_del(c->db->sad, plain);
 }
 
 // `seconds` ago on the monotonic clock.
@@ -134,13 +136,15 @@ err_t control_sa_admit(struct control *c, struct sa *sa)
         sa_free(sa);
         return e;
     }
-    control_hurry(c, control_sa_due(c, sa));
+    control_sa_watch(c, sa);
     db_changed(c->db);
     return ERR_OK;
 }
 
 void control_sa_remove(struct control *c, struct sa *sa)
 {
+    control_sa_unwatch(c, sa);
+    cursor_leave(&c->sa_cursor, &sa->all);
     companion_leave(c, sa);
     sad_del(c->db->sad, sa);
     db_changed(c->db);
@@ -201,7 +205,7 @@ static err_t update(struct control *c, struct xfrm_sa *x, struct why *why)
     if (!sa) return why_not(why, ERR_NOTFOUND, "there is no SA with SPI 0x%08x to update", x->spi);
     if (sa->larval) return complete(c, sa, x, why);
     TRY(sa_change(sa, x, why));
-    control_hurry(c, control_sa_due(c, sa));
+    control_sa_watch(c, sa);
     db_changed(c->db);
     control_tell_sa(c, XFRM_EV_SA_UPD, sa, false);
     return ERR_OK;
@@ -273,22 +277,26 @@ err_t control_sa_expire(void *ctx, const struct xfrm_sa_id *id, bool hard)
     return ERR_OK;
 }
 
-err_t control_sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg)
+err_t control_sa_each_from(void *ctx, uint64_t skip,
+                           bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg)
 {
     AUTO(online) struct online on = online_enter();
     (void)on;
     struct control *c = ctx;
-    struct xfrm_sa x;
-    struct sa *sa;
-    bool more = true;
-    cds_list_for_each_entry(sa, sad_all(c->db->sad), all)
-    {
-        sa_snapshot(sa, &x);
-        more = fn(arg, &x);
-        if (!more) break;
+    struct xfrm_sa x = {0};
+    struct cursor *cur = &c->sa_cursor;
+    struct cds_list_head *all = sad_all(c->db->sad);
+    for (cursor_seek(cur, all, skip); cur->at != all; cursor_step(cur)) {
+        sa_snapshot(caa_container_of(cur->at, struct sa, all), &x);
+        if (!fn(arg, &x)) break;
     }
     wipe(&x, sizeof x);
     return ERR_OK;
+}
+
+err_t control_sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg)
+{
+    return control_sa_each_from(ctx, 0, fn, arg);
 }
 
 // ---- ALLOCSPI ----

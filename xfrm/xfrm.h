@@ -101,11 +101,6 @@ struct xfrm_sa {
                    // 8, ICMP 16, AF_UNSPEC 32, ALIGN4 64, ESN 128
     uint32_t extra_flags; // XFRM_SA_XFLAG_*: DONT_ENCAP_DSCP 1, OSEQ_MAY_WRAP 2
     struct xfrm_lifetime limit;
-    struct xfrm_current current;
-    struct xfrm_stats stats;
-    struct xfrm_alg crypt, auth, aead;
-    char comp[XFRM_ALG_NAME_MAX]; // IPComp: "deflate"; empty: absent
-    struct xfrm_replay replay;
     struct xfrm_encap encap;
     struct xfrm_mark mark;        // looked up by
     struct xfrm_mark output_mark; // set on the packet sent (XFRMA_SET_MARK)
@@ -120,6 +115,12 @@ struct xfrm_sa {
     uint32_t mapping_s; // a moved peer is told at most this often; 0 = each time (MTIMER_THRESH)
     bool larval;        // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
     bool plain;         // made by the executor for tunnel packets that IPComp does not shrink
+    // What no packet needs stands behind what packets need: there may be 100,000 of them.
+    struct xfrm_current current;
+    struct xfrm_stats stats;
+    struct xfrm_alg crypt, auth, aead;
+    char comp[XFRM_ALG_NAME_MAX]; // IPComp: "deflate"; empty: absent
+    struct xfrm_replay replay;
 };
 #define XFRM_STATE_NOECN 1
 #define XFRM_STATE_DECAP_DSCP 2
@@ -264,6 +265,13 @@ struct xfrm_ops {
     err_t (*sa_set_ae)(void *ctx, const struct xfrm_ae *ae, struct why *why);
     // Calls fn for each; fn returning false ends the walk.
     err_t (*sa_each)(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg);
+
+    // The same from the entry on that has `skip` others before it, at no cost for those where the
+    // walk before ended near there. NULL: cannot.
+    err_t (*sa_each_from)(void *ctx, uint64_t skip, bool (*fn)(void *arg, const struct xfrm_sa *sa),
+                          void *arg);
+    err_t (*policy_each_from)(void *ctx, uint64_t skip,
+                              bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg);
 
     err_t (*policy_add)(void *ctx, const struct xfrm_policy *p, bool update, struct why *why);
     err_t (*policy_get)(void *ctx, const struct xfrm_policy_id *id, struct xfrm_policy *out);

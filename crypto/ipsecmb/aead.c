@@ -70,7 +70,10 @@ static err_t aead_make(const struct sealer_plan *plan, struct sealer **out)
     if (!s) return ERR_NOMEM;
     *s = (struct aead_sealer){.table = machine_table(), .encr = plan->encr->id};
     sealer_init(&s->base, &provider_ipsecmb_aead, plan);
-    s->base.keys = sizeof *s;
+    bool chacha = plan->encr->id == ENCR_CHACHA20_POLY1305;
+    uint32_t keys = offsetof(struct aead_sealer, gcm_key);
+    s->base.keys = chacha ? keys : keys + sizeof s->gcm_key.expanded_keys;
+    s->base.keys_end = chacha ? keys : keys + sizeof s->gcm_key;
     memcpy(s->salt, plan->salt.at, plan->salt.len);
     if (plan->encr->id == ENCR_CHACHA20_POLY1305)
         memcpy(s->chacha_key, plan->encr_key.at, sizeof s->chacha_key);
@@ -146,6 +149,10 @@ static void aead_seal(struct sealer *base, struct seal_job *jobs, unsigned n)
     uint8_t tag[TAG_LEN];
     for (unsigned i = 0; i < n; i++) {
         if (jobs[i].bad) continue;
+        if (base->icv_len == TAG_LEN) {
+            aead_run(self(base), &jobs[i], true, job_icv(base, &jobs[i]));
+            continue;
+        }
         aead_run(self(base), &jobs[i], true, tag);
         memcpy(job_icv(base, &jobs[i]), tag, base->icv_len);
     }

@@ -90,13 +90,22 @@ static struct xfrm_sa sa_of(const struct gateway_conf *c, unsigned i, bool out)
 static void selector_make(const struct gateway_conf *c, unsigned i, struct xfrm_policy *p)
 {
     static const uint8_t src_len[4] = {32, 24, 16, 8}, dst_len[4] = {32, 30, 28, 24};
-    bool overlap = c->set == SET_OVERLAP;
+    uint8_t src = 16, dst = 32;
+    p->priority = 1000;
+    if (c->set == SET_OVERLAP) {
+        src = src_len[i / 4 % 4];
+        dst = dst_len[i % 4];
+        p->priority = i * 2654435761U >> 20;
+    } else if (c->set == SET_PAIRS) {
+        src = (uint8_t)(i % 33);
+        dst = (uint8_t)(i / 33 % 33);
+        p->priority = 1000U - src - dst; // the narrower the better: no tuple can be passed over
+    }
     p->sel = (struct xfrm_selector){
         .family = AF_INET,
-        .src = {ip4(HOST_ADDRESS), overlap ? src_len[i / 4 % 4] : 16},
-        .dst = {ip4(NET_ADDRESS + i), overlap ? dst_len[i % 4] : 32},
+        .src = {ip4(HOST_ADDRESS), src},
+        .dst = {ip4(NET_ADDRESS + i), dst},
     };
-    p->priority = overlap ? i * 2654435761U >> 20 : 1000;
 }
 
 static struct xfrm_policy policy_of(const struct gateway_conf *c, unsigned i, enum xfrm_dir dir)

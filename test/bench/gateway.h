@@ -20,6 +20,7 @@ extern const struct bench_alg bench_algs[]; // ends with {NULL}
 enum bench_set {
     SET_DISTINCT, // one tuple of prefix lengths, priorities all alike
     SET_OVERLAP,  // sixteen, and many policies fit a packet: the priority decides
+    SET_PAIRS,    // all 33 x 33 pairs of IPv4 prefix lengths: the worst there is
 };
 
 struct gateway_conf {

@@ -116,7 +116,10 @@ static void measure_all(struct report *r, const struct options *o)
             struct gateway_conf conf = {.alg = a, .tunnels = tunnels[i], .set = SET_DISTINCT};
             measure_gateway(r, o, &conf);
             conf.set = SET_OVERLAP;
-            if (a == bench_algs && tunnels[i] > 1) measure_gateway(r, o, &conf);
+            if (a != bench_algs || tunnels[i] == 1) continue;
+            measure_gateway(r, o, &conf);
+            conf.set = SET_PAIRS;
+            if (tunnels[i] > 33 * 33) measure_gateway(r, o, &conf);
         }
     }
 }
@@ -127,6 +130,8 @@ static const char *kind(const struct row *row)
 {
     if (row->tunnels == 1) return "one";
     if (row->set == SET_OVERLAP) return row->train > 1 ? "overlapping, trains" : "overlapping";
+    if (row->set == SET_PAIRS)
+        return row->train > 1 ? "33 x 33 lengths, trains" : "33 x 33 lengths";
     return row->train > 1 ? "trains" : "each another";
 }
 
@@ -212,8 +217,7 @@ static void print_memory(const struct report *r)
         const struct row *row = &r->row[i];
         bool first = i == 0 || r->row[i - 1].sa_bytes != row->sa_bytes;
         if (!first || row->tunnels < 100000) continue;
-        printf("\n%s, %s: %.0f bytes an SA, %.0f bytes a policy", row->alg->name,
-               row->set == SET_OVERLAP ? "overlapping selectors" : "distinct selectors",
+        printf("\n%s, %s: %.0f bytes an SA, %.0f bytes a policy", row->alg->name, kind(row),
                row->sa_bytes, row->policy_bytes);
     }
     printf("\n");

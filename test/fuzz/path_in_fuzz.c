@@ -205,7 +205,9 @@ static struct sa *sa_get(unsigned i)
     struct sa *sa = sad_find(site.db->sad, &x.daddr, x.spi, x.proto, 0);
     MUST(sa != NULL);
     // each input finds the window as the first one did
-    sa->replay = (struct replay){.size = sa->replay.size};
+    const uint32_t window = sa->replay.size;
+    replay_done(&sa->replay);
+    MUST(replay_init(&sa->replay, window) == ERR_OK);
     return sa;
 }
 

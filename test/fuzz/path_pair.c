@@ -311,7 +311,9 @@ static void site_renew(struct site *s, unsigned place)
     struct sa *sa;
     cds_list_for_each_entry(sa, sad_all(s->db->sad), all)
     {
-        sa->replay = (struct replay){.size = sa->replay.size};
+        const uint32_t window = sa->replay.size;
+        replay_done(&sa->replay);
+        MUST(replay_init(&sa->replay, window) == ERR_OK);
         sa->next_seq = 1;
     }
     site_staff(s, place);

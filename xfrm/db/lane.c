@@ -106,6 +106,21 @@ void lane_del(struct sa *sa)
 
 // ---- the packet's question ----
 
+void lane_hint(const struct lane *l)
+{
+    if (l) __builtin_prefetch(l);
+}
+
+const struct sa *lane_hint_more(const struct lane *l)
+{
+    if (!l) return NULL;
+    const struct cds_list_head *first = rcu_dereference(l->sas.next);
+    if (first == &l->sas) return NULL;
+    const struct sa *sa = caa_container_of(first, struct sa, in_lane);
+    sa_hint(sa);
+    return sa;
+}
+
 static bool source_fits(const ip_t *wanted, const ip_t *have)
 {
     return ip_is_any(wanted) || ip_is_any(have) || ip_eq(wanted, have);

@@ -13,10 +13,17 @@ static struct lane *lane_of(const struct xfrm_tmpl *t, struct lanes *ls)
 
 struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls)
 {
-    struct policy *p = aligned_alloc(CACHE_LINE, sizeof *p); // its size is a multiple of that
+    struct policy *p = pages_alloc(sizeof *p);
     if (!p) return NULL;
-    *p = (struct policy){0};
     p->conf = *conf;
+    p->action = conf->action;
+    p->tmpl_count = (uint8_t)conf->tmpl_count;
+    p->mark = conf->mark.value & conf->mark.mask;
+    p->if_id = conf->if_id;
+    p->spi = conf->tmpl[0].spi;
+    p->saddr = conf->tmpl[0].saddr;
+    p->one_tunnel = conf->dir == XFRM_OUT && conf->tmpl_count == 1 &&
+                    conf->tmpl[0].mode == XFRM_TUNNEL && !conf->tmpl[0].optional;
     for (unsigned i = 0; conf->dir == XFRM_OUT && i < conf->tmpl_count; i++) {
         if (conf->tmpl[i].mode == XFRM_TRANSPORT) continue; // its destination is the packet's
         p->lane[i] = lane_of(&conf->tmpl[i], ls);
@@ -29,7 +36,7 @@ struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls)
 
 static void policy_reclaim(struct rcu_head *head)
 {
-    free(caa_container_of(head, struct policy, rcu));
+    pages_free(caa_container_of(head, struct policy, rcu));
 }
 
 void policy_free(struct policy *p, struct lanes *ls)

@@ -1,6 +1,7 @@
 #include "xfrm/db/replay.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "xfrm/db/counter.h"
@@ -9,30 +10,46 @@
 
 // ---- the ring ----
 
-static uint64_t *word_of(struct replay *w, uint64_t seq)
+err_t replay_init(struct replay *w, uint32_t size)
 {
-    return &w->seen[seq / WORD_BITS % REPLAY_WORDS];
+    uint32_t words = REPLAY_WORDS_SMALL;
+    while (words < size / WORD_BITS + 2) words *= 2;
+    *w = (struct replay){.size = size, .mask = words - 1};
+    if (words == REPLAY_WORDS_SMALL) return ERR_OK;
+    w->large = calloc(words, sizeof *w->large);
+    return w->large ? ERR_OK : ERR_NOMEM;
+}
+
+void replay_done(struct replay *w)
+{
+    free(w->large);
+    w->large = NULL;
+}
+
+static uint64_t *word_of(struct replay *w, uint64_t number)
+{
+    return (w->large ? w->large : w->small) + (number & w->mask);
 }
 
 static bool seen_get(const struct replay *w, uint64_t seq)
 {
-    uint64_t word = count_get(&w->seen[seq / WORD_BITS % REPLAY_WORDS]);
-    return word >> (seq % WORD_BITS) & 1;
+    const uint64_t *ring = w->large ? w->large : w->small;
+    return count_get(&ring[seq / WORD_BITS & w->mask]) >> (seq % WORD_BITS) & 1;
 }
 
 static void seen_set(struct replay *w, uint64_t seq)
 {
-    uint64_t *word = word_of(w, seq);
+    uint64_t *word = word_of(w, seq / WORD_BITS);
     count_set(word, *word | 1ULL << (seq % WORD_BITS));
 }
 
 // Forgets the words that lie between the old top and the new one, the new one's included. The ring
-// has a word more than the largest window, so no number that is still judged is lost.
+// has a word more than the window, so no number that is still judged is lost.
 static void seen_advance(struct replay *w, uint64_t top)
 {
     uint64_t from = w->top / WORD_BITS, to = top / WORD_BITS;
-    if (to - from > REPLAY_WORDS) from = to - REPLAY_WORDS;
-    while (from < to) count_set(&w->seen[++from % REPLAY_WORDS], 0);
+    if (to - from > w->mask) from = to - w->mask - 1;
+    while (from < to) count_set(word_of(w, ++from), 0);
     count_set(&w->top, top);
 }
 
@@ -93,8 +110,7 @@ static uint32_t foreign_bit(const struct xfrm_replay *r, uint64_t top, uint32_t 
 
 void replay_import(struct replay *w, const struct xfrm_replay *r)
 {
-    memset(w, 0, sizeof *w);
-    w->size = r->window;
+    memset(w->large ? w->large : w->small, 0, (w->mask + 1) * sizeof(uint64_t));
     w->top = r->in_seq;
     for (uint32_t back = 0; back < judged(r, w->top); back++) {
         uint32_t bit = foreign_bit(r, w->top, back);

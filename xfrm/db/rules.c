@@ -7,7 +7,7 @@
 #include "crypto/rng.h"
 
 #define ADDRESS_WORDS 4 // IPv6 source and destination; IPv4 has both in the first
-#define HINT_MIN 512    // fewer rules than that stay in the cache by themselves
+#define HINT_TUPLES 32  // more would push each other out of the cache again
 #define ID_BITS 24      // of a tuple, in a key
 
 // Which bits of a packet are looked at.
@@ -162,28 +162,28 @@ struct rule *rules_find(const struct rules *rs, const struct rule_ask *ask)
     return best;
 }
 
+// The buckets of all tuples; the last hash is a hint if there is but one.
 uint64_t rules_hint(const struct rules *rs, const struct rule_ask *ask)
 {
     const struct tuples *ts = rcu_dereference(rs->tuples[ask->dir]);
-    uint64_t address[ADDRESS_WORDS];
-    if (!ts || ts->n != 1 || ts->t[0].count < HINT_MIN) return 0;
-    const struct tuple *t = &ts->t[0];
-    if (!tuple_may(t, ask->flow)) return 0;
+    uint64_t address[ADDRESS_WORDS], hash = 0;
+    if (!ts || ts->n > HINT_TUPLES) return 0;
     address_words(&ask->flow->src, &ask->flow->dst, ask->flow->src.family == AF_INET6, address);
-    const struct rule_key k = key_asked(t, ask, address);
-    uint64_t hash = key_hash(rs, &k, key_words(t));
-    htab_prefetch(&rs->table, hash);
-    return hash;
+    for (unsigned i = 0; i < ts->n; i++) {
+        const struct tuple *t = &ts->t[i];
+        if (!tuple_may(t, ask->flow)) continue;
+        const struct rule_key k = key_asked(t, ask, address);
+        hash = key_hash(rs, &k, key_words(t));
+        htab_prefetch(&rs->table, hash);
+    }
+    return ts->n == 1 ? hash : 0;
 }
 
-void rules_hint_more(const struct rules *rs, uint64_t hint)
+const struct rule *rules_hint_more(const struct rules *rs, uint64_t hint)
 {
-    if (hint == 0) return;
+    if (hint == 0) return NULL;
     struct htab_walk w = htab_begin(&rs->table, hint);
-    const void *entry = htab_next(&w);
-    if (!entry) return;
-    __builtin_prefetch(entry);
-    __builtin_prefetch((const char *)entry + CACHE_LINE);
+    return htab_next(&w);
 }
 
 // ---- tuples ----

@@ -23,7 +23,7 @@ struct rule_key {
     uint64_t w[RULE_WORDS];
 };
 
-// Lives in what it stands for (struct policy). The first cache line is all that a look-up reads.
+// Lives in what it stands for (struct policy). A look-up reads the first 64 bytes and no more.
 struct rule {
     struct rule_key key;
     uint64_t rank; // the smaller goes before
@@ -31,7 +31,7 @@ struct rule {
     struct heap_node shadow;
     uint32_t tuple; // its id
     uint8_t dir, words;
-} __attribute__((aligned(CACHE_LINE)));
+};
 
 // What a rule looks at.
 struct rule_want {
@@ -61,10 +61,11 @@ unsigned rules_tuples(const struct rules *rs, uint8_t dir);
 // ---- any RCU reader ----
 // A fragment without ports satisfies only rules that leave the ports open. NULL: none.
 struct rule *rules_find(const struct rules *rs, const struct rule_ask *ask);
-// For a burst: first every packet's first hint, then every packet's second, then the look-ups. The
-// first returns what the second wants to know.
+// For a burst: first every packet's first hint, which brings the bucket closer and returns what the
+// second wants to know, then every packet's second, which tells the rule that the packet probably
+// satisfies (NULL: no idea), then the look-ups.
 uint64_t rules_hint(const struct rules *rs, const struct rule_ask *ask);
-void rules_hint_more(const struct rules *rs, uint64_t hint);
+const struct rule *rules_hint_more(const struct rules *rs, uint64_t hint);
 
 static inline bool rule_goes_before(const struct rule *a, const struct rule *b)
 {

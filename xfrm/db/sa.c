@@ -106,7 +106,7 @@ static err_t check(const struct xfrm_sa *x, struct why *why)
 
 static struct sa_conf *conf_new(const struct xfrm_sa *x)
 {
-    struct sa_conf *c = calloc(1, sizeof *c);
+    struct sa_conf *c = pages_alloc(sizeof *c);
     if (!c) return NULL;
     c->x = *x;
     c->udp = x->encap.type == ENCAP_UDP;
@@ -121,7 +121,7 @@ static struct sa_conf *conf_new(const struct xfrm_sa *x)
 static void conf_free(struct sa_conf *c)
 {
     if (c) wipe(c, sizeof *c);
-    free(c);
+    pages_free(c);
 }
 
 static void conf_reclaim(struct rcu_head *head)
@@ -134,8 +134,9 @@ static void conf_reclaim(struct rcu_head *head)
 static void sa_destroy(struct sa *sa)
 {
     sealer_free(sa->sealer);
+    replay_done(&sa->replay);
     conf_free(sa->conf);
-    free(sa);
+    pages_free(sa);
 }
 
 static void sa_set_out(struct sa *sa)
@@ -154,9 +155,10 @@ static err_t sa_arm(struct sa *sa, struct why *why)
     if (e != ERR_OK) return e == ERR_ALGORITHM ? ERR_RANGE : e;
 
     uint32_t block = sealer_block(sa->sealer);
-    sa->align = block < 4 ? 4 : block;
-    sa->iv_len = sealer_iv_len(sa->sealer);
-    sa->icv_len = sealer_icv_len(sa->sealer);
+    sa->align = (uint8_t)(block < 4 ? 4 : block);
+    sa->iv_len = (uint8_t)sealer_iv_len(sa->sealer);
+    sa->icv_len = (uint8_t)sealer_icv_len(sa->sealer);
+    TRY(replay_init(&sa->replay, sa->conf->x.replay.window));
     replay_import(&sa->replay, &sa->conf->x.replay);
     return ERR_OK;
 }
@@ -164,10 +166,10 @@ static err_t sa_arm(struct sa *sa, struct why *why)
 // Without keys.
 static struct sa *sa_make(const struct xfrm_sa *x)
 {
-    struct sa *sa = calloc(1, sizeof *sa);
+    struct sa *sa = pages_alloc(sizeof *sa);
     if (sa) sa->conf = conf_new(x);
     if (!sa || !sa->conf) {
-        free(sa);
+        pages_free(sa);
         return NULL;
     }
     sa->spi = be32(x->spi);

@@ -8,7 +8,9 @@
 // An SA that has been taken out of the database is freed after an RCU grace period.
 #pragma once
 
+#include "base/heap.h"
 #include "base/order.h"
+#include "base/pages.h"
 #include "base/rcu.h"
 #include "crypto/sealer.h"
 #include "xfrm/db/lifetime.h"
@@ -19,12 +21,14 @@
 struct lane;
 
 // What was configured, and what packets need of it in the form in which they need it.
+// Packets read the first lines only: the keys stand at the end of struct xfrm_sa.
 struct sa_conf {
-    struct xfrm_sa x;    // keys included: GETSA shows them, as the kernel does
     endpoint_t from, to; // outer addresses of outbound packets; port 0 without encapsulation
     bool udp;            // ESP in UDP (RFC 3948)
+    struct xfrm_sa x;    // keys included: GETSA shows them, as the kernel does
     struct rcu_head rcu;
 };
+#define SA_CONF_HOT 320 // bytes of it that a packet may look at
 
 // The replay state that listeners have been told last, and when (monotonic ns).
 struct sa_told {
@@ -32,33 +36,39 @@ struct sa_told {
 };
 
 struct sa {
-    // read by workers
+    // All that a packet needs in any case stands in the first line, with the window in the second.
+    // Read by workers:
     struct sa_conf *conf;  // rcu_dereference; inside the control thread plain
     struct sealer *sealer; // NULL: larval, IPComp or its companion
     be32_t spi;
-    uint32_t iv_len, icv_len;
-    uint32_t align; // payload and trailer are padded to a multiple of this; at least 4
-    uint8_t proto;  // enum xfrm_proto, or of a companion 4 or 41
-    bool larval;    // no keys yet (ALLOCSPI, ACQUIRE): carries no packet
+    uint8_t iv_len, icv_len;
+    uint8_t align; // payload and trailer are padded to a multiple of this, a power of two >= 4
+    uint8_t proto; // enum xfrm_proto, or of a companion 4 or 41
 
     // packet state, written by the owning worker
-    uint64_t next_seq; // outbound: the next number to use
-    struct replay replay;
-    uint64_t bytes, packets;      // inner packets
-    uint64_t use_time, used_mono; // first use: wall seconds, monotonic ns; 0 = never
-    uint64_t replays, forgeries;  // struct xfrm_stats
-    endpoint_t moved_to;          // peer's new endpoint, once it has been reported (MAPPING)
-    uint64_t moved_mono;          // when that was, ns
+    uint64_t next_seq;       // outbound: the next number to use
+    uint64_t bytes, packets; // inner packets
+    uint64_t use_time;       // first use: wall seconds; 0 = never
 
     // flags that the worker and the control thread may both raise (atomic)
-    bool dying; // soft lifetime is over: a younger SA is preferred
-    bool dead;  // hard lifetime is over or removed: carries no packet
+    bool dying;  // soft lifetime is over: a younger SA is preferred
+    bool dead;   // hard lifetime is over or removed: carries no packet
+    bool larval; // no keys yet (ALLOCSPI, ACQUIRE): carries no packet; never changes
+
+    // packet state that not every packet needs
+    struct replay replay;
+    uint64_t used_mono;          // first use: monotonic ns; 0 = never
+    uint64_t replays, forgeries; // struct xfrm_stats
+    endpoint_t moved_to;         // peer's new endpoint, once it has been reported (MAPPING)
+    uint64_t moved_mono;         // when that was, ns
 
     // keeping, control thread
     uint64_t made_mono;
     uint32_t ae_packets, ae_timer; // struct xfrm_sa
     struct sa_told told;
     bool soft_told; // the soft EXPIRE event is out
+    struct heap_node timer;
+    uint64_t due; // when its lifetime is to be looked at, monotonic ns; 0: it has no timer
     struct lane *lane;
     // IPComp, tunnel mode: the SA of packets that it did not shrink, shared by all between the same
     // two ends; and how many share it.
@@ -70,10 +80,24 @@ struct sa {
     struct rcu_head rcu;
 };
 
+_Static_assert(offsetof(struct sa, replay) == CACHE_LINE, "a line of its own");
+
 // A companion?
 static inline bool sa_is_plain(const struct xfrm_sa *x)
 {
     return x->plain;
+}
+// For a burst: brings the SA closer; a step later, what its packets read of its configuration.
+static inline void sa_hint(const struct sa *sa)
+{
+    __builtin_prefetch(sa, 1);
+    __builtin_prefetch((const char *)sa + CACHE_LINE, 1);
+}
+static inline void sa_hint_more(const struct sa *sa)
+{
+    const char *conf = (const char *)rcu_dereference(sa->conf);
+    __builtin_prefetch(sa->sealer); // it makes the IV
+    for (unsigned at = 0; at < SA_CONF_HOT; at += CACHE_LINE) __builtin_prefetch(conf + at);
 }
 static inline bool sa_flag(const bool *flag)
 {

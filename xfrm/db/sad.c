@@ -7,6 +7,8 @@
 #include "base/htab.h"
 #include "crypto/rng.h"
 
+#define LARGE 256 // SAs; with all that belongs to them the size of a core's own cache
+
 struct sad {
     struct htab by_spi;
     struct htab by_ends;      // companions
@@ -69,6 +71,26 @@ struct sa *sad_find(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_
         if (sa_meets(sa, daddr, spi, proto, mark) && (!best || sa->age > best->age)) best = sa;
     }
     return best;
+}
+
+uint64_t sad_hint(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto)
+{
+    uint64_t hash = sad_hash(s, daddr, spi, proto);
+    htab_prefetch(&s->by_spi, hash);
+    return hash;
+}
+
+const struct sa *sad_hint_more(const struct sad *s, uint64_t hint)
+{
+    struct htab_walk w = htab_begin(&s->by_spi, hint);
+    const struct sa *sa = htab_next(&w);
+    if (sa) sa_hint(sa);
+    return sa;
+}
+
+bool sad_is_large(const struct sad *s)
+{
+    return __atomic_load_n(&s->count, __ATOMIC_RELAXED) >= LARGE;
 }
 
 static uint64_t ends_hash(const struct sad *s, const ip_t *saddr, const ip_t *daddr)
@@ -138,7 +160,7 @@ err_t sad_add(struct sad *s, struct sa *sa)
     if (sa->larval) cds_list_add(&sa->larvals, &s->larvals);
     sa->age = s->next_age++;
     sad_enter_table(s, sa);
-    s->count++;
+    __atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELAXED);
     return ERR_OK;
 }
 
@@ -158,7 +180,7 @@ void sad_del(struct sad *s, struct sa *sa)
         lane_put(s->lanes, sa->lane);
     }
     cds_list_del(&sa->all);
-    s->count--;
+    __atomic_store_n(&s->count, s->count - 1, __ATOMIC_RELAXED);
     sa_free(sa);
 }
 

@@ -18,6 +18,13 @@ struct sa *sad_find(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_
 // The companion (sa.h) of the IPComp SAs between these ends, for packets of this mark. NULL: none.
 struct sa *sad_find_plain(const struct sad *s, const ip_t *saddr, const ip_t *daddr, uint32_t mark);
 
+// For a burst: brings the bucket closer, and a step later the SA, which is returned: probably the
+// one meant. NULL: no idea.
+uint64_t sad_hint(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto);
+const struct sa *sad_hint_more(const struct sad *s, uint64_t hint);
+// So many that they do not stay in the cache by themselves?
+bool sad_is_large(const struct sad *s);
+
 // ---- control thread ----
 // Takes the SA over. Whether one like it exists is the caller's question (sad_get). ERR_NOMEM.
 err_t sad_add(struct sad *s, struct sa *sa);

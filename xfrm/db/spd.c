@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "crypto/rng.h"
 
+#define POLICY_HOT offsetof(struct policy, lane[1]) // what most outbound packets read
+
 struct spd {
     struct rules *exact, *guard;
     struct htab by_index, by_id;
@@ -75,9 +77,17 @@ uint64_t spd_hint(const struct spd *s, const struct spd_ask *ask, const struct f
     return rules_hint(s->exact, &a);
 }
 
-void spd_hint_more(const struct spd *s, uint64_t hint)
+void spd_hint_more(const struct spd *s, enum xfrm_dir dir, uint64_t hint)
 {
-    rules_hint_more(s->exact, hint);
+    const struct rule *r = rules_hint_more(s->exact, hint);
+    if (!r) return;
+    const struct policy *p = caa_container_of(r, struct policy, exact);
+    const char *tmpl = (const char *)&p->conf.tmpl[0];
+    for (unsigned at = 0; at < POLICY_HOT; at += CACHE_LINE)
+        __builtin_prefetch((const char *)p + at);
+    if (dir == XFRM_OUT) return;
+    __builtin_prefetch(tmpl);
+    __builtin_prefetch(tmpl + CACHE_LINE);
 }
 
 bool policy_goes_before(const struct policy *a, const struct policy *b)

@@ -17,15 +17,25 @@
 
 struct spd;
 
+// What packets read stands in front.
 struct policy {
-    struct rule exact;                // what it is found by
+    struct rule exact; // what it is found by
+    uint64_t use_time; // first match: wall seconds (counter.h)
+    bool one_tunnel;   // out, one template, and that a tunnel: what follows says all of it
+    uint8_t action;    // enum xfrm_action
+    uint8_t tmpl_count;
+    uint32_t spi; // of the first template; 0: any
+    uint32_t mark, if_id;
+    ip_t saddr;                       // of the first template
     struct lane *lane[XFRM_TMPL_MAX]; // of each template; NULL inbound and for transport mode
-    uint64_t use_time, used_mono;     // first match: wall seconds, monotonic ns (counter.h)
     struct xfrm_policy conf;          // immutable; `current` is not kept here
+    uint64_t used_mono;               // first match: monotonic ns
     struct rule guard;                // without its ports, for packets that do not show theirs
     // keeping, control thread
     bool listed, guards; // in which classifier it is
     bool soft_told;
+    struct heap_node timer;
+    uint64_t due;    // as in struct sa
     uint64_t serial; // never given to another
     uint64_t add_time, made_mono;
     struct cds_list_head all;
@@ -44,9 +54,9 @@ struct spd_ask {
                 // as do not bypass
 };
 struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
-// For a burst, as in rules.h.
+// For a burst, as in rules.h: every packet's first, then every packet's second.
 uint64_t spd_hint(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
-void spd_hint_more(const struct spd *s, uint64_t hint);
+void spd_hint_more(const struct spd *s, enum xfrm_dir dir, uint64_t hint);
 // Has a precedence over b? (NULL: there is no b)
 bool policy_goes_before(const struct policy *a, const struct policy *b);
 // Notes the first use. Any worker.
@@ -54,7 +64,7 @@ void policy_touch(struct policy *p, uint64_t wall, uint64_t mono);
 // Does it say: pass in clear? (allow, and no template)
 static inline bool policy_is_bypass(const struct policy *p)
 {
-    return p->conf.action == XFRM_ALLOW && p->conf.tmpl_count == 0;
+    return p->action == XFRM_ALLOW && p->tmpl_count == 0;
 }
 
 // ---- control thread ----

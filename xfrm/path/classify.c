@@ -23,7 +23,7 @@ static bool is_suspect(const struct worker *w, const struct pkt *p)
 
 static void decide(const struct worker *w, struct pkt *p)
 {
-    if (p->policy && p->policy->conf.action == XFRM_BLOCK) {
+    if (p->policy && p->policy->action == XFRM_BLOCK) {
         p->drop = DROP_POLICY_OUT;
     } else if (!p->policy && db_blocks(w->db, XFRM_OUT)) {
         p->drop = DROP_NO_POLICY_OUT;
@@ -42,10 +42,12 @@ void out_classify(struct worker *w, struct burst *b)
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         if (!p->born) p->born = w->now;
-        if (!flow_read(p)) {
-            p->drop = DROP_MALFORMED_OUT;
-            continue;
-        }
+        if (!flow_read(p)) p->drop = DROP_MALFORMED_OUT;
+    }
+    hint_policies(w, b, XFRM_OUT);
+    for (unsigned i = 0; i < b->n; i++) {
+        struct pkt *p = b->p[i];
+        if (p->drop) continue;
         p->policy = policy_of(w, p, before);
         before = p;
         decide(w, p);

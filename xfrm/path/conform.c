@@ -12,7 +12,7 @@ static const struct policy *inbound_policy(const struct worker *w, const struct 
     struct policy *in = db_policy(w->db, XFRM_IN, p->mark, &p->flow);
     struct policy *fwd = db_policy(w->db, XFRM_FWD, p->mark, &p->flow);
     struct policy *first = in;
-    if (!in || (fwd && fwd->conf.priority < in->conf.priority)) first = fwd;
+    if (!in || (fwd && fwd->exact.rank < in->exact.rank)) first = fwd;
     if (first) policy_touch(first, w->wall, w->now);
     return first;
 }
@@ -87,13 +87,15 @@ static enum drop judge(const struct worker *w, const struct pkt *p)
 {
     if (!selectors_match(p)) return DROP_SELECTOR;
     if (!p->policy) return w->allow_clear_in ? DROP_NONE : DROP_NO_POLICY_IN;
-    if (p->policy->conf.action == XFRM_BLOCK) return DROP_POLICY_IN;
+    if (p->policy->action == XFRM_BLOCK) return DROP_POLICY_IN;
     return tmpls_satisfied(p) ? DROP_NONE : DROP_TEMPLATE;
 }
 
 void in_conform(struct worker *w, struct burst *b)
 {
     const struct pkt *before = NULL;
+    hint_policies(w, b, XFRM_IN);
+    hint_policies(w, b, XFRM_FWD);
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         bool alike = before && flow_alike(p, before);

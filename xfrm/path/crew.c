@@ -36,6 +36,11 @@ static void crew_append(struct crew *c, unsigned k, unsigned i)
     c->next[number] = 0;
 }
 
+static void crew_hint(const struct crew *c, unsigned k, const struct burst *b)
+{
+    sealer_hint(c->sas[k]->sealer, b->p[c->first[k] - 1]->len);
+}
+
 void crew_begin(struct crew *c, const struct burst *b)
 {
     const struct sa *before = NULL;
@@ -49,7 +54,7 @@ void crew_begin(struct crew *c, const struct burst *b)
         before = p->sa;
         crew_append(c, k, i);
     }
-    for (unsigned i = 0; i < AHEAD && i < c->crews; i++) sealer_hint(c->sas[i]->sealer);
+    for (unsigned i = 0; i < AHEAD && i < c->crews; i++) crew_hint(c, i, b);
 }
 
 // ---- one after the other ----
@@ -69,7 +74,7 @@ static void crew_join(struct crew *c, struct pkt *p, bool esn)
 bool crew_next(struct crew *c, const struct burst *b)
 {
     if (c->at == c->crews) return false;
-    if (c->at + AHEAD < c->crews) sealer_hint(c->sas[c->at + AHEAD]->sealer);
+    if (c->at + AHEAD < c->crews) crew_hint(c, c->at + AHEAD, b);
     unsigned k = c->at++;
     c->n = 0;
     c->sa = c->sas[k];

@@ -52,8 +52,11 @@ static enum drop judge(const struct pkt *p)
 void in_find_sa(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
+        if (!b->p[i]->proto) b->p[i]->proto = XFRM_PROTO_ESP; // the UDP ports carry nothing else
+    }
+    hint_sas_in(w, b);
+    for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (!p->proto) p->proto = XFRM_PROTO_ESP; // the UDP ports carry nothing else
         if (!sa_can_ask(p->proto, p->len)) {
             p->drop = DROP_MALFORMED_IN;
             continue;

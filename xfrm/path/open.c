@@ -10,7 +10,8 @@ static bool lengths_fit(const struct pkt *p)
     const struct sa *sa = p->sa;
     uint32_t around = ESP_HEADER + sa->iv_len + sa->icv_len;
     if (p->len < around + TRAILER) return false;
-    return (p->len - around) % sa->align == 0; // rfc4303 2.4 MUST: the trailer ends on 4 bytes
+    return ((p->len - around) & (sa->align - 1U)) ==
+           0; // rfc4303 2.4 MUST: the trailer ends on 4 bytes
 }
 
 static void verdict(struct pkt *p, bool bad)

@@ -26,8 +26,23 @@ static struct lane *lane_for(const struct worker *w, const struct pkt *p, unsign
                      &(struct lane_key){t->daddr, t->reqid, t->proto, t->mode});
 }
 
+// What most policies say: one tunnel.
+static struct sa *sa_of_tunnel(const struct pkt *p)
+{
+    const struct policy *policy = p->policy;
+    const struct lane_ask ask = {
+        .spi = policy->spi,
+        .saddr = policy->saddr,
+        .flow = &p->flow,
+        .mark = policy->mark,
+        .if_id = policy->if_id,
+    };
+    return lane_pick(policy->lane[0], &ask);
+}
+
 static struct sa *sa_for(const struct worker *w, const struct pkt *p, unsigned i)
 {
+    if (p->policy->one_tunnel) return sa_of_tunnel(p);
     const struct xfrm_policy *c = &p->policy->conf;
     const struct xfrm_tmpl t = tmpl_for(p, i);
     const struct lane_ask ask = {
@@ -46,7 +61,7 @@ static bool choose(struct worker *w, struct pkt *p, unsigned *missing)
 {
     const struct xfrm_policy *c = &p->policy->conf;
     p->sa_count = p->layer = 0;
-    for (*missing = 0; *missing < c->tmpl_count; ++*missing) {
+    for (*missing = 0; *missing < p->policy->tmpl_count; ++*missing) {
         struct sa *sa = sa_for(w, p, *missing);
         if (sa) {
             p->sas[p->sa_count++] = sa;
@@ -64,6 +79,7 @@ void out_resolve(struct worker *w, struct burst *b)
     struct pkt *clear[BURST_MAX];
     unsigned n = 0, missing;
 
+    hint_sas_out(w, b);
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         p->sa = NULL;

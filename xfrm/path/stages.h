@@ -22,8 +22,8 @@ void in_nest(struct worker *w, struct burst *b);
 void in_conform(struct worker *w, struct burst *b);
 void in_deliver(struct worker *w, struct burst *b);
 
-#define ESP_HEADER 8 // SPI and sequence number; the IV follows
-#define AH_HEADER 12 // next header, length, SPI, sequence number; the ICV follows
+#define ESP_HEADER 8U // SPI and sequence number; the IV follows
+#define AH_HEADER 12U // next header, length, SPI, sequence number; the ICV follows
 
 // Where SPI and, 4 bytes on, the sequence number stand.
 static inline uint32_t spi_offset(const struct pkt *p)
@@ -51,6 +51,13 @@ static inline uint32_t pkt_room_behind(const struct pkt *p)
 {
     return p->size - pkt_room_before(p) - p->len;
 }
+
+// ---- hint.c ----
+// The policies of a burst whose flows have been read.
+void hint_policies(const struct worker *w, const struct burst *b, enum xfrm_dir dir);
+// The SAs of a burst: outbound their policies are known, inbound SPI and destination.
+void hint_sas_out(const struct worker *w, const struct burst *b);
+void hint_sas_in(const struct worker *w, const struct burst *b);
 
 // ---- flow.c ----
 // Would a policy lookup give the same answer for both?

@@ -36,7 +36,7 @@ static bool shape_of(const struct pkt *p, const struct sa *sa, struct shape *s)
 
     s->head = ESP_HEADER + sa->iv_len;
     s->tfc = wanted > p->len ? wanted - p->len : 0;
-    uint32_t used = (p->len + s->tfc + TRAILER) % sa->align;
+    uint32_t used = (p->len + s->tfc + TRAILER) & (sa->align - 1U);
     s->pad = used ? sa->align - used : 0;
     return pkt_room_before(p) >= s->head &&
            pkt_room_behind(p) >= s->tfc + s->pad + TRAILER + sa->icv_len;

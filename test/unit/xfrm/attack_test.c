@@ -267,6 +267,7 @@ static void an_expired_sa_takes_nothing(void **state)
     taken(&c, catch_one(&c));
     taken(&c, catch_one(&c));
     refused(&c, catch_one(&c), DROP_EXPIRED_IN);
+    rig_pass(c.sun, 1); // when SAs are looked at whose limits traffic can reach
     (void)control_tick(c.sun->control);
     CHECK_EQ(c.sun->events, 5); // policy, new, del, new, expire
     CHECK(c.sun->event[4].kind == XFRM_EV_EXPIRE && c.sun->event[4].hard);

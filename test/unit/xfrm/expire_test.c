@@ -189,6 +189,7 @@ static void news_that_got_lost_is_found_by_the_tick(void **state)
     packet(r);
     CHECK_EQ(r->worker_events, 1);
     CHECK_EQ(r->events, 0);
+    rig_pass(r, 1);
     CHECK(control_tick(r->control) <= r->mono + 1000000000ULL);
     CHECK_EQ(expires(r, false), 1);
     packet(r);
@@ -196,6 +197,7 @@ static void news_that_got_lost_is_found_by_the_tick(void **state)
     packet(r);
     CHECK_EQ(r->sent.n, 3);
     CHECK_EQ(rig_drops(r, DROP_EXPIRED_OUT) + hold_count(r->w.hold), 1);
+    rig_pass(r, 1);
     (void)control_tick(r->control);
     CHECK_EQ(expires(r, true), 1);
     rig_free(r);

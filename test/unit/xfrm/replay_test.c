@@ -11,14 +11,22 @@ struct step {
     err_t want;
 };
 
+static struct replay window(uint32_t size)
+{
+    struct replay w;
+    CHECK_OK(replay_init(&w, size));
+    return w;
+}
+
 static void play(uint32_t size, const struct step *s, size_t n)
 {
-    struct replay w = {.size = size};
+    struct replay w = window(size);
     for (size_t i = 0; i < n; i++) {
         err_t got = replay_check(&w, s[i].seq);
         CHECK_EQ(got, s[i].want);
         if (got == ERR_OK) replay_commit(&w, s[i].seq);
     }
+    replay_done(&w);
 }
 #define PLAY(size, ...)                            \
     play(size, (const struct step[]){__VA_ARGS__}, \
@@ -62,7 +70,8 @@ static void the_first_number_is_one(void **state)
 static void low_halves_find_their_epoch(void **state)
 {
     (void)state;
-    struct replay w = {.size = 64, .top = 0xffffffff};
+    struct replay w = window(64);
+    w.top = 0xffffffff;
     CHECK_EQ(replay_guess_esn(&w, 0xfffffff0), 0xfffffff0);
     CHECK_EQ(replay_guess_esn(&w, 3), 0x100000003);
     w.top = 0x100000003;
@@ -79,7 +88,7 @@ static void low_halves_find_their_epoch(void **state)
 static void the_first_epoch_has_none_before_it(void **state)
 {
     (void)state;
-    struct replay w = {.size = 64, .top = 0};
+    struct replay w = window(64);
     CHECK_EQ(replay_guess_esn(&w, 1), 1);
     CHECK_EQ(replay_guess_esn(&w, 0xffffffff), 0xffffffff);
 }
@@ -94,8 +103,8 @@ static void same_as_a_naive_model(void **state)
     static bool seen[MODEL_MAX];
     srand(4303);
     for (unsigned run = 0; run < 300; run++) {
-        struct replay w = {.size = (uint32_t)(rand() % XFRM_REPLAY_MAX) + 1};
-        if (run < 70) w.size = run + 1;
+        uint32_t size = (uint32_t)(rand() % XFRM_REPLAY_MAX) + 1;
+        struct replay w = window(run < 260 ? run + 1 : size); // both sides of each word's end
         uint64_t top = 0;
         memset(seen, 0, sizeof seen);
         for (unsigned i = 0; i < 3000 && top < MODEL_MAX - 10000; i++) {
@@ -110,6 +119,7 @@ static void same_as_a_naive_model(void **state)
             if (seq > top) top = seq;
             CHECK_EQ(w.top, top);
         }
+        replay_done(&w);
     }
 }
 
@@ -119,7 +129,7 @@ static void guessing_follows_a_sender_over_the_epoch(void **state)
     (void)state;
     srand(1);
     for (unsigned run = 0; run < 100; run++) {
-        struct replay w = {.size = (uint32_t)(rand() % XFRM_REPLAY_MAX) + 1};
+        struct replay w = window((uint32_t)(rand() % XFRM_REPLAY_MAX) + 1);
         w.top = 0x2ffff0000 + (uint64_t)rand() % 0x10000;
         for (unsigned i = 0; i < 2000; i++) {
             uint64_t seq = w.top - (uint64_t)rand() % w.size + (uint64_t)rand() % 5000;
@@ -127,6 +137,7 @@ static void guessing_follows_a_sender_over_the_epoch(void **state)
             if (replay_check(&w, seq) == ERR_OK) replay_commit(&w, seq);
         }
         CHECK(w.top > 0x300000000);
+        replay_done(&w);
     }
 }
 
@@ -139,7 +150,7 @@ static void a_bitmap_survives_the_journey(void **state)
     for (unsigned run = 0; run < 200; run++) {
         struct xfrm_replay r = {.esn_given = run % 4 != 0};
         uint32_t most = r.esn_given ? XFRM_REPLAY_MAX : 32;
-        struct replay w = {.size = (uint32_t)rand() % most + 1}, back;
+        struct replay w = window((uint32_t)rand() % most + 1), back = window(w.size);
         w.top = (uint64_t)rand() % 100;
         for (unsigned i = 0; i < 500; i++) {
             uint64_t seq = w.top + (uint64_t)rand() % 30 - 10;
@@ -152,6 +163,8 @@ static void a_bitmap_survives_the_journey(void **state)
         for (uint64_t seq = 0; seq < w.top + 5; seq++) {
             CHECK_EQ(replay_check(&back, seq), replay_check(&w, seq));
         }
+        replay_done(&w);
+        replay_done(&back);
     }
 }
 
@@ -159,7 +172,7 @@ static void a_bitmap_survives_the_journey(void **state)
 static void the_ring_lies_as_in_the_kernel(void **state)
 {
     (void)state;
-    struct replay w = {.size = 96};
+    struct replay w = window(96);
     struct xfrm_replay r = {.esn_given = true};
     replay_commit(&w, 1);
     replay_commit(&w, 100);
@@ -175,7 +188,7 @@ static void the_ring_lies_as_in_the_kernel(void **state)
 static void the_old_bitmap_counts_down_from_the_top(void **state)
 {
     (void)state;
-    struct replay w = {.size = 32};
+    struct replay w = window(32);
     struct xfrm_replay r = {0};
     replay_commit(&w, 50);
     replay_commit(&w, 48);

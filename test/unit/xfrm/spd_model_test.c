@@ -141,6 +141,9 @@ static struct entry *entry_like(struct model *m, const struct xfrm_policy *p)
 static void put(struct rig *r, struct model *m, struct entry *free_entry)
 {
     struct xfrm_policy p = random_policy();
+    const struct entry *again = &m->e[pick(MANY)];
+    if (again->in && pick(2)) p = again->p;
+    p.priority = pick(8);
     struct entry *old = entry_like(m, &p);
     if (old) p.priority = pick(2) ? old->p.priority : p.priority;
     CHECK_OK(r->api.ops->policy_add(r->api.ctx, &p, true, NULL));
