@@ -120,6 +120,20 @@ static void print_ports(const json_t *stat)
     }
 }
 
+static void print_paths(const json_t *paths)
+{
+    size_t i;
+    json_t *p;
+    if (json_array_size(paths) == 0) return;
+    printf("%spaths that routers have said take less:%s\n", paint(BOLD), paint(PLAIN));
+    json_array_foreach(paths, i, p)
+    {
+        printf("  %-40s %5llu bytes, SPI 0x%08llx, for another %llu s\n", json_str(p, "dst"),
+               (unsigned long long)json_u64(p, "mtu"), (unsigned long long)json_u64(p, "spi"),
+               (unsigned long long)json_u64(p, "seconds"));
+    }
+}
+
 static void print_database(const json_t *stat)
 {
     const json_t *db = json_object_get(stat, "db"), *guard = json_object_get(stat, "guard");
@@ -139,5 +153,6 @@ void stat_print(const json_t *stat)
 {
     print_database(stat);
     print_ports(stat);
+    print_paths(json_object_get(stat, "paths"));
     print_drops(json_object_get(stat, "drops"));
 }

@@ -206,7 +206,12 @@ static err_t start_host(struct xfrmd *d, struct why *why)
 
 static err_t start_engine(struct xfrmd *d, struct why *why)
 {
-    const struct engine_conf conf = {d->db, d->loop, d->ports, d->options.allow_clear_in};
+    const struct engine_conf conf = {.db = d->db,
+                                     .loop = d->loop,
+                                     .ports = d->ports,
+                                     .allow_clear_in = d->options.allow_clear_in,
+                                     .mss = d->options.mss,
+                                     .fwmark = d->options.fwmark};
     TRY(engine_new(&conf, &d->engine, why));
     loop_on_wake(d->loop, on_wake, d);
     return engine_start(d->engine, why);
@@ -238,6 +243,7 @@ static err_t start_stat(struct xfrmd *d, struct why *why)
                                          .ports = &d->ports,
                                          .lent = d->lent,
                                          .guard = d->guard,
+                                         .db = d->db,
                                          .api = control_api(d->control)};
     return xfrmd_stat_new(&conf, &d->stat, why);
 }

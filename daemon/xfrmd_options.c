@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "netlink/client.h"
+#include "xfrm/path/mss.h"
 #include "xfrm/port/port.h"
 
 const char xfrmd_options_help[] =
@@ -20,6 +21,9 @@ const char xfrmd_options_help[] =
     "  --fwmark N         mark of our own packets; must equal that of the IKE daemon\n"
     "  --table N          routing table for protected destinations (default 219)\n"
     "  --grace N          seconds that blackhole routes of one that was killed stay (default 60)\n"
+    "  --mss-clamp N      TCP through a tunnel offers no larger segments than N bytes, or than fit "
+    "into\n"
+    "                     what is known of the path (auto); for paths that filter ICMP\n"
     "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
     "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
     "  --allow-clear-in   packets from a tunnel that no inbound policy names may pass\n"
@@ -48,6 +52,7 @@ enum option_id {
     OPT_GUARD,
     OPT_ALLOW_CLEAR_IN,
     OPT_LEGACY,
+    OPT_MSS_CLAMP,
     OPT_SOCKET,
     OPT_LOG_LEVEL,
     OPT_IDLE,
@@ -68,6 +73,7 @@ static const struct option known[] = {
     {"guard", required_argument, NULL, OPT_GUARD},
     {"allow-clear-in", no_argument, NULL, OPT_ALLOW_CLEAR_IN},
     {"legacy", no_argument, NULL, OPT_LEGACY},
+    {"mss-clamp", required_argument, NULL, OPT_MSS_CLAMP},
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"exit-when-idle", required_argument, NULL, OPT_IDLE},
@@ -79,7 +85,8 @@ static const struct option known[] = {
 static const char *const known_names[] = {
     "--tun",   "--mtu",     "--port",           "--no-udp",         "--no-raw",    "--fwmark",
     "--table", "--guard",   "--allow-clear-in", "--socket",         "--log-level", "--foreground",
-    "--help",  "--version", "--legacy",         "--exit-when-idle", "--grace",     NULL,
+    "--help",  "--version", "--legacy",         "--exit-when-idle", "--grace",     "--mss-clamp",
+    NULL,
 };
 
 static err_t read_number(const char *option, const char *s, uint32_t min, uint32_t max,
@@ -152,6 +159,15 @@ static err_t read_table(const char *s, struct xfrmd_options *o, struct why *why)
     return ERR_OK;
 }
 
+static err_t read_mss(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    uint32_t mss = MSS_AUTO;
+    if (strcmp(s, "auto") != 0)
+        TRY(read_number("--mss-clamp", s, MSS_MIN, MSS_AUTO - 1, &mss, why));
+    o->mss = (uint16_t)mss;
+    return ERR_OK;
+}
+
 static err_t refuse(const char *word, int code, struct why *why)
 {
     if (code == ':') return why_not(why, ERR_SYNTAX, "%s needs a value; see --help", word);
@@ -193,6 +209,8 @@ static err_t take(int id, const char *value, struct xfrmd_options *o, struct why
         return read_table(value, o, why);
     case OPT_GRACE:
         return read_number("--grace", value, 0, XFRMD_GRACE_MAX, &o->grace, why);
+    case OPT_MSS_CLAMP:
+        return read_mss(value, o, why);
     case OPT_GUARD:
         return read_guard(value, o, why);
     case OPT_IDLE:

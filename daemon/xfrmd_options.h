@@ -25,6 +25,7 @@ struct xfrmd_options {
     uint32_t mtu, fwmark, table, grace;
     uint16_t port;
     uint32_t idle_seconds; // with no SA, no policy and no client for this long: leave; 0: never
+    uint16_t mss;          // MSS_OFF, MSS_AUTO or bytes, xfrm/path/mss.h
     bool no_udp, no_raw;
     bool allow_clear_in, legacy;
     enum guard_mode guard;

@@ -56,6 +56,8 @@ static err_t open_family(const struct xfrmd_options *o, enum engine_family f,
         TRY(exempt(p->udp[f], family, why));
     }
     if (!o->no_raw) TRY(open_raw(o, f, p, why));
+    TRY(icmp_open(family, &p->icmp[f], why));
+    TRY(exempt(p->icmp[f], family, why));
     TRY(clear_ip_open(family, o->fwmark, &p->clear[f], why));
     return exempt(p->clear[f], family, why);
 }
@@ -113,6 +115,7 @@ void xfrmd_ports_close(struct engine_ports *p)
         port_close(&p->comp[f]);
         port_close(&p->plain[f][ENGINE_V4]);
         port_close(&p->plain[f][ENGINE_V6]);
+        port_close(&p->icmp[f]);
         port_close(&p->clear[f]);
     }
 }
@@ -129,6 +132,7 @@ void xfrmd_ports_each(const struct engine_ports *p,
         for (int in = 0; in < ENGINE_FAMILIES; in++) {
             if (p->plain[f][in]) fn(ctx, p->plain[f][in], families[f]);
         }
+        if (p->icmp[f]) fn(ctx, p->icmp[f], families[f]);
         if (p->clear[f]) fn(ctx, p->clear[f], families[f]);
     }
 }

@@ -9,10 +9,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "xfrm/db/counter.h"
+#include "xfrm/path/pmtu.h"
 
 #define BACKLOG 8
+#define PATHS_MAX 64            // more are left out
 #define DOCUMENT_MAX (64 << 10) // bytes; must fit into the socket's buffer, as nobody waits
 
 struct xfrmd_stat {
@@ -94,18 +97,39 @@ static json_t *db_json(struct xfrm_api api)
                      "policies_fwd", number(c.policies[XFRM_FWD]));
 }
 
+// What ICMP has told of paths, and how long it will be believed.
+static json_t *paths_json(const struct db *db)
+{
+    const struct sa *sa;
+    const uint64_t now = clock_mono();
+    json_t *all = json_array();
+    cds_list_for_each_entry(sa, sad_all(db->sad), all)
+    {
+        char dst[IP_TEXT_MAX];
+        uint32_t mtu = pmtu_learned(sa, now);
+        if (!mtu || json_array_size(all) == PATHS_MAX) continue;
+        ip_show(&sa->conf->x.daddr, dst);
+        json_t *one = json_pack("{s:s, s:o, s:o, s:o}", "dst", dst, "spi", number(host32(sa->spi)),
+                                "mtu", number(mtu), "seconds",
+                                number((count_get(&sa->pmtu.until) - now) / NSEC_PER_SEC));
+        (void)json_array_append_new(all, one);
+    }
+    return all;
+}
+
 // The document as text; the caller frees it. NULL when out of memory.
 static char *document(const struct xfrmd_stat_conf *conf)
 {
     struct engine_counts c;
     engine_counts(conf->engine, &c);
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", //
-                             "version", PAVISE_VERSION,             //
-                             "tun", conf->tun,                      //
-                             "guard", guard_json(conf->guard),      //
-                             "inner", inner_json(&c),               //
-                             "db", db_json(conf->api),              //
-                             "drops", drops_json(&c),               //
+    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", //
+                             "version", PAVISE_VERSION,                  //
+                             "tun", conf->tun,                           //
+                             "guard", guard_json(conf->guard),           //
+                             "inner", inner_json(&c),                    //
+                             "db", db_json(conf->api),                   //
+                             "paths", paths_json(conf->db),              //
+                             "drops", drops_json(&c),                    //
                              "ports", ports_json(conf));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);

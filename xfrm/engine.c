@@ -14,8 +14,9 @@
 #include "base/ring.h"
 #include "base/secret.h"
 #include "xfrm/db/counter.h"
+#include "xfrm/port/link_mtu.h"
 
-#define PORTS_MAX 13       // that receive: tun; udp, raw, ah, comp and two plain of both families
+#define PORTS_MAX 15 // that receive: tun; udp, raw, ah, comp, icmp and two plain of both families
 #define BURSTS_IN_A_ROW 4  // from one port, before the others have their turn
 #define TICK_MS 1000       // hold queue and statistics are looked at this often
 #define EXTRA_ID PORTS_MAX // epoll data: ports have their index, those that come and go from here
@@ -51,6 +52,7 @@ struct engine {
     uint64_t news_lost, held; // written by the worker (counter.h)
     // worker thread
     struct worker worker;
+    struct link_mtu *links;
     struct entrance in[PORTS_MAX];
     unsigned in_count;
     uint64_t generation, next_tick;
@@ -118,6 +120,11 @@ static void exit_deliver(void *ctx, struct pkt **p, unsigned n)
 {
     struct port *tun = ((struct engine *)ctx)->conf.ports.tun;
     tun->ops->send(tun, p, n);
+}
+
+static uint32_t exit_link_mtu(void *ctx, const ip_t *dst, const ip_t *src)
+{
+    return link_mtu_ask(((struct engine *)ctx)->links, dst, src);
 }
 
 static void exit_event(void *ctx, const struct xfrm_event *ev)
@@ -301,6 +308,7 @@ static err_t add_entrances(struct engine *e, struct why *why)
         TRY(add_entrance(e, ports->comp[f], path_in, why));
         TRY(add_entrance(e, ports->plain[f][ENGINE_V4], path_in, why));
         TRY(add_entrance(e, ports->plain[f][ENGINE_V6], path_in, why));
+        TRY(add_entrance(e, ports->icmp[f], path_icmp, why));
     }
     return watch(e, e->wake_fd, WAKE_ID, why);
 }
@@ -330,7 +338,7 @@ void engine_port_remove(struct engine *e, struct port *port)
 
 static err_t engine_build(struct engine *e, struct why *why)
 {
-    const struct exits exits = {exit_send, exit_deliver, exit_bypass, exit_event, e};
+    const struct exits exits = {exit_send, exit_deliver, exit_bypass, exit_event, e, exit_link_mtu};
     e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (e->wake_fd < 0 || e->epoll_fd < 0)
@@ -339,6 +347,8 @@ static err_t engine_build(struct engine *e, struct why *why)
     if (!e->news || worker_init(&e->worker, e->conf.db, &exits, ENGINE_BUFFERS) != ERR_OK)
         return why_not(why, ERR_NOMEM, "engine: out of memory");
     e->worker.allow_clear_in = e->conf.allow_clear_in;
+    e->worker.mss = e->conf.mss;
+    TRY(link_mtu_new(e->conf.fwmark, &e->links, why));
     return add_entrances(e, why);
 }
 
@@ -394,6 +404,7 @@ void engine_free(struct engine *e)
     for (struct news *n; e->news && (n = ring_first(e->news)); ring_drop(e->news))
         wipe(&n->sa, sizeof n->sa);
     ring_free(e->news);
+    link_mtu_free(e->links);
     if (e->wake_fd >= 0) (void)close(e->wake_fd);
     if (e->epoll_fd >= 0) (void)close(e->epoll_fd);
     free(e);

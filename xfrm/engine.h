@@ -27,6 +27,7 @@ struct engine_ports {
     struct port *ah[ENGINE_FAMILIES]; // receives; what it would send goes out whole, by clear
     // IPComp, and the tunnel packets that it did not shrink: IPv4 or IPv6 in either family
     struct port *comp[ENGINE_FAMILIES], *plain[ENGINE_FAMILIES][ENGINE_FAMILIES]; // [outer][inner]
+    struct port *icmp[ENGINE_FAMILIES];                                           // receives only
 };
 
 struct engine_conf {
@@ -34,6 +35,8 @@ struct engine_conf {
     struct loop *loop; // woken (loop_on_wake) when there is news
     struct engine_ports ports;
     bool allow_clear_in; // see struct worker
+    uint16_t mss;        // see struct worker
+    uint32_t fwmark;     // by which our own packets are routed
 };
 
 struct engine_counts {

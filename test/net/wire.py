@@ -91,6 +91,14 @@ def ipv4_udp(src, dst, sport, dport, payload):
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + udp
 
 
+def ipv4_frag_needed(src, dst, mtu, quoted):
+    icmp = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted[:548]
+    icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0, socket.inet_aton(src),
+                       socket.inet_aton(dst))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + icmp
+
+
 def ipv4_icmp_echo(src, dst, ident=7, seq=1):
     icmp = struct.pack("!BBHHH", 8, 0, 0, ident, seq) + b"pavise" * 8
     icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]

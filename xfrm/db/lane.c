@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/htab.h"
 #include "crypto/rng.h"
+#include "xfrm/db/counter.h"
 #include "xfrm/db/sa.h"
 #include "xfrm/db/selector.h"
 
@@ -94,8 +95,27 @@ void lane_put(struct lanes *ls, struct lane *l)
     call_rcu(&l->rcu, lane_reclaim);
 }
 
+#define ELDERS 4 // that may have learned something; the first are the youngest
+
+// The path does not change with the keys: what an SA has learned of it, its successor knows.
+static void inherit_pmtu(const struct lane *l, struct sa *sa)
+{
+    const struct sa *elder;
+    unsigned n = 0;
+    cds_list_for_each_entry(elder, &l->sas, in_lane)
+    {
+        if (n++ == ELDERS) return;
+        if (!count_get(&elder->pmtu.until) || !ip_eq(&elder->conf->x.saddr, &sa->conf->x.saddr))
+            continue;
+        count_set(&sa->pmtu.learned, count_get(&elder->pmtu.learned));
+        count_set(&sa->pmtu.until, count_get(&elder->pmtu.until));
+        return;
+    }
+}
+
 void lane_add(struct lane *l, struct sa *sa)
 {
+    inherit_pmtu(l, sa);
     cds_list_add_rcu(&sa->in_lane, &l->sas);
 }
 

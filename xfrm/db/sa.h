@@ -55,8 +55,16 @@ struct sa {
     bool dead;   // hard lifetime is over or removed: carries no packet
     bool larval; // no keys yet (ALLOCSPI, ACQUIRE): carries no packet; never changes
 
+    // packet state that packets of one direction need
+    struct replay replay; // inbound
+    struct {
+        uint32_t link;       // MTU of the link to the peer; 0: not known
+        uint64_t link_until; // monotonic ns; then it is asked for again
+        uint64_t learned;    // from ICMP (counter.h)
+        uint64_t until;      // monotonic ns; then it is forgotten
+    } pmtu;                  // outbound: what the path takes, pmtu.h
+
     // packet state that not every packet needs
-    struct replay replay;
     uint64_t used_mono;          // first use: monotonic ns; 0 = never
     uint64_t replays, forgeries; // struct xfrm_stats
     endpoint_t moved_to;         // peer's new endpoint, once it has been reported (MAPPING)

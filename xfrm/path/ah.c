@@ -22,9 +22,9 @@ static uint32_t round_up(uint32_t n, uint32_t to)
     return (n + to - 1) / to * to;
 }
 
-// Bytes of the header. rfc4302 2.6: a multiple of 4 in IPv4, of 8 in IPv6; the kernel takes 8 in
+// rfc4302 2.6: a multiple of 4 in IPv4, of 8 in IPv6; the kernel takes 8 in
 // IPv4, too, unless it is told otherwise.
-static uint32_t header_len(const struct sa *sa)
+uint32_t ah_header_len(const struct sa *sa)
 {
     const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
     bool four = x->family == AF_INET && x->flags & ALIGN4_FLAG;
@@ -148,7 +148,7 @@ static struct seal_job job_of(const struct pkt *p, uint8_t *start)
 
 bool ah_wrap(struct pkt *p, uint8_t next)
 {
-    uint32_t len = header_len(p->sa);
+    uint32_t len = ah_header_len(p->sa);
     if (pkt_room_before(p) < len || pkt_room_behind(p) < p->sa->icv_len) return false;
     p->at -= len;
     p->len += len;

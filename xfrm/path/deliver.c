@@ -1,6 +1,7 @@
 // deliver.c - genuine and permitted packets go to the host; a peer that has moved is reported.
 #include "base/clock.h"
 #include "xfrm/db/counter.h"
+#include "xfrm/path/mss.h"
 #include "xfrm/path/stages.h"
 
 #define MOVE_PAUSE NSEC_PER_SEC
@@ -24,7 +25,10 @@ static void notice_move(struct worker *w, const struct pkt *p)
 
 void in_deliver(struct worker *w, struct burst *b)
 {
-    for (unsigned i = 0; i < b->n; i++) notice_move(w, b->p[i]);
+    for (unsigned i = 0; i < b->n; i++) {
+        notice_move(w, b->p[i]);
+        if (w->mss) mss_clamp_in(w, b->p[i]);
+    }
     w->exits.deliver(w->exits.ctx, b->p, b->n);
     for (unsigned i = 0; i < b->n; i++) {
         b->p[i]->done = true;

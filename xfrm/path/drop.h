@@ -14,6 +14,8 @@
     X(BOMB, "bomb", "XfrmInStateProtoError", "IPComp: inflates to more than an IP packet holds")  \
     X(EXPIRED_IN, "expired-in", "XfrmInStateExpired", "hard lifetime of the inbound SA is over")  \
     X(MODE, "mode", "XfrmInStateModeError", "inner packet does not fit the SA's mode")            \
+    X(ECN, "ecn", "XfrmInHdrError",                                                               \
+      "marked as having met congestion, but the inner packet knows no ECN")                       \
     X(FRAGMENT_IN, "fragment-in", "XfrmInHdrError",                                               \
       "a fragment out of transport or BEET mode, which carry whole packets")                      \
     X(ENCAP, "encap", "XfrmInStateMismatch", "UDP encapsulation does not match the SA")           \
@@ -30,6 +32,9 @@
     X(EXPIRED_OUT, "expired-out", "XfrmOutStateExpired",                                          \
       "hard lifetime of the outbound SA is over")                                                 \
     X(SEQ_SPENT, "seq-spent", "XfrmOutStateSeqError", "sequence numbers are used up")             \
+    X(PATH_MTU, "path-mtu", "XfrmOutStateModeError",                                              \
+      "longer than the path allows; its sender has been told")                                    \
+    X(ICMP, "icmp", "", "an ICMP message that concerns no SA of ours, or is not credible")        \
     X(TOO_BIG, "too-big", "XfrmOutStateModeError", "does not fit into an IP packet")              \
     X(FRAGMENT_OUT, "fragment-out", "XfrmOutStateModeError",                                      \
       "transport and BEET mode carry whole packets, not fragments")                               \

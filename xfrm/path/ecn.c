@@ -1,6 +1,6 @@
 #include "xfrm/path/ecn.h"
 
-#include "base/order.h"
+#include "xfrm/port/checksum.h"
 
 #define DROP 4
 
@@ -18,15 +18,6 @@ bool ecn_decap(uint8_t inner_tos, uint8_t outer_tos, uint8_t *out)
     return *out != DROP;
 }
 
-// RFC 1624: checksum after one 16-bit word has changed.
-static uint16_t checksum_update(uint16_t sum, uint16_t old, uint16_t new)
-{
-    uint32_t s = (uint16_t)~sum + (uint32_t)(uint16_t)~old + new;
-    s = (s & 0xffff) + (s >> 16);
-    s = (s & 0xffff) + (s >> 16);
-    return (uint16_t)~s;
-}
-
 void tos_write(uint8_t *ip, uint8_t tos)
 {
     uint16_t old = get16(ip);
@@ -36,5 +27,5 @@ void tos_write(uint8_t *ip, uint8_t tos)
     }
     uint16_t new = (uint16_t)((old & 0xff00) | tos);
     put16(ip, new);
-    put16(ip + 10, checksum_update(get16(ip + 10), old, new));
+    put16(ip + 10, checksum_after(get16(ip + 10), old, new));
 }

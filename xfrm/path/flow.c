@@ -47,6 +47,8 @@ static bool ip4_read(struct pkt *p)
     f->ttl = p->at[8];
     f->proto = p->at[9];
     f->fragment = (get16(p->at + 6) & IP_OFFMASK) != 0;
+    f->part = (get16(p->at + 6) & (IP_OFFMASK | IP_MF)) != 0;
+    f->df = (get16(p->at + 6) & IP_DF) != 0;
     f->src = ip_from(AF_INET, p->at + 12);
     f->dst = ip_from(AF_INET, p->at + 16);
     return transport_read(f, p->at + header, total - header);
@@ -66,6 +68,7 @@ static bool ip6_extension(struct flow *f, const uint8_t *packet, uint32_t *at, u
     uint32_t len = 8;
     if (f->proto == IPPROTO_FRAGMENT) {
         f->fragment = (get16(header + 2) & 0xfff8) != 0;
+        f->part |= (get16(header + 2) & 0xfff9) != 0;
     } else {
         len += header[1] * 8U;
     }

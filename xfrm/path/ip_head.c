@@ -6,7 +6,6 @@
 
 #include "base/order.h"
 
-#define HOPS 64              // RFC 1700: the default
 #define IP6_FRAG_MASK 0xfff9 // offset, or more to come
 
 // ---- where a head ends ----
@@ -96,6 +95,7 @@ static uint32_t sum_offset(const uint8_t *packet, const struct ip_split *s, uint
     if (s->next == IPPROTO_TCP && left >= 20) return 16;
     // rfc768: 0 means that there is none
     if (s->next == IPPROTO_UDP && left >= 8 && get16(packet + s->len + 6) != 0) return 6;
+    if (s->next == IPPROTO_ICMP && !ip_is_v6(packet) && left >= 4) return 2;
     return s->next == IPPROTO_ICMPV6 && ip_is_v6(packet) && left >= 4 ? 2 : 0;
 }
 
@@ -109,6 +109,7 @@ void ip_transport_sum(uint8_t *packet, uint32_t len, const struct ip_split *s)
     put16(at + offset, 0);
     uint32_t sum = s->next + left; // the length as the pseudo-header has it, below 64 KiB
     sum = ip_is_v6(packet) ? sum_add(sum, packet + 8, 32) : sum_add(sum, packet + 12, 8);
+    if (s->next == IPPROTO_ICMP) sum = 0; // that of IPv4 covers itself alone
     uint16_t got = sum_fold(sum_add(sum, at, left));
     put16(at + offset, got || s->next != IPPROTO_UDP ? got : UINT16_MAX);
 }
@@ -133,7 +134,8 @@ static uint32_t make4(uint8_t *at, const struct ip_wanted *w)
     at[1] = w->tos;
     put16(at + 2, (uint16_t)(IP4_HEADER + w->payload));
     put16(at + 4, w->id);
-    at[8] = HOPS;
+    put16(at + 6, w->df ? IP_DF : 0);
+    at[8] = w->ttl ? w->ttl : IP_HOPS;
     at[9] = w->next;
     memcpy(at + 12, w->src.b, 4);
     memcpy(at + 16, w->dst.b, 4);
@@ -147,7 +149,7 @@ uint32_t ip_head_make(uint8_t *at, const struct ip_wanted *w)
     put32(at, 0x60000000U | (uint32_t)w->tos << 20 | (w->label & 0xfffff));
     put16(at + 4, (uint16_t)w->payload);
     at[6] = w->next;
-    at[7] = HOPS;
+    at[7] = w->ttl ? w->ttl : IP_HOPS;
     memcpy(at + 8, w->src.b, 16);
     memcpy(at + 24, w->dst.b, 16);
     return IP6_HEADER;

@@ -16,6 +16,7 @@
 // Extension headers of one packet that are looked through. RFC 8200 4.1 knows seven, once each
 // (destination options twice); a longer chain is an attack on whoever walks it.
 #define IP6_EXTENSIONS_MAX 8
+#define IP_HOPS 64      // of packets of our own, RFC 1700
 #define IP_HEAD_MAX 256 // bytes: room for a copy. A longer head is refused
 
 struct ip_split {
@@ -25,10 +26,12 @@ struct ip_split {
     bool fragment;    // part of a larger packet, be it the first
 };
 
-// What a new header says. Hop limit and, in IPv4, identification and flags are our own.
+// What a new header says.
 struct ip_wanted {
     ip_t src, dst;
     uint8_t tos, next;
+    uint8_t ttl;      // 0: IP_HOPS
+    bool df;          // IPv4: don't fragment
     uint32_t label;   // IPv6 flow label
     uint16_t id;      // IPv4 identification
     uint32_t payload; // bytes behind it
@@ -42,7 +45,7 @@ bool ip_split(const uint8_t *packet, uint32_t len, bool seek, struct ip_split *o
 void ip_head_join(uint8_t *head, const struct ip_split *s, uint8_t next, uint32_t total);
 // Writes a header without options and returns its length.
 uint32_t ip_head_make(uint8_t *at, const struct ip_wanted *w);
-// Brings the checksum of TCP, UDP or ICMPv6 behind the head in line with the addresses in it.
+// Brings the checksum of TCP, UDP or ICMP behind the head in line with it and the addresses.
 void ip_transport_sum(uint8_t *packet, uint32_t len, const struct ip_split *s);
 
 static inline bool ip_is_v6(const uint8_t *packet)

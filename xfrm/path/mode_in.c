@@ -20,25 +20,25 @@ static bool version_fits(const struct pkt *p, uint8_t next)
 }
 
 // What happened to the outer traffic class on the way is told to the inner packet.
-static bool tos_merge(struct pkt *p, const struct xfrm_sa *x)
+static enum drop tos_merge(struct pkt *p, const struct xfrm_sa *x)
 {
     uint8_t tos = p->flow.tos, ecn = tos & ECN_MASK;
 
     if (x->flags & XFRM_STATE_DECAP_DSCP) tos = (p->outer_tos & DSCP_MASK) | ecn;
     if (!(x->flags & XFRM_STATE_NOECN)) {
         // rfc6040 4.2 MUST: congestion on the way is never hidden from the receiver
-        if (!ecn_decap(tos, p->outer_tos, &ecn)) return false;
+        if (!ecn_decap(tos, p->outer_tos, &ecn)) return DROP_ECN;
         tos = (tos & DSCP_MASK) | ecn;
     }
     if (tos != p->flow.tos) tos_write(p->at, tos);
     p->flow.tos = tos;
-    return true;
+    return DROP_NONE;
 }
 
 static enum drop tunnel(struct pkt *p, uint8_t next, const struct xfrm_sa *x)
 {
     if (!version_fits(p, next)) return DROP_MODE;
-    return flow_read(p) && tos_merge(p, x) ? DROP_NONE : DROP_MALFORMED_IN;
+    return flow_read(p) ? tos_merge(p, x) : DROP_MALFORMED_IN;
 }
 
 // ---- transport and BEET: the header is put back ----
@@ -53,8 +53,16 @@ static enum drop restored(struct pkt *p, struct ip_split *s)
 
 static bool make_head(struct pkt *p, const ip_t *src, const ip_t *dst, uint8_t next)
 {
-    const struct ip_wanted w = {
-        .src = *src, .dst = *dst, .tos = p->outer_tos, .next = next, .payload = p->len};
+    // what is not known of the header it had: the identification, which must differ from packet to
+    // packet if it is to be fragmented on its further way
+    const struct ip_wanted w = {.src = *src,
+                                .dst = *dst,
+                                .tos = p->outer_tos,
+                                .ttl = p->outer_ttl,
+                                .label = p->outer_label,
+                                .id = (uint16_t)p->seq,
+                                .next = next,
+                                .payload = p->len};
     uint32_t len = src->family == AF_INET6 ? IP6_HEADER : IP4_HEADER;
     if (p->len + (src->family == AF_INET6 ? 0 : len) > IP_TOTAL_MAX) return false;
     if (!pkt_make_room(p, len)) return false;

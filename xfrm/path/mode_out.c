@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <string.h>
 
 #include "base/order.h"
@@ -9,11 +10,30 @@
 #define DSCP_MASK ((uint8_t)~ECN_MASK)
 #define NOP 1 // the IPv4 option
 
+// An inner IPv6 packet must not be fragmented on the way, as it could not be by a router.
+static bool tunnel_df(const struct pkt *p, const struct xfrm_sa *x)
+{
+    if (x->flags & XFRM_STATE_NOPMTUDISC) return false;
+    return p->flow.src.family == AF_INET6 || p->flow.df;
+}
+
 static uint8_t tunnel_tos(const struct xfrm_sa *x, uint8_t inner)
 {
     uint8_t dscp = x->extra_flags & DONT_ENCAP_DSCP ? 0 : inner & DSCP_MASK;
     uint8_t ecn = x->flags & XFRM_STATE_NOECN ? ECN_NOT_ECT : inner & ECN_MASK;
     return dscp | ecn; // rfc6040 4.1 MUST: normal mode copies the ECN field
+}
+
+// Transport and BEET mode: what the header said is said outside. The host has set it, or another
+// SA's header.
+static void keep_fields(struct pkt *p, const uint8_t *head)
+{
+    bool v6 = ip_is_v6(head);
+    p->outer_tos = ip_head_tos(head);
+    p->outer_ttl = v6 ? head[7] : head[8];
+    p->outer_df = v6 || (get16(head + 6) & IP_DF) != 0;
+    p->outer_id = v6 ? 0 : get16(head + 4);
+    p->outer_label = v6 ? get32(head) & 0xfffff : 0;
 }
 
 // ---- the three modes ----
@@ -24,6 +44,8 @@ static enum drop tunnel(struct pkt *p, struct mode_head *h, const struct sa_conf
     p->from = conf->from;
     p->to = conf->to;
     p->outer_tos = tunnel_tos(&conf->x, p->flow.tos);
+    p->outer_df = tunnel_df(p, &conf->x);
+    p->outer_label = h->next == IPPROTO_IPV6 ? p->flow.label : 0;
     return DROP_NONE;
 }
 
@@ -39,7 +61,7 @@ static enum drop transport(struct pkt *p, struct mode_head *h, const struct sa_c
     p->whole = h->s.len > (ip_is_v6(p->at) ? IP6_HEADER : IP4_HEADER);
     p->from = (endpoint_t){ip_head_src(p->at), conf->from.port};
     p->to = (endpoint_t){ip_head_dst(p->at), conf->to.port};
-    p->outer_tos = ip_head_tos(p->at);
+    keep_fields(p, p->at);
     p->at += h->s.len;
     p->len -= h->s.len;
     return DROP_NONE;
@@ -69,6 +91,7 @@ static enum drop beet(struct pkt *p, struct mode_head *h, const struct sa_conf *
     if (!ip_split(p->at, p->len, true, &s)) return DROP_MALFORMED_OUT;
     if (s.fragment) return DROP_FRAGMENT_OUT;
     bool v6 = ip_is_v6(p->at);
+    keep_fields(p, p->at);
     const uint8_t *options = p->at + IP4_HEADER;
     uint32_t head = v6 ? IP6_HEADER : s.len;
     h->next = v6 ? p->at[6] : s.next; // IPv6 extension headers are payload
@@ -78,7 +101,6 @@ static enum drop beet(struct pkt *p, struct mode_head *h, const struct sa_conf *
         put_pseudo_header(p, &h->next, options, (uint8_t)(head - IP4_HEADER));
     p->from = conf->from;
     p->to = conf->to;
-    p->outer_tos = tunnel_tos(&conf->x, p->flow.tos);
     return DROP_NONE;
 }
 
@@ -87,6 +109,9 @@ enum drop mode_out(struct pkt *p, struct mode_head *h)
     const struct sa_conf *conf = rcu_dereference(p->sa->conf);
     h->s.len = 0;
     p->whole = false;
+    p->outer_ttl = 0;
+    p->outer_id = 0;
+    p->outer_label = 0;
     switch (conf->x.mode) {
     case XFRM_TRANSPORT:
         return transport(p, h, conf);

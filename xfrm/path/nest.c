@@ -76,6 +76,8 @@ static bool is_nested(const struct worker *w, struct pkt *p)
     p->from = (endpoint_t){.ip = p->flow.src};
     p->to = (endpoint_t){.ip = p->flow.dst};
     p->outer_tos = p->flow.tos;
+    p->outer_ttl = p->flow.ttl;
+    p->outer_label = p->flow.label;
     return true;
 }
 

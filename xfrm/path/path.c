@@ -11,6 +11,7 @@ const struct stage outbound[] = {
     {"assemble", out_assemble}, // pieces, for a policy that wants the whole RFC 4301 7
     {"classify", out_classify}, // SPD: bypass, discard or protect       RFC 4301 5.1
     {"resolve", out_resolve},   // policy -> SA; none: hold and acquire  RFC 4301 4.4.2
+    {"measure", out_measure},   // does it fit into the path MTU?        RFC 4301 8.2, 1191, 8201
     {"number", out_number},     // next sequence number                  RFC 4303 3.3.3
     {"wrap", out_wrap},         // ESP header, padding, outer DSCP, ECN  RFC 4303 3.3.2, 6040
     {"seal", out_seal},         // encrypt and authenticate              RFC 4106, 7634, 3602
@@ -28,6 +29,11 @@ const struct stage inbound[] = {
     {"nest", in_nest},       // inside is ESP or AH for us, again       RFC 4301 5.2
     {"conform", in_conform}, // was it allowed to use this SA?        RFC 4301 5.2
     {"deliver", in_deliver}, // to the host
+    {NULL, NULL},
+};
+
+const struct stage complaints[] = {
+    {"listen", icmp_listen}, // a router refuses packets of an SA     RFC 4301 8.2
     {NULL, NULL},
 };
 // clang-format on
@@ -66,4 +72,9 @@ void path_out(struct worker *w, struct burst *b)
 void path_in(struct worker *w, struct burst *b)
 {
     burst_walk(w, inbound, b);
+}
+
+void path_icmp(struct worker *w, struct burst *b)
+{
+    burst_walk(w, complaints, b);
 }

@@ -30,6 +30,13 @@ struct exits {
                                                             // the callee, which hands the copy to
                                                             // control_worker_event()
     void *ctx;
+    // MTU of the link that leads from src to dst; 0: not known. NULL: links have no limit.
+    uint32_t (*link_mtu)(void *ctx, const ip_t *dst, const ip_t *src);
+};
+
+struct icmp_budget { // icmp.c: how often the executor may still speak
+    uint64_t at;
+    uint32_t left;
 };
 
 struct worker {
@@ -44,6 +51,8 @@ struct worker {
     uint64_t wall;              // seconds since 1970 of this burst
     uint64_t drops[DROP_COUNT]; // written by this worker only; read by others with relaxed loads
     uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets that got through
+    struct icmp_budget icmp;
+    uint16_t mss;        // segments that TCP may offer through an SA: mss.h
     bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
 };
 
@@ -59,10 +68,12 @@ struct stage {
 
 extern const struct stage outbound[]; // ends with {NULL, NULL}
 extern const struct stage inbound[];
+extern const struct stage complaints[]; // of routers
 
 // The packets are owned by the callee from here on.
-void path_out(struct worker *w, struct burst *b); // inner IP packets from the TUN device
-void path_in(struct worker *w, struct burst *b);  // ESP: at = ESP header, from/to/udp set
+void path_out(struct worker *w, struct burst *b);  // inner IP packets from the TUN device
+void path_in(struct worker *w, struct burst *b);   // ESP: at = ESP header, from/to/udp set
+void path_icmp(struct worker *w, struct burst *b); // ICMP to the host: at = ICMP header, to set
 
 // ---- assemble: datagrams of which pieces are still missing (assemble.c) ----
 #define ASSEMBLIES_MAX 16                // datagrams, each with a buffer of the pool

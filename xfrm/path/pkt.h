@@ -27,6 +27,8 @@ struct flow {
     uint16_t sport, dport; // ICMP: type and code, as the kernel matches them
     uint8_t proto;
     bool fragment; // not the first fragment: ports unknown
+    bool part;     // a fragment, be it the first
+    bool df;       // IPv4: don't fragment
     uint8_t tos, ttl;
     uint32_t label; // IPv6 flow label
 };
@@ -45,13 +47,20 @@ struct pkt {
     uint64_t born;       // monotonic ns; when it came in (hold timeout)
     endpoint_t from, to; // outer addresses; port 0: raw ESP (IP protocol 50)
     uint8_t outer_tos;
-    bool udp;  // outer is ESP in UDP
-    bool held; // taken over by the hold queue: no longer the burst's
+    // Of the outer header. Outbound: what it is to say; inbound: what the port could tell of it.
+    uint8_t outer_ttl;    // 0: the system's default, or not known
+    bool outer_df;        // IPv4: don't fragment
+    uint16_t outer_id;    // IPv4 identification, outbound
+    uint32_t outer_label; // IPv6 flow label
+    uint32_t path_mtu;    // outbound: longer ones are fragmented, where they may be. 0: not known
+    bool udp;             // outer is ESP in UDP
+    bool held;            // taken over by the hold queue: no longer the burst's
     uint32_t mark;
     uint32_t inner; // outbound: bytes of the packet before it was wrapped
     bool done;      // has left the path as it should (bypass, dummy packet): goes back to the pool
     uint8_t *own;   // the pool's buffer
 
+    bool cut; // outbound: fragmented on its further way, whatever the inner header says
     uint8_t
         proto;  // of the outer packet: ESP, AH, IPComp, or IP in IP where IPComp did not shrink it
     bool whole; // outbound: carries its own IP header to the port

@@ -7,11 +7,14 @@
 void out_assemble(struct worker *w, struct burst *b);
 void out_classify(struct worker *w, struct burst *b);
 void out_resolve(struct worker *w, struct burst *b);
+void out_measure(struct worker *w, struct burst *b);
 void out_number(struct worker *w, struct burst *b);
 void out_wrap(struct worker *w, struct burst *b);
 void out_seal(struct worker *w, struct burst *b);
 void out_nest(struct worker *w, struct burst *b);
 void out_send(struct worker *w, struct burst *b);
+
+void icmp_listen(struct worker *w, struct burst *b);
 
 void in_find_sa(struct worker *w, struct burst *b);
 void in_replay(struct worker *w, struct burst *b);
@@ -77,6 +80,8 @@ struct sa *sa_asked(const struct db *db, const struct sa_ask *ask);
 bool sa_can_ask(uint8_t proto, uint32_t len);
 
 // ---- ah.c ----
+// Bytes of the header, ICV included.
+uint32_t ah_header_len(const struct sa *sa);
 // Outbound: the header, its ICV still empty, in front of the payload. False: does not fit.
 bool ah_wrap(struct pkt *p, uint8_t next);
 // Puts in the ICV. The IP header stands in front of p->at, p->head_len bytes long.

@@ -74,16 +74,11 @@ static bool esp_wrap(struct pkt *p, uint8_t next)
 
 // ---- the IP header, where no socket makes it ----
 
-// AH covers the identification, so it must not be 0: the kernel would choose one.
-static uint16_t identification(uint64_t seq)
+// AH covers the identification, so it must not be 0: the kernel would choose one. SAs between the
+// same hosts begin at different places.
+static uint16_t identification(const struct pkt *p)
 {
-    return (uint16_t)(seq % UINT16_MAX + 1);
-}
-
-static uint32_t flow_label(const struct pkt *p, const struct mode_head *h)
-{
-    bool carried = h->next == IPPROTO_IPV6 && p->flow.src.family == AF_INET6;
-    return carried ? p->flow.label : 0;
+    return (uint16_t)((p->seq + host32(p->sa->spi)) % UINT16_MAX + 1);
 }
 
 static void new_head(const struct pkt *p, struct mode_head *h)
@@ -91,8 +86,10 @@ static void new_head(const struct pkt *p, struct mode_head *h)
     const struct ip_wanted w = {.src = p->from.ip,
                                 .dst = p->to.ip,
                                 .tos = p->outer_tos,
-                                .label = flow_label(p, h),
-                                .id = identification(p->seq)};
+                                .ttl = p->outer_ttl,
+                                .df = p->outer_df,
+                                .label = p->outer_label,
+                                .id = p->outer_id};
     h->s.len = ip_head_make(h->at, &w);
     h->s.next_at = ip_is_v6(h->at) ? 6 : 9;
 }
@@ -103,7 +100,7 @@ static enum drop put_head(struct pkt *p, struct mode_head *h)
     if (h->s.len == 0) new_head(p, h);
     uint32_t total = h->s.len + p->len + (sa_is_esp(p->sa) ? p->sa->icv_len : 0);
     if (pkt_room_before(p) < h->s.len || total > IP_TOTAL_MAX) return DROP_TOO_BIG;
-    if (!ip_is_v6(h->at) && get16(h->at + 4) == 0) put16(h->at + 4, identification(p->seq));
+    if (!ip_is_v6(h->at) && get16(h->at + 4) == 0) put16(h->at + 4, p->outer_id);
     ip_head_join(h->at, &h->s, p->proto, total);
     memcpy(p->at - h->s.len, h->at, h->s.len);
     p->head_len = h->s.len;
@@ -134,7 +131,9 @@ static enum drop wrap(const struct worker *w, struct pkt *p)
     const struct xfrm_mark *mark = &conf->x.output_mark;
     enum drop d = mode_out(p, &h);
     if (d) return d;
+    if (p->cut) p->outer_df = false;
     p->proto = p->sa->proto;
+    if (p->outer_id == 0) p->outer_id = identification(p);
     p->mark = (p->mark & ~mark->mask) | mark->value;
     p->udp = conf->udp;
     p->whole |= p->layer + 1 < p->sa_count;

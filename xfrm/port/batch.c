@@ -4,11 +4,20 @@
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "base/order.h"
 #include "xfrm/db/counter.h"
+#include "xfrm/port/fragment.h"
 
 #define SOCKET_BUFFER (8 << 20) // bytes: about 5000 full packets, so that a busy moment is no loss
+
+#ifndef IPV6_FLOWINFO // <linux/in6.h>, which does not go together with <netinet/in.h>
+#define IPV6_FLOWINFO 11
+#define IPV6_FLOWINFO_SEND 33
+#endif
+#define FLOW_LABEL 0xfffff
 
 #define TRAIN_CARS_MAX 64     // UDP_MAX_SEGMENTS of kernels before 6.9
 #define TRAIN_BYTES_MAX 65000 // with all headers below 65535
@@ -25,6 +34,7 @@ static bool set_family_v4(int fd)
 {
     // The outer packet may be fragmented: its size is ours to choose, not the inner sender's.
     return set_int(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_int(fd, IPPROTO_IP, IP_RECVTOS, 1) &&
+           set_int(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
            set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 }
 
@@ -32,6 +42,10 @@ static bool set_family_v6(int fd)
 {
     return set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
            set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) &&
+           set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
+           set_int(fd, IPPROTO_IPV6, IPV6_FLOWINFO, 1) &&
+           set_int(fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND, 1) &&
+           set_int(fd, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0) &&
            set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }
 
@@ -86,6 +100,13 @@ static void recv_prepare(struct batch *m, unsigned i, struct pkt *p)
                                         .msg_controllen = sizeof m->control[i]};
 }
 
+static int read_int(const struct cmsghdr *c)
+{
+    int v = 0;
+    if (c->cmsg_len >= CMSG_LEN(sizeof v)) memcpy(&v, CMSG_DATA(c), sizeof v);
+    return v;
+}
+
 static void read_control_v4(const struct cmsghdr *c, struct pkt *p)
 {
     if (c->cmsg_level != IPPROTO_IP) return;
@@ -95,6 +116,7 @@ static void read_control_v4(const struct cmsghdr *c, struct pkt *p)
         p->to.ip = ip_from(AF_INET, &info.ipi_addr);
     }
     if (c->cmsg_type == IP_TOS && c->cmsg_len >= CMSG_LEN(1)) p->outer_tos = *CMSG_DATA(c);
+    if (c->cmsg_type == IP_TTL) p->outer_ttl = (uint8_t)read_int(c);
 }
 
 static void read_control_v6(const struct cmsghdr *c, struct pkt *p)
@@ -105,11 +127,10 @@ static void read_control_v6(const struct cmsghdr *c, struct pkt *p)
         memcpy(&info, CMSG_DATA(c), sizeof info);
         p->to.ip = ip_from(AF_INET6, &info.ipi6_addr);
     }
-    if (c->cmsg_type == IPV6_TCLASS && c->cmsg_len >= CMSG_LEN(sizeof(int))) {
-        int class;
-        memcpy(&class, CMSG_DATA(c), sizeof class);
-        p->outer_tos = (uint8_t) class;
-    }
+    if (c->cmsg_type == IPV6_TCLASS) p->outer_tos = (uint8_t)read_int(c);
+    if (c->cmsg_type == IPV6_HOPLIMIT) p->outer_ttl = (uint8_t)read_int(c);
+    if (c->cmsg_type == IPV6_FLOWINFO && c->cmsg_len >= CMSG_LEN(4))
+        p->outer_label = get32(CMSG_DATA(c)) & FLOW_LABEL;
 }
 
 void batch_read(struct mmsghdr *msg, uint16_t family, struct pkt *p)
@@ -145,10 +166,13 @@ void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, str
 
 // ---- sending ----
 
-static socklen_t write_peer(void *at, uint16_t family, const endpoint_t *to)
+static socklen_t write_peer(void *at, uint16_t family, const struct pkt *p)
 {
+    const endpoint_t *to = &p->to;
     if (family == AF_INET6) {
-        struct sockaddr_in6 s6 = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
+        struct sockaddr_in6 s6 = {.sin6_family = AF_INET6,
+                                  .sin6_port = htons(to->port),
+                                  .sin6_flowinfo = htonl(p->outer_label)};
         memcpy(&s6.sin6_addr, to->ip.b, 16);
         memcpy(at, &s6, sizeof s6);
         return sizeof s6;
@@ -173,17 +197,21 @@ static size_t write_control(uint8_t *control, size_t used, int level, int type, 
 static size_t write_controls(uint8_t *control, uint16_t family, const struct pkt *p)
 {
     size_t used = 0;
-    const int tos = p->outer_tos;
+    const int tos = p->outer_tos, ttl = p->outer_ttl;
     if (family == AF_INET6) {
         struct in6_pktinfo info = {0};
         memcpy(&info.ipi6_addr, p->from.ip.b, 16);
         used = write_control(control, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
-        return write_control(control, used, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+        used = write_control(control, used, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+        if (ttl) used = write_control(control, used, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof ttl);
+        return used;
     }
     struct in_pktinfo info = {0};
     memcpy(&info.ipi_spec_dst, p->from.ip.b, 4);
     used = write_control(control, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
-    return write_control(control, used, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+    used = write_control(control, used, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+    if (ttl) used = write_control(control, used, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
+    return used;
 }
 
 void batch_count_out(struct port_counts *c, struct pkt *p, bool sent, enum drop word)
@@ -200,7 +228,7 @@ void batch_count_out(struct port_counts *c, struct pkt *p, bool sent, enum drop 
 static void send_prepare(struct batch *m, unsigned i, uint16_t family, struct pkt *p)
 {
     m->msg[i].msg_hdr = (struct msghdr){.msg_name = &m->peer[i],
-                                        .msg_namelen = write_peer(&m->peer[i], family, &p->to),
+                                        .msg_namelen = write_peer(&m->peer[i], family, p),
                                         .msg_iovlen = 1};
     m->count[i] = 1;
 }
@@ -236,8 +264,9 @@ static bool is_refused(struct batch *m, const struct pkt *p)
 
 static bool same_way(const struct pkt *a, const struct pkt *b)
 {
-    return a->outer_tos == b->outer_tos && endpoint_eq(&a->to, &b->to) &&
-           ip_eq(&a->from.ip, &b->from.ip);
+    return a->outer_tos == b->outer_tos && a->outer_ttl == b->outer_ttl &&
+           a->outer_df == b->outer_df && a->outer_label == b->outer_label &&
+           endpoint_eq(&a->to, &b->to) && ip_eq(&a->from.ip, &b->from.ip);
 }
 
 // How many packets from p[0] on make one train.
@@ -273,10 +302,26 @@ static void message_write(struct batch *m, unsigned i, uint16_t family, struct p
     for (unsigned k = at; k < at + count; k++) m->iov[k] = (struct iovec){p[k]->at, p[k]->len};
 }
 
+// Don't-fragment belongs to the socket, not to a message. Sets what p[0] wants; returns how many
+// from there want the same.
+static unsigned df_run(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n)
+{
+    if (family != AF_INET) return n;
+    bool df = p[0]->outer_df;
+    // PROBE: the path's MTU is judged before, by what ICMP has proved to know of our SAs
+    if (df != m->df &&
+        set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT))
+        m->df = df;
+    unsigned run = 1;
+    while (run < n && p[run]->outer_df == df) run++;
+    return run;
+}
+
 static unsigned send_some(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                           struct port_counts *c)
 {
     unsigned messages = 0;
+    n = df_run(m, fd, family, p, n);
     for (unsigned at = 0; at < n; at += m->count[messages++]) {
         send_prepare(m, messages, family, p[at]);
         m->count[messages] = (uint16_t)train_count(m, p + at, n - at);
@@ -292,17 +337,73 @@ void batch_send(struct batch *m, int fd, uint16_t family, struct pkt **p, unsign
     for (unsigned at = 0; at < n;) at += send_some(m, fd, family, p + at, n - at, c);
 }
 
+// ---- packets with a header of their own ----
+
+static bool is_long(const struct pkt *p)
+{
+    return p->path_mtu && p->len > p->path_mtu;
+}
+
+static size_t write_source(uint8_t *control, uint16_t family, const struct pkt *p)
+{
+    struct in6_pktinfo info6 = {0};
+    struct in_pktinfo info = {0};
+    if (!p->whole) return 0; // passing by: its source need not be an address of this host
+    memcpy(&info6.ipi6_addr, p->from.ip.b, 16);
+    memcpy(&info.ipi_spec_dst, p->from.ip.b, 4);
+    return family == AF_INET6
+               ? write_control(control, 0, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof info6)
+               : write_control(control, 0, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+}
+
+static void bare_prepare(struct batch *m, unsigned i, uint16_t family, struct pkt *p)
+{
+    send_prepare(m, i, family, p);
+    m->iov[i] = (struct iovec){p->at, p->len};
+    struct msghdr *h = &m->msg[i].msg_hdr;
+    h->msg_iov = &m->iov[i];
+    h->msg_controllen = write_source(m->control[i], family, p);
+    h->msg_control = h->msg_controllen ? m->control[i] : NULL;
+}
+
+static bool send_pieces(struct batch *m, int fd, uint16_t family, struct pkt *p)
+{
+    struct fragment f;
+    uint8_t head[FRAGMENT_HEAD_MAX];
+    struct piece piece;
+    struct iovec iov[2];
+    if (!m->ident && getrandom(&m->ident, sizeof m->ident, GRND_NONBLOCK) < 0) m->ident = 1;
+    if (!fragment_begin(&f, p->at, p->len, p->path_mtu, m->ident++)) return false;
+    bare_prepare(m, 0, family, p);
+    struct msghdr *h = &m->msg[0].msg_hdr;
+    h->msg_iov = iov;
+    h->msg_iovlen = 2;
+    while (f.more) {
+        fragment_next(&f, head, &piece);
+        iov[0] = (struct iovec){head, piece.head_len};
+        iov[1] = (struct iovec){p->at + piece.at, piece.len};
+        if (sendmsg(fd, h, MSG_DONTWAIT) < 0) return false;
+    }
+    return true;
+}
+
 void batch_send_bare(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                      struct port_counts *c)
 {
     unsigned at = 0;
     while (at < n) {
-        for (unsigned i = at; i < n; i++) {
-            send_prepare(m, i - at, family, p[i]);
-            m->iov[i - at] = (struct iovec){p[i]->at, p[i]->len};
-            m->msg[i - at].msg_hdr.msg_iov = &m->iov[i - at];
+        if (is_long(p[at])) {
+            bool sent = send_pieces(m, fd, family, p[at]);
+            batch_count_out(c, p[at++], sent, DROP_SEND);
+            continue;
         }
-        at += send_messages(m, fd, p + at, n - at, c);
+        unsigned run = 0;
+        for (; at + run < n && !is_long(p[at + run]); run++)
+            bare_prepare(m, run, family, p[at + run]);
+        for (unsigned end = at + run; at < end;) {
+            at += send_messages(m, fd, p + at, end - at, c);
+            for (unsigned i = at; i < end; i++) bare_prepare(m, i - at, family, p[i]);
+        }
     }
 }
 

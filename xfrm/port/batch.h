@@ -1,5 +1,5 @@
 // batch.h - up to BURST_MAX packets by one system call (recvmmsg, sendmmsg), with the local
-// address and TOS of each one in control messages. What the socket ports have in common.
+// address, TOS and TTL of each one in control messages. What the socket ports have in common.
 #pragma once
 
 #include <netinet/in.h>
@@ -8,8 +8,8 @@
 #include "xfrm/port/head6.h"
 #include "xfrm/port/port.h"
 
-// Bytes of control messages per packet: 88 are used beside extension headers.
-#define BATCH_CONTROL_MAX (96 + HEAD6_CONTROL_MAX)
+// Bytes of control messages per packet: 136 are used beside extension headers.
+#define BATCH_CONTROL_MAX (144 + HEAD6_CONTROL_MAX)
 
 // System call arguments, kept between calls. One thread at a time.
 struct batch {
@@ -17,6 +17,8 @@ struct batch {
     bool couples;       // the kernel cuts one message into datagrams of one size (UDP_SEGMENT)
     endpoint_t refused; // a peer to whom it would not, and for how many packets it is not asked
     unsigned refused_for;
+    uint32_t ident;            // of the next packet that is fragmented in IPv6
+    bool df;                   // what the socket says in IPv4 headers now
     uint16_t count[BURST_MAX]; // packets of each message
     struct mmsghdr msg[BURST_MAX];
     struct iovec iov[BURST_MAX];
@@ -24,22 +26,24 @@ struct batch {
     _Alignas(struct cmsghdr) uint8_t control[BURST_MAX][BATCH_CONTROL_MAX];
 };
 
-// A socket of the packet path: non-blocking, marked, with large buffers, reporting destination
-// and TOS, never refusing to fragment. `what` names it in the sentence.
+// A socket of the packet path: non-blocking, marked, with large buffers, reporting destination,
+// TOS, TTL and flow label, never refusing to fragment. `what` names it in the sentence.
 err_t batch_socket(uint16_t family, int type, int protocol, uint32_t fwmark, int *out,
                    struct why *why);
 
 // Receives what is there into b (b->n = 0 before), without waiting: at, len, from, to (address
-// only), outer_tos. A packet longer than its buffer comes as one of no bytes, which is malformed.
+// only), outer_tos, outer_ttl, outer_label. A packet longer than its buffer comes as one of no
+// bytes, which is malformed.
 void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, struct burst *b);
-// What a received message says: len, from, to, outer_tos.
+// What a received message says: len, from, to, and the outer header's fields.
 void batch_read(struct mmsghdr *msg, uint16_t family, struct pkt *p);
 
-// Sends from p->from.ip to p->to with p->outer_tos. What the system does not take gets a drop word.
-// Counts into c. With m->couples, neighbours of one size and way leave as one message.
+// Sends from p->from.ip to p->to with the outer_* fields of p. What the system does not take gets a
+// drop word. Counts into c. With m->couples, neighbours of one size and way leave as one message.
 void batch_send(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                 struct port_counts *c);
-// The same for packets that bring their own IP header: destination only, no control messages.
+// The same for packets that bring their own IP header: destination only, and for those with `whole`
+// the source for the sake of routing. Longer than p->path_mtu, they go in fragments if they may.
 void batch_send_bare(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                      struct port_counts *c);
 // Can this UDP socket send coupled datagrams?

@@ -28,6 +28,16 @@ static inline uint16_t checksum_fold(uint64_t sum)
     return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+// RFC 1624: the checksum after one 16-bit word of what it covers has changed. All three as numbers,
+// not raw.
+static inline uint16_t checksum_after(uint16_t sum, uint16_t old, uint16_t new)
+{
+    uint32_t s = (uint16_t)~sum + (uint32_t)(uint16_t)~old + new;
+    s = (s & 0xffff) + (s >> 16);
+    s = (s & 0xffff) + (s >> 16);
+    return (uint16_t)~s;
+}
+
 static inline uint16_t checksum_read(const void *at)
 {
     uint16_t raw;

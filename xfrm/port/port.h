@@ -54,15 +54,21 @@ err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct por
 err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why);
 
 // Raw ESP, AH or IPComp, IP protocol 50, 51 or 108, or IP in IP, 4 or 41. One per family and
-// protocol. IP in IP is deaf until raw_ip_listen(): the host may have other tunnels.
+// protocol. Packets leave with an IP header that is made here of what they want it to say (struct
+// pkt: outer_*). IP in IP is deaf until raw_ip_listen(): the host may have other tunnels.
 err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct port **out,
                   struct why *why);
 
 // Turns its ear on or off. Any thread.
 void raw_ip_listen(const struct port *p, bool on);
 
+// What ICMP tells this host of packets that were too long for a router. Receives only: at = ICMP
+// header. One per family.
+err_t icmp_open(uint16_t family, struct port **out, struct why *why);
+
 // Way out for packets that stay in clear although a route has led them into the TUN device, and for
 // protected ones with a header of their own (struct pkt: whole): whole IP packets, sent as they are
-// and not fragmented: longer than the device takes them they are refused. `fwmark` lets them pass
-// by that route. Send only. One per family.
+// and fragmented only where the path's MTU is known and it is allowed: otherwise, longer than the
+// device takes them, they are refused. `fwmark` lets them pass by that route. Send only. One per
+// family.
 err_t clear_ip_open(uint16_t family, uint32_t fwmark, struct port **out, struct why *why);

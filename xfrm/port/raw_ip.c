@@ -1,7 +1,11 @@
 // raw_ip.c - ESP, AH and IPComp directly over IP (protocols 50, 51 and 108; RFC 4303, 4302, 3173)
-// through a raw socket; and IP in IP, which is what IPComp makes of packets that do not shrink.
+// through a raw socket; IP in IP, which is what IPComp makes of packets that do not shrink; and
+// ICMP, which is only listened to.
+#include <errno.h>
 #include <linux/filter.h>
+#include <netinet/icmp6.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "xfrm/db/counter.h"
@@ -9,6 +13,10 @@
 #include "xfrm/port/batch.h"
 #include "xfrm/port/head6.h"
 
+#define IP_TOTAL_MAX UINT16_MAX
+#ifndef ICMP_FILTER // <linux/icmp.h>, which does not go together with <netinet/icmp6.h>
+#define ICMP_FILTER 1
+#endif
 #define IPV4_HEADER_MIN 20 // bytes
 
 struct raw_ip {
@@ -50,11 +58,41 @@ static void raw_ip_recv(struct port *port, struct pool *pool, struct burst *b)
     }
 }
 
+// The header is ours, so that all of it is as it should be. wrap.c leaves room for it.
+static bool put_header(struct raw_ip *r, struct pkt *p)
+{
+    const struct ip_wanted w = {.src = p->from.ip,
+                                .dst = p->to.ip,
+                                .tos = p->outer_tos,
+                                .next = p->proto,
+                                .ttl = p->outer_ttl,
+                                .df = p->outer_df,
+                                .label = p->outer_label,
+                                .id = p->outer_id,
+                                .payload = p->len};
+    uint32_t len = r->family == AF_INET6 ? IP6_HEADER : IP4_HEADER;
+    if ((uint32_t)(p->at - p->room) < len || p->len + len > IP_TOTAL_MAX) return false;
+    p->at -= len;
+    p->len += len;
+    (void)ip_head_make(p->at, &w);
+    p->whole = true;
+    p->to.port = 0; // IPv6 reads it as the protocol
+    return true;
+}
+
 static void raw_ip_send(struct port *port, struct pkt **p, unsigned n)
 {
     struct raw_ip *r = self(port);
-    for (unsigned i = 0; i < n; i++) p[i]->to.port = 0; // IPv6 reads it as the protocol
-    batch_send(&r->batch, r->fd, r->family, p, n, &port->counts);
+    struct pkt *go[BURST_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (put_header(r, p[i])) {
+            go[count++] = p[i];
+        } else {
+            batch_count_out(&port->counts, p[i], false, DROP_TOO_BIG);
+        }
+    }
+    batch_send_bare(&r->batch, r->fd, r->family, go, count, &port->counts);
 }
 
 static int raw_ip_fd(const struct port *port)
@@ -64,7 +102,7 @@ static int raw_ip_fd(const struct port *port)
 
 static void raw_ip_free(struct port *port)
 {
-    (void)close(self(port)->fd);
+    if (self(port)->fd >= 0) (void)close(self(port)->fd);
     free(port);
 }
 
@@ -79,7 +117,8 @@ static const struct {
 } kinds[] = {
     {IPPROTO_ESP, OPS("raw_ip")},    {IPPROTO_AH, OPS("raw_ah")},
     {IPPROTO_COMP, OPS("raw_comp")}, {IPPROTO_IPIP, OPS("raw_ipip")},
-    {IPPROTO_IPV6, OPS("raw_ipv6")},
+    {IPPROTO_IPV6, OPS("raw_ipv6")}, {IPPROTO_ICMP, OPS("icmp")},
+    {IPPROTO_ICMPV6, OPS("icmp")},
 };
 
 static const struct port_ops *ops_of(uint8_t protocol)
@@ -108,17 +147,38 @@ void raw_ip_listen(const struct port *p, bool on)
         (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
+static err_t bring_header(int fd, uint16_t family, struct why *why)
+{
+    const int on = 1;
+    int done = family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on)
+                                  : setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof on);
+    if (done == 0) return ERR_OK;
+    return why_not(why, ERR_SYSTEM, "raw socket: cannot bring IP headers of our own: %s",
+                   strerror(errno));
+}
+
+// ---- making one ----
+
+static struct raw_ip *port_new(uint16_t family, uint8_t protocol)
+{
+    struct raw_ip *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->family = family;
+    r->protocol = protocol;
+    r->fd = -1;
+    return r;
+}
+
 err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct port **out,
                   struct why *why)
 {
-    struct raw_ip *r = calloc(1, sizeof *r);
+    struct raw_ip *r = port_new(family, protocol);
     if (!r) return why_not(why, ERR_NOMEM, "out of memory");
     r->port.ops = ops_of(protocol);
-    r->family = family;
-    r->protocol = protocol;
     err_t e = batch_socket(family, SOCK_RAW, protocol, fwmark, &r->fd, why);
+    if (e == ERR_OK) e = bring_header(r->fd, family, why);
     if (e != ERR_OK) {
-        free(r);
+        raw_ip_free(&r->port);
         return e;
     }
     if (family == AF_INET6) {
@@ -126,6 +186,36 @@ err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct por
         (void)head6_ask(r->fd); // an old kernel: AH behind extension headers fails its ICV
     }
     if (is_ip_in_ip(protocol)) raw_ip_listen(&r->port, false);
+    *out = &r->port;
+    return ERR_OK;
+}
+
+// The kernel need not wake us for pings.
+static void only_complaints(int fd, uint16_t family)
+{
+    const uint32_t all_but_unreachable = ~(1U << 3);
+    struct icmp6_filter filter;
+    ICMP6_FILTER_SETBLOCKALL(&filter);
+    ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &filter);
+    if (family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
+    } else {
+        (void)setsockopt(fd, SOL_RAW, ICMP_FILTER, &all_but_unreachable,
+                         sizeof all_but_unreachable);
+    }
+}
+
+err_t icmp_open(uint16_t family, struct port **out, struct why *why)
+{
+    struct raw_ip *r = port_new(family, family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+    if (!r) return why_not(why, ERR_NOMEM, "out of memory");
+    r->port.ops = ops_of(r->protocol);
+    err_t e = batch_socket(family, SOCK_RAW, r->protocol, 0, &r->fd, why);
+    if (e != ERR_OK) {
+        raw_ip_free(&r->port);
+        return e;
+    }
+    only_complaints(r->fd, family);
     *out = &r->port;
     return ERR_OK;
 }

@@ -449,7 +449,7 @@ static void congestion_marks_on_packets_that_cannot_bear_them(void **state)
     struct cafe c = cafe_new();
     struct frame *f = catch_one(&c);
     f->tos = 3; // CE outside, Not-ECT inside
-    refused(&c, f, DROP_MALFORMED_IN);
+    refused(&c, f, DROP_ECN);
     cafe_free(&c);
 }
 

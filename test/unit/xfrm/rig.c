@@ -27,6 +27,11 @@ static void frames_add(struct frames *fs, const struct pkt *p)
     f->whole = p->whole;
     f->proto = p->proto;
     f->tos = p->outer_tos;
+    f->ttl = p->outer_ttl;
+    f->df = p->outer_df;
+    f->id = p->outer_id;
+    f->label = p->outer_label;
+    f->path_mtu = p->path_mtu;
     f->mark = p->mark;
 }
 
@@ -49,6 +54,12 @@ static void on_deliver(void *ctx, struct pkt **p, unsigned n)
 static void on_bypass(void *ctx, struct pkt **p, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) frames_add(&((struct rig *)ctx)->bypassed, p[i]);
+}
+
+static uint32_t on_link_mtu(void *ctx, const ip_t *dst, const ip_t *src)
+{
+    (void)dst, (void)src;
+    return ((struct rig *)ctx)->link_mtu;
 }
 
 static void on_worker_event(void *ctx, const struct xfrm_event *ev)
@@ -106,7 +117,7 @@ struct rig *rig_new(void)
     assert_non_null(r->control);
     control_set_clock(r->control, (struct control_clock){rig_mono, rig_wall, r});
     r->api = control_api(r->control);
-    const struct exits exits = {on_send, on_deliver, on_bypass, on_worker_event, r};
+    const struct exits exits = {on_send, on_deliver, on_bypass, on_worker_event, r, on_link_mtu};
     assert_int_equal(worker_init(&r->w, r->db, &exits, 1), ERR_OK);
     rig_pass(r, 0);
     return r;
@@ -326,6 +337,7 @@ static void take_head(struct pkt *p)
     p->len -= s.len;
     p->proto = s.next;
     p->outer_tos = ip_head_tos(p->head);
+    p->outer_ttl = ip_is_v6(p->head) ? p->head[7] : p->head[8];
     p->from = (endpoint_t){.ip = ip_head_src(p->head)};
     p->to = (endpoint_t){.ip = ip_head_dst(p->head)};
 }
@@ -337,6 +349,8 @@ void rig_in(struct rig *r, const struct frame *f)
     b.p[0]->to = f->to;
     b.p[0]->udp = f->udp;
     b.p[0]->outer_tos = f->tos;
+    b.p[0]->outer_ttl = f->ttl;
+    b.p[0]->outer_label = f->label;
     b.p[0]->proto = f->proto;
     if (f->whole) take_head(b.p[0]);
     path_in(&r->w, &b);

@@ -16,7 +16,10 @@ struct frame { // a packet that has left
     endpoint_t from, to;
     bool udp;
     bool whole; // with its IP header
-    uint8_t proto, tos;
+    uint8_t proto, tos, ttl;
+    bool df;
+    uint16_t id;
+    uint32_t label, path_mtu;
     uint32_t mark;
 };
 
@@ -44,7 +47,8 @@ struct rig {
     unsigned events; // from control, as listeners get them
     struct rig_event event[RIG_EVENTS];
     unsigned worker_events;
-    bool deaf; // worker's events get lost on the way to control
+    uint32_t link_mtu; // of every link; 0: not known
+    bool deaf;         // worker's events get lost on the way to control
 };
 
 struct rig *rig_new(void); // registers the thread when it is the first
