@@ -16,6 +16,18 @@
 #define OPTION_MSS 2
 #define OPTION_MSS_LEN 4
 
+// Where the value of the MSS option stands among the options from `at` to `end`; 0: nowhere.
+static uint32_t option_offset(const uint8_t *packet, uint32_t at, uint32_t end)
+{
+    while (at < end && packet[at] != OPTION_END) {
+        uint32_t len = packet[at] == OPTION_NOP ? 1 : at + 1 < end ? packet[at + 1] : 0;
+        if (len == 0 || len > end - at || (len == 1 && packet[at] != OPTION_NOP)) return 0;
+        if (packet[at] == OPTION_MSS) return len == OPTION_MSS_LEN ? at + 2 : 0;
+        at += len;
+    }
+    return 0;
+}
+
 // Where in the packet the value stands, if it is a SYN with one. 0: it is not.
 static uint32_t mss_offset(const struct pkt *p, uint32_t *tcp)
 {
@@ -23,15 +35,9 @@ static uint32_t mss_offset(const struct pkt *p, uint32_t *tcp)
     if (p->flow.proto != IPPROTO_TCP || p->flow.part) return 0;
     if (!ip_split(p->at, p->len, true, &s) || s.next != IPPROTO_TCP) return 0;
     if (p->len - s.len < TCP_HEADER || !(p->at[s.len + TCP_FLAGS] & TCP_SYN)) return 0;
-    uint32_t at = s.len + TCP_HEADER, end = s.len + (p->at[s.len + TCP_OFFSET] >> 4) * 4U;
+    uint32_t end = s.len + (p->at[s.len + TCP_OFFSET] >> 4) * 4U;
     *tcp = s.len;
-    while (at < end && end <= p->len && p->at[at] != OPTION_END) {
-        uint32_t len = p->at[at] == OPTION_NOP ? 1 : at + 1 < end ? p->at[at + 1] : 0;
-        if (len == 0 || len > end - at || (len == 1 && p->at[at] != OPTION_NOP)) return 0;
-        if (p->at[at] == OPTION_MSS) return len == OPTION_MSS_LEN ? at + 2 : 0;
-        at += len;
-    }
-    return 0;
+    return end <= p->len ? option_offset(p->at, s.len + TCP_HEADER, end) : 0;
 }
 
 static uint16_t swapped(uint16_t v)

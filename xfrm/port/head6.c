@@ -66,6 +66,8 @@ void head6_restore(struct msghdr *h, struct pkt *p, uint8_t protocol)
     const struct ip_wanted w = {.src = p->from.ip,
                                 .dst = p->to.ip,
                                 .tos = p->outer_tos,
+                                .ttl = p->outer_ttl,
+                                .label = p->outer_label,
                                 .next = first,
                                 .payload = n + p->len};
     p->head_len = IP6_HEADER + n;

@@ -57,13 +57,13 @@ static void everything_given_is_taken(void **state)
                   "--legacy", "--exit-when-idle", "30"));
     CHECK_EQ(o.idle_seconds, 30);
     CHECK(o.allow_clear_in && o.help && o.legacy);
+    CHECK_EQ(o.log_level, LOG_DEBUG);
     CHECK_OK(READ(&o, &why, "--mss-clamp", "auto"));
     CHECK_EQ(o.mss, MSS_AUTO);
     CHECK_OK(READ(&o, &why, "--mss-clamp", "1200"));
     CHECK_EQ(o.mss, 1200);
     CHECK_EQ(READ(&o, &why, "--mss-clamp", "87"), ERR_RANGE);
     CHECK_EQ(READ(&o, &why, "--mss-clamp", "many"), ERR_RANGE);
-    CHECK_EQ(o.log_level, LOG_DEBUG);
 }
 
 static void check_refused(const char *option, const char *value, const char *sentence)
