@@ -1,7 +1,8 @@
 // assemble.c - transport mode and BEET protect whole packets (RFC 4301 7, 3.3 of RFC 4303: ESP
 // before fragmentation). The kernel's own IPsec stands before the host's fragmentation; a TUN
 // device stands behind it. So what the host has cut to the device's MTU is put together again
-// (RFC 791, RFC 8200 4.5), protected, and fragmented on its way out.
+// (RFC 791, RFC 8200 4.5), protected, and fragmented on its way out. So is what a policy with ports
+// may be about, in every mode: only together the pieces have any.
 //
 // A datagram grows in a buffer of the pool. Wherever its first piece's header will end, the payload
 // stands at one place; the header goes in front of it once all is there:
@@ -48,6 +49,7 @@ struct assembly {
     uint32_t end;   // of what is there
     uint32_t units; // that are there
     bool met_congestion;
+    bool spoiled;             // what else comes of it is dropped, too
     uint8_t there[UNITS / 8]; // a bit each
 };
 
@@ -73,10 +75,11 @@ static void let_go(struct worker *w, struct assembly *a)
     a->whole = NULL;
 }
 
-// One of its pieces is counted as dropped instead.
+// One of its pieces is counted as dropped instead; of a spoiled one, that which spoiled it was.
 static void give_up(struct worker *w, struct assembly *a)
 {
     let_go(w, a);
+    if (a->spoiled) return;
     w->joined--;
     count_add(&w->drops[DROP_ASSEMBLY], 1);
 }
@@ -126,6 +129,8 @@ static bool needs_whole(const struct policy *p)
 
 // Is it for a policy that takes whole packets, as far as can be told without ports? All pieces get
 // the same answer: those with ports are asked about without.
+// rfc4301 7 MUST: a piece without ports neither passes by a policy that names some nor goes through
+// its SA unseen.
 static bool is_wanted(const struct worker *w, const struct pkt *p, const struct piece *piece)
 {
     struct flow f = p->flow;
@@ -136,8 +141,7 @@ static bool is_wanted(const struct worker *w, const struct pkt *p, const struct 
     const struct policy *policy = spd_find(w->db->spd, &ask, &f);
     ask.guard = true;
     const struct policy *guard = spd_find(w->db->spd, &ask, &f);
-    bool guarded = guard && policy_goes_before(guard, policy);
-    return needs_whole(policy) || (guarded && needs_whole(guard));
+    return needs_whole(policy) || (guard && policy_goes_before(guard, policy));
 }
 
 // ---- which datagram ----
@@ -192,7 +196,7 @@ static struct assembly *begin(struct worker *w, const struct pkt *p, const struc
 // ---- putting together ----
 
 // Marks the piece's units as there. False: some were already, or it goes beyond the datagram's end.
-// rfc5722 4 MUST: overlapping pieces spoil the datagram; nobody sends them in good faith.
+// Overlapping pieces nobody sends in good faith.
 static bool claim(struct assembly *a, const struct piece *piece)
 {
     uint32_t end = piece->at + piece->len, first = piece->at / UNIT;
@@ -222,8 +226,22 @@ static void take_head(struct assembly *a, const struct pkt *p, const struct piec
     a->whole->born = p->born ? p->born : a->since;
 }
 
+// RFC 8200 4.5: the network may have doubled a piece; that is no overlap.
+static bool is_repeated(const struct assembly *a, const struct pkt *p, const struct piece *piece)
+{
+    uint32_t end = piece->at + piece->len;
+    if (piece->len == 0 || end > a->end || piece->last != (end == a->total)) return false;
+    for (uint32_t u = piece->at / UNIT; u * UNIT < end; u++) {
+        if (!(a->there[u / 8] & 1U << u % 8)) return false;
+    }
+    return memcmp(a->whole->own + PAYLOAD_AT + piece->at, p->at + piece->s.len, piece->len) == 0;
+}
+
+// rfc5722 4 MUST: with a piece that overlaps, the whole datagram goes, those to come included.
 static bool add(struct assembly *a, const struct pkt *p, const struct piece *piece)
 {
+    if (a->spoiled) return false;
+    if (is_repeated(a, p, piece)) return true;
     if (!claim(a, piece)) return false;
     if (piece->at == 0) take_head(a, p, piece);
     memcpy(a->whole->own + PAYLOAD_AT + piece->at, p->at + piece->s.len, piece->len);
@@ -258,7 +276,8 @@ static bool finish(struct assembly *a)
     if (a->met_congestion && (tos & ECN_MASK) == ECN_NOT_ECT) return false;
     // rfc3168 5.3 MUST: congestion that one piece has met is not hidden
     if (a->met_congestion) tos_write(p->at, tos | ECN_CE);
-    if (!ip_is_v6(p->at)) put16(p->at + 6, get16(p->at + 6) & IP_DF);
+    if (!ip_is_v6(p->at)) put16(p->at + 6, 0);
+    p->cut = true; // its sender has it fragmented: it may be again
     const struct ip_split s = {.len = a->head, .next_at = next_at(p->at, a->head)};
     ip_head_join(p->at, &s, a->proto, p->len);
     return true;
@@ -273,20 +292,24 @@ static struct pkt *join(struct worker *w, struct pkt *p, const struct piece *pie
         p->drop = DROP_ASSEMBLY;
         return NULL;
     }
-    bool good = add(a, p, piece);
     struct pkt *whole = a->whole;
-    if (good && is_complete(a) && finish(a)) {
-        a->whole = NULL;
-        return whole;
-    }
-    if (!good || is_complete(a)) {
-        let_go(w, a);
+    if (!add(a, p, piece)) {
+        a->spoiled = true;
         p->drop = DROP_ASSEMBLY;
-    } else {
+        return NULL;
+    }
+    if (!is_complete(a)) {
         p->done = true;
         w->joined++;
+        return NULL;
     }
-    return NULL;
+    if (!finish(a)) {
+        let_go(w, a);
+        p->drop = DROP_ASSEMBLY;
+        return NULL;
+    }
+    a->whole = NULL;
+    return whole;
 }
 
 void out_assemble(struct worker *w, struct burst *b)

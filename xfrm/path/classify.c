@@ -30,6 +30,8 @@ static void decide(const struct worker *w, struct pkt *p)
     } else if (!p->policy || policy_is_bypass(p->policy)) {
         p->done = !is_suspect(w, p);
         if (!p->done) p->drop = DROP_POLICY_OUT;
+        if (p->cut && w->exits.link_mtu) // put together to be judged: in fragments again
+            p->path_mtu = w->exits.link_mtu(w->exits.ctx, &p->flow.dst, &(ip_t){.family = 0});
     }
 }
 

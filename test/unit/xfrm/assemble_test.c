@@ -176,10 +176,60 @@ static void overlapping_pieces_spoil_the_datagram(void **state)
         send_piece(p.moon, c, 1000, 1000);
         c->len = k == 5 ? c->head + 3008 : c->len; // the last one, before that of the 4000
         if (k == 5) send_piece(p.moon, c, 2000, 1008);
+        c->at[c->head + bad[k].from] ^= 1; // the same place, something else
         send_piece(p.moon, c, bad[k].from, bad[k].n);
         CHECK_EQ(rig_drops(p.moon, DROP_ASSEMBLY), k == 5 ? 0 : 1);
         if (k != 5) send_piece(p.moon, c, 2000, 2008);
         CHECK_EQ(p.moon->sent.n, k == 5 ? 1 : 0);
+        if (k != 5) send_all(p.moon, c, 1000, 0); // nor does what comes later
+        CHECK_EQ(p.moon->sent.n, k == 5 ? 1 : 0);
+        rig_pass(p.moon, 6 * SECOND);
+        rig_clear(p.moon);
+        c->len = c->head + 4008;
+        send_all(p.moon, c, 1000, 0);
+        CHECK_EQ(p.moon->sent.n, 1);
+        free(c);
+        pair_free(&p);
+    }
+}
+
+static void a_repeated_piece_does_no_harm(void **state)
+{
+    (void)state;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        struct link l = link_of(XFRM_PROTO_ESP, XFRM_TRANSPORT, v6, 0x100);
+        struct pair p = pair_of(&l, 1);
+        struct cut *c = cut_of(hosts[v6][0], hosts[v6][1], 2995);
+        for (unsigned i = 0; i < 3; i++) send_piece(p.moon, c, 0, 1000);
+        for (unsigned i = 0; i < 3; i++) send_piece(p.moon, c, 2000, 1003);
+        send_piece(p.moon, c, 1000, 1000);
+        arrives_whole(&p, c);
+        free(c);
+        pair_free(&p);
+    }
+}
+
+// What came in pieces may leave in pieces, in IPv6, too; and whatever the pieces said of DF.
+static void the_whole_may_be_cut_again(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct link l = any_link(i);
+        struct pair p = pair_of(&l, 1);
+        const char *const *ends = i & 1 ? inners[i >> 1 & 1] : hosts[i >> 1 & 1];
+        struct cut *c = cut_of(ends[0], ends[1], 5000);
+        uint8_t packet[4096];
+        p.moon->link_mtu = 1500;
+        for (uint32_t from = 0; from < 5008; from += 1000) {
+            uint32_t n = from == 5000 ? 8 : 1000, len = piece(c, from, n, packet);
+            if (!(i >> 1 & 1)) packet[6] |= 0x40;
+            rig_out(p.moon, packet, len);
+        }
+        CHECK_EQ(p.moon->sent.n, 1);
+        const struct frame *f = &p.moon->sent.f[0];
+        CHECK_EQ(f->path_mtu, 1500);
+        if (f->whole && !ip_is_v6(f->at)) CHECK_EQ(f->at[6] & 0x40, 0);
+        if (!f->whole) CHECK(!f->df);
         free(c);
         pair_free(&p);
     }
@@ -209,13 +259,15 @@ static void pieces_that_make_no_sense_are_dropped(void **state)
 }
 
 // A policy about ports takes pieces that have none; what turns out to be of other ports goes its
-// own way, whole.
+// own way, cut again. So it is in every mode.
 static void ports_are_known_again(void **state)
 {
     (void)state;
-    for (uint16_t port = 5000; port <= 5001; port++) {
+    for (unsigned i = 0; i < 4; i++) {
+        uint16_t port = (uint16_t)(5000 + (i & 1));
         struct rig *r = rig_new();
-        struct link l = link_of(XFRM_PROTO_ESP, XFRM_TRANSPORT, 0, 0x100);
+        struct link l = link_of(XFRM_PROTO_ESP, i & 2 ? XFRM_TUNNEL : XFRM_TRANSPORT, 0, 0x100);
+        r->link_mtu = 1400;
         struct xfrm_policy x = rig_policy(XFRM_OUT, "192.0.2.0/24", "0.0.0.0/0", NULL, NULL);
         x.sel = (struct xfrm_selector){.family = AF_INET,
                                        .proto = 17,
@@ -231,6 +283,7 @@ static void ports_are_known_again(void **state)
         CHECK_EQ(r->sent.n, port == 5000);
         CHECK_EQ(r->bypassed.n, port == 5001);
         if (port == 5001) CHECK_EQ(r->bypassed.f[0].len, c->len);
+        if (port == 5001) CHECK_EQ(r->bypassed.f[0].path_mtu, 1400);
         CHECK_EQ(rig_all_drops(r), 0);
         free(c);
         rig_free(r);
@@ -342,6 +395,8 @@ int main(void)
         cmocka_unit_test(several_datagrams_grow_at_a_time),
         cmocka_unit_test(unfinished_datagrams_do_not_pile_up),
         cmocka_unit_test(overlapping_pieces_spoil_the_datagram),
+        cmocka_unit_test(a_repeated_piece_does_no_harm),
+        cmocka_unit_test(the_whole_may_be_cut_again),
         cmocka_unit_test(pieces_that_make_no_sense_are_dropped),
         cmocka_unit_test(ports_are_known_again),
         cmocka_unit_test(tunnels_do_not_wait),
