@@ -104,6 +104,13 @@ static bool on_listened(void *ctx, enum xfrm_event_kind kind)
     return d->server && xfrm_server_listened(d->server, kind);
 }
 
+static void on_keepalive(void *ctx, const endpoint_t *from, const endpoint_t *to)
+{
+    const struct xfrmd *d = ctx;
+    const struct port *udp = d->ports.udp[to->ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
+    if (udp) udp_encap_keepalive(udp, &from->ip, to);
+}
+
 // ---- --exit-when-idle ----
 
 static bool holds_nothing(const struct xfrmd *d)
@@ -180,6 +187,7 @@ static err_t start_core(struct xfrmd *d, struct why *why)
     d->db = db_new();
     if (d->db) d->control = control_new(d->db, on_event, d);
     if (d->control) control_on_listened(d->control, on_listened, d);
+    if (d->control) control_on_keepalive(d->control, on_keepalive, d);
     if (d->control && d->options.legacy) control_allow_legacy(d->control);
     if (!d->tick || !d->control) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(loop_on_signal(d->loop, SIGTERM, on_signal, d));

@@ -8,8 +8,8 @@
 #include "xfrm/control_part.h"
 #include "xfrm/db/counter.h"
 
-// How often SAs are looked at whose limits traffic can reach. Workers tell at once; this is for
-// the news that got lost in a full queue.
+// How often SAs are looked at for what traffic does to them: limits that it can reach (workers tell
+// at once; this is for the news that got lost in a full queue), and whether they are quiet.
 #define WATCH_NS NSEC_PER_SEC
 // With many SAs less often: no more than about this many a second.
 #define WATCH_RATE 4096
@@ -152,7 +152,7 @@ uint64_t control_due(const struct control *c)
     return p ? min64(due, p->due) : due;
 }
 
-static uint64_t watch_ns(const struct control *c)
+uint64_t control_watch_ns(const struct control *c)
 {
     return WATCH_NS * (1 + sad_count(c->db->sad) / WATCH_RATE);
 }
@@ -167,7 +167,8 @@ static uint64_t sa_due(const struct control *c, const struct sa *sa)
     const struct xfrm_lifetime *l = &sa->conf->x.limit;
     struct lifetime_age age = sa_age(sa);
     uint64_t now = control_mono(c), due = lifetime_due(l, &age, now);
-    return lifetime_needs_watch(l) ? min64(due, now + watch_ns(c)) : due;
+    due = min64(due, control_keep_due(c, sa));
+    return lifetime_needs_watch(l) ? min64(due, now + control_watch_ns(c)) : due;
 }
 
 static bool sa_sooner(const struct heap_node *a, const struct heap_node *b)
@@ -214,7 +215,7 @@ static uint64_t policy_due(const struct control *c, const struct policy *p)
     struct lifetime_age age = {p->made_mono, count_get(&p->used_mono)};
     uint64_t now = control_mono(c), due = lifetime_due(l, &age, now);
     bool waits_for_use = (l->soft_use_s || l->hard_use_s) && !age.used;
-    return waits_for_use ? min64(due, now + watch_ns(c)) : due;
+    return waits_for_use ? min64(due, now + control_watch_ns(c)) : due;
 }
 
 static bool policy_sooner(const struct heap_node *a, const struct heap_node *b)
@@ -315,7 +316,9 @@ uint64_t control_tick(struct control *c)
 
     c->due = ae ? now + CONTROL_AE_MS * NSEC_PER_MSEC : UINT64_MAX;
     while (n++ < TICK_MAX && (sa = sa_first(c)) && sa->due <= now) {
-        if (sa_review(c, sa, now)) control_sa_watch(c, sa);
+        if (!sa_review(c, sa, now)) continue;
+        control_keep_review(c, sa, now);
+        control_sa_watch(c, sa);
     }
     if (ae) ae_review_all(c, now);
     while (n++ < TICK_MAX && (p = policy_first(c)) && p->due <= now) {

@@ -30,6 +30,12 @@ struct xfrm_api control_api(struct control *c);
 typedef bool control_listened_fn(void *ctx, enum xfrm_event_kind kind);
 void control_on_listened(struct control *c, control_listened_fn *fn, void *ctx);
 #define CONTROL_AE_MS 100 // the unit of ae_timer; a busy SA is told no more often
+// NAT keepalives (XFRMA_NAT_KEEPALIVE_INTERVAL, RFC 3948 4). fn is to send one byte 0xff from the
+// address of `from` to `to`: the ends of an SA's UDP encapsulation through which nothing has left
+// for the interval, to at most CONTROL_WATCH_NS beyond it. It is called from control_tick(); NULL
+// (the default): there are none.
+typedef void control_keepalive_fn(void *ctx, const endpoint_t *from, const endpoint_t *to);
+void control_on_keepalive(struct control *c, control_keepalive_fn *fn, void *ctx);
 
 // Looks at lifetimes by time and reaps what workers have found expired. Call when the returned
 // moment (monotonic ns, UINT64_MAX = no need) has come and after control_worker_event().

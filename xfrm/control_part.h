@@ -1,5 +1,5 @@
-// control_part.h - what the files of control share: control.c (events, lifetimes), control_sa.c and
-// control_policy.c (requests). Control thread.
+// control_part.h - what the files of control share: control.c (events, lifetimes), control_keep.c
+// (NAT keepalives), control_sa.c, control_move.c and control_policy.c (requests). Control thread.
 #pragma once
 
 #include "base/rcu.h"
@@ -25,6 +25,8 @@ struct control {
     bool legacy;          // weak algorithms are taken
     control_listened_fn *listened;
     void *listened_ctx;
+    control_keepalive_fn *keepalive;
+    void *keepalive_ctx;
 };
 
 // The control thread waits offline (it would delay every free otherwise) and comes online for the
@@ -86,6 +88,15 @@ struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x)
 // Sets the timer by which its lifetime will be looked at next, or takes it back.
 void control_sa_watch(struct control *c, struct sa *sa);
 void control_sa_unwatch(struct control *c, struct sa *sa);
+
+// For how long an SA may be left alone that traffic can do something to.
+uint64_t control_watch_ns(const struct control *c);
+
+// ---- control_keep.c ----
+// When it is to be looked at again for its NAT keepalive; UINT64_MAX: it has none.
+uint64_t control_keep_due(const struct control *c, const struct sa *sa);
+// Sends it if the SA has been quiet for so long.
+void control_keep_review(const struct control *c, struct sa *sa, uint64_t now);
 
 // ---- control_move.c ----
 err_t control_sa_set_ae(void *ctx, const struct xfrm_ae *ae, struct why *why);

@@ -112,7 +112,8 @@ struct xfrm_sa {
     uint32_t pcpu; // XFRMA_SA_PCPU; UINT32_MAX = not given
     // Replay state is told after so many packets, or so much time (100 ms); 0: not for that.
     uint32_t ae_packets, ae_timer;
-    uint32_t mapping_s; // a moved peer is told at most this often; 0 = each time (MTIMER_THRESH)
+    uint32_t mapping_s; // told again of a moved peer with the same port after this; 0: once
+                        // (MTIMER_THRESH)
     bool larval;        // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
     bool plain;         // made by the executor for tunnel packets that IPComp does not shrink
     // What no packet needs stands behind what packets need: there may be 100,000 of them.

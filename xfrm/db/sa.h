@@ -35,6 +35,12 @@ struct sa_told {
     uint64_t out_seq, in_seq, at;
 };
 
+// The next sequence number at the last look, and since when nothing has left (monotonic ns; 0: not
+// looked at yet).
+struct sa_quiet {
+    uint64_t seq, since;
+};
+
 struct sa {
     // All that a packet needs in any case stands in the first line, with the window in the second.
     // Read by workers:
@@ -74,7 +80,8 @@ struct sa {
     uint64_t made_mono;
     uint32_t ae_packets, ae_timer; // struct xfrm_sa
     struct sa_told told;
-    bool soft_told; // the soft EXPIRE event is out
+    struct sa_quiet quiet; // for NAT keepalives
+    bool soft_told;        // the soft EXPIRE event is out
     struct heap_node timer;
     uint64_t due; // when its lifetime is to be looked at, monotonic ns; 0: it has no timer
     struct lane *lane;

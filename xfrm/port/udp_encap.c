@@ -57,6 +57,39 @@ static void udp_encap_send(struct port *port, struct pkt **p, unsigned n)
     batch_send(&u->batch, u->fd, u->family, p, n, &port->counts);
 }
 
+// Says by which address of ours a message goes.
+static void say_from(struct msghdr *h, const ip_t *from)
+{
+    const bool v6 = from->family == AF_INET6;
+    struct in_pktinfo info4 = {0};
+    struct in6_pktinfo info6 = {0};
+    memcpy(&info4.ipi_spec_dst, from->b, sizeof info4.ipi_spec_dst);
+    memcpy(&info6.ipi6_addr, from->b, sizeof info6.ipi6_addr);
+    struct cmsghdr *c = CMSG_FIRSTHDR(h);
+    size_t size = v6 ? sizeof info6 : sizeof info4;
+    c->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    c->cmsg_type = v6 ? IPV6_PKTINFO : IP_PKTINFO;
+    c->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(c), v6 ? (const void *)&info6 : &info4, size);
+    h->msg_controllen = CMSG_SPACE(size);
+}
+
+void udp_encap_keepalive(const struct port *p, const ip_t *from, const endpoint_t *to)
+{
+    uint8_t byte = 0xff; // rfc3948 2.3
+    struct sockaddr_storage peer;
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = {0};
+    struct iovec iov = {&byte, sizeof byte};
+    struct msghdr h = {.msg_name = &peer,
+                       .msg_namelen = endpoint_to_sockaddr(to, &peer),
+                       .msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof control};
+    say_from(&h, from);
+    (void)sendmsg(p->ops->fd(p), &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static int udp_encap_fd(const struct port *port)
 {
     return ((const struct udp_encap *)port)->fd;

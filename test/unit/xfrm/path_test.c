@@ -475,6 +475,40 @@ static void a_peer_that_moves_is_reported_once(void **state)
     pair_free(&p);
 }
 
+static void a_peer_that_stays_where_it_moved_is_told_again_no_sooner_than_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t pause_s;
+        uint16_t port;
+        uint8_t host;
+        unsigned events;
+    } step[] = {
+        {0, 1025, 1, 1},                   // news
+        {10, 1025, 1, 1},                  // ten seconds have to be over
+        {1, 1025, 1, 2},  {5, 1025, 2, 2}, // the port counts, as in the kernel
+        {1, 1026, 1, 3},                   // another one is told at once
+        {0, 1027, 1, 3},                   // but not with every packet
+        {10, 1026, 1, 3}, {1, 1026, 9, 4},
+    };
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x101);
+    x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 4500};
+    x.mapping_s = 10;
+    struct pair p = pair_new(&x, 0, 0);
+    uint8_t packet[100];
+    uint32_t len = alice_to_bob(packet, 0, 10);
+    rig_clear(p.sun);
+    for (unsigned i = 0; i < sizeof step / sizeof *step; i++) {
+        rig_pass(p.sun, step[i].pause_s);
+        rig_out(p.moon, packet, len);
+        p.moon->sent.f[i].from.port = step[i].port;
+        p.moon->sent.f[i].from.ip.b[3] = step[i].host;
+        rig_in(p.sun, &p.moon->sent.f[i]);
+        CHECK_EQ(p.sun->events, step[i].events);
+    }
+    pair_free(&p);
+}
+
 // ---- outbound decisions ----
 
 static void no_policy_means_clear_and_a_policy_never(void **state)
@@ -631,6 +665,7 @@ int main(void)
         cmocka_unit_test(counters_and_state_are_seen_by_the_control_thread),
         cmocka_unit_test(an_sa_moves_to_another_executor_with_its_state),
         cmocka_unit_test(a_peer_that_moves_is_reported_once),
+        cmocka_unit_test(a_peer_that_stays_where_it_moved_is_told_again_no_sooner_than_asked),
         cmocka_unit_test(no_policy_means_clear_and_a_policy_never),
         cmocka_unit_test(block_and_bypass_policies),
         cmocka_unit_test(a_fragment_does_not_slip_past_a_policy_with_ports),

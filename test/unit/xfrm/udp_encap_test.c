@@ -112,6 +112,38 @@ static void ike_and_keepalives_are_ignored(void **state)
     wire_close(&w);
 }
 
+static void sends_a_keepalive(uint16_t family)
+{
+    struct wire w;
+    wire_open(&w, family);
+    int ear = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    endpoint_t nat = here(&w, 2), from = here(&w, 3), seen;
+    struct sockaddr_storage at;
+    uint8_t got[16];
+    nat.port = 0; // any
+    socklen_t len = endpoint_to_sockaddr(&nat, &at);
+    CHECK(bind(ear, (struct sockaddr *)&at, len) == 0);
+    CHECK(getsockname(ear, (struct sockaddr *)&at, &len) == 0);
+    CHECK_OK(endpoint_from_sockaddr(&at, len, &nat));
+    udp_encap_keepalive(w.port, &from.ip, &nat);
+    struct pollfd p = {.fd = ear, .events = POLLIN};
+    CHECK_EQ(poll(&p, 1, WAIT_MS), 1);
+    len = sizeof at;
+    CHECK_EQ(recvfrom(ear, got, sizeof got, 0, (struct sockaddr *)&at, &len), 1);
+    CHECK_EQ(got[0], 0xff);
+    CHECK_OK(endpoint_from_sockaddr(&at, len, &seen));
+    CHECK(endpoint_eq(&seen, &from));
+    (void)close(ear);
+    wire_close(&w);
+}
+
+static void a_keepalive_comes_from_the_address_asked_for(void **state)
+{
+    (void)state;
+    sends_a_keepalive(AF_INET);
+    sends_a_keepalive(AF_INET6);
+}
+
 static void a_datagram_of_64_kib_comes_whole(void **state)
 {
     (void)state;
@@ -308,6 +340,7 @@ int main(void)
         cmocka_unit_test(arrives_with_addresses_and_tos_v4),
         cmocka_unit_test(arrives_with_addresses_and_tos_v6),
         cmocka_unit_test(ike_and_keepalives_are_ignored),
+        cmocka_unit_test(a_keepalive_comes_from_the_address_asked_for),
         cmocka_unit_test(a_datagram_of_64_kib_comes_whole),
         cmocka_unit_test(a_packet_without_a_way_gets_its_word_and_the_others_go),
         cmocka_unit_test(trains_arrive_whole_and_in_order),
