@@ -32,8 +32,8 @@ void control_on_listened(struct control *c, control_listened_fn *fn, void *ctx);
 #define CONTROL_AE_MS 100 // the unit of ae_timer; a busy SA is told no more often
 // NAT keepalives (XFRMA_NAT_KEEPALIVE_INTERVAL, RFC 3948 4). fn is to send one byte 0xff from the
 // address of `from` to `to`: the ends of an SA's UDP encapsulation through which nothing has left
-// for the interval, to at most CONTROL_WATCH_NS beyond it. It is called from control_tick(); NULL
-// (the default): there are none.
+// for the interval; that is found up to a second late, with many SAs a quarter of the interval.
+// It is called from control_tick(); NULL (the default): there are none.
 typedef void control_keepalive_fn(void *ctx, const endpoint_t *from, const endpoint_t *to);
 void control_on_keepalive(struct control *c, control_keepalive_fn *fn, void *ctx);
 
