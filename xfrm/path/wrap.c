@@ -13,10 +13,11 @@
 #include "base/order.h"
 #include "xfrm/path/comp.h"
 #include "xfrm/path/mode.h"
+#include "xfrm/path/size.h"
 
 #define TRAILER 2 // pad length, next header
-// Traffic flow confidentiality pads up to the path MTU in the kernel. Here that is not known: up to
-// what fits into 1500 bytes under the longest headers (IPv6, UDP, ESP, IV, trailer, ICV).
+// Traffic flow confidentiality pads up to the path MTU, as in the kernel. Where that is not known:
+// up to what fits into 1500 bytes under the longest headers (IPv6, UDP, ESP, IV, trailer, ICV).
 #define TFC_MAX 1376
 #define IP_TOTAL_MAX UINT16_MAX
 
@@ -27,12 +28,19 @@ struct shape {
     uint32_t tfc, pad;
 };
 
+// To how many bytes TFC pads the packet; 0: not at all.
+static uint32_t tfc_wanted(const struct pkt *p, const struct xfrm_sa *x)
+{
+    if (x->mode != XFRM_TUNNEL || x->tfcpad <= p->len) return 0; // others could not take it off
+    // size_limit() speaks of packets as they come, before the innermost SA
+    uint32_t most = p->path_mtu && p->layer == 0 ? size_limit(p, p->path_mtu) : TFC_MAX;
+    return x->tfcpad < most ? x->tfcpad : most;
+}
+
 // How much goes before and behind. False: does not fit.
 static bool shape_of(const struct pkt *p, const struct sa *sa, struct shape *s)
 {
-    const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
-    uint32_t wanted = x->mode == XFRM_TUNNEL ? x->tfcpad : 0; // the others could not take it off
-    if (wanted > TFC_MAX) wanted = TFC_MAX;
+    uint32_t wanted = tfc_wanted(p, &rcu_dereference(sa->conf)->x);
 
     s->head = ESP_HEADER + sa->iv_len;
     s->tfc = wanted > p->len ? wanted - p->len : 0;

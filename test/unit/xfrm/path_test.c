@@ -256,10 +256,25 @@ static void tfc_padding_hides_the_length(void **state)
     CHECK(len > 1000);
     carry(&p, 0, 2000); // longer ones are as they are
     pair_free(&p);
-    x.tfcpad = UINT32_MAX; // gives way to the path
-    p = pair_new(&x, 0, 0);
-    carry(&p, 0, 10);
-    pair_free(&p);
+}
+
+static void tfc_padding_gives_way_to_the_path(void **state)
+{
+    (void)state;
+    static const uint32_t mtus[] = {0, 1280, 1500, 9000};
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x77);
+    x.tfcpad = UINT32_MAX;
+    for (unsigned i = 0; i < sizeof mtus / sizeof mtus[0]; i++) {
+        struct pair p = pair_new(&x, 0, 0);
+        uint32_t mtu = p.moon->link_mtu = mtus[i];
+        carry(&p, 0, 10);
+        uint32_t whole = p.moon->sent.f[0].len + 20;
+        CHECK(whole <= (mtu ? mtu : 1500));
+        if (mtu) CHECK(whole > mtu - 4); // ESP grows in steps of four
+        carry(&p, 0, 1000);
+        CHECK_EQ(p.moon->sent.f[0].len + 20, whole);
+        pair_free(&p);
+    }
 }
 
 static void what_exceeds_an_ip_packet_when_protected_is_not_sent(void **state)
@@ -655,6 +670,7 @@ int main(void)
         cmocka_unit_test(dscp_and_ecn_go_out_as_the_flags_say),
         cmocka_unit_test(congestion_on_the_way_reaches_the_inner_packet),
         cmocka_unit_test(tfc_padding_hides_the_length),
+        cmocka_unit_test(tfc_padding_gives_way_to_the_path),
         cmocka_unit_test(what_exceeds_an_ip_packet_when_protected_is_not_sent),
         cmocka_unit_test(a_packet_at_the_end_of_its_life_goes_no_further),
         cmocka_unit_test(numbers_end_and_nothing_wraps),
