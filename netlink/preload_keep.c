@@ -92,12 +92,12 @@ static void policy_key(const struct nlmsghdr *h, struct policy_key *key)
     memset(key, 0, sizeof *key); // padding is compared, too
     if (h->nlmsg_type == XFRM_MSG_DELPOLICY) {
         struct xfrm_userpolicy_id id;
-        memcpy(&id, NLMSG_DATA(h), sizeof id);
+        memcpy(&id, h + 1, sizeof id);
         key->sel = id.sel;
         key->dir = id.dir;
     } else {
         struct xfrm_userpolicy_info info;
-        memcpy(&info, NLMSG_DATA(h), sizeof info);
+        memcpy(&info, h + 1, sizeof info);
         key->sel = info.sel;
         key->dir = info.dir;
     }
@@ -156,7 +156,7 @@ static void sa_keep(const struct nlmsghdr *h)
 {
     struct sa *s = calloc(1, sizeof *s);
     if (!s) return;
-    memcpy(&s->info, NLMSG_DATA(h), sizeof s->info);
+    memcpy(&s->info, h + 1, sizeof s->info);
     sa_drop(&s->info.id.daddr, s->info.id.spi, s->info.id.proto);
     if (sa_count == SAS_MAX) {
         free(s);
@@ -201,7 +201,7 @@ static void note(const struct nlmsghdr *h)
         sa_keep(h);
         return;
     case XFRM_MSG_DELSA:
-        memcpy(&id, NLMSG_DATA(h), sizeof id);
+        memcpy(&id, h + 1, sizeof id);
         sa_drop(&id.daddr, id.spi, id.proto);
         return;
     default:

@@ -270,7 +270,7 @@ static int lend(int fd, uint16_t family, uint16_t port, bool on)
     run(5);
     const struct nlmsghdr *h = receive(fd);
     CHECK(h && h->nlmsg_type == NLMSG_ERROR);
-    return -((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+    return -((const struct nlmsgerr *)(h + 1))->error;
 }
 
 static void sockets_are_lent(void **state)
@@ -312,7 +312,7 @@ static void no_end_of_lending(void **state)
     CHECK_EQ(send(fd, &m, sizeof m - 1, 0), sizeof m - 1); // cut off
     run(5);
     const struct nlmsghdr *h = receive(fd);
-    CHECK(h && ((const struct nlmsgerr *)NLMSG_DATA(h))->error == -EINVAL);
+    CHECK(h && ((const struct nlmsgerr *)(h + 1))->error == -EINVAL);
     (void)close(fd);
     run(5);
     CHECK_EQ(lent.off, 64);
