@@ -32,6 +32,9 @@ GCM = f"aead 'rfc4106(gcm(aes))' {key(0x11, 20)} 128"
 CBC = f"enc 'cbc(aes)' {key(0x22, 16)} auth-trunc 'hmac(sha256)' {key(0x33, 32)} 128"
 TUNNEL = "proto esp mode tunnel"
 NETS = "src 10.1.0.0/16 dst 10.2.0.0/16"
+NETS6 = "src fd00:1::/64 dst fd00:2::/64"
+BA = "src 198.51.100.1 dst 192.0.2.1"
+BACK = "src 10.2.0.0/16 dst 10.1.0.0/16"
 TMPL = f"tmpl {AB} proto esp mode tunnel"
 
 
@@ -350,10 +353,42 @@ CASES = [
         sa(0x100), f"xfrm policy add {NETS} dir out {TMPL}", f"xfrm state delete {AB} proto esp spi 0x100",
         "!heard",
     ]),
+    ("monitor: only policies", [
+        "!monitor policy",
+        sa(0x100), f"xfrm policy add {NETS} dir out {TMPL}", f"xfrm policy delete {NETS} dir out",
+        "!heard",
+    ]),
+    ("monitor: policies expire", [
+        "!monitor",
+        f"xfrm policy add {NETS} dir out priority 3 if_id 0x7 mark 0x2 mask 0xf limit time-soft 1 limit time-hard 3 {TMPL} reqid 9",
+        f"xfrm policy add {NETS6} dir in limit time-hard 2 tmpl {AB6} proto esp mode tunnel",
+        "!sleep 4.5",
+        "xfrm policy count",
+        "!heard",
+    ]),
+    ("monitor: the life of a tunnel, in full", [
+        "!monitor-s",
+        f"xfrm state allocspi {BA} {TUNNEL} reqid 5 min 0x1000 max 0x1000",
+        sa(0x1000, f"reqid 5 replay-window 64 flag esn af-unspec {GCM} limit time-soft 3000 limit time-hard 3600", BA, "update"),
+        sa(0x2000, f"reqid 5 replay-window 64 flag esn af-unspec {GCM} limit byte-soft 1000 limit packet-hard 5000"),
+        *(f"xfrm policy add {nets} dir {way} priority 100 tmpl {ends} {TUNNEL} reqid 5"
+          for way, nets, ends in (("out", NETS, AB), ("in", BACK, BA), ("fwd", BACK, BA), ("out", NETS6, AB))),
+        f"xfrm policy update {NETS} dir out priority 90 tmpl {AB} {TUNNEL} reqid 6",
+        sa(0x2001, f"reqid 6 {CBC} output-mark 0x9 mask 0xff if_id 0x4 encap espinudp 4500 4501 0.0.0.0"),
+        sa(0x2002, f"reqid 6 tfcpad 100 extra-flag dont-encap-dscp {CBC}", AB6),
+        "-s -d xfrm state list", "-s -d xfrm policy list", "-d xfrm policy list",
+        f"xfrm state delete {AB} proto esp spi 0x2000",
+        f"xfrm policy delete {NETS6} dir out",
+        "xfrm state deleteall reqid 5", "xfrm policy deleteall dir in",
+        "xfrm policy setdefault out block", "xfrm policy setdefault out accept",
+        "xfrm state flush", "xfrm policy flush",
+        "!heard",
+    ]),
 ]
 
 SHELL = {  # the background listener of the monitor cases
     "monitor": "$IP xfrm monitor {0} > $T/heard 2>&1 & M=$!; sleep 0.6",
+    "monitor-s": "$IP -s -d xfrm monitor > $T/heard 2>&1 & M=$!; sleep 0.6",
     "heard": "sleep 0.6; kill $M; wait $M 2>/dev/null; echo '--- heard'; cat $T/heard",
 }
 
