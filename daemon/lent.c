@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/xfrmd_ports.h"
 
 #define DRAIN_MS 50 // at most, for a worker that is very busy
 
@@ -105,10 +104,13 @@ err_t lent_set(struct lent *l, const endpoint_t *at, bool on)
     return ERR_OK;
 }
 
-void lent_each(const struct lent *l,
-               void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx)
+void lent_each(const struct lent *l, xfrmd_ports_fn *fn, void *ctx)
 {
     for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) {
-        if (l->ports[i].count) fn(ctx, l->ports[i].port, l->ports[i].at.ip.family);
+        struct port_counts counts = {0};
+        const struct lent_port *p = &l->ports[i];
+        if (!p->count) continue;
+        xfrmd_ports_add_counts(p->port, &counts);
+        fn(ctx, p->port->ops->name, p->at.ip.family, &counts);
     }
 }

@@ -3,7 +3,7 @@
 // of (netlink/wire.h: WIRE_LEND) a socket is made beside it. Control thread.
 #pragma once
 
-#include "daemon/xfrmd_options.h"
+#include "daemon/xfrmd_ports.h"
 #include "xfrm/engine.h"
 
 struct lent;
@@ -15,5 +15,4 @@ void lent_free(struct lent *l);               // before the engine; NULL is fine
 // ERR_UNSUPPORTED: --no-udp; ERR_LIMIT; ERR_SYSTEM (no such address here). Logged.
 err_t lent_set(struct lent *l, const endpoint_t *at, bool on);
 // Calls fn for every one there is, as xfrmd_ports_each() does.
-void lent_each(const struct lent *l,
-               void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx);
+void lent_each(const struct lent *l, xfrmd_ports_fn *fn, void *ctx);

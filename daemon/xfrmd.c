@@ -7,8 +7,8 @@
 //                                             |
 //                                             +--> policies --> guard, steer
 //
-// Two threads: this one (control: the loop, all of the above but the engine's packets) and the
-// engine's.
+// Threads: this one (control: the loop, all of the above but the engine's packets) and the engine's
+// workers.
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ struct xfrmd {
     struct db *db;
     struct control *control;
     struct engine *engine;
-    struct engine_ports ports;
+    struct xfrmd_ports ports;
     struct xfrm_server *server;
     struct policies *policies;
     struct guard *guard;
@@ -107,7 +107,7 @@ static bool on_listened(void *ctx, enum xfrm_event_kind kind)
 static void on_keepalive(void *ctx, const endpoint_t *from, const endpoint_t *to)
 {
     const struct xfrmd *d = ctx;
-    const struct port *udp = d->ports.udp[to->ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
+    const struct port *udp = d->ports.of[0].udp[to->ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
     if (udp) udp_encap_keepalive(udp, &from->ip, to);
 }
 
@@ -214,12 +214,15 @@ static err_t start_host(struct xfrmd *d, struct why *why)
 
 static err_t start_engine(struct xfrmd *d, struct why *why)
 {
+    const struct xfrmd_options *o = &d->options;
     const struct engine_conf conf = {.db = d->db,
                                      .loop = d->loop,
-                                     .ports = d->ports,
-                                     .allow_clear_in = d->options.allow_clear_in,
-                                     .mss = d->options.mss,
-                                     .fwmark = d->options.fwmark};
+                                     .ports = d->ports.of,
+                                     .workers = o->workers,
+                                     .allow_clear_in = o->allow_clear_in,
+                                     .pin = o->workers > 1,
+                                     .mss = o->mss,
+                                     .fwmark = o->fwmark};
     TRY(engine_new(&conf, &d->engine, why));
     loop_on_wake(d->loop, on_wake, d);
     return engine_start(d->engine, why);

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "netlink/client.h"
+#include "xfrm/handover.h"
 #include "xfrm/path/mss.h"
 #include "xfrm/port/port.h"
 
@@ -16,6 +18,9 @@ const char xfrmd_options_help[] =
     "  --tun NAME         device that packets are led into (default pavise0)\n"
     "  --mtu N            its MTU (default 1400)\n"
     "  --port N           UDP port of ESP in UDP (default 4500)\n"
+    "  --workers N        threads that carry packets, each on a CPU of its own (default 1); auto: "
+    "as\n"
+    "                     many as there are CPUs\n"
     "  --no-udp           no ESP in UDP\n"
     "  --no-raw           no ESP directly over IP (protocol 50)\n"
     "  --fwmark N         mark of our own packets; must equal that of the IKE daemon\n"
@@ -44,6 +49,7 @@ enum option_id {
     OPT_TUN = 1,
     OPT_MTU,
     OPT_PORT,
+    OPT_WORKERS,
     OPT_NO_UDP,
     OPT_NO_RAW,
     OPT_FWMARK,
@@ -65,6 +71,7 @@ static const struct option known[] = {
     {"tun", required_argument, NULL, OPT_TUN},
     {"mtu", required_argument, NULL, OPT_MTU},
     {"port", required_argument, NULL, OPT_PORT},
+    {"workers", required_argument, NULL, OPT_WORKERS},
     {"no-udp", no_argument, NULL, OPT_NO_UDP},
     {"no-raw", no_argument, NULL, OPT_NO_RAW},
     {"fwmark", required_argument, NULL, OPT_FWMARK},
@@ -83,10 +90,10 @@ static const struct option known[] = {
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--tun",   "--mtu",     "--port",           "--no-udp",         "--no-raw",    "--fwmark",
-    "--table", "--guard",   "--allow-clear-in", "--socket",         "--log-level", "--foreground",
-    "--help",  "--version", "--legacy",         "--exit-when-idle", "--grace",     "--mss-clamp",
-    NULL,
+    "--tun",     "--mtu",     "--port",           "--no-udp",         "--no-raw",    "--fwmark",
+    "--table",   "--guard",   "--allow-clear-in", "--socket",         "--log-level", "--foreground",
+    "--help",    "--version", "--legacy",         "--exit-when-idle", "--grace",     "--mss-clamp",
+    "--workers", NULL,
 };
 
 static err_t read_number(const char *option, const char *s, uint32_t min, uint32_t max,
@@ -141,6 +148,21 @@ static err_t read_port(const char *s, struct xfrmd_options *o, struct why *why)
     uint32_t port = 0;
     TRY(read_number("--port", s, 1, UINT16_MAX, &port, why));
     o->port = (uint16_t)port;
+    return ERR_OK;
+}
+
+static uint32_t cpu_count(void)
+{
+    cpu_set_t may;
+    int n = sched_getaffinity(0, sizeof may, &may) == 0 ? CPU_COUNT(&may) : 1;
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (uint32_t)n;
+}
+
+static err_t read_workers(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    if (strcmp(s, "auto") != 0)
+        return read_number("--workers", s, 1, WORKERS_MAX, &o->workers, why);
+    o->workers = cpu_count();
     return ERR_OK;
 }
 
@@ -203,6 +225,8 @@ static err_t take(int id, const char *value, struct xfrmd_options *o, struct why
         return read_number("--mtu", value, TUN_MTU_MIN, TUN_MTU_MAX, &o->mtu, why);
     case OPT_PORT:
         return read_port(value, o, why);
+    case OPT_WORKERS:
+        return read_workers(value, o, why);
     case OPT_FWMARK: // without a mark our own packets would go round in circles
         return read_number("--fwmark", value, 1, UINT32_MAX, &o->fwmark, why);
     case OPT_TABLE:
@@ -231,6 +255,7 @@ err_t xfrmd_options_read(int argc, char **argv, struct xfrmd_options *out, struc
                               .table = XFRMD_TABLE,
                               .grace = XFRMD_GRACE,
                               .port = XFRMD_PORT,
+                              .workers = 1,
                               .log_level = LOG_STORY};
     opterr = 0;
     optind = 0; // start afresh: a test reads more than one command line

@@ -23,6 +23,7 @@
 struct xfrmd_options {
     const char *tun, *socket;
     uint32_t mtu, fwmark, table, grace;
+    uint32_t workers;
     uint16_t port;
     uint32_t idle_seconds; // with no SA, no policy and no client for this long: leave; 0: never
     uint16_t mss;          // MSS_OFF, MSS_AUTO or bytes, xfrm/path/mss.h

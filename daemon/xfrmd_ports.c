@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "netlink/bypass.h"
+#include "xfrm/db/counter.h"
 
 static const uint16_t families[ENGINE_FAMILIES] = {AF_INET, AF_INET6};
 
@@ -47,24 +48,44 @@ static err_t open_raw(const struct xfrmd_options *o, enum engine_family f, struc
     return ERR_OK;
 }
 
-static err_t open_family(const struct xfrmd_options *o, enum engine_family f,
-                         struct engine_ports *p, struct why *why)
+static void share_raw(struct engine_ports *p, enum engine_family f, unsigned index, unsigned count)
 {
-    const uint16_t family = families[f];
-    if (!o->no_udp) {
-        TRY(udp_encap_open(family, o->port, o->fwmark, &p->udp[f], why));
-        TRY(exempt(p->udp[f], family, why));
-    }
-    if (!o->no_raw) TRY(open_raw(o, f, p, why));
-    TRY(icmp_open(family, &p->icmp[f], why));
-    TRY(exempt(p->icmp[f], family, why));
-    TRY(clear_ip_open(family, o->fwmark, &p->clear[f], why));
-    return exempt(p->clear[f], family, why);
+    const struct port *shared[] = {p->raw[f], p->ah[f], p->comp[f]};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        raw_ip_share(shared[i], index, count);
 }
 
-static err_t open_all(const struct xfrmd_options *o, struct engine_ports *p, struct why *why)
+static err_t open_udp(const struct xfrmd_options *o, enum engine_family f, struct xfrmd_ports *p,
+                      struct why *why)
 {
-    TRY(tun_open(o->tun, o->mtu, &p->tun, why));
+    struct port *udp[WORKERS_MAX];
+    TRY(udp_encap_open(families[f], o->port, o->fwmark, p->workers, udp, why));
+    for (unsigned i = 0; i < p->workers; i++) p->of[i].udp[f] = udp[i];
+    for (unsigned i = 0; i < p->workers; i++) TRY(exempt(udp[i], families[f], why));
+    return ERR_OK;
+}
+
+static err_t open_family(const struct xfrmd_options *o, enum engine_family f, struct xfrmd_ports *p,
+                         struct why *why)
+{
+    if (!o->no_udp) TRY(open_udp(o, f, p, why));
+    for (unsigned i = 0; i < p->workers; i++) {
+        struct engine_ports *of = &p->of[i];
+        if (!o->no_raw) TRY(open_raw(o, f, of, why));
+        if (!o->no_raw && p->workers > 1) share_raw(of, f, i, p->workers);
+        TRY(clear_ip_open(families[f], o->fwmark, &of->clear[f], why));
+        TRY(exempt(of->clear[f], families[f], why));
+    }
+    // Each of several such sockets would get every message.
+    TRY(icmp_open(families[f], &p->of[0].icmp[f], why));
+    return exempt(p->of[0].icmp[f], families[f], why);
+}
+
+static err_t open_all(const struct xfrmd_options *o, struct xfrmd_ports *p, struct why *why)
+{
+    struct port *tun[WORKERS_MAX];
+    TRY(tun_open(o->tun, o->mtu, p->workers, tun, why));
+    for (unsigned i = 0; i < p->workers; i++) p->of[i].tun = tun[i];
     TRY(open_family(o, ENGINE_V4, p, why));
     if (!has_ipv6()) {
         log_say(LOG_INFO, "ports", "the kernel has no IPv6: left out");
@@ -73,16 +94,12 @@ static err_t open_all(const struct xfrmd_options *o, struct engine_ports *p, str
     return open_family(o, ENGINE_V6, p, why);
 }
 
-err_t xfrmd_ports_open(const struct xfrmd_options *o, struct engine_ports *out, struct why *why)
+err_t xfrmd_ports_open(const struct xfrmd_options *o, struct xfrmd_ports *out, struct why *why)
 {
-    struct engine_ports p = {0};
-    err_t e = open_all(o, &p, why);
-    if (e != ERR_OK) {
-        xfrmd_ports_close(&p);
-        return e;
-    }
-    *out = p;
-    return ERR_OK;
+    *out = (struct xfrmd_ports){.workers = o->workers};
+    err_t e = open_all(o, out, why);
+    if (e != ERR_OK) xfrmd_ports_close(out);
+    return e;
 }
 
 err_t xfrmd_ports_open_at(const struct xfrmd_options *o, const endpoint_t *at, struct port **out,
@@ -99,48 +116,81 @@ err_t xfrmd_ports_open_at(const struct xfrmd_options *o, const endpoint_t *at, s
     return ERR_OK;
 }
 
-static void port_close(struct port **p)
-{
-    if (*p) (*p)->ops->free(*p);
-    *p = NULL;
-}
+// ---- all ports of a worker, in the order in which they are shown ----
 
-void xfrmd_ports_close(struct engine_ports *p)
+#define KINDS (1 + ENGINE_FAMILIES * 8)
+
+struct kind {
+    struct port **port;
+    uint16_t family;
+};
+
+static void kinds_of(struct engine_ports *p, struct kind out[KINDS])
 {
-    port_close(&p->tun);
+    unsigned n = 0;
+    out[n++] = (struct kind){&p->tun, AF_UNSPEC};
     for (int f = 0; f < ENGINE_FAMILIES; f++) {
-        port_close(&p->udp[f]);
-        port_close(&p->raw[f]);
-        port_close(&p->ah[f]);
-        port_close(&p->comp[f]);
-        port_close(&p->plain[f][ENGINE_V4]);
-        port_close(&p->plain[f][ENGINE_V6]);
-        port_close(&p->icmp[f]);
-        port_close(&p->clear[f]);
+        struct port **const all[] = {&p->udp[f],
+                                     &p->raw[f],
+                                     &p->ah[f],
+                                     &p->comp[f],
+                                     &p->plain[f][ENGINE_V4],
+                                     &p->plain[f][ENGINE_V6],
+                                     &p->icmp[f],
+                                     &p->clear[f]};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            out[n++] = (struct kind){all[i], families[f]};
     }
 }
 
-void xfrmd_ports_each(const struct engine_ports *p,
-                      void (*fn)(void *ctx, const struct port *port, uint16_t family), void *ctx)
+void xfrmd_ports_close(struct xfrmd_ports *p)
 {
-    if (p->tun) fn(ctx, p->tun, AF_UNSPEC);
-    for (int f = 0; f < ENGINE_FAMILIES; f++) {
-        if (p->udp[f]) fn(ctx, p->udp[f], families[f]);
-        if (p->raw[f]) fn(ctx, p->raw[f], families[f]);
-        if (p->ah[f]) fn(ctx, p->ah[f], families[f]);
-        if (p->comp[f]) fn(ctx, p->comp[f], families[f]);
-        for (int in = 0; in < ENGINE_FAMILIES; in++) {
-            if (p->plain[f][in]) fn(ctx, p->plain[f][in], families[f]);
+    struct kind kinds[KINDS];
+    for (unsigned i = 0; i < p->workers; i++) {
+        kinds_of(&p->of[i], kinds);
+        for (unsigned k = 0; k < KINDS; k++) {
+            struct port *port = *kinds[k].port;
+            if (port) port->ops->free(port);
+            *kinds[k].port = NULL;
         }
-        if (p->icmp[f]) fn(ctx, p->icmp[f], families[f]);
-        if (p->clear[f]) fn(ctx, p->clear[f], families[f]);
     }
 }
 
-void xfrmd_ports_listen_plain(const struct engine_ports *p, bool on)
+void xfrmd_ports_add_counts(const struct port *p, struct port_counts *sum)
+{
+    sum->packets_in += count_get(&p->counts.packets_in);
+    sum->bytes_in += count_get(&p->counts.bytes_in);
+    sum->packets_out += count_get(&p->counts.packets_out);
+    sum->bytes_out += count_get(&p->counts.bytes_out);
+    sum->ignored += count_get(&p->counts.ignored);
+    sum->refused_out += count_get(&p->counts.refused_out);
+}
+
+void xfrmd_ports_each(const struct xfrmd_ports *p, xfrmd_ports_fn *fn, void *ctx)
+{
+    for (unsigned k = 0; k < KINDS; k++) {
+        struct port_counts sum = {0};
+        const struct port *any = NULL;
+        uint16_t family = AF_UNSPEC;
+        for (unsigned i = 0; i < p->workers; i++) {
+            struct engine_ports of = p->of[i];
+            struct kind kinds[KINDS];
+            kinds_of(&of, kinds);
+            const struct port *port = *kinds[k].port;
+            family = kinds[k].family;
+            if (!port) continue;
+            any = port;
+            xfrmd_ports_add_counts(port, &sum);
+        }
+        if (any) fn(ctx, any->ops->name, family, &sum);
+    }
+}
+
+// All those sockets get every packet: the first worker's are enough.
+void xfrmd_ports_listen_plain(const struct xfrmd_ports *p, bool on)
 {
     for (int i = 0; i < ENGINE_FAMILIES * ENGINE_FAMILIES; i++) {
-        const struct port *plain = p->plain[i / ENGINE_FAMILIES][i % ENGINE_FAMILIES];
+        const struct port *plain = p->of[0].plain[i / ENGINE_FAMILIES][i % ENGINE_FAMILIES];
         if (plain) raw_ip_listen(plain, on);
     }
 }

@@ -43,20 +43,19 @@ static json_t *drops_json(const struct engine_counts *c)
     return drops;
 }
 
-static void add_port(void *ctx, const struct port *port, uint16_t family)
+static void add_port(void *ctx, const char *name, uint16_t family, const struct port_counts *c)
 {
-    const struct port_counts *c = &port->counts;
-    json_t *one = json_pack("{s:s, s:i}", "name", port->ops->name, "family",
+    json_t *one = json_pack("{s:s, s:i}", "name", name, "family",
                             family == AF_INET    ? 4
                             : family == AF_INET6 ? 6
                                                  : 0);
     if (!one) return;
-    (void)json_object_set_new(one, "packets_in", number(count_get(&c->packets_in)));
-    (void)json_object_set_new(one, "bytes_in", number(count_get(&c->bytes_in)));
-    (void)json_object_set_new(one, "ignored", number(count_get(&c->ignored)));
-    (void)json_object_set_new(one, "packets_out", number(count_get(&c->packets_out)));
-    (void)json_object_set_new(one, "bytes_out", number(count_get(&c->bytes_out)));
-    (void)json_object_set_new(one, "refused_out", number(count_get(&c->refused_out)));
+    (void)json_object_set_new(one, "packets_in", number(c->packets_in));
+    (void)json_object_set_new(one, "bytes_in", number(c->bytes_in));
+    (void)json_object_set_new(one, "ignored", number(c->ignored));
+    (void)json_object_set_new(one, "packets_out", number(c->packets_out));
+    (void)json_object_set_new(one, "bytes_out", number(c->bytes_out));
+    (void)json_object_set_new(one, "refused_out", number(c->refused_out));
     (void)json_array_append_new(ctx, one);
 }
 
@@ -65,6 +64,21 @@ static json_t *ports_json(const struct xfrmd_stat_conf *conf)
     json_t *all = json_array();
     if (all) xfrmd_ports_each(conf->ports, add_port, all);
     if (all) lent_each(conf->lent, add_port, all);
+    return all;
+}
+
+static json_t *workers_json(const struct engine *e)
+{
+    json_t *all = json_array();
+    for (unsigned i = 0; all && i < engine_workers(e); i++) {
+        struct engine_counts c;
+        engine_counts_of(e, i, &c);
+        json_t *one = json_pack("{s:o, s:o, s:o}",                    //
+                                "packets_in", number(c.packets_in),   //
+                                "packets_out", number(c.packets_out), //
+                                "handed_over", number(c.handed_over));
+        (void)json_array_append_new(all, one);
+    }
     return all;
 }
 
@@ -122,14 +136,15 @@ static char *document(const struct xfrmd_stat_conf *conf)
 {
     struct engine_counts c;
     engine_counts(conf->engine, &c);
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", //
-                             "version", PAVISE_VERSION,                  //
-                             "tun", conf->tun,                           //
-                             "guard", guard_json(conf->guard),           //
-                             "inner", inner_json(&c),                    //
-                             "db", db_json(conf->api),                   //
-                             "paths", paths_json(conf->db),              //
-                             "drops", drops_json(&c),                    //
+    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
+                             "version", PAVISE_VERSION,                       //
+                             "tun", conf->tun,                                //
+                             "workers", workers_json(conf->engine),           //
+                             "guard", guard_json(conf->guard),                //
+                             "inner", inner_json(&c),                         //
+                             "db", db_json(conf->api),                        //
+                             "paths", paths_json(conf->db),                   //
+                             "drops", drops_json(&c),                         //
                              "ports", ports_json(conf));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);

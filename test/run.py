@@ -54,7 +54,7 @@ def command(name, argv):
     return 0, [name], []
 
 
-def meson(build):
+def meson(build, *tests):
     """Unit tests, simulator and corpus replay of one build; every subtest counts."""
     def stage(name):
         log = os.path.join(ROOT, build, "meson-logs/testlog.junit.xml")
@@ -62,7 +62,7 @@ def meson(build):
             os.unlink(log)
         env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-        done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs"], cwd=ROOT,
+        done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *tests], cwd=ROOT,
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env,
                               timeout=STAGE_SECONDS)
         passed, failures, skips = 0, [], []
@@ -128,6 +128,7 @@ def stages(full):
     yield "unit, simulator, corpora (gcc, ASan+UBSan)", meson("build/asan")
     if full:
         yield "unit, simulator, corpora (clang)", meson("build/clang")
+        yield "threads (gcc, TSan)", meson("build/tsan", "xfrm/engine", "base/ring")
     for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
         name = os.path.basename(script)[:-8]
         if full or name not in LONG:

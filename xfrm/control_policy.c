@@ -107,6 +107,7 @@ static err_t enter(struct control *c, const struct xfrm_policy *conf, struct pol
 {
     struct policy *p = policy_new(conf, sad_lanes(c->db->sad));
     if (!p) return ERR_NOMEM;
+    if (conf->tmpl_count > 1) db_note_bundle(c->db);
     p->add_time = control_wall(c);
     p->made_mono = control_mono(c);
     err_t e = spd_add(c->db->spd, p, old);

@@ -1,17 +1,21 @@
-// engine.h - the executor's packet thread: it waits for packets at the ports, leads them burst by
-// burst through path_out() or path_in(), and sends what comes out through the right port.
+// engine.h - the executor's packet threads, the workers: each waits for packets at its ports, leads
+// them burst by burst through path_out() or path_in(), and sends what comes out through the right
+// port. An SA belongs to one worker (xfrm/path/owner.c); packets that come to another one go over a
+// ring (xfrm/handover.h).
 //
-// Threads: engine_new/start/stop/free, engine_kick, engine_news and engine_counts belong to the
-// control thread. The worker tells the control thread news (ACQUIRE, EXPIRE, MAPPING) through a
-// bounded ring and loop_wake(); it never waits for it.
+// Threads: all functions here belong to the control thread. Workers tell it news (ACQUIRE, EXPIRE,
+// MAPPING) through a bounded ring each and loop_wake(); they never wait for it.
 #pragma once
 
 #include "base/loop.h"
 #include "xfrm/db/db.h"
+#include "xfrm/handover.h"
 #include "xfrm/path/path.h"
 #include "xfrm/port/port.h"
 
-#define ENGINE_BUFFERS 1024 // packets: the hold queue, bursts in flight, and ample reserve
+// Packets of each worker: the hold queue, bursts in flight, and ample reserve. With several workers
+// there are HANDOVER_MAX more.
+#define ENGINE_BUFFERS 1024
 #define ENGINE_EXTRA_MAX 64 // ports that come and go: addresses of one host
 #define ENGINE_NEWS 256     // events waiting for the control thread; more are counted and lost
 
@@ -19,7 +23,7 @@ struct engine;
 
 enum engine_family { ENGINE_V4, ENGINE_V6, ENGINE_FAMILIES };
 
-// The worker's ports, borrowed until engine_free(). All but tun may be NULL: what should leave
+// One worker's ports, borrowed until engine_free(). All but tun may be NULL: what should leave
 // there is dropped (DROP_SEND).
 struct engine_ports {
     struct port *tun;
@@ -27,41 +31,48 @@ struct engine_ports {
     struct port *ah[ENGINE_FAMILIES]; // receives; what it would send goes out whole, by clear
     // IPComp, and the tunnel packets that it did not shrink: IPv4 or IPv6 in either family
     struct port *comp[ENGINE_FAMILIES], *plain[ENGINE_FAMILIES][ENGINE_FAMILIES]; // [outer][inner]
-    struct port *icmp[ENGINE_FAMILIES];                                           // receives only
+    struct port *icmp[ENGINE_FAMILIES]; // receives only; the first worker's
 };
 
 struct engine_conf {
     struct db *db;
-    struct loop *loop; // woken (loop_on_wake) when there is news
-    struct engine_ports ports;
-    bool allow_clear_in; // see struct worker
-    uint16_t mss;        // see struct worker
-    uint32_t fwmark;     // by which our own packets are routed
+    struct loop *loop;                // woken (loop_on_wake) when there is news
+    const struct engine_ports *ports; // one set for each worker; copied
+    unsigned workers;                 // 1 to WORKERS_MAX
+    bool allow_clear_in;              // see struct worker
+    bool pin;                         // each worker stays on a CPU of its own
+    uint16_t mss;                     // see struct worker
+    uint32_t fwmark;                  // by which our own packets are routed
 };
 
 struct engine_counts {
     uint64_t drops[DROP_COUNT];
     uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets
+    uint64_t handed_over;                                  // to the worker that owns the SA
     uint64_t held;                                         // packets waiting for an SA now
     uint64_t news_lost;
 };
 
-// Errors: ERR_NOMEM, ERR_SYSTEM, with a sentence.
+// Errors: ERR_NOMEM, ERR_RANGE, ERR_SYSTEM, with a sentence.
 err_t engine_new(const struct engine_conf *conf, struct engine **out, struct why *why);
 err_t engine_start(struct engine *e, struct why *why);
-void engine_stop(struct engine *e); // returns when the thread has ended; harmless if not started
+void engine_stop(struct engine *e); // returns when the threads have ended, for good
 void engine_free(struct engine *e); // stopped; the ports stay the caller's. NULL is fine
 
-// One more way in for ESP in UDP, at any time. The port is the caller's again when
-// engine_port_remove() has returned (which waits for the worker's burst), or after engine_free().
+// One more way in for ESP in UDP, at any time. The first worker looks after it, and hands over what
+// is another's. The port is the caller's again when engine_port_remove() has returned (which waits
+// for the worker's burst), or after engine_free().
 // ERR_LIMIT: there are ENGINE_EXTRA_MAX already; ERR_SYSTEM.
 err_t engine_port_add(struct engine *e, struct port *port);
 void engine_port_remove(struct engine *e, struct port *port);
 
 // The database has changed: held packets may go now.
 void engine_kick(struct engine *e);
-// Hands the worker's news to fn, one by one, at most one ringful. Call when the loop was woken.
+// Hands the workers' news to fn, one by one, at most one ringful of each. Call when the loop was
+// woken.
 void engine_news(struct engine *e, xfrm_event_fn *fn, void *ctx);
 // The TUN device was deleted by someone: no packet comes from the host any more.
 bool engine_tun_lost(const struct engine *e);
-void engine_counts(const struct engine *e, struct engine_counts *out);
+unsigned engine_workers(const struct engine *e);
+void engine_counts(const struct engine *e, struct engine_counts *out); // of all workers
+void engine_counts_of(const struct engine *e, unsigned worker, struct engine_counts *out);

@@ -76,8 +76,8 @@ int main(int argc, char **argv)
     bool given = argc == 4 && ip_parse(argv[2], &f.local.ip) == ERR_OK &&
                  ip_parse(argv[3], &f.remote.ip) == ERR_OK;
     f.local.port = f.remote.port = UDP_PORT;
-    if (!f.pool || !given || tun_open(argv[1], MTU, &f.tun, &why) != ERR_OK ||
-        udp_encap_open(f.local.ip.family, UDP_PORT, 0, &f.udp, &why) != ERR_OK) {
+    if (!f.pool || !given || tun_open(argv[1], MTU, 1, &f.tun, &why) != ERR_OK ||
+        udp_encap_open(f.local.ip.family, UDP_PORT, 0, 1, &f.udp, &why) != ERR_OK) {
         (void)fprintf(stderr, "forward: %s\n", why.text);
         return EXIT_FAILURE;
     }

@@ -32,3 +32,13 @@ void db_changed(struct db *db)
 {
     __atomic_store_n(&db->generation, db->generation + 1, __ATOMIC_RELEASE);
 }
+
+bool db_has_bundles(const struct db *db)
+{
+    return __atomic_load_n(&db->bundles, __ATOMIC_RELAXED);
+}
+
+void db_note_bundle(struct db *db)
+{
+    __atomic_store_n(&db->bundles, true, __ATOMIC_RELAXED);
+}

@@ -14,6 +14,7 @@ struct db {
     struct spd *spd;
     uint64_t generation;
     uint8_t defaults[XFRM_DIRS]; // enum xfrm_default; atomic
+    bool bundles;                // atomic; once set it stays
 };
 
 struct db *db_new(void);     // NULL when out of memory
@@ -23,6 +24,9 @@ void db_free(struct db *db); // no reader may be left; waits for pending frees (
 // last one it saw and calls hold_retry(). Any thread.
 uint64_t db_generation(const struct db *db);
 void db_changed(struct db *db); // control thread
+// Has there been a policy that asks for several SAs? Any thread; told by the control thread.
+bool db_has_bundles(const struct db *db);
+void db_note_bundle(struct db *db);
 
 // Does a packet that no policy matches have to be dropped? Any thread.
 static inline bool db_blocks(const struct db *db, enum xfrm_dir dir)

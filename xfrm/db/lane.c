@@ -155,6 +155,14 @@ static bool sa_fits(const struct sa *sa, const struct lane_ask *ask)
     return source_fits(&ask->saddr, &x->saddr) && selector_match(&x->sel, ask->flow);
 }
 
+struct sa *lane_first(const struct lane *l)
+{
+    struct sa *sa;
+    if (!l) return NULL;
+    cds_list_for_each_entry_rcu(sa, &l->sas, in_lane) return sa;
+    return NULL;
+}
+
 struct sa *lane_pick(const struct lane *l, const struct lane_ask *ask)
 {
     struct sa *sa, *second_best = NULL;

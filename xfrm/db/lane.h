@@ -45,5 +45,7 @@ struct lane *lane_find(const struct lanes *ls, const struct lane_key *key);
 // For a burst: brings the lane closer; a step later, its first SA.
 void lane_hint(const struct lane *l);
 const struct sa *lane_hint_more(const struct lane *l);
+// The youngest, whatever its state. A lane of NULL has none.
+struct sa *lane_first(const struct lane *l);
 // The SA to use now, or NULL. A lane of NULL has none.
 struct sa *lane_pick(const struct lane *l, const struct lane_ask *ask);

@@ -56,6 +56,9 @@ struct sa {
     uint64_t bytes, packets; // inner packets
     uint64_t use_time;       // first use: wall seconds; 0 = never
 
+    // the worker's index and 1, once it has met a packet (xfrm/path/owner.c); 0: nobody's (atomic)
+    unsigned owner;
+
     // flags that the worker and the control thread may both raise (atomic)
     bool dying;  // soft lifetime is over: a younger SA is preferred
     bool dead;   // hard lifetime is over or removed: carries no packet
@@ -64,11 +67,11 @@ struct sa {
     // packet state that packets of one direction need
     struct replay replay; // inbound
     struct {
-        uint32_t link;       // MTU of the link to the peer; 0: not known
+        uint64_t link;       // MTU of the link to the peer; 0: not known
         uint64_t link_until; // monotonic ns; then it is asked for again
         uint64_t learned;    // from ICMP (counter.h)
         uint64_t until;      // monotonic ns; then it is forgotten
-    } pmtu;                  // outbound: what the path takes, pmtu.h
+    } pmtu;                  // outbound: what the path takes, pmtu.h; any worker may write (atomic)
 
     // packet state that not every packet needs
     uint64_t used_mono;          // first use: monotonic ns; 0 = never

@@ -45,6 +45,7 @@
     X(TTL, "ttl", "XfrmOutStateModeError", "hop limit reached zero")                              \
     X(NO_BUFFER_IN, "no-buffer-in", "XfrmInBufferError", "out of packet buffers")                 \
     X(NO_BUFFER_OUT, "no-buffer-out", "XfrmOutError", "out of packet buffers")                    \
+    X(HAND_OVER, "hand-over", "XfrmInError", "the worker that owns the SA has no room")           \
     X(SEAL, "seal", "XfrmOutStateProtoError", "encryption failed")                                \
     X(SEND, "send", "XfrmOutError", "the socket refused the packet")                              \
     X(DELIVER, "deliver", "XfrmInError", "the TUN device refused the packet")

@@ -33,9 +33,8 @@ struct hold *hold_new(void)
     return calloc(1, sizeof(struct hold));
 }
 
-void hold_free(struct hold *h, struct pool *pool)
+void hold_free(struct hold *h)
 {
-    for (unsigned i = 0; pool && i < h->packets; i++) pool_give(pool, h->queue[i]);
     free(h);
 }
 
@@ -149,7 +148,7 @@ static unsigned queue_take(struct worker *w, struct pkt *out[HOLD_MAX])
             continue;
         }
         count_add(&w->drops[DROP_ACQUIRE_TIMEOUT], 1);
-        pool_give(w->pool, p);
+        worker_give(w, p);
     }
     h->packets = 0;
     for (unsigned i = 0; i < h->needs; i++) h->need[i].waiting = 0;

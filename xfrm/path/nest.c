@@ -40,7 +40,7 @@ static bool has_next_layer(struct pkt *p)
 
 void out_nest(struct worker *w, struct burst *b)
 {
-    static stage_fn *const again[] = {out_number, out_wrap, out_seal, NULL};
+    static stage_fn *const again[] = {nest_own, out_number, out_wrap, out_seal, NULL};
     for (unsigned depth = 1; depth < PKT_SAS_MAX; depth++) {
         struct burst next = {.n = 0};
         for (unsigned i = 0; i < b->n; i++) {
@@ -83,7 +83,8 @@ static bool is_nested(const struct worker *w, struct pkt *p)
 
 void in_nest(struct worker *w, struct burst *b)
 {
-    static stage_fn *const again[] = {in_find_sa, in_replay, in_open, in_commit, in_unwrap, NULL};
+    static stage_fn *const again[] = {in_find_sa, nest_own,  in_replay, in_open,
+                                      in_commit,  in_unwrap, NULL};
     for (;;) {
         struct burst next = {.n = 0};
         for (unsigned i = 0; i < b->n; i++) {

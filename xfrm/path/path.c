@@ -11,6 +11,7 @@ const struct stage outbound[] = {
     {"assemble", out_assemble}, // pieces, for a policy that wants the whole RFC 4301 7
     {"classify", out_classify}, // SPD: bypass, discard or protect       RFC 4301 5.1
     {"resolve", out_resolve},   // policy -> SA; none: hold and acquire  RFC 4301 4.4.2
+    {"own", out_own},           // the SA is another worker's: over to it
     {"measure", out_measure},   // does it fit into the path MTU?        RFC 4301 8.2, 1191, 8201
     {"number", out_number},     // next sequence number                  RFC 4303 3.3.3
     {"wrap", out_wrap},         // ESP header, padding, outer DSCP, ECN  RFC 4303 3.3.2, 6040
@@ -22,6 +23,7 @@ const struct stage outbound[] = {
 
 const struct stage inbound[] = {
     {"find_sa", in_find_sa}, // SPI and destination -> SA             RFC 4301 4.1
+    {"own", in_own},         // the SA is another worker's: over to it
     {"replay", in_replay},   // would the window take it?             RFC 4303 3.4.3
     {"open", in_open},       // verify and decrypt                    RFC 4303 3.4.4
     {"commit", in_commit},   // only now may the window move
@@ -51,7 +53,7 @@ static void burst_sweep(struct worker *w, struct burst *b)
             continue;
         }
         if (p->drop) count_add(&w->drops[p->drop], 1);
-        pool_give(w->pool, p);
+        worker_give(w, p);
     }
     b->n = walking;
 }

@@ -7,7 +7,8 @@
 // the next stage sees only those that are still walking.
 //
 // One worker is one thread; it is an RCU reader and must be registered (rcu_register_thread).
-// Nothing in a worker is shared with another thread except the database (read side).
+// Nothing in a worker is shared with another thread except the database (read side) and the packets
+// that workers hand over to each other.
 #pragma once
 
 #include "base/clock.h"
@@ -32,6 +33,10 @@ struct exits {
     void *ctx;
     // MTU of the link that leads from src to dst; 0: not known. NULL: links have no limit.
     uint32_t (*link_mtu)(void *ctx, const ip_t *dst, const ip_t *src);
+    // Several workers only; NULL when there is one.
+    // The packet is the other worker's from here on, to walk from the start. False: no room.
+    bool (*hand_over)(void *ctx, unsigned owner, struct pkt *p, bool in);
+    void (*give_back)(void *ctx, struct pkt *p); // the buffer of another worker's pool
 };
 
 struct icmp_budget { // icmp.c: how often the executor may still speak
@@ -40,6 +45,7 @@ struct icmp_budget { // icmp.c: how often the executor may still speak
 };
 
 struct worker {
+    unsigned index, workers; // its number, from 0, of how many
     struct db *db;
     struct pool *pool;
     struct hold *hold; // packets waiting for an SA
@@ -51,6 +57,7 @@ struct worker {
     uint64_t wall;              // seconds since 1970 of this burst
     uint64_t drops[DROP_COUNT]; // written by this worker only; read by others with relaxed loads
     uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets that got through
+    uint64_t handed_over;                                  // packets of other workers' SAs
     struct icmp_budget icmp;
     uint16_t mss;        // segments that TCP may offer through an SA: mss.h
     bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
@@ -60,6 +67,9 @@ struct worker {
 // borrowed. The caller sets now and wall before each burst. ERR_NOMEM.
 err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, unsigned buffers);
 void worker_done(struct worker *w); // the database must still be there
+// It is one of several. Before its first packet.
+void worker_number(struct worker *w, unsigned index, unsigned workers);
+void worker_give(struct worker *w, struct pkt *p); // back to the pool it came from
 
 struct stage {
     const char *name; // the word for traces and counters
@@ -86,7 +96,7 @@ void assemblies_free(struct assemblies *all, struct pool *pool);
 #define HOLD_PER_POLICY 64               // packets of one policy
 #define HOLD_TIMEOUT (30 * NSEC_PER_SEC) // as the kernel's xfrm_acq_expires
 struct hold *hold_new(void);             // NULL when out of memory
-void hold_free(struct hold *h, struct pool *pool);
+void hold_free(struct hold *h);          // the packets stay their pools'
 // Walks again those packets whose SA may be there now; drops those that have waited too long.
 // Call after the database has changed (db_generation) and about once a second.
 void hold_retry(struct worker *w);

@@ -7,6 +7,7 @@
 
 struct pool {
     unsigned count, free_count;
+    uint8_t home;
     struct pkt *all;
     struct pkt *free[]; // a stack: the packet used last is the one still in the cache
 };
@@ -47,7 +48,8 @@ struct pkt *pool_take(struct pool *p)
     if (p->free_count == 0) return NULL;
     struct pkt *pkt = p->free[--p->free_count];
     uint8_t *own = pkt->own;
-    *pkt = (struct pkt){.at = own + PKT_HEADROOM, .room = own, .size = PKT_ROOM, .own = own};
+    *pkt = (struct pkt){
+        .at = own + PKT_HEADROOM, .room = own, .size = PKT_ROOM, .own = own, .home = p->home};
     return pkt;
 }
 
@@ -60,6 +62,17 @@ bool pkt_make_room(struct pkt *p, uint32_t before)
 {
     if ((uint32_t)(p->at - p->room) >= before) return true;
     if (p->room == p->own || before > PKT_HEADROOM) return false;
+    return pkt_keep(p);
+}
+
+void pool_number(struct pool *p, unsigned home)
+{
+    p->home = (uint8_t)home;
+}
+
+bool pkt_keep(struct pkt *p)
+{
+    if (p->room == p->own) return true;
     if (p->len > PKT_DATA_MAX + PKT_TAILROOM) return false;
     memcpy(p->own + PKT_HEADROOM, p->at, p->len);
     p->at = p->own + PKT_HEADROOM;

@@ -59,6 +59,7 @@ struct pkt {
     uint32_t inner; // outbound: bytes of the packet before it was wrapped
     bool done;      // has left the path as it should (bypass, dummy packet): goes back to the pool
     uint8_t *own;   // the pool's buffer
+    uint8_t home;   // whose pool: the worker's index
 
     bool cut; // outbound: fragmented on its further way, whatever the inner header says
     uint8_t
@@ -89,6 +90,10 @@ struct pool *pool_new(unsigned count);
 void pool_free(struct pool *p);
 struct pkt *pool_take(struct pool *p); // reset, at = room + PKT_HEADROOM; NULL when empty
 void pool_give(struct pool *p, struct pkt *pkt);
+void pool_number(struct pool *p, unsigned home); // the worker that it belongs to; 0 without this
 // At least `before` bytes in front of `at` that are the packet's own: one that stands close behind
 // another in a port's memory moves into its own buffer. False: it does not fit there.
 bool pkt_make_room(struct pkt *p, uint32_t before);
+// Into its own buffer if it stands in a port's memory, for a stay longer than the burst. False: it
+// does not fit there.
+bool pkt_keep(struct pkt *p);

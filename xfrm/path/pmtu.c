@@ -24,10 +24,11 @@ uint32_t pmtu_learned(const struct sa *sa, uint64_t now)
 static uint32_t link_mtu(struct worker *w, struct sa *sa, const ip_t *dst, const ip_t *src)
 {
     if (!w->exits.link_mtu) return 0;
-    if (w->now < sa->pmtu.link_until) return sa->pmtu.link;
-    sa->pmtu.link = w->exits.link_mtu(w->exits.ctx, dst, src);
-    sa->pmtu.link_until = w->now + PMTU_LINK_AGE;
-    return sa->pmtu.link;
+    if (w->now < count_get(&sa->pmtu.link_until)) return (uint32_t)count_get(&sa->pmtu.link);
+    uint32_t mtu = w->exits.link_mtu(w->exits.ctx, dst, src);
+    count_set(&sa->pmtu.link, mtu);
+    count_set(&sa->pmtu.link_until, w->now + PMTU_LINK_AGE);
+    return mtu;
 }
 
 uint32_t pmtu_of(struct worker *w, struct sa *sa)

@@ -8,7 +8,7 @@ void out_send(struct worker *w, struct burst *b)
     for (unsigned i = 0; i < b->n; i++) {
         b->p[i]->done = true;
         if (b->p[i]->drop == DROP_SEND)
-            b->p[i]->sa->pmtu.link_until = 0; // the link may have changed
+            count_set(&b->p[i]->sa->pmtu.link_until, 0); // the link may have changed
         if (b->p[i]->drop) continue;
         count_add(&w->packets_out, 1);
         count_add(&w->bytes_out, b->p[i]->inner);

@@ -7,6 +7,7 @@
 void out_assemble(struct worker *w, struct burst *b);
 void out_classify(struct worker *w, struct burst *b);
 void out_resolve(struct worker *w, struct burst *b);
+void out_own(struct worker *w, struct burst *b);
 void out_measure(struct worker *w, struct burst *b);
 void out_number(struct worker *w, struct burst *b);
 void out_wrap(struct worker *w, struct burst *b);
@@ -17,6 +18,7 @@ void out_send(struct worker *w, struct burst *b);
 void icmp_listen(struct worker *w, struct burst *b);
 
 void in_find_sa(struct worker *w, struct burst *b);
+void in_own(struct worker *w, struct burst *b);
 void in_replay(struct worker *w, struct burst *b);
 void in_open(struct worker *w, struct burst *b);
 void in_commit(struct worker *w, struct burst *b);
@@ -24,6 +26,9 @@ void in_unwrap(struct worker *w, struct burst *b);
 void in_nest(struct worker *w, struct burst *b);
 void in_conform(struct worker *w, struct burst *b);
 void in_deliver(struct worker *w, struct burst *b);
+
+// For further SAs of a packet, when it is too late to hand it over: drops what is another worker's.
+void nest_own(struct worker *w, struct burst *b);
 
 #define ESP_HEADER 8U // SPI and sequence number; the IV follows
 #define AH_HEADER 12U // next header, length, SPI, sequence number; the ICV follows

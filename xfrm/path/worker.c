@@ -22,7 +22,7 @@ err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, un
 
 void worker_done(struct worker *w)
 {
-    if (w->hold) hold_free(w->hold, w->pool);
+    hold_free(w->hold);
     assemblies_free(w->assemblies, w->pool);
     pool_free(w->pool);
     comp_free(w->comp);
@@ -30,4 +30,19 @@ void worker_done(struct worker *w)
     w->assemblies = NULL;
     w->pool = NULL;
     w->comp = NULL;
+}
+
+void worker_number(struct worker *w, unsigned index, unsigned workers)
+{
+    w->workers = workers;
+    w->index = index;
+    pool_number(w->pool, index);
+}
+
+void worker_give(struct worker *w, struct pkt *p)
+{
+    if (p->home == w->index)
+        pool_give(w->pool, p);
+    else
+        w->exits.give_back(w->exits.ctx, p);
 }

@@ -35,22 +35,26 @@ struct port { // first member of every port
 #define TUN_MTU_MIN 1280 // bytes; IPv6 needs it, RFC 8200 5
 #define TUN_MTU_MAX 9216 // bytes: jumbo frames
 
-// TUN device `name`, brought up with `mtu`. recv: inner packets (at = IP header); super-packets of
-// the host come cut, with their checksums finished. send: joins packets into super-packets. Errors:
-// ERR_PERMISSION, ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy"). Before it comes up it
-// is made quiet and exempt: no IPv6 addresses of its own, no reverse-path filter, and the kernel's
-// IPsec policies do not apply to what comes out of it (disable_policy) or goes into it
-// (disable_xfrm), since both have been or will be judged here.
-err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *why);
+// TUN device `name`, brought up with `mtu`, with `queues` ports, one for each worker: flows stay
+// with the queue that packets of theirs were sent to last. A device with several queues must not
+// exist before. recv: inner packets (at = IP header); super-packets of the host come cut, with
+// their checksums finished. send: joins packets into super-packets. Errors: ERR_PERMISSION,
+// ERR_SYSTEM with a sentence ("/dev/net/tun: ...; remedy"). Before it comes up it is made quiet and
+// exempt: no IPv6 addresses of its own, no reverse-path filter, and the kernel's IPsec policies do
+// not apply to what comes out of it (disable_policy) or goes into it (disable_xfrm), since both
+// have been or will be judged here.
+err_t tun_open(const char *name, uint32_t mtu, unsigned queues, struct port **out, struct why *why);
 
 // UDP sockets for ESP in UDP on `port`, IPv4 and IPv6, shared with an IKE daemon by SO_REUSEPORT
 // and a classic-BPF program that sends non-ESP-marker packets to it and ESP to us. `fwmark` is set
 // on everything sent. Keepalives (one byte 0xff) are eaten. One fd per family. Datagrams of one
 // size to one peer go and come in trains of up to 64 KiB where the kernel knows how (train.h).
-err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
-                     struct why *why);
-// The same on one address, beside a socket of an IKE daemon that is bound to it. It receives only:
-// what leaves, leaves by the socket for all addresses.
+// `count` of them, one for each worker: out[SPI % count] gets the packet in most cases
+// (base/natt_share.h).
+err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, unsigned count,
+                     struct port **out, struct why *why);
+// One on one address, beside a socket of an IKE daemon that is bound to it. It receives only: what
+// leaves, leaves by the socket for all addresses.
 err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why);
 // Sends a NAT keepalive (RFC 3948 4) from an address of ours and the port's own number, by its
 // socket for all addresses. It may get lost, like any, and is not counted. Any thread.
@@ -61,6 +65,10 @@ void udp_encap_keepalive(const struct port *p, const ip_t *from, const endpoint_
 // pkt: outer_*). IP in IP is deaf until raw_ip_listen(): the host may have other tunnels.
 err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct port **out,
                   struct why *why);
+
+// Of `count` sockets of a family and protocol each gets every packet. This one keeps those whose
+// SPI modulo count is index; IP in IP is left alone. Before the first packet.
+void raw_ip_share(const struct port *p, unsigned index, unsigned count);
 
 // Turns its ear on or off. Any thread.
 void raw_ip_listen(const struct port *p, bool on);

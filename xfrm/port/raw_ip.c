@@ -147,6 +147,29 @@ void raw_ip_listen(const struct port *p, bool on)
         (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
+void raw_ip_share(const struct port *p, unsigned index, unsigned count)
+{
+    const struct raw_ip *r = (const struct raw_ip *)p;
+    const bool comp = r->protocol == IPPROTO_COMP;
+    const unsigned spi_at = comp ? 2 : r->protocol == IPPROTO_AH ? 4 : 0;
+    if (is_ip_in_ip(r->protocol)) return;
+    // clang-format off
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0),
+        BPF_STMT((comp ? BPF_H : BPF_W) | BPF_LD | BPF_IND, spi_at),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, index, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    // IPv4 raw sockets see the IP header, IPv6 ones do not
+    const struct sock_filter skip_ip = BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0);
+    // clang-format on
+    if (r->family == AF_INET) code[0] = skip_ip;
+    const struct sock_fprog program = {sizeof code / sizeof *code, code};
+    (void)setsockopt(r->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
 static err_t bring_header(int fd, uint16_t family, struct why *why)
 {
     const int on = 1;

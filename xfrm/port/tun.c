@@ -195,15 +195,23 @@ static void device_offload(struct tun *t)
         log_say(LOG_INFO, "tun", "no super-packets: %s", strerror(errno));
 }
 
-static err_t device_attach(int fd, const char *name, struct why *why)
+// A device of one queue may be there already, kept by `ip tuntap`; one with more could be in use by
+// another process without our noticing.
+static short queue_flags(unsigned index, unsigned queues)
 {
-    struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
+    if (queues == 1) return 0;
+    return (short)(IFF_MULTI_QUEUE | (index == 0 ? IFF_TUN_EXCL : 0));
+}
+
+static err_t device_attach(int fd, const char *name, short flags, struct why *why)
+{
+    struct ifreq req = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | flags)};
     (void)snprintf(req.ifr_name, sizeof req.ifr_name, "%s", name);
     if (ioctl(fd, TUNSETIFF, &req) == 0) return ERR_OK;
     if (errno == EBUSY) {
         return why_not(why, ERR_EXISTS,
-                       "device %s is in use by another process; choose another "
-                       "name with --tun, or stop that process",
+                       "device %s is in use by another process, or was left behind; choose "
+                       "another name with --tun, stop that process, or `ip link del` it",
                        name);
     }
     if (errno == EPERM) {
@@ -241,17 +249,8 @@ static err_t device_open(int *out, struct why *why)
     return ERR_OK;
 }
 
-static err_t tun_bring_up(struct tun *t, const char *name, uint32_t mtu, struct why *why)
+static err_t queue_open(const char *name, short flags, struct port **out, struct why *why)
 {
-    TRY(device_attach(t->fd, name, why));
-    device_offload(t);
-    device_quiet(name);
-    return device_up(name, mtu, why);
-}
-
-err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *why)
-{
-    TRY(tun_check(name, mtu, why));
     struct tun *t = calloc(1, sizeof *t);
     if (!t) return why_not(why, ERR_NOMEM, "out of memory");
     t->port.ops = &tun_ops;
@@ -260,11 +259,35 @@ err_t tun_open(const char *name, uint32_t mtu, struct port **out, struct why *wh
         free(t);
         return e;
     }
-    e = tun_bring_up(t, name, mtu, why);
+    e = device_attach(t->fd, name, flags, why);
     if (e != ERR_OK) {
         tun_free(&t->port);
         return e;
     }
+    device_offload(t);
     *out = &t->port;
     return ERR_OK;
+}
+
+static err_t queues_open(const char *name, unsigned queues, struct port **out, struct why *why)
+{
+    for (unsigned i = 0; i < queues; i++)
+        TRY(queue_open(name, queue_flags(i, queues), &out[i], why));
+    return ERR_OK;
+}
+
+err_t tun_open(const char *name, uint32_t mtu, unsigned queues, struct port **out, struct why *why)
+{
+    TRY(tun_check(name, mtu, why));
+    memset(out, 0, queues * sizeof(struct port *));
+    err_t e = queues_open(name, queues, out, why);
+    if (e == ERR_OK) {
+        device_quiet(name);
+        e = device_up(name, mtu, why);
+    }
+    for (unsigned i = 0; e != ERR_OK && i < queues; i++) {
+        if (out[i]) tun_free(out[i]);
+        out[i] = NULL;
+    }
+    return e;
 }

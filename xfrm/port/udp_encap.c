@@ -9,6 +9,10 @@
 #include "xfrm/db/counter.h"
 #include "xfrm/port/train.h"
 
+// The place of each socket in the port's group counts (base/natt_share.h). If an IKE daemon starts
+// at the very same moment and comes between ours, they are bound again, behind its.
+#define GROUP_TRIES 5
+
 struct udp_encap {
     struct port port;
     int fd;
@@ -118,28 +122,29 @@ static err_t bind_shared(int fd, const endpoint_t *to, struct why *why)
         return why_not(why, ERR_SYSTEM, "UDP port %u: cannot be shared: %s", number,
                        strerror(errno));
     }
-    if (bind(fd, (struct sockaddr *)&at, len) != 0) {
-        return why_not(why, ERR_SYSTEM,
-                       "UDP port %u (IPv%d): %s; see who holds it with `ss -lunp`, an IKE daemon "
-                       "must share it with SO_REUSEPORT",
-                       number, v6 ? 6 : 4, strerror(errno));
-    }
-    if (natt_share_attach(fd, false) == ERR_OK) return ERR_OK;
+    if (bind(fd, (struct sockaddr *)&at, len) == 0) return ERR_OK;
     return why_not(why, ERR_SYSTEM,
-                   "UDP port %u: cannot attach the program that tells IKE from "
-                   "ESP: %s",
-                   number, strerror(errno));
+                   "UDP port %u (IPv%d): %s; see who holds it with `ss -lunp`, an IKE daemon "
+                   "must share it with SO_REUSEPORT",
+                   number, v6 ? 6 : 4, strerror(errno));
 }
 
-err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why)
+// What the sockets of one port have in common.
+struct group {
+    endpoint_t at;
+    uint32_t fwmark;
+    unsigned count;
+};
+
+static err_t open_one(const struct group *g, struct port **out, struct why *why)
 {
-    const uint16_t family = at->ip.family;
+    const uint16_t family = g->at.ip.family;
     struct udp_encap *u = calloc(1, sizeof *u);
     if (!u) return why_not(why, ERR_NOMEM, "out of memory");
     u->port.ops = &udp_encap_ops;
     u->family = family;
-    u->number = at->port;
-    err_t e = batch_socket(family, SOCK_DGRAM, 0, fwmark, &u->fd, why);
+    u->number = g->at.port;
+    err_t e = batch_socket(family, SOCK_DGRAM, 0, g->fwmark, &u->fd, why);
     if (e != ERR_OK) {
         free(u);
         return e;
@@ -150,7 +155,7 @@ err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out
     const int no_checksum = family == AF_INET && !u->batch.couples;
     (void)setsockopt(u->fd, SOL_SOCKET, SO_NO_CHECK, &no_checksum, sizeof no_checksum);
     u->train = train_new(u->fd, family);
-    e = u->train ? bind_shared(u->fd, at, why) : why_not(why, ERR_NOMEM, "out of memory");
+    e = u->train ? bind_shared(u->fd, &g->at, why) : why_not(why, ERR_NOMEM, "out of memory");
     if (e != ERR_OK) {
         udp_encap_free(&u->port);
         return e;
@@ -159,9 +164,62 @@ err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out
     return ERR_OK;
 }
 
-err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, struct port **out,
-                     struct why *why)
+static void close_all(struct port **out, unsigned count)
 {
-    const endpoint_t any = {.ip.family = family, .port = port};
-    return udp_encap_open_at(&any, fwmark, out, why);
+    for (unsigned i = 0; i < count; i++) {
+        if (out[i]) udp_encap_free(out[i]);
+        out[i] = NULL;
+    }
+}
+
+// Binds them one after the other. *before: sockets of others. False in *good: somebody has come to
+// the port in between.
+static err_t open_group(const struct group *g, struct port **out, unsigned *before, bool *good,
+                        struct why *why)
+{
+    unsigned first = 0;
+    for (unsigned i = 0; i < g->count; i++) {
+        err_t e = open_one(g, &out[i], why);
+        if (e != ERR_OK) {
+            close_all(out, i);
+            return e;
+        }
+        if (i == 0) first = natt_share_count(udp_encap_fd(out[0]));
+    }
+    // without /proc: as if an IKE daemon were there
+    *before = first ? first - 1 : 1;
+    *good = !first || natt_share_count(udp_encap_fd(out[0])) == *before + g->count;
+    return ERR_OK;
+}
+
+static err_t open_shared(const struct group *g, struct port **out, struct why *why)
+{
+    const unsigned count = g->count;
+    unsigned before = 0;
+    bool good = false;
+    memset(out, 0, count * sizeof(struct port *));
+    for (int tries = 0; tries < GROUP_TRIES && !good; tries++) {
+        close_all(out, count);
+        TRY(open_group(g, out, &before, &good, why));
+    }
+    if (natt_share_attach_esp(udp_encap_fd(out[count - 1]), count, before > 0) == ERR_OK)
+        return ERR_OK;
+    int e = errno;
+    close_all(out, count);
+    return why_not(why, ERR_SYSTEM,
+                   "UDP port %u: cannot attach the program that tells IKE from ESP: %s", g->at.port,
+                   strerror(e));
+}
+
+err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, unsigned count,
+                     struct port **out, struct why *why)
+{
+    const struct group g = {{.ip.family = family, .port = port}, fwmark, count};
+    return open_shared(&g, out, why);
+}
+
+err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why)
+{
+    const struct group g = {*at, fwmark, 1};
+    return open_shared(&g, out, why);
 }

@@ -167,6 +167,84 @@ static void esp_starts_first_v6(void **state)
     play_restarts(AF_INET6, false);
 }
 
+// ---- an executor with several workers ----
+
+#define WORKERS 3
+
+static void start_group(struct town *t, int esp[WORKERS], bool behind_ike)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        struct sockaddr_storage at;
+        socklen_t len = loopback(t, &at);
+        esp[i] = socket(t->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        CHECK(esp[i] >= 0);
+        CHECK_OK(natt_share_prepare(esp[i]));
+        CHECK(bind(esp[i], (struct sockaddr *)&at, len) == 0);
+        CHECK(getsockname(esp[i], (struct sockaddr *)&at, &len) == 0);
+        t->port = ((struct sockaddr_in *)&at)->sin_port;
+    }
+    CHECK_OK(natt_share_attach_esp(esp[WORKERS - 1], WORKERS, behind_ike));
+}
+
+// Each SPI has one socket; `in_order`: the one that it should have.
+static void each_spi_has_its_place(struct town *t, const int esp[WORKERS], bool in_order)
+{
+    int had[WORKERS];
+    for (uint8_t n = 0; n < 4 * WORKERS; n++) {
+        const uint8_t packet[12] = {0, 0, 1, n};
+        int got = -1;
+        send_one(t, packet, sizeof packet);
+        struct pollfd p[] = {{.fd = esp[0], .events = POLLIN},
+                             {.fd = esp[1], .events = POLLIN},
+                             {.fd = esp[2], .events = POLLIN}};
+        CHECK_EQ(poll(p, WORKERS, WAIT_MS), 1);
+        for (int i = 0; i < WORKERS; i++) got = p[i].revents ? i : got;
+        CHECK(arrives(esp[got], packet, sizeof packet));
+        if (n < WORKERS) had[(256 + n) % WORKERS] = got;
+        CHECK_EQ(got, had[(256 + n) % WORKERS]);
+        if (in_order) CHECK_EQ(got, (256 + n) % WORKERS);
+    }
+}
+
+static void ike_and_group(struct town *t, const int esp[WORKERS], bool in_order)
+{
+    each_spi_has_its_place(t, esp, in_order);
+    send_one(t, ike_packet, sizeof ike_packet);
+    CHECK(arrives(t->ike, ike_packet, sizeof ike_packet));
+    CHECK_EQ(natt_share_count(t->ike), WORKERS + 1);
+}
+
+static void play_group(int family, bool ike_first)
+{
+    struct town t = town_open(family);
+    int esp[WORKERS];
+    if (ike_first) t.ike = start(&t, true);
+    start_group(&t, esp, ike_first);
+    if (!ike_first) {
+        each_spi_has_its_place(&t, esp, true);
+        t.ike = start(&t, true);
+    }
+    ike_and_group(&t, esp, true);
+    for (int round = 0; round < 3; round++) {
+        stop(&t.ike); // the group's indices change
+        t.ike = start(&t, true);
+        ike_and_group(&t, esp, false);
+        for (int i = 0; i < WORKERS; i++) stop(&esp[i]);
+        start_group(&t, esp, true);
+        ike_and_group(&t, esp, true);
+    }
+    for (int i = 0; i < WORKERS; i++) stop(&esp[i]);
+    stop(&t.ike);
+    stop(&t.sender);
+}
+
+static void a_group_shares_with_ike(void **state)
+{
+    (void)state;
+    const int family[] = {AF_INET, AF_INET6};
+    for (int i = 0; i < 4; i++) play_group(family[i / 2], i % 2);
+}
+
 static void a_bad_descriptor_is_an_error(void **state)
 {
     (void)state;
@@ -177,9 +255,9 @@ static void a_bad_descriptor_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ike_starts_first_v4),          cmocka_unit_test(esp_starts_first_v4),
-        cmocka_unit_test(ike_starts_first_v6),          cmocka_unit_test(esp_starts_first_v6),
-        cmocka_unit_test(a_bad_descriptor_is_an_error),
+        cmocka_unit_test(ike_starts_first_v4),     cmocka_unit_test(esp_starts_first_v4),
+        cmocka_unit_test(ike_starts_first_v6),     cmocka_unit_test(esp_starts_first_v6),
+        cmocka_unit_test(a_group_shares_with_ike), cmocka_unit_test(a_bad_descriptor_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ static void nothing_given_means_the_defaults(void **state)
     CHECK_EQ(o.port, 4500);
     CHECK_EQ(o.table, XFRMD_TABLE);
     CHECK_EQ(o.grace, 60);
+    CHECK_EQ(o.workers, 1);
     CHECK_EQ(o.fwmark, 0x50415649);
     CHECK_EQ(o.guard, GUARD_AUTO);
     CHECK_EQ(o.idle_seconds, 0);
@@ -96,10 +97,26 @@ static void what_is_wrong_is_said(void **state)
     check_refused("--no-udp", "--no-raw", "leave no way out");
 }
 
+static void workers_are_a_number_or_as_many_as_cpus(void **state)
+{
+    (void)state;
+    struct xfrmd_options o;
+    struct why why = {""};
+    CHECK_OK(READ(&o, &why, "--workers", "4"));
+    CHECK_EQ(o.workers, 4);
+    CHECK_OK(READ(&o, &why, "--workers", "auto"));
+    CHECK(o.workers >= 1 && o.workers <= 64);
+    CHECK_EQ(READ(&o, &why, "--workers", "0"), ERR_RANGE);
+    CHECK_EQ(READ(&o, &why, "--workers", "65"), ERR_RANGE);
+    CHECK_EQ(READ(&o, &why, "--workers", "many"), ERR_RANGE);
+    CHECK_STR(why.text, "--workers takes a number from 1 to 64, not 'many'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_given_means_the_defaults),
+        cmocka_unit_test(workers_are_a_number_or_as_many_as_cpus),
         cmocka_unit_test(everything_given_is_taken),
         cmocka_unit_test(what_is_wrong_is_said),
     };

@@ -134,12 +134,13 @@ static void town_open(struct town *t, bool with_network)
     fake_init(&t->tun, false);
     fake_init(&t->raw, true);
     fake_init(&t->clear, true);
-    struct engine_conf conf = {.db = t->rig->db, .loop = t->loop};
-    conf.ports.tun = &t->tun.port;
+    struct engine_ports ports = {.tun = &t->tun.port};
     if (with_network) {
-        conf.ports.raw[ENGINE_V4] = &t->raw.port;
-        conf.ports.clear[ENGINE_V4] = &t->clear.port;
+        ports.raw[ENGINE_V4] = &t->raw.port;
+        ports.clear[ENGINE_V4] = &t->clear.port;
     }
+    const struct engine_conf conf = {
+        .db = t->rig->db, .loop = t->loop, .ports = &ports, .workers = 1};
     t->end = loop_timer_new(t->loop, on_end, t);
     CHECK_OK(engine_new(&conf, &t->engine, &why));
     loop_on_wake(t->loop, on_wake, t);
@@ -354,13 +355,142 @@ static void a_device_that_is_gone_is_noticed(void **state)
     CHECK(pipe(fds) == 0);
     (void)close(t.tun.mine);
     t.tun.mine = fds[0];
-    struct engine_conf conf = {.db = t.rig->db, .loop = t.loop, .ports.tun = &t.tun.port};
+    const struct engine_ports ports = {.tun = &t.tun.port};
+    const struct engine_conf conf = {
+        .db = t.rig->db, .loop = t.loop, .ports = &ports, .workers = 1};
     CHECK_OK(engine_new(&conf, &t.engine, &why));
     CHECK_OK(engine_start(t.engine, &why));
     CHECK(!engine_tun_lost(t.engine));
     (void)close(fds[1]);
     CHECK(comes_true(&t, is_lost));
     town_close(&t);
+}
+
+// ---- several workers ----
+
+#define CITY_WORKERS 3
+#define TRAIN 100
+
+struct city {
+    struct town town; // its rig, loop and engine; its ports are not used
+    struct fake tun[CITY_WORKERS], raw[CITY_WORKERS];
+};
+
+static void city_open(struct city *c)
+{
+    struct why why = {""};
+    struct engine_ports ports[CITY_WORKERS] = {0};
+    c->town = (struct town){.rig = rig_new(), .loop = loop_new()};
+    for (unsigned i = 0; i < CITY_WORKERS; i++) {
+        fake_init(&c->tun[i], false);
+        fake_init(&c->raw[i], true);
+        ports[i].tun = &c->tun[i].port;
+        ports[i].raw[ENGINE_V4] = &c->raw[i].port;
+    }
+    const struct engine_conf conf = {
+        .db = c->town.rig->db, .loop = c->town.loop, .ports = ports, .workers = CITY_WORKERS};
+    CHECK_OK(engine_new(&conf, &c->town.engine, &why));
+    CHECK_OK(engine_start(c->town.engine, &why));
+}
+
+static void city_close(struct city *c)
+{
+    engine_stop(c->town.engine);
+    engine_free(c->town.engine);
+    for (unsigned i = 0; i < CITY_WORKERS; i++) {
+        fake_free(&c->tun[i].port);
+        fake_free(&c->raw[i].port);
+    }
+    loop_free(c->town.loop);
+    rig_free(c->town.rig);
+}
+
+static void city_sends(struct city *c, unsigned queue, uint16_t port)
+{
+    uint8_t buf[512];
+    uint32_t n = rig_udp(buf, ALICE, BOB, 1000, port, 64);
+    CHECK(write(c->tun[queue].theirs, buf, n) == (ssize_t)n);
+}
+
+// The UDP destination port of the next packet that this queue delivers; -1: none comes.
+static int city_receives(struct city *c, unsigned queue)
+{
+    uint8_t got[512];
+    struct pollfd p = {.fd = c->tun[queue].theirs, .events = POLLIN};
+    if (poll(&p, 1, WAIT_MS) != 1) return -1;
+    if (read(c->tun[queue].theirs, got, sizeof got) < 28) return -1;
+    return got[22] << 8 | got[23];
+}
+
+// Whoever meets the SA's first packet owns it; what comes to others goes through his hands.
+static void an_sa_stays_with_one_worker(void **state)
+{
+    (void)state;
+    struct city c;
+    city_open(&c);
+    add_policies(&c.town);
+    add_sa(&c.town);
+    for (uint16_t i = 0; i < MANY; i++) {
+        city_sends(&c, i ? i % CITY_WORKERS : 1, i);
+        CHECK_EQ(city_receives(&c, 1), i);
+    }
+    engine_stop(c.town.engine);
+    struct engine_counts all = counts(&c.town), owner;
+    engine_counts_of(c.town.engine, 1, &owner);
+    CHECK_EQ(all.packets_out, MANY);
+    CHECK_EQ(owner.packets_out, MANY);
+    CHECK_EQ(owner.packets_in, MANY);
+    CHECK_EQ(owner.handed_over, 0);
+    CHECK_EQ(all.handed_over, MANY - (MANY + CITY_WORKERS - 2) / CITY_WORKERS - 1);
+    CHECK_EQ(c.raw[1].sent, MANY);
+    city_close(&c);
+}
+
+static void order_survives_handing_over(void **state)
+{
+    (void)state;
+    struct city c;
+    city_open(&c);
+    add_policies(&c.town);
+    add_sa(&c.town);
+    city_sends(&c, 2, 9);
+    CHECK_EQ(city_receives(&c, 2), 9);
+    for (uint16_t round = 0; round < MANY / TRAIN; round++) {
+        for (uint16_t i = 0; i < TRAIN; i++) city_sends(&c, 0, i);
+        for (uint16_t i = 0; i < TRAIN; i++) CHECK_EQ(city_receives(&c, 2), i);
+    }
+    CHECK_EQ(counts(&c.town).drops[DROP_HAND_OVER], 0);
+    city_close(&c);
+}
+
+// Nobody knows what lies inside a packet of a bundle: all SAs are in one hand.
+static void with_bundles_all_is_done_by_the_first(void **state)
+{
+    (void)state;
+    struct city c;
+    city_open(&c);
+    add_policies(&c.town);
+    db_note_bundle(c.town.rig->db);
+    add_sa(&c.town);
+    for (uint16_t i = 0; i < TRAIN; i++) {
+        city_sends(&c, 1 + i % 2, i);
+        CHECK_EQ(city_receives(&c, 0), i);
+    }
+    CHECK_EQ(counts(&c.town).handed_over, TRAIN);
+    city_close(&c);
+}
+
+static void it_ends_with_packets_under_way(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        struct city c;
+        city_open(&c);
+        add_policies(&c.town);
+        if (round % 2) add_sa(&c.town); // else they wait in the hold queue
+        for (uint16_t i = 0; i < TRAIN; i++) city_sends(&c, i % CITY_WORKERS, i);
+        city_close(&c);
+    }
 }
 
 int main(void)
@@ -373,6 +503,10 @@ int main(void)
         cmocka_unit_test(without_a_policy_it_passes_in_clear),
         cmocka_unit_test(without_a_port_it_is_dropped_and_counted),
         cmocka_unit_test(a_device_that_is_gone_is_noticed),
+        cmocka_unit_test(an_sa_stays_with_one_worker),
+        cmocka_unit_test(order_survives_handing_over),
+        cmocka_unit_test(with_bundles_all_is_done_by_the_first),
+        cmocka_unit_test(it_ends_with_packets_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static void wire_open(struct wire *w, uint16_t family)
 {
     struct why why = {""};
     *w = (struct wire){.family = family, .pool = pool_new(256)};
-    CHECK_OK(udp_encap_open(family, PORT, 0, &w->port, &why));
+    CHECK_OK(udp_encap_open(family, PORT, 0, 1, &w->port, &why));
 }
 
 static void wire_close(struct wire *w)
@@ -328,7 +328,7 @@ static void a_port_in_use_is_explained(void **state)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(PORT)};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     CHECK(bind(fd, (struct sockaddr *)&at, sizeof at) == 0); // without SO_REUSEPORT
-    CHECK_EQ(udp_encap_open(AF_INET, PORT, 0, &port, &why), ERR_SYSTEM);
+    CHECK_EQ(udp_encap_open(AF_INET, PORT, 0, 1, &port, &why), ERR_SYSTEM);
     CHECK(strstr(why.text, "SO_REUSEPORT") != NULL);
     CHECK(port == NULL);
     (void)close(fd);

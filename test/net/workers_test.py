@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""Gateways with several workers: one UDP port shared with the IKE daemon, a TUN device with several
+queues, SAs that each have one owner. TCP in several streams arrives in order and nothing is lost
+between the workers, whoever restarts in between."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import PAVISE, main, wait_until
+from sites import Sites
+
+WORKERS = 3
+SECONDS = 2
+# What the sender's TCP has noticed: segments that were late, not lost.
+REORDERED = ("TcpExtTCPSACKReorder", "TcpExtTCPRenoReorder", "TcpExtTCPTSReorder")
+
+
+def stat(host):
+    return json.loads(host([PAVISE, "xfrm", "stat", "--json"]))
+
+
+def reordered(host):
+    lines = host(["nstat", "-asz", *REORDERED]).split("\n")
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Tcp"))
+
+
+def streams(site, count):
+    """Gbit/s of TCP from alice to bob."""
+    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
+    wait_until(lambda: "listening" in server.output(), 5)
+    done = site.alice.try_run(["iperf3", "-J", "-c", "10.2.0.10", "-t", str(SECONDS), "-P", str(count)], timeout=40)
+    server.stop()
+    try:
+        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e9
+    except (KeyError, ValueError):
+        return 0
+
+
+def dropped(host, word):
+    return next(drop["count"] for drop in stat(host)["drops"] if drop["word"] == word)
+
+
+def carries(site, tap, what):
+    tap.equal(f"{what}: pings of both families", (site.alice.ping("10.2.0.10", 5), site.alice.ping("fd00:2::10", 5)),
+              (5, 5))
+
+
+def order_is_kept(site, tap, what):
+    before = reordered(site.alice)
+    rate = streams(site, 4)
+    tap.check(f"{what}: four streams of TCP", rate > 0.01, f"{rate} Gbit/s")
+    tap.equal(f"{what}: none of their segments came out of order", reordered(site.alice) - before, 0)
+    for host in (site.moon, site.sun):
+        tap.equal(f"{what}: {host.name} lost nothing between workers", dropped(host, "hand-over"), 0)
+
+
+def one_owner_each(site, tap):
+    """Each gateway has one SA out and one in; they lie in one hand, or in two."""
+    for host in (site.moon, site.sun):
+        workers = stat(host)["workers"]
+        tap.equal(f"{host.name} has its workers", len(workers), WORKERS)
+        for way in ("packets_in", "packets_out"):
+            tap.equal(f"{host.name}: one of them does all {way}", sum(1 for w in workers if w[way]), 1)
+
+
+def test(lab, tap):
+    site = Sites(lab).start(xfrmd_options=["--workers", str(WORKERS)], encap=True)
+    site.up()
+    carries(site, tap, "ESP in UDP")
+    order_is_kept(site, tap, "ESP in UDP")
+    one_owner_each(site, tap)
+
+    # The IKE daemon's socket moves to another place of the port's group, and a new one comes behind.
+    old = site.iked[site.moon]
+    old.stop()
+    tap.equal("without the IKE daemon packets still find their worker", site.alice.ping("10.2.0.10", 5), 5)
+    site.iked[site.moon] = site.moon.iked(site.config("moon", encap=True))
+    site.up()
+    carries(site, tap, "after a restart of the IKE daemon")
+    order_is_kept(site, tap, "after a restart of the IKE daemon")
+
+    site.xfrmd[site.moon].stop()
+    site.iked[site.moon].stop()
+    site.xfrmd[site.moon] = site.moon.xfrmd("--workers", str(WORKERS + 1))
+    site.iked[site.moon] = site.moon.iked(site.config("moon", encap=True))
+    site.up()
+    carries(site, tap, "with another number of workers")
+
+    second = site.moon.start([PAVISE.replace("cli/pavise", "daemon/pavise-xfrmd"), "--socket", "@other", "--port", "4600",
+                              "--workers", "2", "--guard", "off", "--table", "221"], "xfrmd-second")
+    wait_until(lambda: not second.alive(), 5)
+    tap.check("a second executor does not take queues of the same device",
+              "in use by another process" in second.output(), second.output())
+
+
+def raw(lab, tap):
+    site = Sites(lab).start(xfrmd_options=["--workers", str(WORKERS)], encap=False)
+    site.up()
+    carries(site, tap, "raw ESP")
+    order_is_kept(site, tap, "raw ESP")
+    one_owner_each(site, tap)
+
+
+def both(lab, tap):
+    test(lab, tap)
+    lab.close()
+    raw(lab, tap)
+
+
+if __name__ == "__main__":
+    main(both, "several workers")

@@ -1,0 +1,425 @@
+// engine_seat.c - a worker's thread: it waits at its ports, leads what comes through the path, and
+// sends what comes out through the right port. What belongs to another worker goes over a ring.
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "xfrm/db/counter.h"
+#include "xfrm/engine_part.h"
+#include "xfrm/port/link_mtu.h"
+
+#define BURSTS_IN_A_ROW 4 // from one port, before the others have their turn
+#define TICK_MS 1000      // hold queue and statistics are looked at this often
+#define FULL_MS 1         // the same for buffers that should come home any moment
+// epoll data: ports have their index, those that come and go from here; and the event descriptor
+#define EXTRA_ID ENGINE_PORTS
+#define WAKE_ID (EXTRA_ID + ENGINE_EXTRA_MAX)
+
+// ---- exits ----
+
+static struct port *port_of_esp(const struct seat *s, const struct pkt *p)
+{
+    enum engine_family f = p->to.ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4;
+    if (p->whole) return s->ports.clear[f];
+    if (p->udp) return s->ports.udp[f];
+    switch (p->proto) {
+    case XFRM_PROTO_COMP:
+        return s->ports.comp[f];
+    case IPPROTO_IPIP:
+        return s->ports.plain[f][ENGINE_V4];
+    case IPPROTO_IPV6:
+        return s->ports.plain[f][ENGINE_V6];
+    default:
+        return s->ports.raw[f];
+    }
+}
+
+static struct port *port_of_clear(const struct seat *s, const struct pkt *p)
+{
+    return s->ports.clear[p->flow.dst.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
+}
+
+typedef struct port *port_of_fn(const struct seat *s, const struct pkt *p);
+
+// Neighbours with the same way out leave by one call.
+static void leave(struct seat *s, struct pkt **p, unsigned n, port_of_fn *port_of)
+{
+    for (unsigned i = 0, run; i < n; i += run) {
+        struct port *port = port_of(s, p[i]);
+        for (run = 1; i + run < n && port_of(s, p[i + run]) == port; run++) continue;
+        if (port) port->ops->send(port, p + i, run);
+        for (unsigned k = i; !port && k < i + run; k++) p[k]->drop = DROP_SEND;
+    }
+}
+
+static void exit_send(void *ctx, struct pkt **p, unsigned n)
+{
+    leave(ctx, p, n, port_of_esp);
+}
+
+static void exit_bypass(void *ctx, struct pkt **p, unsigned n)
+{
+    leave(ctx, p, n, port_of_clear);
+}
+
+static void exit_deliver(void *ctx, struct pkt **p, unsigned n)
+{
+    struct port *tun = ((struct seat *)ctx)->ports.tun;
+    tun->ops->send(tun, p, n);
+}
+
+static uint32_t exit_link_mtu(void *ctx, const ip_t *dst, const ip_t *src)
+{
+    return link_mtu_ask(((struct seat *)ctx)->links, dst, src);
+}
+
+static void exit_event(void *ctx, const struct xfrm_event *ev)
+{
+    struct seat *s = ctx;
+    struct news *slot = ring_space(s->news);
+    if (!slot) {
+        count_add(&s->news_lost, 1);
+        return;
+    }
+    slot->ev = *ev;
+    if (ev->sa) slot->sa = *ev->sa;
+    if (ev->policy) slot->policy = *ev->policy;
+    if (ev->tmpl) slot->tmpl = *ev->tmpl;
+    slot->ev.sa = ev->sa ? &slot->sa : NULL;
+    slot->ev.policy = ev->policy ? &slot->policy : NULL;
+    slot->ev.tmpl = ev->tmpl ? &slot->tmpl : NULL;
+    ring_put(s->news);
+    loop_wake(s->engine->conf.loop);
+}
+
+// ---- packets of others ----
+
+static bool exit_hand_over(void *ctx, unsigned owner, struct pkt *p, bool in)
+{
+    struct seat *s = ctx;
+    enum handover_way way = in ? HANDOVER_IN : HANDOVER_OUT;
+    if (!handover_put(s->engine->handover, s->worker.index, owner, p, way)) return false;
+    s->wake |= UINT64_C(1) << owner;
+    return true;
+}
+
+static void exit_give_back(void *ctx, struct pkt *p)
+{
+    struct seat *s = ctx;
+    const unsigned home = p->home;
+    handover_give_back(s->engine->handover, s->worker.index, p);
+    if (__atomic_load_n(&s->engine->seat[home]->full, __ATOMIC_RELAXED))
+        s->wake |= UINT64_C(1) << home;
+}
+
+// Once for all that a burst has handed over. The exchange orders this behind the rings: either the
+// sleeper saw what lies in them, or we see that it sleeps.
+static void wake_others(struct seat *s)
+{
+    for (unsigned i = 0; s->wake; i++, s->wake >>= 1) {
+        struct seat *other = s->engine->seat[i];
+        if ((s->wake & 1) && __atomic_exchange_n(&other->asleep, false, __ATOMIC_ACQ_REL))
+            seat_wake(other);
+    }
+}
+
+static void clock_read(struct worker *w)
+{
+    w->now = clock_mono();
+    w->wall = clock_wall();
+}
+
+static void take_over(struct seat *s)
+{
+    static void (*const walk[HANDOVER_WAYS])(struct worker * w, struct burst * b) = {path_out,
+                                                                                     path_in};
+    struct handover *h = s->engine->handover;
+    if (!h) return;
+    handover_collect(h, s->worker.index, s->worker.pool);
+    for (unsigned way = 0; way < HANDOVER_WAYS; way++) {
+        struct burst b = {.n = 0};
+        handover_take(h, s->worker.index, (enum handover_way)way, &b);
+        if (b.n == 0) continue;
+        clock_read(&s->worker);
+        walk[way](&s->worker, &b);
+    }
+    wake_others(s);
+}
+
+// Too much of its work lies with others: it waits for them, not for its ports.
+static bool is_full(struct seat *s)
+{
+    const struct handover *h = s->engine->handover;
+    bool full = h && !handover_has_room(h, s->worker.index);
+    if (h) __atomic_store_n(&s->full, full, __ATOMIC_RELAXED);
+    return full;
+}
+
+// May it sleep? From here on whoever hands something over wakes it.
+static bool may_sleep(struct seat *s)
+{
+    const struct handover *h = s->engine->handover;
+    if (!h) return true;
+    (void)__atomic_exchange_n(&s->asleep, true, __ATOMIC_ACQ_REL);
+    return !handover_waiting(h, s->worker.index);
+}
+
+// ---- the ports ----
+
+static void pump(struct seat *s, const struct entrance *in)
+{
+    struct burst b;
+    for (unsigned i = 0; i < BURSTS_IN_A_ROW; i++) {
+        b.n = 0;
+        if (is_full(s)) break;
+        in->port->ops->recv(in->port, s->worker.pool, &b);
+        if (b.n == 0) break;
+        clock_read(&s->worker);
+        for (unsigned k = 0; k < b.n; k++) b.p[k]->born = s->worker.now;
+        bool more = b.n == BURST_MAX;
+        in->walk(&s->worker, &b);
+        wake_others(s);
+        if (!more) break;
+    }
+}
+
+// A port in error would be ready for ever and keep the thread spinning.
+static void port_failed(struct seat *s, const struct port *port)
+{
+    int error, fd = port->ops->fd(port);
+    socklen_t len = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0) return; // read, so it is over
+    (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    flag_set(&s->engine->tun_lost);
+    loop_wake(s->engine->conf.loop);
+}
+
+static void wake_read(const struct seat *s)
+{
+    uint64_t n;
+    ssize_t got = read(s->wake_fd, &n, sizeof n);
+    (void)got; // nothing there: someone else's wake-up was enough
+}
+
+static struct entrance extra_get(const struct seat *s, uint32_t id)
+{
+    struct port *port = NULL;
+    if (id >= EXTRA_ID && id < WAKE_ID)
+        port = __atomic_load_n(&s->extra[id - EXTRA_ID], __ATOMIC_ACQUIRE);
+    return (struct entrance){port, path_in};
+}
+
+static void serve(struct seat *s, const struct epoll_event *ev)
+{
+    if (ev->data.u32 == WAKE_ID) {
+        wake_read(s);
+        return;
+    }
+    const struct entrance extra = extra_get(s, ev->data.u32);
+    const struct entrance *in = ev->data.u32 < EXTRA_ID ? &s->in[ev->data.u32] : &extra;
+    if (!in->port) return; // taken away since epoll_wait() returned
+    if (ev->events & EPOLLIN) pump(s, in);
+    if (ev->events & (EPOLLERR | EPOLLHUP)) port_failed(s, in->port);
+}
+
+static uint32_t extra_end(const struct seat *s)
+{
+    return EXTRA_ID + __atomic_load_n(&s->extra_top, __ATOMIC_ACQUIRE);
+}
+
+// Ports that have packets in hand are not waited for.
+static bool any_more(const struct seat *s)
+{
+    for (unsigned i = 0; i < s->in_count; i++) {
+        if (s->in[i].port->more) return true;
+    }
+    for (uint32_t id = EXTRA_ID; id < extra_end(s); id++) {
+        const struct entrance extra = extra_get(s, id);
+        if (extra.port && extra.port->more) return true;
+    }
+    return false;
+}
+
+static void serve_more(struct seat *s)
+{
+    for (unsigned i = 0; i < s->in_count; i++) {
+        if (s->in[i].port->more) pump(s, &s->in[i]);
+    }
+    for (uint32_t id = EXTRA_ID; id < extra_end(s); id++) {
+        const struct entrance extra = extra_get(s, id);
+        if (extra.port && extra.port->more) pump(s, &extra);
+    }
+}
+
+static int wait_at_ports(struct seat *s, struct epoll_event *ready)
+{
+    struct pollfd wake = {.fd = s->wake_fd, .events = POLLIN};
+    bool full = is_full(s), sleepy = may_sleep(s);
+    if (full) {
+        (void)poll(&wake, 1, sleepy ? FULL_MS : 0);
+        wake_read(s);
+        return 0;
+    }
+    return epoll_wait(s->epoll_fd, ready, ENGINE_PORTS + 1, sleepy && !any_more(s) ? TICK_MS : 0);
+}
+
+static void look_after_held(struct seat *s)
+{
+    uint64_t generation = db_generation(s->worker.db);
+    clock_read(&s->worker);
+    if (generation != s->generation || s->worker.now >= s->next_tick) {
+        s->generation = generation;
+        s->next_tick = s->worker.now + TICK_MS * NSEC_PER_MSEC;
+        hold_retry(&s->worker);
+        wake_others(s);
+    }
+    count_set(&s->held, hold_count(s->worker.hold));
+}
+
+void *seat_run(void *seat)
+{
+    struct seat *s = seat;
+    struct epoll_event ready[ENGINE_PORTS + 1];
+    rcu_register_thread();
+    while (!flag_get(&s->engine->stopping)) {
+        rcu_thread_offline(); // a sleeper must not hold up the control thread's frees
+        int n = wait_at_ports(s, ready);
+        rcu_thread_online();
+        __atomic_store_n(&s->asleep, false, __ATOMIC_RELAXED);
+        take_over(s);
+        serve_more(s);
+        for (int i = 0; i < n; i++) serve(s, &ready[i]);
+        look_after_held(s);
+        rcu_quiescent_state();
+    }
+    rcu_unregister_thread();
+    return NULL;
+}
+
+// ---- the control thread ----
+
+void seat_wake(struct seat *s)
+{
+    const uint64_t one = 1;
+    ssize_t done = write(s->wake_fd, &one, sizeof one);
+    (void)done; // full: a wake-up is pending anyway
+}
+
+static err_t watch(struct seat *s, int fd, uint32_t id, struct why *why)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = id};
+    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0) return ERR_OK;
+    return why_not(why, ERR_SYSTEM, "engine: cannot watch a port: %s", strerror(errno));
+}
+
+static err_t add_entrance(struct seat *s, struct port *port,
+                          void (*walk)(struct worker *w, struct burst *b), struct why *why)
+{
+    if (!port) return ERR_OK;
+    s->in[s->in_count] = (struct entrance){port, walk};
+    TRY(watch(s, port->ops->fd(port), s->in_count, why));
+    s->in_count++;
+    return ERR_OK;
+}
+
+static err_t add_entrances(struct seat *s, struct why *why)
+{
+    const struct engine_ports *ports = &s->ports;
+    TRY(add_entrance(s, ports->tun, path_out, why));
+    for (int f = 0; f < ENGINE_FAMILIES; f++) {
+        TRY(add_entrance(s, ports->udp[f], path_in, why));
+        TRY(add_entrance(s, ports->raw[f], path_in, why));
+        TRY(add_entrance(s, ports->ah[f], path_in, why));
+        TRY(add_entrance(s, ports->comp[f], path_in, why));
+        TRY(add_entrance(s, ports->plain[f][ENGINE_V4], path_in, why));
+        TRY(add_entrance(s, ports->plain[f][ENGINE_V6], path_in, why));
+        TRY(add_entrance(s, ports->icmp[f], path_icmp, why));
+    }
+    return watch(s, s->wake_fd, WAKE_ID, why);
+}
+
+err_t seat_port_add(struct seat *s, struct port *port)
+{
+    struct why why;
+    uint32_t i = 0;
+    while (i < ENGINE_EXTRA_MAX && s->extra[i]) i++;
+    if (i == ENGINE_EXTRA_MAX) return ERR_LIMIT;
+    __atomic_store_n(&s->extra[i], port, __ATOMIC_RELEASE);
+    if (i >= s->extra_top) __atomic_store_n(&s->extra_top, i + 1, __ATOMIC_RELEASE);
+    err_t e = watch(s, port->ops->fd(port), EXTRA_ID + i, &why);
+    if (e != ERR_OK) seat_port_remove(s, port);
+    return e;
+}
+
+void seat_port_remove(struct seat *s, struct port *port)
+{
+    for (uint32_t i = 0; i < ENGINE_EXTRA_MAX; i++) {
+        if (s->extra[i] != port) continue;
+        (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, port->ops->fd(port), NULL);
+        __atomic_store_n(&s->extra[i], NULL, __ATOMIC_RELEASE);
+    }
+    synchronize_rcu(); // the worker may be in the midst of a burst from it
+}
+
+static err_t seat_build(struct seat *s, unsigned index, struct why *why)
+{
+    const struct engine *e = s->engine;
+    const struct exits exits = {.send = exit_send,
+                                .deliver = exit_deliver,
+                                .bypass = exit_bypass,
+                                .event = exit_event,
+                                .ctx = s,
+                                .link_mtu = exit_link_mtu,
+                                .hand_over = e->handover ? exit_hand_over : NULL,
+                                .give_back = e->handover ? exit_give_back : NULL};
+    unsigned buffers = ENGINE_BUFFERS + (e->handover ? HANDOVER_MAX : 0);
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->wake_fd < 0 || s->epoll_fd < 0)
+        return why_not(why, ERR_SYSTEM, "engine: no descriptor: %s", strerror(errno));
+    s->news = ring_new(ENGINE_NEWS, sizeof(struct news));
+    if (!s->news || worker_init(&s->worker, e->conf.db, &exits, buffers) != ERR_OK)
+        return why_not(why, ERR_NOMEM, "engine: out of memory");
+    worker_number(&s->worker, index, e->conf.workers);
+    s->worker.allow_clear_in = e->conf.allow_clear_in;
+    s->worker.mss = e->conf.mss;
+    TRY(link_mtu_new(e->conf.fwmark, &s->links, why));
+    return add_entrances(s, why);
+}
+
+err_t seat_new(struct engine *e, unsigned index, const struct engine_ports *ports,
+               struct seat **out, struct why *why)
+{
+    struct seat *s = calloc(1, sizeof *s);
+    if (!s) return why_not(why, ERR_NOMEM, "engine: out of memory");
+    s->engine = e;
+    s->ports = *ports;
+    s->wake_fd = s->epoll_fd = -1;
+    err_t err = seat_build(s, index, why);
+    if (err != ERR_OK) {
+        seat_free(s);
+        return err;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void seat_free(struct seat *s)
+{
+    if (!s) return;
+    if (s->worker.db) worker_done(&s->worker);
+    for (struct news *n; s->news && (n = ring_first(s->news)); ring_drop(s->news))
+        wipe(&n->sa, sizeof n->sa);
+    ring_free(s->news);
+    link_mtu_free(s->links);
+    if (s->wake_fd >= 0) (void)close(s->wake_fd);
+    if (s->epoll_fd >= 0) (void)close(s->epoll_fd);
+    free(s);
+}
