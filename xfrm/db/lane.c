@@ -15,7 +15,8 @@
 struct lane {
     struct cds_list_head sas; // rcu; struct sa, member in_lane
     struct lane_key key;
-    unsigned refs; // templates and SAs that belong to it
+    unsigned refs;   // templates and SAs that belong to it
+    unsigned percpu; // SAs that belong to a CPU (atomic: packets look at it)
     struct rcu_head rcu;
 };
 
@@ -113,14 +114,22 @@ static void inherit_pmtu(const struct lane *l, struct sa *sa)
     }
 }
 
+static bool is_percpu(const struct sa *sa)
+{
+    return rcu_dereference(sa->conf)->x.pcpu != UINT32_MAX;
+}
+
 void lane_add(struct lane *l, struct sa *sa)
 {
     inherit_pmtu(l, sa);
+    __atomic_store_n(&l->percpu, l->percpu + is_percpu(sa), __ATOMIC_RELAXED);
     cds_list_add_rcu(&sa->in_lane, &l->sas);
 }
 
 void lane_del(struct sa *sa)
 {
+    struct lane *l = sa->lane;
+    __atomic_store_n(&l->percpu, l->percpu - is_percpu(sa), __ATOMIC_RELAXED);
     cds_list_del_rcu(&sa->in_lane);
 }
 
@@ -151,6 +160,8 @@ static bool sa_fits(const struct sa *sa, const struct lane_ask *ask)
     const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
     if (sa_flag(&sa->dead) || x->dir == DIR_IN) return false;
     if (ask->spi && ask->spi != x->spi) return false;
+    // rfc9611 2: an SA of another CPU is that CPU's alone
+    if (x->pcpu != UINT32_MAX && x->pcpu != ask->cpu) return false;
     if ((ask->mark & x->mark.mask) != x->mark.value || ask->if_id != x->if_id) return false;
     return source_fits(&ask->saddr, &x->saddr) && selector_match(&x->sel, ask->flow);
 }
@@ -163,15 +174,22 @@ struct sa *lane_first(const struct lane *l)
     return NULL;
 }
 
+// Those past their soft lifetime last; of the others that of this CPU first.
+static int rank(const struct sa *sa)
+{
+    return (sa_flag(&sa->dying) ? 0 : 2) + is_percpu(sa);
+}
+
 struct sa *lane_pick(const struct lane *l, const struct lane_ask *ask)
 {
-    struct sa *sa, *second_best = NULL;
+    struct sa *sa, *best = NULL;
     if (!l) return NULL;
+    const int highest = __atomic_load_n(&l->percpu, __ATOMIC_RELAXED) ? 3 : 2;
     cds_list_for_each_entry_rcu(sa, &l->sas, in_lane)
     {
         if (!sa_fits(sa, ask)) continue;
-        if (!sa_flag(&sa->dying)) return sa;
-        if (!second_best) second_best = sa;
+        if (rank(sa) >= highest) return sa;
+        if (!best || rank(sa) > rank(best)) best = sa;
     }
-    return second_best;
+    return best;
 }

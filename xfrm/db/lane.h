@@ -3,7 +3,8 @@
 // A lane is known by what SA and template must have in common: destination, protocol, mode, reqid.
 // Policies point at the lanes of their templates, so a packet finds its SA without a table: the
 // first of the lane that is alive and fits. The kernel's rules (xfrm_state_find) decide: SAs past
-// their soft lifetime only when there is no other, then the newest.
+// their soft lifetime only when there is no other; that of the packet's CPU (RFC 9611) before those
+// of no CPU, never that of another; then the newest.
 #pragma once
 
 #include "base/rcu.h"
@@ -26,6 +27,7 @@ struct lane_ask {
     ip_t saddr;              // any: whatever
     const struct flow *flow; // must fit the SA's selector
     uint32_t mark, if_id;    // the policy's
+    uint32_t cpu;            // of the worker
 };
 
 // ---- control thread ----

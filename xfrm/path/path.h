@@ -46,6 +46,7 @@ struct icmp_budget { // icmp.c: how often the executor may still speak
 
 struct worker {
     unsigned index, workers; // its number, from 0, of how many
+    unsigned cpu;            // whose SAs it uses (RFC 9611): its number, too
     struct db *db;
     struct pool *pool;
     struct hold *hold; // packets waiting for an SA

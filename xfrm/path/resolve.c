@@ -27,7 +27,7 @@ static struct lane *lane_for(const struct worker *w, const struct pkt *p, unsign
 }
 
 // What most policies say: one tunnel.
-static struct sa *sa_of_tunnel(const struct pkt *p)
+static struct sa *sa_of_tunnel(const struct worker *w, const struct pkt *p)
 {
     const struct policy *policy = p->policy;
     const struct lane_ask ask = {
@@ -36,13 +36,14 @@ static struct sa *sa_of_tunnel(const struct pkt *p)
         .flow = &p->flow,
         .mark = policy->mark,
         .if_id = policy->if_id,
+        .cpu = w->cpu,
     };
     return lane_pick(policy->lane[0], &ask);
 }
 
 static struct sa *sa_for(const struct worker *w, const struct pkt *p, unsigned i)
 {
-    if (p->policy->one_tunnel) return sa_of_tunnel(p);
+    if (p->policy->one_tunnel) return sa_of_tunnel(w, p);
     const struct xfrm_policy *c = &p->policy->conf;
     const struct xfrm_tmpl t = tmpl_for(p, i);
     const struct lane_ask ask = {
@@ -51,6 +52,7 @@ static struct sa *sa_for(const struct worker *w, const struct pkt *p, unsigned i
         .flow = &p->flow,
         .mark = c->mark.value & c->mark.mask,
         .if_id = c->if_id,
+        .cpu = w->cpu,
     };
     return lane_pick(lane_for(w, p, i, &t), &ask);
 }

@@ -35,6 +35,7 @@ void worker_done(struct worker *w)
 void worker_number(struct worker *w, unsigned index, unsigned workers)
 {
     w->workers = workers;
+    w->cpu = index;
     w->index = index;
     pool_number(w->pool, index);
 }

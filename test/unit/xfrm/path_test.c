@@ -382,6 +382,31 @@ static void wrapping_is_possible_where_it_is_wanted(void **state)
 
 // ---- which SA ----
 
+// RFC 9611: each worker has an SA of its own, and one for all that have none.
+static void each_cpu_uses_its_own_sa(void **state)
+{
+    (void)state;
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x101), y = rig_sa(MOON, SUN, 0x201);
+    struct pair p = pair_new(&x, 0, 0);
+    const uint32_t want[] = {0x101, 0x201, 0x202, 0x101}; // of CPU 0 to 3
+    for (y.pcpu = 1; y.pcpu <= 2; y.pcpu++, y.spi++) {
+        rig_add_sa(p.moon, &y);
+        rig_add_sa(p.sun, &y);
+    }
+    for (unsigned cpu = 0; cpu < 4; cpu++) {
+        p.moon->w.cpu = cpu;
+        carry(&p, 0, 1);
+        CHECK_EQ(get32(p.moon->sent.f[0].at), want[cpu]);
+    }
+    y.spi = 0x202;
+    struct xfrm_sa_id id = sad_id(&y);
+    CHECK_OK(p.moon->api.ops->sa_del(p.moon->api.ctx, &id));
+    p.moon->w.cpu = 2;
+    carry(&p, 0, 1);
+    CHECK_EQ(get32(p.moon->sent.f[0].at), 0x101);
+    pair_free(&p);
+}
+
 static void the_newest_sa_is_used_and_a_dying_one_only_if_alone(void **state)
 {
     (void)state;
@@ -677,6 +702,7 @@ int main(void)
         cmocka_unit_test(esn_goes_on_where_32_bits_end),
         cmocka_unit_test(late_packets_from_before_the_epoch_are_taken),
         cmocka_unit_test(wrapping_is_possible_where_it_is_wanted),
+        cmocka_unit_test(each_cpu_uses_its_own_sa),
         cmocka_unit_test(the_newest_sa_is_used_and_a_dying_one_only_if_alone),
         cmocka_unit_test(counters_and_state_are_seen_by_the_control_thread),
         cmocka_unit_test(an_sa_moves_to_another_executor_with_its_state),
