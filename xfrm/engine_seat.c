@@ -371,14 +371,8 @@ void seat_port_remove(struct seat *s, struct port *port)
 static err_t seat_build(struct seat *s, unsigned index, struct why *why)
 {
     const struct engine *e = s->engine;
-    const struct exits exits = {.send = exit_send,
-                                .deliver = exit_deliver,
-                                .bypass = exit_bypass,
-                                .event = exit_event,
-                                .ctx = s,
-                                .link_mtu = exit_link_mtu,
-                                .hand_over = e->handover ? exit_hand_over : NULL,
-                                .give_back = e->handover ? exit_give_back : NULL};
+    static const struct colleagues colleagues = {exit_hand_over, exit_give_back};
+    const struct exits exits = {exit_send, exit_deliver, exit_bypass, exit_event, s, exit_link_mtu};
     unsigned buffers = ENGINE_BUFFERS + (e->handover ? HANDOVER_MAX : 0);
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -387,7 +381,7 @@ static err_t seat_build(struct seat *s, unsigned index, struct why *why)
     s->news = ring_new(ENGINE_NEWS, sizeof(struct news));
     if (!s->news || worker_init(&s->worker, e->conf.db, &exits, buffers) != ERR_OK)
         return why_not(why, ERR_NOMEM, "engine: out of memory");
-    worker_number(&s->worker, index, e->conf.workers);
+    worker_number(&s->worker, index, e->conf.workers, e->handover ? &colleagues : NULL);
     s->worker.allow_clear_in = e->conf.allow_clear_in;
     s->worker.mss = e->conf.mss;
     TRY(link_mtu_new(e->conf.fwmark, &s->links, why));

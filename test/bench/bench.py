@@ -34,6 +34,7 @@ def ways():
         NOCRYPT: Forwarder,
         UDP: Tunnel,
         RAW: lambda: Tunnel(encap="raw"),
+        "ESP in UDP, a worker for each core": lambda: Tunnel(options=("--workers", "auto")),
         "ESP in UDP over IPv6, AES-128-GCM": lambda: Tunnel(family=6),
         "raw ESP over IPv6, AES-128-GCM": lambda: Tunnel(encap="raw", family=6),
     }

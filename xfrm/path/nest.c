@@ -66,7 +66,10 @@ static bool is_nested(const struct worker *w, struct pkt *p)
                                .at = p->at + s.len,
                                .mark = p->mark,
                                .proto = s.next};
-    if (!sa_asked(w->db, &ask)) return false;
+    // Another worker's goes on like what is not ours: to the host, and from there to its owner's
+    // socket, if a policy lets it.
+    struct sa *inside = sa_asked(w->db, &ask);
+    if (!inside || !own_or_claim(w, inside)) return false;
     p->head = p->at;
     p->head_len = s.len;
     p->at += s.len;
@@ -83,8 +86,7 @@ static bool is_nested(const struct worker *w, struct pkt *p)
 
 void in_nest(struct worker *w, struct burst *b)
 {
-    static stage_fn *const again[] = {in_find_sa, nest_own,  in_replay, in_open,
-                                      in_commit,  in_unwrap, NULL};
+    static stage_fn *const again[] = {in_find_sa, in_replay, in_open, in_commit, in_unwrap, NULL};
     for (;;) {
         struct burst next = {.n = 0};
         for (unsigned i = 0; i < b->n; i++) {

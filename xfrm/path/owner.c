@@ -49,7 +49,7 @@ static unsigned owner_of(const struct worker *w, struct sa *sa, bool in)
 // False: the packet has a drop word.
 static bool hand_over(struct worker *w, struct pkt *p, unsigned to, bool in)
 {
-    if (pkt_keep(p) && w->exits.hand_over(w->exits.ctx, to, p, in)) {
+    if (pkt_keep(p) && w->colleagues->hand_over(w->exits.ctx, to, p, in)) {
         count_add(&w->handed_over, 1);
         return true;
     }
@@ -61,7 +61,7 @@ static bool hand_over(struct worker *w, struct pkt *p, unsigned to, bool in)
 static void own(struct worker *w, struct burst *b, bool in)
 {
     unsigned kept = 0;
-    if (!w->exits.hand_over) return; // alone
+    if (!w->colleagues) return; // alone
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
         unsigned owner = owner_of(w, p->sa, in);
@@ -80,10 +80,15 @@ void in_own(struct worker *w, struct burst *b)
     own(w, b, true);
 }
 
+bool own_or_claim(const struct worker *w, struct sa *sa)
+{
+    return !w->colleagues || owner_of(w, sa, true) == w->index;
+}
+
 void nest_own(struct worker *w, struct burst *b)
 {
-    for (unsigned i = 0; w->exits.hand_over && i < b->n; i++) {
+    for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (!p->drop && owner_of(w, p->sa, true) != w->index) p->drop = DROP_HAND_OVER;
+        if (!p->drop && !own_or_claim(w, p->sa)) p->drop = DROP_HAND_OVER;
     }
 }

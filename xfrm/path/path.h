@@ -33,7 +33,10 @@ struct exits {
     void *ctx;
     // MTU of the link that leads from src to dst; 0: not known. NULL: links have no limit.
     uint32_t (*link_mtu)(void *ctx, const ip_t *dst, const ip_t *src);
-    // Several workers only; NULL when there is one.
+};
+
+// How one of several workers reaches the others; ctx is that of its exits.
+struct colleagues {
     // The packet is the other worker's from here on, to walk from the start. False: no room.
     bool (*hand_over)(void *ctx, unsigned owner, struct pkt *p, bool in);
     void (*give_back)(void *ctx, struct pkt *p); // the buffer of another worker's pool
@@ -54,8 +57,9 @@ struct worker {
     struct assemblies *assemblies;
     uint64_t joined; // fragments that have become part of a datagram, or wait for the rest of it
     struct exits exits;
-    uint64_t now;               // monotonic ns of this burst
-    uint64_t wall;              // seconds since 1970 of this burst
+    const struct colleagues *colleagues; // NULL: there are none
+    uint64_t now;                        // monotonic ns of this burst
+    uint64_t wall;                       // seconds since 1970 of this burst
     uint64_t drops[DROP_COUNT]; // written by this worker only; read by others with relaxed loads
     uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets that got through
     uint64_t handed_over;                                  // packets of other workers' SAs
@@ -68,8 +72,9 @@ struct worker {
 // borrowed. The caller sets now and wall before each burst. ERR_NOMEM.
 err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, unsigned buffers);
 void worker_done(struct worker *w); // the database must still be there
-// It is one of several. Before its first packet.
-void worker_number(struct worker *w, unsigned index, unsigned workers);
+// It is one of several. Before its first packet; `others` is borrowed.
+void worker_number(struct worker *w, unsigned index, unsigned workers,
+                   const struct colleagues *others);
 void worker_give(struct worker *w, struct pkt *p); // back to the pool it came from
 
 struct stage {

@@ -27,7 +27,10 @@ void in_nest(struct worker *w, struct burst *b);
 void in_conform(struct worker *w, struct burst *b);
 void in_deliver(struct worker *w, struct burst *b);
 
-// For further SAs of a packet, when it is too late to hand it over: drops what is another worker's.
+// For further SAs of a packet, when it is too late to hand it over. Is it this worker's, now at
+// last?
+bool own_or_claim(const struct worker *w, struct sa *sa);
+// Outbound: drops packets whose next SA is another worker's.
 void nest_own(struct worker *w, struct burst *b);
 
 #define ESP_HEADER 8U // SPI and sequence number; the IV follows

@@ -32,8 +32,10 @@ void worker_done(struct worker *w)
     w->comp = NULL;
 }
 
-void worker_number(struct worker *w, unsigned index, unsigned workers)
+void worker_number(struct worker *w, unsigned index, unsigned workers,
+                   const struct colleagues *others)
 {
+    w->colleagues = others;
     w->workers = workers;
     w->cpu = index;
     w->index = index;
@@ -45,5 +47,5 @@ void worker_give(struct worker *w, struct pkt *p)
     if (p->home == w->index)
         pool_give(w->pool, p);
     else
-        w->exits.give_back(w->exits.ctx, p);
+        w->colleagues->give_back(w->exits.ctx, p);
 }

@@ -318,6 +318,40 @@ static void bundles_arrive_and_only_as_asked_for(void **state)
     }
 }
 
+static bool no_room(void *ctx, unsigned owner, struct pkt *p, bool in)
+{
+    (void)ctx, (void)owner, (void)p, (void)in;
+    return false;
+}
+
+// It is too late to hand it over with what it came through, so it goes the way of other traffic: to
+// the host, if policy lets it, and from there to its worker's socket.
+static void what_lies_inside_may_be_another_workers(void **state)
+{
+    (void)state;
+    struct link l[2] = {link_of(XFRM_PROTO_ESP, XFRM_TRANSPORT, 0, 0x100),
+                        link_of(XFRM_PROTO_ESP, XFRM_TUNNEL, 0, 0x300)};
+    struct pair p = pair_of(l, 2);
+    uint8_t packet[200];
+    uint32_t len = from_host(packet, 0, 20);
+    struct frame f = *sent(&p, packet, len);
+    struct xfrm_sa_id id = sad_id(&l[0].x);
+    struct sa *inner = sad_get(p.sun->db->sad, &id);
+    inner->owner = 2; // the second worker's; this is the first
+    p.sun->w.colleagues = &(const struct colleagues){.hand_over = no_room};
+    refused(&p, &f, DROP_TEMPLATE);
+
+    struct xfrm_policy in = rig_policy(XFRM_IN, "0.0.0.0/0", "0.0.0.0/0", NULL, NULL);
+    in.tmpl_count = 1;
+    in.tmpl[0] = l[1].t;
+    CHECK_OK(p.sun->api.ops->policy_add(p.sun->api.ctx, &in, true, NULL));
+    f = *sent(&p, packet, len);
+    const struct frame *got = received(&p, &f);
+    CHECK_EQ(got->at[9], XFRM_PROTO_ESP);
+    CHECK_EQ(inner->packets, 0);
+    pair_free(&p);
+}
+
 static void a_bundle_waits_for_all_its_sas(void **state)
 {
     (void)state;
@@ -426,6 +460,7 @@ int main(void)
         cmocka_unit_test(mutable_fields_may_change_under_ah),
         cmocka_unit_test(bundles_arrive_and_only_as_asked_for),
         cmocka_unit_test(a_bundle_waits_for_all_its_sas),
+        cmocka_unit_test(what_lies_inside_may_be_another_workers),
         cmocka_unit_test(optional_ones_are_used_where_they_are),
         cmocka_unit_test(layers_without_end),
         cmocka_unit_test(esp_in_udp_is_the_outermost_layer),

@@ -117,12 +117,7 @@ struct rig *rig_new(void)
     assert_non_null(r->control);
     control_set_clock(r->control, (struct control_clock){rig_mono, rig_wall, r});
     r->api = control_api(r->control);
-    const struct exits exits = {.send = on_send,
-                                .deliver = on_deliver,
-                                .bypass = on_bypass,
-                                .event = on_worker_event,
-                                .ctx = r,
-                                .link_mtu = on_link_mtu};
+    const struct exits exits = {on_send, on_deliver, on_bypass, on_worker_event, r, on_link_mtu};
     assert_int_equal(worker_init(&r->w, r->db, &exits, 1), ERR_OK);
     rig_pass(r, 0);
     return r;
