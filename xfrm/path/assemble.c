@@ -324,7 +324,7 @@ void out_assemble(struct worker *w, struct burst *b)
         looked = true;
         whole = join(w, p, &piece);
         if (!whole) continue;
-        pool_give(w->pool, p);
+        worker_give(w, p);
         b->p[i] = whole;
     }
 }
