@@ -480,6 +480,39 @@ static void with_bundles_all_is_done_by_the_first(void **state)
     city_close(&c);
 }
 
+// A port that came later is the first worker's, who hands over what is another's.
+static void a_port_that_comes_later_is_the_firsts(void **state)
+{
+    (void)state;
+    struct city c;
+    struct fake later;
+    uint8_t buf[512];
+    city_open(&c);
+    add_policies(&c.town);
+    add_sa(&c.town);
+    city_sends(&c, 1, 9);
+    CHECK_EQ(city_receives(&c, 1), 9); // from now on it is the second worker's
+    fake_init(&later, false);
+    CHECK_OK(engine_port_add(c.town.engine, &later.port));
+    __atomic_store_n(&c.raw[1].echo, false, __ATOMIC_RELAXED);
+    for (uint16_t i = 0; i < TRAIN; i++) {
+        city_sends(&c, 1, i);
+        struct pollfd p = {.fd = c.raw[1].theirs, .events = POLLIN};
+        CHECK_EQ(poll(&p, 1, WAIT_MS), 1);
+        ssize_t n = read(c.raw[1].theirs, buf, sizeof buf);
+        later.from = c.raw[1].from;
+        later.to = c.raw[1].to;
+        CHECK(n > 0 && write(later.theirs, buf, (size_t)n) == n);
+        CHECK_EQ(city_receives(&c, 1), i);
+    }
+    engine_port_remove(c.town.engine, &later.port);
+    fake_free(&later.port);
+    struct engine_counts first;
+    engine_counts_of(c.town.engine, 0, &first);
+    CHECK_EQ(first.handed_over, TRAIN);
+    city_close(&c);
+}
+
 static void it_ends_with_packets_under_way(void **state)
 {
     (void)state;
@@ -506,6 +539,7 @@ int main(void)
         cmocka_unit_test(an_sa_stays_with_one_worker),
         cmocka_unit_test(order_survives_handing_over),
         cmocka_unit_test(with_bundles_all_is_done_by_the_first),
+        cmocka_unit_test(a_port_that_comes_later_is_the_firsts),
         cmocka_unit_test(it_ends_with_packets_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
