@@ -92,14 +92,16 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
                       struct text *out)
 {
     AUTO(text) struct text input = {0}, forward = {0}, leave = {0};
-    // IPv6 is put together behind this hook. Pieces of ESP in UDP that name no port may come:
-    // without the first one, which is judged here, nothing becomes of them.
+    // IPv6 is put together behind this hook. Pieces of ESP in UDP that name no port, and those of
+    // AH, which nftables takes for a header before the protocol, may come: without the first one,
+    // which is judged here, nothing becomes of them.
     text_add(&input,
              "  type filter hook input priority filter; policy accept;\n"
              "  iifname { \"%s\", \"lo\" } accept\n"
              "  meta l4proto { esp, ah } accept\n"
              "  udp dport { 500, %u } accept\n"
-             "  frag frag-off != 0 meta l4proto udp accept\n",
+             "  frag frag-off != 0 meta l4proto udp accept\n"
+             "  frag frag-off != 0 frag nexthdr ah accept\n",
              conf->tun, conf->udp_port);
     text_add(&forward,
              "  type filter hook forward priority filter; policy accept;\n"

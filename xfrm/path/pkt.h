@@ -8,8 +8,10 @@
 #include "xfrm/path/drop.h"
 
 #define BURST_MAX 128 // packets handled by one call of a stage
-// Bytes before a received packet: outer IPv6 40 + UDP 8 + ESP 8 + IV 16, rounded up.
-#define PKT_HEADROOM 128
+// Bytes before a received packet: what several SAs put in front of it. IPv6 40 + UDP 8 + ESP 8 + IV
+// 16 for one; AH with the longest ICV takes 80, IPComp 4, and each of them may bring another IPv6
+// header.
+#define PKT_HEADROOM 256
 #define PKT_TAILROOM 320 // padding (255) + trailer 2 + ICV 32, rounded up
 // The longest IP packet, and room for a header beside it (assemble.c). Peers protect whole
 // datagrams and fragment after that, so such packets come; memory behind the usual ones stays

@@ -146,6 +146,7 @@ static void our_own_packets_are_exempt(void **state)
     check_rule(&p, NULL, "input", "  iifname { \"pavise0\", \"lo\" } accept\n");
     check_rule(&p, NULL, "input", "  udp dport { 500, 4500 } accept\n");
     check_rule(&p, NULL, "input", "  frag frag-off != 0 meta l4proto udp accept\n");
+    check_rule(&p, NULL, "input", "  frag frag-off != 0 frag nexthdr ah accept\n");
     check_rule(&p, NULL, "leave", "  meta mark 0x42 accept\n");
     check_rule(&p, NULL, "forward", "  iifname \"pavise0\" accept\n");
 }
