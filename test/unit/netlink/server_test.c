@@ -270,7 +270,7 @@ static int lend(int fd, uint16_t family, uint16_t port, bool on)
     run(5);
     const struct nlmsghdr *h = receive(fd);
     CHECK(h && h->nlmsg_type == NLMSG_ERROR);
-    return -((const struct nlmsgerr *)(h + 1))->error;
+    return h ? -((const struct nlmsgerr *)(h + 1))->error : EPROTO;
 }
 
 static void sockets_are_lent(void **state)
