@@ -85,7 +85,7 @@ static bool ask(struct link_mtu *l, const ip_t *dst, const ip_t *src)
 static uint32_t u32_of(const struct rtattr *a)
 {
     uint32_t v = 0;
-    if (a && RTA_PAYLOAD(a) >= sizeof v) memcpy(&v, RTA_DATA(a), sizeof v);
+    if (a && RTA_PAYLOAD(a) >= sizeof v) memcpy(&v, (const uint8_t *)a + RTA_LENGTH(0), sizeof v);
     return v;
 }
 
