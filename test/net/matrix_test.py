@@ -229,12 +229,12 @@ def document(results, kernel):
     yield from f"""# pavise-xfrmd against a real kernel
 
 Written by `PAVISE_FULL=1 /usr/bin/python3 test/net/matrix_test.py` on {time.strftime("%Y-%m-%d")}: pavise-xfrmd on Linux
-{platform.release()} on one side, the XFRM of Linux {kernel} (esp4, esp6, ah4, ah6, ipcomp) on the other.
+{platform.release().split('-')[0]} on one side, the XFRM of Linux {kernel} (esp4, esp6, ah4, ah6, ipcomp) on the other.
 
 {len(results)} cells, {len(bad)} of them fail. In each one the same `ip xfrm` commands go to both sides, `ip -s xfrm` must print the
 same from both but for times and counters, and then, from both sides: pings of 56, 3000 and 8000 bytes, the very first
-packet included; a UDP datagram of 64 KiB there and one back (four tries: it may teach the path MTU, or find no buffer); a TCP connection with 2 or 1 MiB there and as much back; every
-byte compared. The cells are chosen (test/net/matrix.py) so that every pair of choices along any two axes stands together in
+packet included; a UDP datagram of 64 KiB there and one back (up to four tries: it may teach the path MTU, or find no
+buffer); a TCP connection with 2 or 1 MiB there and as much back; every byte compared. The cells are chosen (test/net/matrix.py) so that every pair of choices along any two axes stands together in
 some cell, every algorithm with every pair of address families in tunnel mode, and every stack of protocols in every mode
 with every pair of families. "ok (3)" means that three cells say so.
 
