@@ -93,11 +93,13 @@ static void print_traffic(const char *title, const json_t *o)
     char in[HUMAN_MAX], out[HUMAN_MAX];
     uint64_t packets_in = json_u64(o, "packets_in"), packets_out = json_u64(o, "packets_out");
     uint64_t refused = json_u64(o, "refused_out"), ignored = json_u64(o, "ignored");
-    if (!packets_in && !packets_out && !refused && !ignored) return;
+    uint64_t dummies = json_u64(o, "dummies_out");
+    if (!packets_in && !packets_out && !refused && !ignored && !dummies) return;
     printf("  %-16s in %10llu packets %10s   out %10llu packets %10s", title,
            (unsigned long long)packets_in, human_bytes(json_u64(o, "bytes_in"), in),
            (unsigned long long)packets_out, human_bytes(json_u64(o, "bytes_out"), out));
     if (refused) printf("   refused %llu", (unsigned long long)refused);
+    if (dummies) printf("   dummies %llu", (unsigned long long)dummies);
     if (ignored) printf("   ignored %llu", (unsigned long long)ignored);
     printf("\n");
 }

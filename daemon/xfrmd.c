@@ -222,6 +222,7 @@ static err_t start_engine(struct xfrmd *d, struct why *why)
                                      .allow_clear_in = o->allow_clear_in,
                                      .pin = o->workers > 1,
                                      .mss = o->mss,
+                                     .dummy_rate = o->dummy_rate,
                                      .fwmark = o->fwmark};
     TRY(engine_new(&conf, &d->engine, why));
     loop_on_wake(d->loop, on_wake, d);

@@ -10,6 +10,7 @@
 #include "netlink/client.h"
 #include "xfrm/handover.h"
 #include "xfrm/path/mss.h"
+#include "xfrm/path/path.h"
 #include "xfrm/port/port.h"
 
 const char xfrmd_options_help[] =
@@ -29,6 +30,9 @@ const char xfrmd_options_help[] =
     "  --mss-clamp N      TCP through a tunnel offers no larger segments than N bytes, or than fit "
     "into\n"
     "                     what is known of the path (auto); for paths that filter ICMP\n"
+    "  --dummy-traffic N  N packets a second that carry nothing, through each tunnel whose SA has "
+    "TFC\n"
+    "                     padding, at most 1000 (default 0: none)\n"
     "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
     "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
     "  --allow-clear-in   packets from a tunnel that no inbound policy names may pass\n"
@@ -59,6 +63,7 @@ enum option_id {
     OPT_ALLOW_CLEAR_IN,
     OPT_LEGACY,
     OPT_MSS_CLAMP,
+    OPT_DUMMY,
     OPT_SOCKET,
     OPT_LOG_LEVEL,
     OPT_IDLE,
@@ -81,6 +86,7 @@ static const struct option known[] = {
     {"allow-clear-in", no_argument, NULL, OPT_ALLOW_CLEAR_IN},
     {"legacy", no_argument, NULL, OPT_LEGACY},
     {"mss-clamp", required_argument, NULL, OPT_MSS_CLAMP},
+    {"dummy-traffic", required_argument, NULL, OPT_DUMMY},
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"exit-when-idle", required_argument, NULL, OPT_IDLE},
@@ -90,10 +96,27 @@ static const struct option known[] = {
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--tun",     "--mtu",     "--port",           "--no-udp",         "--no-raw",    "--fwmark",
-    "--table",   "--guard",   "--allow-clear-in", "--socket",         "--log-level", "--foreground",
-    "--help",    "--version", "--legacy",         "--exit-when-idle", "--grace",     "--mss-clamp",
-    "--workers", NULL,
+    "--tun",
+    "--mtu",
+    "--port",
+    "--no-udp",
+    "--no-raw",
+    "--fwmark",
+    "--table",
+    "--guard",
+    "--allow-clear-in",
+    "--socket",
+    "--log-level",
+    "--foreground",
+    "--help",
+    "--version",
+    "--legacy",
+    "--exit-when-idle",
+    "--grace",
+    "--mss-clamp",
+    "--workers",
+    "--dummy-traffic",
+    NULL,
 };
 
 static err_t read_number(const char *option, const char *s, uint32_t min, uint32_t max,
@@ -235,6 +258,8 @@ static err_t take(int id, const char *value, struct xfrmd_options *o, struct why
         return read_number("--grace", value, 0, XFRMD_GRACE_MAX, &o->grace, why);
     case OPT_MSS_CLAMP:
         return read_mss(value, o, why);
+    case OPT_DUMMY:
+        return read_number("--dummy-traffic", value, 0, DUMMY_RATE_MAX, &o->dummy_rate, why);
     case OPT_GUARD:
         return read_guard(value, o, why);
     case OPT_IDLE:

@@ -24,6 +24,7 @@ struct xfrmd_options {
     const char *tun, *socket;
     uint32_t mtu, fwmark, table, grace;
     uint32_t workers;
+    uint32_t dummy_rate; // packets a second of each SA with TFC padding
     uint16_t port;
     uint32_t idle_seconds; // with no SA, no policy and no client for this long: leave; 0: never
     uint16_t mss;          // MSS_OFF, MSS_AUTO or bytes, xfrm/path/mss.h

@@ -84,11 +84,12 @@ static json_t *workers_json(const struct engine *e)
 
 static json_t *inner_json(const struct engine_counts *c)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}",      //
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
                      "packets_in", number(c->packets_in),   //
                      "bytes_in", number(c->bytes_in),       //
                      "packets_out", number(c->packets_out), //
                      "bytes_out", number(c->bytes_out),     //
+                     "dummies_out", number(c->dummies),     //
                      "held", number(c->held), "events_lost", number(c->news_lost));
 }
 

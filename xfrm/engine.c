@@ -151,6 +151,7 @@ static void add_counts(const struct seat *s, struct engine_counts *sum)
     sum->bytes_in += count_get(&w->bytes_in);
     sum->bytes_out += count_get(&w->bytes_out);
     sum->handed_over += count_get(&w->handed_over);
+    sum->dummies += count_get(&w->dummies);
     sum->held += count_get(&s->held);
     sum->news_lost += count_get(&s->news_lost);
 }

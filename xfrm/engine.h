@@ -42,6 +42,7 @@ struct engine_conf {
     bool allow_clear_in;              // see struct worker
     bool pin;                         // each worker stays on a CPU of its own
     uint16_t mss;                     // see struct worker
+    uint32_t dummy_rate;              // see struct worker
     uint32_t fwmark;                  // by which our own packets are routed
 };
 
@@ -49,6 +50,7 @@ struct engine_counts {
     uint64_t drops[DROP_COUNT];
     uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets
     uint64_t handed_over;                                  // to the worker that owns the SA
+    uint64_t dummies;                                      // empty packets sent, counted apart
     uint64_t held;                                         // packets waiting for an SA now
     uint64_t news_lost;
 };

@@ -46,7 +46,8 @@ struct seat {
     struct entrance in[ENGINE_PORTS];
     unsigned in_count;
     uint64_t generation, next_tick;
-    uint64_t wake; // bit i: worker i got packets from us and has not been woken yet
+    uint64_t dummies_due; // monotonic ns
+    uint64_t wake;        // bit i: worker i got packets from us and has not been woken yet
 };
 
 struct engine {

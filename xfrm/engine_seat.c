@@ -258,6 +258,16 @@ static void serve_more(struct seat *s)
     }
 }
 
+// Until the next tick or dummy packet, whatever comes first.
+static int sleep_ms(const struct seat *s)
+{
+    if (s->dummies_due == UINT64_MAX) return TICK_MS;
+    uint64_t now = clock_mono();
+    if (s->dummies_due <= now) return 0;
+    uint64_t ms = (s->dummies_due - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+    return ms < TICK_MS ? (int)ms : TICK_MS;
+}
+
 static int wait_at_ports(struct seat *s, struct epoll_event *ready)
 {
     struct pollfd wake = {.fd = s->wake_fd, .events = POLLIN};
@@ -267,7 +277,8 @@ static int wait_at_ports(struct seat *s, struct epoll_event *ready)
         wake_read(s);
         return 0;
     }
-    return epoll_wait(s->epoll_fd, ready, ENGINE_PORTS + 1, sleepy && !any_more(s) ? TICK_MS : 0);
+    int most = sleepy && !any_more(s) ? sleep_ms(s) : 0;
+    return epoll_wait(s->epoll_fd, ready, ENGINE_PORTS + 1, most);
 }
 
 static void look_after_held(struct seat *s)
@@ -297,6 +308,7 @@ void *seat_run(void *seat)
         serve_more(s);
         for (int i = 0; i < n; i++) serve(s, &ready[i]);
         look_after_held(s);
+        s->dummies_due = dummy_send(&s->worker);
         rcu_quiescent_state();
     }
     rcu_unregister_thread();
@@ -384,6 +396,8 @@ static err_t seat_build(struct seat *s, unsigned index, struct why *why)
     worker_number(&s->worker, index, e->conf.workers, e->handover ? &colleagues : NULL);
     s->worker.allow_clear_in = e->conf.allow_clear_in;
     s->worker.mss = e->conf.mss;
+    s->worker.dummy.rate = e->conf.dummy_rate;
+    s->dummies_due = UINT64_MAX;
     TRY(link_mtu_new(e->conf.fwmark, &s->links, why));
     return add_entrances(s, why);
 }

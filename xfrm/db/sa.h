@@ -92,8 +92,9 @@ struct sa {
     // two ends; and how many share it.
     struct sa *companion;
     uint32_t users;
-    uint64_t age;                 // order of arrival
-    struct cds_list_head in_lane; // rcu
+    uint64_t age;                   // order of arrival
+    struct cds_list_head in_lane;   // rcu
+    struct cds_list_head in_covers; // rcu; only of those that sad_covers() lists
     struct cds_list_head all, larvals;
     struct rcu_head rcu;
 };

@@ -7,6 +7,7 @@
 #include "base/htab.h"
 #include "crypto/rng.h"
 
+#define DIR_IN 1  // XFRM_SA_DIR_IN
 #define LARGE 256 // SAs; with all that belongs to them the size of a core's own cache
 
 struct sad {
@@ -17,6 +18,7 @@ struct sad {
     uint32_t count, plain;
     uint64_t next_age;
     struct cds_list_head all, larvals;
+    struct cds_list_head covers; // rcu
 };
 
 struct sad *sad_new(void)
@@ -26,6 +28,7 @@ struct sad *sad_new(void)
     rng_fill(&s->hash_key, sizeof s->hash_key);
     CDS_INIT_LIST_HEAD(&s->all);
     CDS_INIT_LIST_HEAD(&s->larvals);
+    CDS_INIT_LIST_HEAD(&s->covers);
     s->lanes = lanes_new();
     bool made = htab_init(&s->by_spi) == ERR_OK && htab_init(&s->by_ends) == ERR_OK;
     if (s->lanes && made) return s;
@@ -140,6 +143,14 @@ static err_t sad_add_to_lane(struct sad *s, struct sa *sa)
     return ERR_OK;
 }
 
+// None of this changes in an SA's life.
+static bool wants_cover(const struct sa *sa)
+{
+    const struct xfrm_sa *x = &sa->conf->x;
+    if (sa->larval || x->proto != XFRM_PROTO_ESP || x->mode != XFRM_TUNNEL) return false;
+    return x->tfcpad && x->dir != DIR_IN;
+}
+
 static void sad_enter_table(struct sad *s, struct sa *sa)
 {
     const struct xfrm_sa *x = &sa->conf->x;
@@ -158,6 +169,7 @@ err_t sad_add(struct sad *s, struct sa *sa)
     if (!sa->larval && !sa_is_plain(&sa->conf->x)) TRY(sad_add_to_lane(s, sa));
     cds_list_add(&sa->all, &s->all);
     if (sa->larval) cds_list_add(&sa->larvals, &s->larvals);
+    if (wants_cover(sa)) cds_list_add_rcu(&sa->in_covers, &s->covers);
     sa->age = s->next_age++;
     sad_enter_table(s, sa);
     __atomic_store_n(&s->count, s->count + 1, __ATOMIC_RELAXED);
@@ -175,6 +187,7 @@ void sad_del(struct sad *s, struct sa *sa)
         htab_del(&s->by_spi, sad_hash(s, &x->daddr, x->spi, x->proto), sa);
     }
     if (sa->larval) cds_list_del(&sa->larvals);
+    if (wants_cover(sa)) cds_list_del_rcu(&sa->in_covers);
     if (sa->lane) {
         lane_del(sa);
         lane_put(s->lanes, sa->lane);
@@ -199,6 +212,11 @@ uint32_t sad_count_plain(const struct sad *s)
 struct lanes *sad_lanes(const struct sad *s)
 {
     return s->lanes;
+}
+
+const struct cds_list_head *sad_covers(const struct sad *s)
+{
+    return &s->covers;
 }
 
 struct cds_list_head *sad_all(struct sad *s)

@@ -25,6 +25,10 @@ const struct sa *sad_hint_more(const struct sad *s, uint64_t hint);
 // So many that they do not stay in the cache by themselves?
 bool sad_is_large(const struct sad *s);
 
+// SAs whose silence is to be covered by dummy packets (RFC 4303 2.6): ESP in tunnel mode with TFC
+// padding, unless they are known to be inbound. The youngest first, member `in_covers`.
+const struct cds_list_head *sad_covers(const struct sad *s);
+
 // ---- control thread ----
 // Takes the SA over. Whether one like it exists is the caller's question (sad_get). ERR_NOMEM.
 err_t sad_add(struct sad *s, struct sa *sa);

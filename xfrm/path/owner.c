@@ -85,6 +85,11 @@ bool own_or_claim(const struct worker *w, struct sa *sa)
     return !w->colleagues || owner_of(w, sa, true) == w->index;
 }
 
+bool own_or_claim_out(const struct worker *w, struct sa *sa)
+{
+    return !w->colleagues || owner_of(w, sa, false) == w->index;
+}
+
 void nest_own(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->n; i++) {

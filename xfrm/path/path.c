@@ -34,6 +34,13 @@ const struct stage inbound[] = {
     {NULL, NULL},
 };
 
+const struct stage dummies[] = {
+    // made by a timer, dummy.c
+    {"number", out_number}, // as above: they use up the SA as any packet does
+    {"blank", out_blank},   // ESP around nothing, next header 59     RFC 4303 2.6
+    {"seal", out_seal},     {"send", out_send}, {NULL, NULL},
+};
+
 const struct stage complaints[] = {
     {"listen", icmp_listen}, // a router refuses packets of an SA     RFC 4301 8.2
     {NULL, NULL},
@@ -79,4 +86,9 @@ void path_in(struct worker *w, struct burst *b)
 void path_icmp(struct worker *w, struct burst *b)
 {
     burst_walk(w, complaints, b);
+}
+
+void path_dummy(struct worker *w, struct burst *b)
+{
+    burst_walk(w, dummies, b);
 }

@@ -63,6 +63,11 @@ struct worker {
     uint64_t drops[DROP_COUNT]; // written by this worker only; read by others with relaxed loads
     uint64_t packets_in, packets_out, bytes_in, bytes_out; // inner packets that got through
     uint64_t handed_over;                                  // packets of other workers' SAs
+    uint64_t dummies;                                      // sent, in none of the numbers above
+    struct {
+        uint32_t rate; // packets a second of each SA, at most DUMMY_RATE_MAX; 0: none
+        uint64_t due;  // monotonic ns of the next ones; 0: there was nothing to cover
+    } dummy;
     struct icmp_budget icmp;
     uint16_t mss;        // segments that TCP may offer through an SA: mss.h
     bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
@@ -85,11 +90,22 @@ struct stage {
 extern const struct stage outbound[]; // ends with {NULL, NULL}
 extern const struct stage inbound[];
 extern const struct stage complaints[]; // of routers
+extern const struct stage dummies[];
 
 // The packets are owned by the callee from here on.
-void path_out(struct worker *w, struct burst *b);  // inner IP packets from the TUN device
-void path_in(struct worker *w, struct burst *b);   // ESP: at = ESP header, from/to/udp set
-void path_icmp(struct worker *w, struct burst *b); // ICMP to the host: at = ICMP header, to set
+void path_out(struct worker *w, struct burst *b);   // inner IP packets from the TUN device
+void path_in(struct worker *w, struct burst *b);    // ESP: at = ESP header, from/to/udp set
+void path_icmp(struct worker *w, struct burst *b);  // ICMP to the host: at = ICMP header, to set
+void path_dummy(struct worker *w, struct burst *b); // empty outbound packets of their SAs (dummy.c)
+
+// ---- dummy: empty packets that cover an SA's silence (dummy.c) ----
+#define DUMMY_RATE_MAX 1000 // a second, of an SA
+// A second, of all SAs: some 45 Mbit/s of long packets. The youngest SAs have theirs, as far as
+// this goes.
+#define DUMMIES_MAX 4000
+// Sends those that are due at w->now. When to call it again: monotonic ns; UINT64_MAX: after the
+// database has changed.
+uint64_t dummy_send(struct worker *w);
 
 // ---- assemble: datagrams of which pieces are still missing (assemble.c) ----
 #define ASSEMBLIES_MAX 16                // datagrams, each with a buffer of the pool

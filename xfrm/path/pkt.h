@@ -63,7 +63,8 @@ struct pkt {
     uint8_t *own;   // the pool's buffer
     uint8_t home;   // whose pool: the worker's index
 
-    bool cut; // outbound: fragmented on its further way, whatever the inner header says
+    bool dummy; // outbound: carries nothing (RFC 4303 2.6) and is counted apart
+    bool cut;   // outbound: fragmented on its further way, whatever the inner header says
     uint8_t
         proto;  // of the outer packet: ESP, AH, IPComp, or IP in IP where IPComp did not shrink it
     bool whole; // outbound: carries its own IP header to the port

@@ -10,7 +10,8 @@ void out_send(struct worker *w, struct burst *b)
         if (b->p[i]->drop == DROP_SEND)
             count_set(&b->p[i]->sa->pmtu.link_until, 0); // the link may have changed
         if (b->p[i]->drop) continue;
-        count_add(&w->packets_out, 1);
+        count_add(b->p[i]->dummy ? &w->dummies : &w->packets_out, 1);
+        if (b->p[i]->dummy) continue;
         count_add(&w->bytes_out, b->p[i]->inner);
     }
 }

@@ -15,6 +15,8 @@ void out_seal(struct worker *w, struct burst *b);
 void out_nest(struct worker *w, struct burst *b);
 void out_send(struct worker *w, struct burst *b);
 
+void out_blank(struct worker *w, struct burst *b);
+
 void icmp_listen(struct worker *w, struct burst *b);
 
 void in_find_sa(struct worker *w, struct burst *b);
@@ -30,6 +32,8 @@ void in_deliver(struct worker *w, struct burst *b);
 // For further SAs of a packet, when it is too late to hand it over. Is it this worker's, now at
 // last?
 bool own_or_claim(const struct worker *w, struct sa *sa);
+// The same for an outbound SA that is to send something.
+bool own_or_claim_out(const struct worker *w, struct sa *sa);
 // Outbound: drops packets whose next SA is another worker's.
 void nest_own(struct worker *w, struct burst *b);
 
@@ -98,6 +102,12 @@ void ah_seal(struct pkt *p);
 void ah_open(struct pkt *p);
 // Takes the header off an opened packet and says what follows.
 void ah_strip(struct pkt *p, uint8_t *next);
+
+// ---- wrap.c ----
+// To how many bytes TFC pads this packet of a tunnel; 0: not at all.
+uint32_t esp_tfc(const struct pkt *p, const struct xfrm_sa *x);
+// Header and trailer around the payload, all that is to be encrypted. False: does not fit.
+bool esp_wrap(struct pkt *p, uint8_t next);
 
 // ---- account.c: traffic of an SA against its lifetime ----
 // Counts one packet of `bytes`; raises the EXPIRE event when a limit is reached. False: the hard

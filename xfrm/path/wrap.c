@@ -28,19 +28,19 @@ struct shape {
     uint32_t tfc, pad;
 };
 
-// To how many bytes TFC pads the packet; 0: not at all.
-static uint32_t tfc_wanted(const struct pkt *p, const struct xfrm_sa *x)
+uint32_t esp_tfc(const struct pkt *p, const struct xfrm_sa *x)
 {
     if (x->mode != XFRM_TUNNEL || x->tfcpad <= p->len) return 0; // others could not take it off
     // size_limit() speaks of packets as they come, before the innermost SA
-    uint32_t most = p->path_mtu && p->layer == 0 ? size_limit(p, p->path_mtu) : TFC_MAX;
+    uint32_t mtu = p->path_mtu < IP_TOTAL_MAX ? p->path_mtu : IP_TOTAL_MAX; // that of lo is longer
+    uint32_t most = mtu && p->layer == 0 ? size_limit(p, mtu) : TFC_MAX;
     return x->tfcpad < most ? x->tfcpad : most;
 }
 
 // How much goes before and behind. False: does not fit.
 static bool shape_of(const struct pkt *p, const struct sa *sa, struct shape *s)
 {
-    uint32_t wanted = tfc_wanted(p, &rcu_dereference(sa->conf)->x);
+    uint32_t wanted = esp_tfc(p, &rcu_dereference(sa->conf)->x);
 
     s->head = ESP_HEADER + sa->iv_len;
     s->tfc = wanted > p->len ? wanted - p->len : 0;
@@ -71,7 +71,7 @@ static void write_head(struct pkt *p, struct sa *sa, uint32_t head)
     sealer_iv(sa->sealer, p->seq, p->at + ESP_HEADER);
 }
 
-static bool esp_wrap(struct pkt *p, uint8_t next)
+bool esp_wrap(struct pkt *p, uint8_t next)
 {
     struct shape s;
     if (!shape_of(p, p->sa, &s)) return false;

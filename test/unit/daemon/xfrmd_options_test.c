@@ -35,6 +35,7 @@ static void nothing_given_means_the_defaults(void **state)
     CHECK_EQ(o.table, XFRMD_TABLE);
     CHECK_EQ(o.grace, 60);
     CHECK_EQ(o.workers, 1);
+    CHECK_EQ(o.dummy_rate, 0);
     CHECK_EQ(o.fwmark, 0x50415649);
     CHECK_EQ(o.guard, GUARD_AUTO);
     CHECK_EQ(o.idle_seconds, 0);
@@ -63,6 +64,8 @@ static void everything_given_is_taken(void **state)
     CHECK_EQ(o.mss, MSS_AUTO);
     CHECK_OK(READ(&o, &why, "--mss-clamp", "1200"));
     CHECK_EQ(o.mss, 1200);
+    CHECK_OK(READ(&o, &why, "--dummy-traffic", "1000"));
+    CHECK_EQ(o.dummy_rate, 1000);
     CHECK_EQ(READ(&o, &why, "--mss-clamp", "87"), ERR_RANGE);
     CHECK_EQ(READ(&o, &why, "--mss-clamp", "many"), ERR_RANGE);
 }
@@ -87,6 +90,7 @@ static void what_is_wrong_is_said(void **state)
     check_refused("--port", "0", "from 1 to 65535");
     check_refused("--port", "65536", "from 1 to 65535");
     check_refused("--fwmark", "0", "from 1 to");
+    check_refused("--dummy-traffic", "1001", "from 0 to 1000");
     check_refused("--grace", "90000", "from 0 to 86400");
     check_refused("--table", "254", "one of the kernel's own tables");
     check_refused("--exit-when-idle", "0", "from 1 to 86400");
