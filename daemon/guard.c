@@ -117,6 +117,7 @@ static err_t start_nft(struct guard *g, bool v4, struct why *why)
     g->nft = (struct guard_nft_conf){.tun = g->conf.tun,
                                      .udp_port = g->conf.udp_port,
                                      .fwmark = g->conf.fwmark,
+                                     .uid = g->conf.uid,
                                      .v4 = v4,
                                      .v6 = true};
     g->nft_on = true;

@@ -32,6 +32,7 @@ struct guard_conf {
     const char *tun;
     uint16_t udp_port; // of ESP in UDP
     uint32_t fwmark;   // of the executor's and the IKE daemon's own packets
+    uint32_t uid;      // that owns the executor's sockets
 };
 
 struct guard;

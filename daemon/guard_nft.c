@@ -107,11 +107,14 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
              "  type filter hook forward priority filter; policy accept;\n"
              "  iifname \"%s\" accept\n",
              conf->tun);
+    // With the mark of an SA they are known by the socket's owner, which what is forwarded has not
     text_add(&leave,
              "  type filter hook postrouting priority filter; policy accept;\n"
              "  oifname { \"%s\", \"lo\" } accept\n"
-             "  meta mark 0x%x accept\n",
-             conf->tun, conf->fwmark);
+             "  meta mark 0x%x accept\n"
+             "  meta skuid %u meta l4proto esp accept\n"
+             "  meta skuid %u udp sport %u accept\n",
+             conf->tun, conf->fwmark, conf->uid, conf->uid, conf->udp_port);
     // Adding first makes the flush succeed whether or not there was a table. Counters live on.
     text_add(out, "add table inet " GUARD_NFT_TABLE "\n"
                   "add counter inet " GUARD_NFT_TABLE " clear_in\n"

@@ -11,8 +11,8 @@
 struct guard_nft_conf {
     const char *tun;
     uint16_t udp_port;
-    uint32_t fwmark;
-    bool v4, v6; // families to guard
+    uint32_t fwmark, uid; // of the executor's own packets
+    bool v4, v6;          // families to guard
 };
 
 // The script that makes the table say what the policies say. For nft -f and for tests.

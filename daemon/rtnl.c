@@ -153,6 +153,38 @@ err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *wh
     return ask(r, h, NULL, NULL, "cannot add a routing rule", why);
 }
 
+static struct nlmsghdr *start_extra(struct rtnl *r, const struct rtnl_skip *skip, uint8_t action,
+                                    uint32_t priority)
+{
+    struct nlmsghdr *h = start(r, RTM_NEWRULE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+    struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+    m->family = (uint8_t)skip->family;
+    m->action = action;
+    mnl_attr_put_u32(h, FRA_PRIORITY, priority);
+    mnl_attr_put_u32(h, FRA_TABLE, skip->table);
+    mnl_attr_put_u8(h, FRA_PROTOCOL, RTNL_PROTOCOL);
+    return h;
+}
+
+err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why)
+{
+    const struct fib_rule_uid_range uid = {skip->uid, skip->uid};
+    const struct fib_rule_port_range port = {skip->sport, skip->sport};
+    struct nlmsghdr *h = start_extra(r, skip, FR_ACT_GOTO, skip->priority);
+    mnl_attr_put_u32(h, FRA_GOTO, skip->target);
+    mnl_attr_put_strz(h, FRA_IIFNAME, "lo");
+    mnl_attr_put_u8(h, FRA_IP_PROTO, skip->proto);
+    mnl_attr_put(h, FRA_UID_RANGE, sizeof uid, &uid);
+    if (skip->sport) mnl_attr_put(h, FRA_SPORT_RANGE, sizeof port, &port);
+    return ask(r, h, NULL, NULL, "cannot add a routing rule for marked packets", why);
+}
+
+err_t rtnl_target_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why)
+{
+    struct nlmsghdr *h = start_extra(r, skip, FR_ACT_NOP, skip->target);
+    return ask(r, h, NULL, NULL, "cannot add an empty routing rule", why);
+}
+
 // ---- cleaning: what a dump shows is sent back as a deletion ----
 
 struct leftovers {
@@ -232,8 +264,9 @@ static int keep_rule(const struct nlmsghdr *h, void *ctx)
     bool ours = attr_is_u8(h, sizeof *m, FRA_PROTOCOL, RTNL_PROTOCOL) &&
                 attr_is_u32(h, sizeof *m, FRA_TABLE, l->table);
     const struct rtnl_rule *rule = l->keep->rule;
-    bool stays = rule && attr_is_u32(h, sizeof *m, FRA_FWMARK, rule->fwmark) &&
-                 attr_is_u32(h, sizeof *m, FRA_PRIORITY, rule->priority);
+    bool same = rule && attr_is_u32(h, sizeof *m, FRA_FWMARK, rule->fwmark) &&
+                attr_is_u32(h, sizeof *m, FRA_PRIORITY, rule->priority);
+    bool stays = same || (rule && (m->action == FR_ACT_GOTO || m->action == FR_ACT_NOP));
     return ours && !stays ? keep_message(h, l) : MNL_CB_OK;
 }
 

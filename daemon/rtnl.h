@@ -26,6 +26,15 @@ struct rtnl_rule {
     uint32_t table, fwmark, priority;
 };
 
+// Locally made packets of one protocol and user skip the rules up to `target`:
+// "from all iif lo ipproto P [sport S] uidrange U-U goto T"
+struct rtnl_skip {
+    uint16_t family;
+    uint8_t proto;
+    uint16_t sport; // 0: any
+    uint32_t uid, table, priority, target;
+};
+
 err_t rtnl_open(struct rtnl **out, struct why *why);
 void rtnl_close(struct rtnl *r); // NULL is fine
 
@@ -35,8 +44,13 @@ void rtnl_close(struct rtnl *r); // NULL is fine
 err_t rtnl_route_put(struct rtnl *r, const struct rtnl_route *route, struct why *why);
 err_t rtnl_route_del(struct rtnl *r, const struct rtnl_route *route, struct why *why);
 err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why);
+// The table is not used: it makes rtnl_clean() find the rule.
+err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
+// A rule that does nothing, of the priority `target`: somewhere to go to.
+err_t rtnl_target_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
 
-// What rtnl_clean() passes over: one rule, and routes. Either may be NULL: none.
+// What rtnl_clean() passes over: one rule with those that go past it, and routes. Either may be
+// NULL: none.
 struct rtnl_keep {
     const struct rtnl_rule *rule;
     bool (*route)(void *ctx, const prefix_t *dst);

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -270,13 +272,54 @@ static bool count_leftover(void *ctx, const prefix_t *dst)
     return true;
 }
 
+static bool is_there(err_t e)
+{
+    return e == ERR_OK || e == ERR_EXISTS;
+}
+
+// Older kernels pass over what they do not know of a rule, which would let clear text past.
+static bool knows_protocols(void)
+{
+    struct utsname u;
+    char *end;
+    if (uname(&u) != 0) return false;
+    unsigned long major = strtoul(u.release, &end, 10);
+    unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    return major > 4 || (major == 4 && minor >= 17);
+}
+
+// A mark of the user's own must not lead packets into the device again. The mark alone could be on
+// clear text as well; but nobody else makes ESP as this user, or owns the UDP port.
+static err_t set_skips(struct steer *s, uint16_t family, struct why *why)
+{
+    const struct {
+        uint8_t proto;
+        uint16_t sport;
+    } ours[] = {{IPPROTO_UDP, s->conf.udp_port}, {IPPROTO_ESP, 0}};
+    struct rtnl_skip skip = {.family = family,
+                             .uid = s->conf.uid,
+                             .table = s->conf.table,
+                             .priority = STEER_SKIP,
+                             .target = STEER_TARGET};
+    if (!knows_protocols())
+        return why_not(why, ERR_SYSTEM, "routing rules by protocol need Linux 4.17 or newer");
+    err_t e = rtnl_target_add(s->rtnl, &skip, why);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours && is_there(e); i++) {
+        skip.proto = ours[i].proto;
+        skip.sport = ours[i].sport;
+        e = rtnl_skip_add(s->rtnl, &skip, why);
+    }
+    return is_there(e) ? ERR_OK : e;
+}
+
 // The rule first, or the very same one is there: at no moment is there none.
 static err_t set_rule(struct steer *s, uint16_t family, struct why *why)
 {
     const struct rtnl_rule rule = rule_of(s, family);
     const struct rtnl_keep keep = {&rule, count_leftover, s};
     err_t e = rtnl_rule_add(s->rtnl, &rule, why);
-    if (e == ERR_OK || e == ERR_EXISTS) e = rtnl_clean(s->rtnl, family, s->conf.table, &keep, why);
+    if (is_there(e)) e = rtnl_clean(s->rtnl, family, s->conf.table, &keep, why);
+    if (e == ERR_OK) e = set_skips(s, family, why);
     s->has[family == AF_INET6] = e == ERR_OK;
     if (e != ERR_UNSUPPORTED) return e;
     log_say(LOG_INFO, "steer", "the kernel does not route IPv%d by rules: left out",

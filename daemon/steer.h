@@ -2,6 +2,9 @@
 // routing table of our own, and in it one route per destination of a policy.
 //
 //     ip rule   219: not from all fwmark F lookup T    (everything but the executor's own packets)
+//               218: iif lo ipproto udp sport 4500 uidrange U-U goto 220, and so for ESP
+//                    (the executor's protected packets whose SA gives them a mark of its own)
+//               220: nop
 //     table T   10.2.0.0/16 dev pavise0 src 10.1.0.1   (src: a local address the policy covers)
 //               blackhole 10.2.0.0/16 metric 1000000   (takes over when the device is gone)
 //
@@ -13,6 +16,8 @@
 #include "xfrm/xfrm.h"
 
 #define STEER_PRIORITY 219 // of the rule: after "local", before strongSwan's 220 and "main"
+#define STEER_SKIP (STEER_PRIORITY - 1)   // of the rules that go past it
+#define STEER_TARGET (STEER_PRIORITY + 1) // where they go: the rules behind are obeyed
 #define STEER_BLACKHOLE_METRIC 1000000
 
 struct steer;
@@ -21,7 +26,9 @@ struct steer_conf {
     struct loop *loop; // addresses that come and go are watched in it
     const char *tun;
     uint32_t table, fwmark;
-    uint32_t grace_s; // seconds that the routes of one who died are kept
+    uint16_t udp_port; // of ESP in UDP
+    uint32_t uid;      // that owns the sockets of the ports
+    uint32_t grace_s;  // seconds that the routes of one who died are kept
 };
 
 // Sets the rules. What a crash has left in the table still keeps its destinations closed, until

@@ -200,8 +200,9 @@ static err_t start_core(struct xfrmd *d, struct why *why)
 static err_t start_host(struct xfrmd *d, struct why *why)
 {
     const struct xfrmd_options *o = &d->options;
-    const struct guard_conf guard = {o->guard, d->loop, o->tun, o->port, o->fwmark};
-    const struct steer_conf steer = {d->loop, o->tun, o->table, o->fwmark, o->grace};
+    const struct guard_conf guard = {o->guard, d->loop, o->tun, o->port, o->fwmark, geteuid()};
+    const struct steer_conf steer = {d->loop, o->tun,    o->table, o->fwmark,
+                                     o->port, geteuid(), o->grace};
     const struct policies_hooks hooks = {on_policy_add, on_policy_del, on_policy_change, d};
     TRY(xfrmd_ports_open(o, &d->ports, why));
     TRY(guard_new(&guard, &d->guard, why));

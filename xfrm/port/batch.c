@@ -194,6 +194,13 @@ static size_t write_control(uint8_t *control, size_t used, int level, int type, 
     return used + CMSG_SPACE(n);
 }
 
+// The packet's own mark in place of the socket's. 0 means that it has none.
+static size_t write_mark(const struct batch *m, uint8_t *control, size_t used, const struct pkt *p)
+{
+    if (!m->marks || p->mark == 0) return used;
+    return write_control(control, used, SOL_SOCKET, SO_MARK, &p->mark, sizeof p->mark);
+}
+
 static size_t write_controls(uint8_t *control, uint16_t family, const struct pkt *p)
 {
     size_t used = 0;
@@ -265,7 +272,7 @@ static bool is_refused(struct batch *m, const struct pkt *p)
 static bool same_way(const struct pkt *a, const struct pkt *b)
 {
     return a->outer_tos == b->outer_tos && a->outer_ttl == b->outer_ttl &&
-           a->outer_df == b->outer_df && a->outer_label == b->outer_label &&
+           a->outer_df == b->outer_df && a->outer_label == b->outer_label && a->mark == b->mark &&
            endpoint_eq(&a->to, &b->to) && ip_eq(&a->from.ip, &b->from.ip);
 }
 
@@ -292,6 +299,7 @@ static void message_write(struct batch *m, unsigned i, uint16_t family, struct p
     const uint16_t size = (uint16_t)p[at]->len;
     unsigned count = m->count[i];
     size_t used = write_controls(m->control[i], family, p[at]);
+    used = write_mark(m, m->control[i], used, p[at]);
     if (count > 1)
         used = write_control(m->control[i], used, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
     struct msghdr *h = &m->msg[i].msg_hdr;
@@ -356,13 +364,24 @@ static size_t write_source(uint8_t *control, uint16_t family, const struct pkt *
                : write_control(control, 0, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 }
 
+// Routing by rules would take a packet with an IPv4 header of its own for one of protocol 255.
+static size_t write_mark_bare(const struct batch *m, uint8_t *control, uint16_t family,
+                              const struct pkt *p)
+{
+    const int protocol = m->route_as;
+    size_t used = write_source(control, family, p);
+    if (m->marks && p->mark && family == AF_INET)
+        used = write_control(control, used, IPPROTO_IP, IP_PROTOCOL, &protocol, sizeof protocol);
+    return write_mark(m, control, used, p);
+}
+
 static void bare_prepare(struct batch *m, unsigned i, uint16_t family, struct pkt *p)
 {
     send_prepare(m, i, family, p);
     m->iov[i] = (struct iovec){p->at, p->len};
     struct msghdr *h = &m->msg[i].msg_hdr;
     h->msg_iov = &m->iov[i];
-    h->msg_controllen = write_source(m->control[i], family, p);
+    h->msg_controllen = write_mark_bare(m, m->control[i], family, p);
     h->msg_control = h->msg_controllen ? m->control[i] : NULL;
 }
 

@@ -8,13 +8,19 @@
 #include "xfrm/port/head6.h"
 #include "xfrm/port/port.h"
 
-// Bytes of control messages per packet: 136 are used beside extension headers.
-#define BATCH_CONTROL_MAX (144 + HEAD6_CONTROL_MAX)
+#ifndef IP_PROTOCOL // <linux/in.h>, since 6.4
+#define IP_PROTOCOL 52
+#endif
+
+// Bytes of control messages per packet: 160 are used beside extension headers.
+#define BATCH_CONTROL_MAX (168 + HEAD6_CONTROL_MAX)
 
 // System call arguments, kept between calls. One thread at a time.
 struct batch {
-    uint32_t headroom;  // bytes kept free in front of what is received, beyond the usual
-    bool couples;       // the kernel cuts one message into datagrams of one size (UDP_SEGMENT)
+    uint32_t headroom; // bytes kept free in front of what is received, beyond the usual
+    bool couples;      // the kernel cuts one message into datagrams of one size (UDP_SEGMENT)
+    bool marks; // packets leave with a firewall mark of their own where they have one (pkt.mark)
+    uint8_t route_as;   // the protocol of packets with a header of their own, for routing rules
     endpoint_t refused; // a peer to whom it would not, and for how many packets it is not asked
     unsigned refused_for;
     uint32_t ident;            // of the next packet that is fragmented in IPv6
@@ -39,7 +45,8 @@ void batch_recv(struct batch *m, int fd, uint16_t family, struct pool *pool, str
 void batch_read(struct mmsghdr *msg, uint16_t family, struct pkt *p);
 
 // Sends from p->from.ip to p->to with the outer_* fields of p. What the system does not take gets a
-// drop word. Counts into c. With m->couples, neighbours of one size and way leave as one message.
+// drop word. Counts into c. With m->couples, neighbours of one size, way and mark leave as one
+// message.
 void batch_send(struct batch *m, int fd, uint16_t family, struct pkt **p, unsigned n,
                 struct port_counts *c);
 // The same for packets that bring their own IP header: destination only, and for those with `whole`

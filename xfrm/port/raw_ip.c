@@ -180,6 +180,16 @@ static err_t bring_header(int fd, uint16_t family, struct why *why)
                    strerror(errno));
 }
 
+// Can packets have a mark of their own? Only where routing by rules still knows them by protocol
+// (steer.h): of packets with IPv4 headers of ours it does where it is told, by IP_PROTOCOL.
+static bool can_mark(int fd, uint16_t family, uint8_t protocol)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    if (protocol != IPPROTO_ESP) return false;
+    return family == AF_INET6 || getsockopt(fd, IPPROTO_IP, IP_PROTOCOL, &value, &len) == 0;
+}
+
 // ---- making one ----
 
 static struct raw_ip *port_new(uint16_t family, uint8_t protocol)
@@ -208,6 +218,8 @@ err_t raw_ip_open(uint16_t family, uint8_t protocol, uint32_t fwmark, struct por
         r->batch.headroom = IP_HEAD_MAX;
         (void)head6_ask(r->fd); // an old kernel: AH behind extension headers fails its ICV
     }
+    r->batch.marks = can_mark(r->fd, family, protocol);
+    r->batch.route_as = protocol;
     if (is_ip_in_ip(protocol)) raw_ip_listen(&r->port, false);
     *out = &r->port;
     return ERR_OK;

@@ -134,6 +134,7 @@ struct group {
     endpoint_t at;
     uint32_t fwmark;
     unsigned count;
+    bool marks;
 };
 
 static err_t open_one(const struct group *g, struct port **out, struct why *why)
@@ -150,6 +151,7 @@ static err_t open_one(const struct group *g, struct port **out, struct why *why)
         return e;
     }
     u->batch.couples = batch_can_couple(u->fd);
+    u->batch.marks = g->marks;
     // rfc3948 2.1 SHOULD: no UDP checksum over IPv4, ESP has a better one; but the kernel couples
     // only datagrams that have one, on both ends, which saves far more than the sum costs
     const int no_checksum = family == AF_INET && !u->batch.couples;
@@ -214,12 +216,12 @@ static err_t open_shared(const struct group *g, struct port **out, struct why *w
 err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, unsigned count,
                      struct port **out, struct why *why)
 {
-    const struct group g = {{.ip.family = family, .port = port}, fwmark, count};
+    const struct group g = {{.ip.family = family, .port = port}, fwmark, count, true};
     return open_shared(&g, out, why);
 }
 
 err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why)
 {
-    const struct group g = {*at, fwmark, 1};
+    const struct group g = {*at, fwmark, 1, false};
     return open_shared(&g, out, why);
 }

@@ -42,7 +42,7 @@ static struct xfrm_policy policy(uint8_t dir, const char *src, const char *dst)
 static void check_rule(const struct xfrm_policy *p, const struct guard_nft_conf *conf,
                        const char *chain, const char *want)
 {
-    static const struct guard_nft_conf both = {"pavise0", 4500, 0x42, true, true};
+    static const struct guard_nft_conf both = {"pavise0", 4500, 0x42, 7, true, true};
     AUTO(text) struct text script = {0};
     struct policies *ps = policies_empty();
     policies_event(ps, &(struct xfrm_event){.kind = XFRM_EV_POL_NEW, .policy = p});
@@ -128,7 +128,7 @@ static void ports_and_icmp_types(void **state)
 static void only_the_families_asked_for(void **state)
 {
     (void)state;
-    static const struct guard_nft_conf v6 = {"pavise0", 4500, 0x42, false, true};
+    static const struct guard_nft_conf v6 = {"pavise0", 4500, 0x42, 7, false, true};
     struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
     check_rule(&p, &v6, "input", NULL);
     p = policy(XFRM_IN, "::/0", "::/0");
@@ -148,6 +148,8 @@ static void our_own_packets_are_exempt(void **state)
     check_rule(&p, NULL, "input", "  frag frag-off != 0 meta l4proto udp accept\n");
     check_rule(&p, NULL, "input", "  frag frag-off != 0 frag nexthdr ah accept\n");
     check_rule(&p, NULL, "leave", "  meta mark 0x42 accept\n");
+    check_rule(&p, NULL, "leave", "  meta skuid 7 meta l4proto esp accept\n");
+    check_rule(&p, NULL, "leave", "  meta skuid 7 udp sport 4500 accept\n");
     check_rule(&p, NULL, "forward", "  iifname \"pavise0\" accept\n");
 }
 

@@ -12,6 +12,9 @@
 // Below the ephemeral ports, and another one in another process: tests run side by side.
 #define PORT ((uint16_t)(20000 + getpid() % 12000))
 #define WAIT_MS 2000
+#ifndef SO_RCVMARK // <asm-generic/socket.h>, since 5.19
+#define SO_RCVMARK 75
+#endif
 
 struct wire {
     uint16_t family;
@@ -267,6 +270,74 @@ static void trains_arrive_whole_and_in_order(void **state)
     play_trains(AF_INET6);
 }
 
+// The marks of what arrives, as the receiving host sees them. Its port is another one.
+static int marks_open(const struct wire *w, uint16_t *port)
+{
+    struct sockaddr_in6 at = {.sin6_family = w->family};
+    socklen_t len = sizeof at;
+    const int on = 1;
+    int fd = socket(w->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVMARK, &on, sizeof on) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    CHECK(bind(fd, (struct sockaddr *)&at, sizeof at) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&at, &len) == 0);
+    *port = ntohs(at.sin6_port); // at the same place in both families
+    return fd;
+}
+
+static uint32_t mark_next(int fd)
+{
+    uint8_t byte;
+    uint32_t mark = 0;
+    _Alignas(struct cmsghdr) uint8_t control[64];
+    struct iovec iov = {&byte, 1};
+    struct msghdr h = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    CHECK_EQ(poll(&p, 1, WAIT_MS), 1);
+    CHECK(recvmsg(fd, &h, 0) >= 0);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_MARK)
+            memcpy(&mark, CMSG_DATA(c), sizeof mark);
+    return mark;
+}
+
+static void play_marks(uint16_t family)
+{
+    static const uint32_t mark[] = {1, 1, 1, 2, 2, 0, 0, 3, 1};
+    struct wire w;
+    struct pkt *p[9];
+    uint16_t port;
+    wire_open(&w, family);
+    int fd = marks_open(&w, &port);
+    if (fd < 0) skip(); // Linux 5.19, CAP_NET_ADMIN
+    for (unsigned i = 0; i < 9; i++) {
+        p[i] = pool_take(w.pool);
+        memset(p[i]->at, 1, CAR);
+        p[i]->len = CAR;
+        p[i]->mark = mark[i];
+        p[i]->from = p[i]->to = here(&w, 1);
+        p[i]->to.port = port;
+    }
+    w.port->ops->send(w.port, p, 9);
+    for (unsigned i = 0; i < 9; i++) {
+        CHECK_EQ(p[i]->drop, DROP_NONE);
+        CHECK_EQ(mark_next(fd), mark[i]);
+        pool_give(w.pool, p[i]);
+    }
+    (void)close(fd);
+    wire_close(&w);
+}
+
+static void another_mark_is_another_train(void **state)
+{
+    (void)state;
+    play_marks(AF_INET);
+    play_marks(AF_INET6);
+}
+
 // A train to nowhere costs each of its packets a word, and no other packet anything.
 static void a_train_without_a_way(void **state)
 {
@@ -344,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_datagram_of_64_kib_comes_whole),
         cmocka_unit_test(a_packet_without_a_way_gets_its_word_and_the_others_go),
         cmocka_unit_test(trains_arrive_whole_and_in_order),
+        cmocka_unit_test(another_mark_is_another_train),
         cmocka_unit_test(a_train_without_a_way),
         cmocka_unit_test(an_ike_message_in_a_train_stops_trains),
         cmocka_unit_test(a_port_in_use_is_explained),
