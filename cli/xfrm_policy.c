@@ -61,6 +61,7 @@ void xfrm_show_policy(struct fields *f, const struct xfrm_policy *p)
                "ptype %s", p->type ? "sub" : "main");
     if (p->flags & 1) fields_add(f, "may be overridden by a socket", "flag localok");
     if (p->flags & 2) fields_add(f, "ICMP errors count as their packets", "flag icmp");
+    if (p->flags & 4) fields_add(f, "each CPU asks for SAs of its own", "flag cpu-acquire");
     fields_end(f);
     if (p->mark.value || p->mark.mask) {
         fields_line(f, "\t");

@@ -349,7 +349,7 @@ static void on_acquire(struct control *c, const struct xfrm_event *ev)
         .mark = ev->policy->mark,
         .if_id = ev->policy->if_id,
         .larval = true,
-        .pcpu = UINT32_MAX,
+        .pcpu = ev->pcpu_given ? ev->pcpu : UINT32_MAX,
         .limit = {.soft_bytes = XFRM_INF,
                   .hard_bytes = XFRM_INF,
                   .soft_packets = XFRM_INF,

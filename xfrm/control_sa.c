@@ -27,8 +27,9 @@ struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x)
     {
         const struct xfrm_sa *l = &sa->conf->x;
         if (l->spi == 0 && l->mode == x->mode && l->reqid == x->reqid && l->proto == x->proto &&
-            l->if_id == x->if_id && (x->mark.value & l->mark.mask) == l->mark.value &&
-            ip_eq(&l->daddr, &x->daddr) && ip_eq(&l->saddr, &x->saddr)) {
+            l->if_id == x->if_id && l->pcpu == x->pcpu &&
+            (x->mark.value & l->mark.mask) == l->mark.value && ip_eq(&l->daddr, &x->daddr) &&
+            ip_eq(&l->saddr, &x->saddr)) {
             return sa;
         }
     }

@@ -161,6 +161,8 @@ struct xfrm_policy {
     struct xfrm_tmpl tmpl[XFRM_TMPL_MAX];
 };
 
+#define XFRM_POLICY_PER_CPU 4 // flags: each CPU asks for SAs of its own (XFRM_POLICY_CPU_ACQUIRE)
+
 struct xfrm_policy_id {
     uint8_t dir, type;
     uint32_t index; // 0: by selector

@@ -22,6 +22,7 @@ struct policy {
     struct rule exact; // what it is found by
     uint64_t use_time; // first match: wall seconds (counter.h)
     bool one_tunnel;   // out, one template, and that a tunnel: what follows says all of it
+    bool per_cpu;      // out: each CPU asks for SAs of its own
     uint8_t action;    // enum xfrm_action
     uint8_t tmpl_count;
     uint32_t spi; // of the first template; 0: any

@@ -53,6 +53,8 @@ static void tell_acquire(struct worker *w, const struct pkt *p, unsigned tmpl)
         .policy = &p->policy->conf,
         .tmpl = &t,
         .trigger = selector_of(&p->flow),
+        .pcpu_given = p->policy->per_cpu,
+        .pcpu = w->cpu,
     };
     w->exits.event(w->exits.ctx, &ev);
 }

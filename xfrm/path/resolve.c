@@ -57,6 +57,13 @@ static struct sa *sa_for(const struct worker *w, const struct pkt *p, unsigned i
     return lane_pick(lane_for(w, p, i, &t), &ask);
 }
 
+// RFC 9611: then one is asked for, and the SA that was made for no CPU carries the packet
+// meanwhile.
+static bool lacks_own(const struct worker *w, const struct pkt *p, const struct sa *sa)
+{
+    return p->policy->per_cpu && rcu_dereference(sa->conf)->x.pcpu != w->cpu;
+}
+
 // Finds the SAs of the templates, the innermost first; the optional ones where they are there.
 // False, with the template: one that is needed is missing.
 static bool choose(struct worker *w, struct pkt *p, unsigned *missing)
@@ -67,6 +74,7 @@ static bool choose(struct worker *w, struct pkt *p, unsigned *missing)
         struct sa *sa = sa_for(w, p, *missing);
         if (sa) {
             p->sas[p->sa_count++] = sa;
+            if (lacks_own(w, p, sa)) hold_ask(w, p, *missing);
         } else if (c->tmpl[*missing].optional) {
             hold_ask(w, p, *missing);
         } else {

@@ -271,6 +271,14 @@ static void acquire_finds_its_template(void **state)
     tmpl_same(&out.tmpl, &want);
     sel_same(&out.ev.trigger, &ev.trigger);
     CHECK_EQ(out.tmpl.reqid, 92);
+    CHECK(!out.ev.pcpu_given);
+    ev.pcpu_given = true; // RFC 9611
+    ev.pcpu = 3;
+    m = start(XFRM_MSG_ACQUIRE);
+    codec_event_write(&m, &ev);
+    CHECK_OK(codec_event_read(m.h, &out, NULL));
+    CHECK(out.ev.pcpu_given);
+    CHECK_EQ(out.ev.pcpu, 3);
 }
 
 static void other_events_round_trip(void **state)

@@ -53,6 +53,7 @@ static void held_packets_leave_in_order_when_the_sa_is_there(void **state)
     CHECK_EQ(hold_count(r->w.hold), 10);
     CHECK_EQ(acquires(r), 1);
     CHECK_EQ(r->event[0].reqid, 1);
+    CHECK(!r->event[0].pcpu_given);
     CHECK(r->event[0].seq != 0);
     CHECK_EQ(r->event[0].trigger.sport, 0);
     CHECK_EQ(r->event[0].trigger.dst.len, 32);
@@ -72,6 +73,97 @@ static void held_packets_leave_in_order_when_the_sa_is_there(void **state)
     }
     CHECK_EQ(acquires(r), 1);
     rig_free(peer);
+    rig_free(r);
+}
+
+static void per_cpu_sa_arrives(struct rig *r, uint32_t cpu)
+{
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x200 + cpu);
+    x.reqid = 1;
+    x.pcpu = cpu;
+    x.dir = 2;
+    x.seq = r->event[r->events - 1].seq;
+    rig_add_sa(r, &x);
+}
+
+static void asked_for_cpu(const struct rig *r, unsigned n, uint32_t cpu)
+{
+    unsigned seen = 0;
+    const struct rig_event *last = NULL;
+    for (unsigned i = 0; i < r->events; i++) {
+        if (r->event[i].kind != XFRM_EV_ACQUIRE) continue;
+        last = &r->event[i];
+        seen++;
+    }
+    CHECK_EQ(seen, n);
+    CHECK(last && last->pcpu_given);
+    CHECK_EQ(last->pcpu, cpu);
+}
+
+// RFC 9611 2: the SA of all carries the packets while one for this CPU is asked for.
+static void a_cpu_asks_for_its_own_sa_and_does_not_wait_for_it(void **state)
+{
+    (void)state;
+    struct rig *r = rig_with_policies(0);
+    struct xfrm_policy p = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/24", MOON, SUN);
+    p.tmpl[0].reqid = 1;
+    p.flags = XFRM_POLICY_PER_CPU;
+    rig_add_policy(r, &p);
+    sa_arrives(r, 0);
+    rig_clear(r);
+    r->w.cpu = 3;
+    for (uint16_t i = 0; i < 5; i++) packet(r, 0, i);
+    CHECK_EQ(r->sent.n, 5);
+    CHECK_EQ(hold_count(r->w.hold), 0);
+    asked_for_cpu(r, 1, 3);
+    CHECK_EQ(sad_count(r->db->sad), 2); // the larval one stands for the need
+    per_cpu_sa_arrives(r, 3);
+    CHECK_EQ(sad_count(r->db->sad), 2);
+    hold_retry(&r->w);
+    packet(r, 0, 6);
+    CHECK_EQ(get32(r->sent.f[5].at), 0x203);
+    rig_pass(r, 31);
+    hold_retry(&r->w);
+    packet(r, 0, 7);
+    asked_for_cpu(r, 1, 3); // it has its own
+    rig_free(r);
+}
+
+static void without_any_sa_a_cpu_asks_for_its_own_and_waits(void **state)
+{
+    (void)state;
+    struct rig *r = rig_with_policies(0);
+    struct xfrm_policy p = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/24", MOON, SUN);
+    p.tmpl[0].reqid = 1;
+    p.flags = XFRM_POLICY_PER_CPU;
+    rig_add_policy(r, &p);
+    rig_clear(r);
+    r->w.cpu = 1;
+    packet(r, 0, 1);
+    asked_for_cpu(r, 1, 1);
+    CHECK_EQ(hold_count(r->w.hold), 1);
+    per_cpu_sa_arrives(r, 1);
+    hold_retry(&r->w);
+    CHECK_EQ(r->sent.n, 1);
+    rig_free(r);
+}
+
+static void the_needs_of_two_cpus_are_two(void **state)
+{
+    (void)state;
+    static const uint32_t cpus[] = {1, 2, 2, 1};
+    struct rig *r = rig_with_policies(0);
+    const struct xfrm_policy p = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/24", MOON, SUN);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct xfrm_event ev = {.kind = XFRM_EV_ACQUIRE,
+                                      .policy = &p,
+                                      .tmpl = &p.tmpl[0],
+                                      .pcpu_given = true,
+                                      .pcpu = cpus[i]};
+        control_worker_event(r->control, &ev);
+    }
+    CHECK_EQ(acquires(r), 2);
+    CHECK_EQ(sad_count(r->db->sad), 2);
     rig_free(r);
 }
 
@@ -201,6 +293,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(held_packets_leave_in_order_when_the_sa_is_there),
         cmocka_unit_test(others_go_on_waiting_in_their_order),
+        cmocka_unit_test(a_cpu_asks_for_its_own_sa_and_does_not_wait_for_it),
+        cmocka_unit_test(the_needs_of_two_cpus_are_two),
+        cmocka_unit_test(without_any_sa_a_cpu_asks_for_its_own_and_waits),
         cmocka_unit_test(the_room_is_bounded_for_each_and_for_all),
         cmocka_unit_test(who_waits_too_long_is_dropped_and_the_need_told_again),
         cmocka_unit_test(after_the_sa_is_lost_the_need_is_new),

@@ -86,6 +86,8 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
         .trigger = ev->trigger,
         .new_peer = ev->new_peer,
         .cause = ev->cause,
+        .pcpu_given = ev->pcpu_given,
+        .pcpu = ev->pcpu,
     };
 }
 

@@ -33,6 +33,8 @@ struct rig_event { // what can be kept of an event after the call
     bool hard;
     uint8_t proto;
     uint32_t seq, spi, reqid, index, cause;
+    bool pcpu_given;
+    uint32_t pcpu;
     struct xfrm_selector trigger;
     endpoint_t new_peer;
 };
