@@ -89,9 +89,14 @@ err_t natt_share_attach_esp(int fd, unsigned sockets, bool behind_ike)
     return attach(fd, behind_ike ? &behind : &alone);
 }
 
+err_t natt_share_attach_ike(int fd, unsigned sockets)
+{
+    return attach(fd, &(struct places){.ike = sockets, .esp = 0, .esp_count = sockets});
+}
+
 err_t natt_share_attach(int fd, bool i_am_ike)
 {
-    if (!i_am_ike) return natt_share_attach_esp(fd, 1, natt_share_count(fd) != 1);
-    unsigned all = natt_share_count(fd), others = all > 1 ? all - 1 : 1;
-    return attach(fd, &(struct places){.ike = others, .esp = 0, .esp_count = others});
+    unsigned all = natt_share_count(fd);
+    if (!i_am_ike) return natt_share_attach_esp(fd, 1, all != 1);
+    return natt_share_attach_ike(fd, all > 1 ? all - 1 : 1);
 }

@@ -35,5 +35,8 @@ err_t natt_share_attach(int fd, bool i_am_ike);
 // The same for an executor with `sockets` of them, after the last bind(). `behind_ike`: an IKE
 // daemon's socket was there before the first.
 err_t natt_share_attach_esp(int fd, unsigned sockets, bool behind_ike);
+// The same for an IKE daemon beside an executor that is known to have so many: at a single address
+// it has one (daemon/lent.h), and any other there is an earlier IKE daemon's.
+err_t natt_share_attach_ike(int fd, unsigned sockets);
 // Sockets in the group of the bound socket fd, itself included. 0: /proc does not tell.
 unsigned natt_share_count(int fd);

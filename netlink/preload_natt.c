@@ -79,12 +79,17 @@ static void tell(const struct shared *s)
                 strerror(error));
 }
 
+static bool is_for_all(const struct wire_lend *l)
+{
+    static const uint8_t any[sizeof l->addr];
+    return memcmp(l->addr, any, sizeof any) == 0;
+}
+
 static bool is_single(const struct shared *s)
 {
-    static const uint8_t any[sizeof s->lend.addr];
     // Link-local addresses are for the link's own business.
     bool local = s->lend.family == AF_INET6 && s->lend.addr[0] == 0xfe;
-    return s->used && !local && memcmp(s->lend.addr, any, sizeof any) != 0;
+    return s->used && !local && !is_for_all(&s->lend);
 }
 
 static void tell_all(void)
@@ -178,7 +183,7 @@ static void remember(int fd, const struct wire_lend *lend)
 
 int natt_bind(int fd, const struct sockaddr *at, socklen_t len)
 {
-    struct wire_lend lend;
+    struct wire_lend lend = {0};
     int error = natt_share_prepare(fd) == ERR_OK ? 0 : errno;
     // First pavise-xfrmd's: there is no moment in which ESP would find this socket only.
     if (!error && read_address(at, len, &lend)) remember(fd, &lend);
@@ -186,7 +191,9 @@ int natt_bind(int fd, const struct sockaddr *at, socklen_t len)
         natt_forget(fd);
         return -1;
     }
-    if (!error && natt_share_attach(fd, true) != ERR_OK) error = errno;
+    err_t shared_now =
+        is_for_all(&lend) ? natt_share_attach(fd, true) : natt_share_attach_ike(fd, 1);
+    if (!error && shared_now != ERR_OK) error = errno;
     if (error) {
         preload_say("this program's UDP port cannot be shared with pavise-xfrmd", strerror(error));
     }
