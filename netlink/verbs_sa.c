@@ -54,10 +54,12 @@ static int id_read(struct request *r, struct xfrm_sa_id *id)
     if (error) return error;
     bool by_spi = id->proto == XFRM_PROTO_ESP || id->proto == XFRM_PROTO_AH ||
                   id->proto == XFRM_PROTO_COMP || id->proto == XFRM_PROTO_ANY;
-    bool source = id->saddr.family != AF_UNSPEC;
-    id->saddr = (ip_t){0}; // the kernel does not compare it where there is an SPI
-    if (by_spi) return 0;
-    if (source) return ESRCH; // an SA of Mobile IPv6, found by its addresses; there are none here
+    if (by_spi) {
+        id->saddr = (ip_t){0}; // the kernel does not compare it where there is an SPI
+        return 0;
+    }
+    // The SA beside IPComp. One of Mobile IPv6 would be named like this, too; there are none.
+    if (id->saddr.family != AF_UNSPEC) return 0;
     IGNORE(why_not(&r->why, ERR_SYNTAX, "IP protocol %u is found by its addresses", id->proto));
     return EINVAL;
 }
@@ -66,7 +68,11 @@ int verb_sa_del(struct request *r)
 {
     struct xfrm_sa_id id;
     int error = id_read(r, &id);
-    return error ? error : verb_errno(r->d->api.ops->sa_del(r->d->api.ctx, &id), ESRCH);
+    if (error) return error;
+    err_t e = r->d->api.ops->sa_del(r->d->api.ctx, &id);
+    if (e == ERR_PERMISSION)
+        e = why_not(&r->why, e, "the SA is in use by IPComp in tunnel mode, and goes with it");
+    return verb_errno(e, ESRCH);
 }
 
 static int sa_reply(struct request *r, struct xfrm_sa *sa)

@@ -1,4 +1,5 @@
 // control_sa.c - requests about SAs, answered as net/xfrm/xfrm_state.c would.
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -223,12 +224,22 @@ err_t control_sa_update(void *ctx, const struct xfrm_sa *x, struct why *why)
     return e;
 }
 
+// As the kernel: by SPI, or for a protocol without SPIs by the addresses.
+static struct sa *find_named(const struct control *c, const struct xfrm_sa_id *id)
+{
+    bool plain = id->proto == IPPROTO_IPIP || id->proto == IPPROTO_IPV6;
+    if (!plain) return sad_get(c->db->sad, id);
+    struct sa *sa =
+        sad_find_plain(c->db->sad, &id->saddr, &id->daddr, id->mark.value & id->mark.mask);
+    return sa && sa->proto == id->proto ? sa : NULL;
+}
+
 err_t control_sa_get(void *ctx, const struct xfrm_sa_id *id, struct xfrm_sa *out)
 {
     AUTO(online) struct online on = online_enter();
     (void)on;
-    struct control *c = ctx;
-    struct sa *sa = sad_get(c->db->sad, id);
+    const struct control *c = ctx;
+    const struct sa *sa = find_named(c, id);
     if (!sa) return ERR_NOTFOUND;
     sa_snapshot(sa, out);
     return ERR_OK;
@@ -239,8 +250,9 @@ err_t control_sa_del(void *ctx, const struct xfrm_sa_id *id)
     AUTO(online) struct online on = online_enter();
     (void)on;
     struct control *c = ctx;
-    struct sa *sa = sad_get(c->db->sad, id);
+    struct sa *sa = find_named(c, id);
     if (!sa) return ERR_NOTFOUND;
+    if (sa_is_plain(&sa->conf->x)) return ERR_PERMISSION; // goes with its users
     control_tell_sa(c, XFRM_EV_SA_DEL, sa, false);
     control_sa_remove(c, sa);
     return ERR_OK;

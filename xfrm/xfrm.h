@@ -134,7 +134,9 @@ struct xfrm_sa_id {
     uint32_t spi;
     uint8_t proto;
     struct xfrm_mark mark;
-    ip_t saddr; // only a check where given (XFRMA_SRCADDR); AF_UNSPEC otherwise
+    // Only a check where given (XFRMA_SRCADDR), AF_UNSPEC otherwise; but what has no SPI of its own
+    // is named by it: the SA beside IPComp, protocol 4 or 41.
+    ip_t saddr;
 };
 
 // What an SA must look like to serve a policy (struct xfrm_user_tmpl).
@@ -252,7 +254,8 @@ struct xfrm_counts { // GETSADINFO, GETSPDINFO
 // Every function returns what the kernel would say, as a class (netlink/ maps it to errno):
 // ERR_EXISTS (EEXIST), ERR_NOTFOUND (ESRCH for SAs, ENOENT for policies), ERR_ALGORITHM (ENOSYS:
 // unknown or not wanted here), ERR_SYNTAX/ERR_RANGE (EINVAL; a wrong length of a key is one),
-// ERR_UNSUPPORTED (EPROTONOSUPPORT / EOPNOTSUPP), ERR_LIMIT (ENOBUFS). `why` may be NULL.
+// ERR_UNSUPPORTED (EPROTONOSUPPORT / EOPNOTSUPP), ERR_LIMIT (ENOBUFS), ERR_PERMISSION (EPERM: it
+// goes with others). `why` may be NULL.
 // All calls from one thread (the control thread).
 struct xfrm_ops {
     err_t (*sa_alloc_spi)(void *ctx, const struct xfrm_sa *like, uint32_t min, uint32_t max,

@@ -9,6 +9,8 @@ ADD_IN = message("NEWSA", usersa(src=B, dst=A, spi=0x200, reqid=7, window=32), G
 ADD_ESN = message("NEWSA", usersa(reqid=7, flags=128), GCM, esn(4, 128))
 OUT = message("NEWPOLICY", userpolicy(), attr(TMPL, tmpl(reqid=7)))
 IN = message("NEWPOLICY", userpolicy(selector("10.2.0.0", "10.1.0.0", 2, 16, 16), way=0), attr(TMPL, tmpl(B, A, reqid=7)))
+ADD_COMP = message("NEWSA", usersa(proto=COMP, reqid=7), attr(ALG_COMP, algo("deflate", b"")))
+ADD_COMP6 = message("NEWSA", usersa(A6, B6, proto=COMP, reqid=7), attr(ALG_COMP, algo("deflate", b"")))
 LARVAL = message("ALLOCSPI", usersa(spi=0, reqid=5) + struct.pack("=II", 0x1000, 0x1000))
 
 
@@ -252,6 +254,13 @@ def identities():
         for value, mask in ((0, 0), (5, 255), (5, 2**32 - 1), (0x105, 2**32 - 1), (4, 255), (0x105, 255)):
             marked = [message("NEWSA", usersa(), GCM, mark(5, 255))]
             yield f"{kind}: mark {value:#x}/{mask:#x}", marked, message(kind, usersa_id(), mark(value, mask))
+        for name, body, source in (("", usersa_id(proto=4, spi=0), A), (", with its number", usersa_id(proto=4, spi=0xc0000201), A),
+                                   (", from elsewhere", usersa_id(proto=4), B), (", to elsewhere", usersa_id(A, proto=4), A),
+                                   (", as IPv6", usersa_id(proto=41), A), (", protocol 0", usersa_id(proto=0), A)):
+            yield f"{kind}: the tunnel beside compression{name}", [ADD_COMP], message(kind, body, attr(SRCADDR, address(source)))
+        yield f"{kind}: the tunnel beside compression, without its source", [ADD_COMP], message(kind, usersa_id(proto=4, spi=0xc0000201))
+        yield f"{kind}: the tunnel beside compression, both families", [ADD_COMP, ADD_COMP6], message(
+            kind, usersa_id(B6, proto=41), attr(SRCADDR, address(A6)))
         yield f"{kind}: one that waits", [LARVAL], message(kind, usersa_id(spi=0x1000))
     for proto in (0, 1, 43, ESP, AH, 60, COMP, 99, 255):
         yield f"FLUSHSA: protocol {proto}", [ADD, ADD_IN], message("FLUSHSA", bytes([proto]))

@@ -162,6 +162,24 @@ static unsigned companions(struct rig *r)
     return n;
 }
 
+// By its two ends, and only to be looked at.
+static void the_companion_by_name(struct rig *r, const struct xfrm_sa *comp)
+{
+    struct xfrm_sa got;
+    struct xfrm_sa_id id = {.daddr = comp->daddr, .proto = IPPROTO_IPIP, .saddr = comp->saddr};
+    CHECK_OK(r->api.ops->sa_get(r->api.ctx, &id, &got));
+    CHECK(got.plain && got.spi == 0xcb007101);
+    CHECK_EQ(r->api.ops->sa_del(r->api.ctx, &id), ERR_PERMISSION);
+    id.proto = IPPROTO_IPV6;
+    CHECK_EQ(r->api.ops->sa_get(r->api.ctx, &id, &got), ERR_NOTFOUND);
+    CHECK_EQ(r->api.ops->sa_del(r->api.ctx, &id), ERR_NOTFOUND);
+    id = (struct xfrm_sa_id){.daddr = comp->daddr, .proto = IPPROTO_IPIP, .saddr = comp->daddr};
+    CHECK_EQ(r->api.ops->sa_get(r->api.ctx, &id, &got), ERR_NOTFOUND);
+    id.saddr = (ip_t){0};
+    CHECK_EQ(r->api.ops->sa_del(r->api.ctx, &id), ERR_NOTFOUND);
+    CHECK_EQ(companions(r), 1);
+}
+
 static void the_companion_comes_and_goes(void **state)
 {
     (void)state;
@@ -177,6 +195,7 @@ static void the_companion_comes_and_goes(void **state)
     CHECK_EQ(listed->mode, XFRM_TUNNEL);
     CHECK_EQ(listed->flags, a.x.flags);
     CHECK_EQ(listed->reqid, 0);
+    the_companion_by_name(r, &a.x);
     rig_add_sa(r, &b.x);
     CHECK_EQ(companions(r), 1);
     struct xfrm_sa_id id = sad_id(&a.x);
