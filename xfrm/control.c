@@ -356,7 +356,7 @@ static void on_acquire(struct control *c, const struct xfrm_event *ev)
                   .hard_packets = XFRM_INF,
                   .hard_add_s = CONTROL_ACQUIRE_S},
     };
-    struct sa *before = control_larval_like(c, &want);
+    struct sa *before = sad_larval_like(c->db->sad, &want);
     if (before && control_mono(c) - before->made_mono < SAME_NEED_NS) return;
     if (before) control_sa_remove(c, before);
 

@@ -83,8 +83,6 @@ void control_sa_age(const struct control *c, struct sa *sa);
 err_t control_sa_admit(struct control *c, struct sa *sa);
 // Enters an SA, or a larval one, with its clocks started.
 err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, struct why *why);
-// The larval SA that ACQUIRE made for a need like x (mode, reqid, protocol, addresses), or NULL.
-struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x);
 // Sets the timer by which its lifetime will be looked at next, or takes it back.
 void control_sa_watch(struct control *c, struct sa *sa);
 void control_sa_unwatch(struct control *c, struct sa *sa);

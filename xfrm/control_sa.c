@@ -10,38 +10,11 @@
 
 #define SPI_TRIES 64 // random tries before the range is searched in order
 
-static struct sa *larval_by_seq(const struct control *c, const struct xfrm_sa *x)
-{
-    struct sa *sa;
-    cds_list_for_each_entry(sa, sad_larvals(c->db->sad), larvals)
-    {
-        const struct xfrm_sa *l = &sa->conf->x;
-        if (l->seq == x->seq && l->proto == x->proto && ip_eq(&l->daddr, &x->daddr)) return sa;
-    }
-    return NULL;
-}
-
-struct sa *control_larval_like(const struct control *c, const struct xfrm_sa *x)
-{
-    struct sa *sa;
-    cds_list_for_each_entry(sa, sad_larvals(c->db->sad), larvals)
-    {
-        const struct xfrm_sa *l = &sa->conf->x;
-        if (l->spi == 0 && l->mode == x->mode && l->reqid == x->reqid && l->proto == x->proto &&
-            l->if_id == x->if_id && l->pcpu == x->pcpu &&
-            (x->mark.value & l->mark.mask) == l->mark.value && ip_eq(&l->daddr, &x->daddr) &&
-            ip_eq(&l->saddr, &x->saddr)) {
-            return sa;
-        }
-    }
-    return NULL;
-}
-
 // The larval SA that x answers: of its sequence number, else of its kind.
 static struct sa *larval_answered(const struct control *c, const struct xfrm_sa *x)
 {
-    struct sa *sa = x->seq ? larval_by_seq(c, x) : NULL;
-    return sa ? sa : control_larval_like(c, x);
+    struct sa *sa = x->seq ? sad_larval_of(c->db->sad, x) : NULL;
+    return sa ? sa : sad_larval_like(c->db->sad, x);
 }
 
 static struct sa *find(const struct control *c, const struct xfrm_sa *x)

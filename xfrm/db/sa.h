@@ -95,7 +95,7 @@ struct sa {
     uint64_t age;                   // order of arrival
     struct cds_list_head in_lane;   // rcu
     struct cds_list_head in_covers; // rcu; only of those that sad_covers() lists
-    struct cds_list_head all, larvals;
+    struct cds_list_head all;
     struct rcu_head rcu;
 };
 

@@ -13,11 +13,13 @@
 struct sad {
     struct htab by_spi;
     struct htab by_ends;      // companions
+    struct htab by_seq;       // larval SAs with a number
+    struct htab by_need;      // larval SAs without an SPI
     struct hash_key hash_key; // a peer chooses the SPIs of our outbound SAs
     struct lanes *lanes;
     uint32_t count, plain;
     uint64_t next_age;
-    struct cds_list_head all, larvals;
+    struct cds_list_head all;
     struct cds_list_head covers; // rcu
 };
 
@@ -27,10 +29,10 @@ struct sad *sad_new(void)
     if (!s) return NULL;
     rng_fill(&s->hash_key, sizeof s->hash_key);
     CDS_INIT_LIST_HEAD(&s->all);
-    CDS_INIT_LIST_HEAD(&s->larvals);
     CDS_INIT_LIST_HEAD(&s->covers);
     s->lanes = lanes_new();
-    bool made = htab_init(&s->by_spi) == ERR_OK && htab_init(&s->by_ends) == ERR_OK;
+    bool made = htab_init(&s->by_spi) == ERR_OK && htab_init(&s->by_ends) == ERR_OK &&
+                htab_init(&s->by_seq) == ERR_OK && htab_init(&s->by_need) == ERR_OK;
     if (s->lanes && made) return s;
     sad_free(s);
     return NULL;
@@ -43,6 +45,8 @@ void sad_free(struct sad *s)
     cds_list_for_each_entry_safe(sa, next, &s->all, all) sad_del(s, sa);
     htab_done(&s->by_spi);
     htab_done(&s->by_ends);
+    htab_done(&s->by_seq);
+    htab_done(&s->by_need);
     lanes_free(s->lanes);
     free(s);
 }
@@ -130,6 +134,71 @@ struct xfrm_sa_id sad_id(const struct xfrm_sa *x)
         .daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
 }
 
+// ---- larval SAs ----
+
+static uint64_t seq_hash(const struct sad *s, const struct xfrm_sa *x)
+{
+    return sad_hash(s, &x->daddr, x->seq, x->proto);
+}
+
+static uint64_t need_hash(const struct sad *s, const struct xfrm_sa *x)
+{
+    uint64_t w[6] = {(uint64_t)x->reqid << 32 | (uint32_t)x->proto << 8 | x->mode,
+                     (uint64_t)x->if_id << 32 | x->pcpu};
+    memcpy(&w[2], x->saddr.b, sizeof x->saddr.b);
+    memcpy(&w[4], x->daddr.b, sizeof x->daddr.b);
+    return hash_words(&s->hash_key, w, 6);
+}
+
+struct sa *sad_larval_of(const struct sad *s, const struct xfrm_sa *x)
+{
+    struct htab_walk w = htab_begin(&s->by_seq, seq_hash(s, x));
+    struct sa *sa;
+    while ((sa = htab_next(&w))) {
+        const struct xfrm_sa *l = &sa->conf->x;
+        if (l->seq == x->seq && l->proto == x->proto && ip_eq(&l->daddr, &x->daddr)) return sa;
+    }
+    return NULL;
+}
+
+static bool same_need(const struct xfrm_sa *l, const struct xfrm_sa *x)
+{
+    return l->mode == x->mode && l->reqid == x->reqid && l->proto == x->proto &&
+           l->if_id == x->if_id && l->pcpu == x->pcpu &&
+           (x->mark.value & l->mark.mask) == l->mark.value && ip_eq(&l->daddr, &x->daddr) &&
+           ip_eq(&l->saddr, &x->saddr);
+}
+
+struct sa *sad_larval_like(const struct sad *s, const struct xfrm_sa *x)
+{
+    struct htab_walk w = htab_begin(&s->by_need, need_hash(s, x));
+    struct sa *sa, *best = NULL;
+    while ((sa = htab_next(&w))) {
+        if (same_need(&sa->conf->x, x) && (!best || sa->age > best->age)) best = sa;
+    }
+    return best;
+}
+
+static err_t larval_reserve(struct sad *s)
+{
+    TRY(htab_reserve(&s->by_seq));
+    return htab_reserve(&s->by_need);
+}
+
+static void larval_add(struct sad *s, struct sa *sa)
+{
+    const struct xfrm_sa *x = &sa->conf->x;
+    if (x->seq) htab_add(&s->by_seq, seq_hash(s, x), sa);
+    if (!x->spi) htab_add(&s->by_need, need_hash(s, x), sa);
+}
+
+static void larval_del(struct sad *s, const struct sa *sa)
+{
+    const struct xfrm_sa *x = &sa->conf->x;
+    if (x->seq) htab_del(&s->by_seq, seq_hash(s, x), sa);
+    if (!x->spi) htab_del(&s->by_need, need_hash(s, x), sa);
+}
+
 // ---- change ----
 
 static err_t sad_add_to_lane(struct sad *s, struct sa *sa)
@@ -165,10 +234,11 @@ static void sad_enter_table(struct sad *s, struct sa *sa)
 err_t sad_add(struct sad *s, struct sa *sa)
 {
     TRY(htab_reserve(sa_is_plain(&sa->conf->x) ? &s->by_ends : &s->by_spi));
+    if (sa->larval) TRY(larval_reserve(s));
     // no policy asks for a companion by name
     if (!sa->larval && !sa_is_plain(&sa->conf->x)) TRY(sad_add_to_lane(s, sa));
     cds_list_add(&sa->all, &s->all);
-    if (sa->larval) cds_list_add(&sa->larvals, &s->larvals);
+    if (sa->larval) larval_add(s, sa);
     if (wants_cover(sa)) cds_list_add_rcu(&sa->in_covers, &s->covers);
     sa->age = s->next_age++;
     sad_enter_table(s, sa);
@@ -186,7 +256,7 @@ void sad_del(struct sad *s, struct sa *sa)
     } else if (x->spi) {
         htab_del(&s->by_spi, sad_hash(s, &x->daddr, x->spi, x->proto), sa);
     }
-    if (sa->larval) cds_list_del(&sa->larvals);
+    if (sa->larval) larval_del(s, sa);
     if (wants_cover(sa)) cds_list_del_rcu(&sa->in_covers);
     if (sa->lane) {
         lane_del(sa);
@@ -222,9 +292,4 @@ const struct cds_list_head *sad_covers(const struct sad *s)
 struct cds_list_head *sad_all(struct sad *s)
 {
     return &s->all;
-}
-
-struct cds_list_head *sad_larvals(struct sad *s)
-{
-    return &s->larvals;
 }

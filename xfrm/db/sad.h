@@ -42,4 +42,8 @@ uint32_t sad_count_plain(const struct sad *s); // companions among them
 struct lanes *sad_lanes(const struct sad *s);
 // The youngest first, as the kernel dumps them: cds_list_for_each_entry(sa, sad_all(s), all).
 struct cds_list_head *sad_all(struct sad *s);
-struct cds_list_head *sad_larvals(struct sad *s); // member `larvals`
+// Larval SAs, however many: the one made by the ACQUIRE of x's number (not 0), protocol and
+// destination; and the one without an SPI that an ACQUIRE made for a need like x (mode, reqid,
+// protocol, addresses, if_id, CPU, mark). NULL: none.
+struct sa *sad_larval_of(const struct sad *s, const struct xfrm_sa *x);
+struct sa *sad_larval_like(const struct sad *s, const struct xfrm_sa *x);

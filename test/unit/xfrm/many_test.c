@@ -159,11 +159,113 @@ static void timers_by_the_hundred(void **state)
     rig_free(r);
 }
 
+// ---- SAs that wait for their keys ----
+
+#define LARVALS 20000
+#define TRIES 5
+#define BATCH 40
+#define FLAT 4 // times as long with all of them there as with none; a walk over them: over 20 times
+
+static void alloc_spi(struct rig *r, struct xfrm_sa *got)
+{
+    const struct xfrm_sa like = rig_sa("198.51.100.1", "192.0.2.1", 0);
+    CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &like, 0x10000, UINT32_MAX, got, NULL));
+}
+
+// ns of making, answering and deleting a few SAs: the best of some tries.
+static uint64_t cost_of_keys(struct rig *r)
+{
+    uint64_t best = UINT64_MAX;
+    for (unsigned try = 0; try < TRIES; try++) {
+        uint64_t before = clock_mono();
+        for (unsigned i = 0; i < BATCH; i++) {
+            struct xfrm_sa got, x = rig_sa("198.51.100.1", "192.0.2.1", 0);
+            alloc_spi(r, &got);
+            x.spi = got.spi;
+            CHECK_OK(r->api.ops->sa_update(r->api.ctx, &x, NULL));
+            struct xfrm_sa_id id = sad_id(&x);
+            CHECK_OK(r->api.ops->sa_del(r->api.ctx, &id));
+            rig_clear(r);
+        }
+        uint64_t took = clock_mono() - before;
+        if (took < best) best = took;
+    }
+    return best;
+}
+
+static void those_that_wait_cost_nothing(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa got;
+    uint64_t alone = cost_of_keys(r);
+    for (unsigned i = 0; i < LARVALS; i++) alloc_spi(r, &got);
+    uint64_t among = cost_of_keys(r);
+    print_message("%u larval SAs: %.2f times\n", LARVALS, (double)among / (double)alone);
+    CHECK(among < FLAT * alone);
+    rig_free(r);
+}
+
+static void need(struct rig *r, const struct xfrm_sa *x)
+{
+    const struct xfrm_policy p = {.mark = x->mark, .if_id = x->if_id};
+    const struct xfrm_tmpl t = {.saddr = x->saddr,
+                                .daddr = x->daddr,
+                                .proto = x->proto,
+                                .mode = x->mode,
+                                .family = x->family,
+                                .reqid = x->reqid};
+    control_worker_event(r->control,
+                         &(struct xfrm_event){.kind = XFRM_EV_ACQUIRE, .policy = &p, .tmpl = &t});
+}
+
+static struct xfrm_sa answer_to(unsigned i)
+{
+    char peer[48];
+    struct xfrm_sa x = rig_sa("192.0.2.1", text(peer, "100.64", i / 3), FIRST_SPI + i);
+    x.reqid = 1 + i % 3;
+    return x;
+}
+
+// By what they were made for, or by number: each answer replaces its own one and no other.
+static void each_answer_finds_its_question(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    uint32_t seq[TUNNELS];
+    for (unsigned i = 0; i < TUNNELS; i++) {
+        struct xfrm_sa x = answer_to(i);
+        rig_clear(r);
+        need(r, &x);
+        need(r, &x); // a repeat is swallowed
+        CHECK_EQ(r->events, 1);
+        seq[i] = r->event[0].seq;
+    }
+    CHECK_EQ(sad_count(r->db->sad), TUNNELS);
+    for (unsigned i = 0; i < TUNNELS; i++) {
+        struct xfrm_sa x = answer_to(i);
+        rig_clear(r);
+        if (i % 2) {
+            x.seq = seq[i];
+            x.reqid = 99;
+        }
+        CHECK_OK(r->api.ops->sa_add(r->api.ctx, &x, NULL));
+        CHECK_EQ(sad_count(r->db->sad), TUNNELS);
+        x = answer_to(i);
+        CHECK(!sad_larval_like(r->db->sad, &x));
+        x = answer_to((i + 1) % TUNNELS);
+        CHECK_EQ(sad_larval_like(r->db->sad, &x) != NULL, i + 1 < TUNNELS);
+    }
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_packet_finds_its_own_sa),
         cmocka_unit_test(timers_by_the_hundred),
+        cmocka_unit_test(those_that_wait_cost_nothing),
+        cmocka_unit_test(each_answer_finds_its_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
