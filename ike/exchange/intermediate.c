@@ -38,21 +38,29 @@ err_t intermediate_cover(struct ike_sa *sa, bool initiators, const struct clear 
     return ERR_OK;
 }
 
-// Keys from the secret that was agreed on; they wait for intermediate_turn().
-static err_t keys_prepare(struct ike_sa *sa, const struct secret *shared)
+// Covers what has come, and makes keys from the secret that it agreed on: these wait for
+// intermediate_turn().
+static err_t agree(struct turn *t, struct secret *shared)
 {
+    struct ike_sa *sa = t->sa;
     struct opening *o = sa->opening;
+    struct clear clear;
+    msg_clear(t->in, &clear);
+    err_t err = intermediate_cover(sa, !sa->initiator, &clear);
     // rfc9370 2.2.2: SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), as in a rekeying
-    return ike_keys_rekey(&sa->keys, &sa->chosen, nonce_span(&o->ni), nonce_span(&o->nr), shared,
-                          sa->spi_i, sa->spi_r, &o->next_keys);
+    if (err == ERR_OK)
+        err = ike_keys_rekey(&sa->keys, &sa->chosen, nonce_span(&o->ni), nonce_span(&o->nr), shared,
+                             sa->spi_i, sa->spi_r, &o->next_keys);
+    secret_done(shared);
+    return err;
 }
 
-void intermediate_turn(struct ike_sa *sa)
+err_t intermediate_turn(struct ike_sa *sa)
 {
     struct opening *o = sa->opening;
     struct sealer *seal, *open;
     char method[32];
-    if (ike_keys_sealers(&o->next_keys, &sa->chosen, sa->initiator, &seal, &open) != ERR_OK) return;
+    TRY(ike_keys_sealers(&o->next_keys, &sa->chosen, sa->initiator, &seal, &open));
     sealer_free(sa->seal);
     sealer_free(o->open_before);
     // A request that is repeated because our answer got lost comes under the old keys.
@@ -67,6 +75,7 @@ void intermediate_turn(struct ike_sa *sa)
          alg_show(ALG_KE, o->extra[o->extra_done], method));
     o->extra_done++;
     keylog_ike(sa);
+    return ERR_OK;
 }
 
 // ---- initiator ---------------------------------------------------------------------------------
@@ -87,17 +96,12 @@ err_t intermediate_on_response(struct turn *t)
     struct ike_sa *sa = t->sa;
     struct opening *o = sa->opening;
     struct kex kex;
-    struct clear clear;
     struct secret shared = {0};
     TRY(take_ke(t->in, &kex));
     if (kex.method != ke_method(o->ke)) return ERR_NOCHOICE;
     TRY(ke_finish(o->ke, kex.data, &shared));
-    msg_clear(t->in, &clear);
-    err_t err = intermediate_cover(sa, false, &clear);
-    if (err == ERR_OK) err = keys_prepare(sa, &shared);
-    secret_done(&shared);
-    TRY(err);
-    intermediate_turn(sa);
+    TRY(agree(t, &shared));
+    TRY(intermediate_turn(sa));
     struct task *next = request_task(intermediate_is_due(sa) ? TASK_INTERMEDIATE : TASK_AUTH, NULL);
     if (!next) return ERR_NOMEM;
     queue_push_front(&sa->queue, next);
@@ -111,7 +115,6 @@ err_t intermediate_on_request(struct turn *t)
     struct ike_sa *sa = t->sa;
     struct opening *o = sa->opening;
     struct kex kex;
-    struct clear clear;
     struct secret shared = {0};
     uint8_t value[KE_PUBLIC_MAX];
     size_t len = sizeof value;
@@ -120,11 +123,7 @@ err_t intermediate_on_request(struct turn *t)
     TRY(take_ke(t->in, &kex));
     if (kex.method != o->extra[o->extra_done]) return ERR_SYNTAX;
     TRY(ke_answer(kex.method, kex.data, value, &len, &shared));
-    msg_clear(t->in, &clear);
-    err_t err = intermediate_cover(sa, true, &clear);
-    if (err == ERR_OK) err = keys_prepare(sa, &shared);
-    secret_done(&shared);
-    TRY(err);
+    TRY(agree(t, &shared));
     put_ke(&t->out, kex.method, span(value, len));
     t->new_keys = true;
     return ERR_OK;

@@ -12,5 +12,6 @@ bool intermediate_is_due(const struct ike_sa *sa);
 // A message of IKE_INTERMEDIATE, complete and in clear, joins what AUTH will cover. initiators: the
 // request.
 err_t intermediate_cover(struct ike_sa *sa, bool initiators, const struct clear *c);
-// The keys that the last exchange made come into force: its answer has been sent, or received.
-void intermediate_turn(struct ike_sa *sa);
+// The keys that the last exchange made come into force: its answer has been sent, or received. On
+// an error (ERR_NOMEM, or what the provider says) those before them stay.
+err_t intermediate_turn(struct ike_sa *sa);

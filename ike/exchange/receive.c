@@ -49,6 +49,12 @@ static uint16_t notify_for(const struct turn *t, err_t err)
     }
 }
 
+static void fail(struct turn *t)
+{
+    t->fatal = true;
+    t->why = CLOSED_FAILED;
+}
+
 static void write_refusal(struct turn *t, err_t err)
 {
     struct notify n = t->about;
@@ -63,8 +69,7 @@ static void write_refusal(struct turn *t, err_t err)
     // IKE_AUTH itself (2.21.2).
     bool opening = t->sa->state == IKE_INIT_DONE || t->sa->state == IKE_NEW;
     if (n.type != N_INVALID_SYNTAX && !opening) return;
-    t->fatal = true;
-    t->why = CLOSED_FAILED;
+    fail(t);
 }
 
 static void send_reply(struct turn *t)
@@ -74,14 +79,14 @@ static void send_reply(struct turn *t)
     if (t->new_keys) {
         struct clear clear;
         msgw_clear(&t->out, &clear);
-        t->fatal = intermediate_cover(sa, false, &clear) != ERR_OK;
+        if (intermediate_cover(sa, false, &clear) != ERR_OK) fail(t);
     }
     if (message_finish(sa, &t->out, &bytes) != ERR_OK) {
         tell(t->ike, sa, LOG_ERROR, "the answer does not fit into a message");
         return;
     }
     if (t->in->h.exchange == X_SA_INIT && blob_set(&sa->opening->ours, bytes) != ERR_OK) {
-        t->fatal = true;
+        fail(t);
         return;
     }
     if (window_reply(&sa->window, t->in->h.id, bytes) != ERR_OK) {
@@ -117,7 +122,7 @@ static void answer(struct turn *t)
     }
     if (err != ERR_OK) write_refusal(t, err);
     send_reply(t);
-    if (t->new_keys && !t->fatal) intermediate_turn(sa);
+    if (t->new_keys && !t->fatal && intermediate_turn(sa) != ERR_OK) fail(t);
     if (t->newly_up) up_replace_others(sa);
     if (t->heir) rekey_ike_hand_over(sa, t->heir);
     if (t->fatal) close_ike(sa, t->why, ERR_CLOSED, "after what was just answered");
@@ -164,7 +169,8 @@ static err_t open_protected(struct ike_sa *sa, struct msg *m, bool repeated)
 {
     struct ike *ike = sa->ike;
     struct fragment f;
-    bool before = repeated && sa->opening && sa->opening->open_before;
+    // The last IKE_INTERMEDIATE brought new keys: repeated, it still comes under those before them.
+    bool before = repeated && sa->opening && sa->opening->rounds && m->h.id == sa->opening->rounds;
     struct sealer *open = before ? sa->opening->open_before : sa->open;
     if (!msg_has(m, P(SKF)) || !sa->in_pieces) return msg_open(m, ike->in, open);
     TRY(msg_open_fragment(m, ike->in, open, &f));

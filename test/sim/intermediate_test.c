@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/codec/msg.h"
+#include "ike/sa/diplomat.h"
 #include "test/sim/sim.h"
 
 static unsigned count[256];
@@ -157,6 +158,74 @@ static void spoilt_messages_are_dropped(void **state)
     }
 }
 
+// Bob believes that `more` or fewer rounds were agreed on than Alice knows of.
+static unsigned mislead(struct sim *s, struct sim_message *m, unsigned n)
+{
+    unsigned copies = look(s, m, n);
+    if (m->from != BOB || count[X_SA_INIT] != 2) return copies;
+    count[X_SA_INIT]++; // once
+    struct opening *o = s->node[BOB].ike->all->opening;
+    o->extra[o->extra_n] = o->extra[0];
+    o->extra_n += s->fate_arg;
+    return copies;
+}
+
+static void all_rounds_or_none(void **state)
+{
+    (void)state;
+    struct sim *s = counted(50);
+    struct sim_result r;
+    s->fate = mislead;
+    s->fate_arg = 1;
+    sim_net_net(s, "proposals = aes256gcm16-prfsha384-x25519-ke1_ecp256", "");
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 20 * SECOND);
+    CHECK_EQ(count[X_INTERMEDIATE], 2);
+    CHECK_EQ(r.err, ERR_AUTH);
+    CHECK(sim_told(s, BOB, "the peer left out a key exchange that was agreed on"));
+    sim_expect_nothing(s);
+    sim_free(s);
+}
+
+static void no_round_beyond_those_agreed_on(void **state)
+{
+    (void)state;
+    struct sim *s = counted(51);
+    struct sim_result r;
+    s->fate = mislead;
+    s->fate_arg = (unsigned)-1;
+    sim_net_net(s, "proposals = aes256gcm16-prfsha384-x25519-ke1_ecp256", "");
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 400 * SECOND);
+    CHECK(count[X_INTERMEDIATE] > 1); // asked again and again, and never answered
+    CHECK_EQ(count[X_AUTH], 0);
+    CHECK_EQ(r.err, ERR_TIMEOUT);
+    sim_expect_nothing(s);
+    sim_free(s);
+}
+
+// The refusal of IKE_AUTH gets lost: the repeated request comes under the new keys, not under those
+// before the last IKE_INTERMEDIATE, and is answered with it again.
+static void a_lost_refusal_comes_again(void **state)
+{
+    (void)state;
+    struct sim *s = counted(52);
+    struct sim_result r;
+    sim_net_net(s, "proposals = aes256gcm16-prfsha384-x25519-ke1_ecp256", "");
+    sim_configure(s, BOB,
+                  "connections { net {\n proposals = aes256gcm16-prfsha384-x25519-ke1_ecp256\n "
+                  "remote_addrs = 192.0.2.1\n local { auth = psk\n id = bob.example.org }\n remote "
+                  "{ auth = psk\n id = alice.example.org }\n children { net { } } } }\n"
+                  "secrets { ike-1 { secret = \"wrong horse\" } }\n");
+    s->fate = sim_fate_nth_lost;
+    s->fate_arg = 5;
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 5 * SECOND);
+    CHECK_EQ(r.told, 1);
+    CHECK_EQ(r.err, ERR_AUTH);
+    sim_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +235,9 @@ int main(void)
         cmocka_unit_test(who_insists_gets_nothing_less),
         cmocka_unit_test(lost_doubled_and_disordered),
         cmocka_unit_test(spoilt_messages_are_dropped),
+        cmocka_unit_test(all_rounds_or_none),
+        cmocka_unit_test(no_round_beyond_those_agreed_on),
+        cmocka_unit_test(a_lost_refusal_comes_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
