@@ -268,7 +268,8 @@ static int sleep_ms(const struct seat *s)
     return ms < TICK_MS ? (int)ms : TICK_MS;
 }
 
-static int wait_at_ports(struct seat *s, struct epoll_event *ready)
+// Lent ports may be freed while this thread is offline: nothing here looks at one.
+static int wait_at_ports(struct seat *s, struct epoll_event *ready, bool more)
 {
     struct pollfd wake = {.fd = s->wake_fd, .events = POLLIN};
     bool full = is_full(s), sleepy = may_sleep(s);
@@ -277,7 +278,7 @@ static int wait_at_ports(struct seat *s, struct epoll_event *ready)
         wake_read(s);
         return 0;
     }
-    int most = sleepy && !any_more(s) ? sleep_ms(s) : 0;
+    int most = sleepy && !more ? sleep_ms(s) : 0;
     return epoll_wait(s->epoll_fd, ready, ENGINE_PORTS + 1, most);
 }
 
@@ -300,8 +301,9 @@ void *seat_run(void *seat)
     struct epoll_event ready[ENGINE_PORTS + 1];
     rcu_register_thread();
     while (!flag_get(&s->engine->stopping)) {
+        bool more = any_more(s);
         rcu_thread_offline(); // a sleeper must not hold up the control thread's frees
-        int n = wait_at_ports(s, ready);
+        int n = wait_at_ports(s, ready, more);
         rcu_thread_online();
         __atomic_store_n(&s->asleep, false, __ATOMIC_RELAXED);
         take_over(s);
