@@ -12,7 +12,7 @@ import lab as lab_module
 import wire
 from kernel_test import BED
 from lab import main, wait_until
-from modes_kernel_test import KERNEL, MAC, SETUP, mark, text
+from modes_kernel_test import KERNEL, SETUP, beside_a_kernel, mark, text
 from transport_test import ALGORITHMS, HOST, INNER, MTU
 
 ALGORITHMS = {**ALGORITHMS, "comp": "comp deflate"}
@@ -210,15 +210,7 @@ def test(lab, tap):
     if not os.path.exists(BED):
         tap.skip("against a real kernel", "no test bed with a real kernel here")
         return
-    moon, cable = lab.host("moon"), lab.host("cable")
-    lab.wire(moon, "eth0", cable, "eth0")
-    for setting in ("tso", "gso", "gro", "tx"):
-        for host in (moon, cable):
-            host.try_run(["ethtool", "-K", "eth0", setting, "off"])
-    for family, bits in ((4, "24"), (6, "64 nodad")):
-        moon(f"ip address add {HOST[family][0]}/{bits.split()[0]} dev eth0 {' '.join(bits.split()[1:])}")
-        moon(f"ip address add {INNER[family][0]}/{32 if family == 4 else 128} dev lo")
-    moon(f"ip -6 neigh replace {HOST[6][KERNEL]} lladdr {MAC} dev eth0 nud permanent")
+    moon, cable = beside_a_kernel(lab)
     moon.xfrmd("--mtu", MTU)
     moon.file("ask.py", ASK)
     cable.file("echo.py", ECHO)

@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire
 from lab import main, wait_until
-from transport_test import GCM_KEY, HOST, INNER
+from transport_test import GCM_KEY, HOST, INNER, plain_hosts
 
 SEND = """
 import socket, sys
@@ -170,14 +170,7 @@ def after_its_way(hosts, tap):
 
 
 def test(lab, tap):
-    hosts = [lab.host("moon"), lab.host("sun")]
-    lab.wire(hosts[0], "eth0", hosts[1], "eth0")
-    for side, host in enumerate(hosts):
-        host(f"ip address add {HOST[4][side]}/24 dev eth0")
-        host(f"ip address add {HOST[6][side]}/64 dev eth0 nodad")
-        host(f"ip address add {INNER[4][side]}/32 dev lo")
-        host(f"ip address add {INNER[6][side]}/128 dev lo nodad")
-        host.xfrmd()
+    hosts = plain_hosts(lab)
     for family in (4, 6):
         hosts[0].ping(HOST[family][1], 1)
     for case in CASES:

@@ -24,6 +24,7 @@ import matrix
 from kernel_test import BED
 from lab import PRELOAD, ROOT, Failed, main, wait_until
 from matrix import HOST, INNER
+from modes_kernel_test import MAC, beside_a_kernel
 from wire import mac_of
 
 END = os.path.join(ROOT, "test/net/matrix_end.py")
@@ -31,7 +32,6 @@ DOC = os.path.join(ROOT, "doc/kernel-matrix.md")
 PORT = 9000
 KERNEL = 1  # its side
 ROOM = 307  # for the headers of the largest stack
-MAC = "02:00:00:00:00:02"
 DESK = ("10.255.255.1", "10.255.255.2")  # the cable that orders to the guest take
 FULL = bool(os.environ.get("PAVISE_FULL"))
 SECONDS = 1700  # for all cells
@@ -106,19 +106,8 @@ def connect(host, address, alive):
 
 def bed(lab):
     """moon with pavise-xfrmd, a real kernel at the other end of its cable; ([End, End], moon)."""
-    moon, cable = lab.host("moon"), lab.host("cable")
-    for device in ("eth0", "eth1"):
-        lab.wire(moon, device, cable, device)
-        for setting in ("tso", "gso", "gro", "tx"):
-            for host in (moon, cable):
-                host.try_run(["ethtool", "-K", device, setting, "off"])
+    moon, cable = beside_a_kernel(lab, "eth1")
     moon(f"ip address add {DESK[0]}/24 dev eth1")
-    moon(f"ip address add {HOST[4][0]}/24 dev eth0")
-    moon(f"ip address add {HOST[6][0]}/64 dev eth0 nodad")
-    moon(f"ip address add {INNER[4][0]}/32 dev lo")
-    moon(f"ip address add {INNER[6][0]}/128 dev lo nodad")
-    # A policy for all that two hosts say concerns their neighbour discovery, too: the kernel has no exception.
-    moon(f"ip -6 neigh replace {HOST[6][1]} lladdr {MAC} dev eth0 nud permanent")
     guest = cable.start([BED, "--timeout", SECONDS, "--env", f"PEER={mac_of(moon, 'eth0')}", "--raw", "eth0", "--raw", "eth1",
                          cable.file("guest.sh", GUEST)], "guest")
     moon.xfrmd("--legacy")

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kernel_test import BED
 from lab import main, wait_until
-from transport_test import CASES, HOST, INNER, MTU, End, commands
+from transport_test import CASES, HOST, INNER, MTU, End, addresses, commands
 from wire import mac_of
 
 KERNEL = 1  # the side of the real kernel
@@ -101,21 +101,25 @@ def compare(end, out, number, case, tap):
     return True
 
 
+def beside_a_kernel(lab, *more):
+    """moon, and at the other end of its cable (and of `more`) the host that a guest's devices are tied to."""
+    moon, cable = lab.host("moon"), lab.host("cable")
+    for device in ("eth0", *more):
+        lab.wire(moon, device, cable, device)
+        for setting in ("tso", "gso", "gro", "tx"):
+            for host in (moon, cable):
+                host.try_run(["ethtool", "-K", device, setting, "off"])
+    addresses(moon, 1 - KERNEL)
+    # A policy for all that two hosts say concerns their neighbour discovery, too: the kernel has no exception.
+    moon(f"ip -6 neigh replace {HOST[6][KERNEL]} lladdr {MAC} dev eth0 nud permanent")
+    return moon, cable
+
+
 def test(lab, tap):
     if not os.path.exists(BED):
         tap.skip("against a real kernel", "no test bed with a real kernel here")
         return
-    moon, cable = lab.host("moon"), lab.host("cable")
-    lab.wire(moon, "eth0", cable, "eth0")
-    for setting in ("tso", "gso", "gro", "tx"):
-        for host in (moon, cable):
-            host.try_run(["ethtool", "-K", "eth0", setting, "off"])
-    moon(f"ip address add {HOST[4][0]}/24 dev eth0")
-    moon(f"ip address add {HOST[6][0]}/64 dev eth0 nodad")
-    moon(f"ip address add {INNER[4][0]}/32 dev lo")
-    moon(f"ip address add {INNER[6][0]}/128 dev lo nodad")
-    # A policy for all that two hosts say concerns their neighbour discovery, too: the kernel has no exception.
-    moon(f"ip -6 neigh replace {HOST[6][KERNEL]} lladdr {MAC} dev eth0 nud permanent")
+    moon, cable = beside_a_kernel(lab)
     moon.xfrmd("--mtu", MTU)
     out = os.path.join(lab.dir, "kernel")
     os.makedirs(out)

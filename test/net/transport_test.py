@@ -259,15 +259,26 @@ def negotiated(ends, family, encap, tap):
         end.flush()
 
 
-def test(lab, tap):
+def addresses(host, side):
+    """Those of HOST on the cable, those of INNER behind it."""
+    host(f"ip address add {HOST[4][side]}/24 dev eth0")
+    host(f"ip address add {HOST[6][side]}/64 dev eth0 nodad")
+    host(f"ip address add {INNER[4][side]}/32 dev lo")
+    host(f"ip address add {INNER[6][side]}/128 dev lo nodad")
+
+
+def plain_hosts(lab, *options):
+    """Two hosts on one cable, each with a pavise-xfrmd."""
     hosts = [lab.host("moon"), lab.host("sun")]
     lab.wire(hosts[0], "eth0", hosts[1], "eth0")
     for side, host in enumerate(hosts):
-        host(f"ip address add {HOST[4][side]}/24 dev eth0")
-        host(f"ip address add {HOST[6][side]}/64 dev eth0 nodad")
-        host(f"ip address add {INNER[4][side]}/32 dev lo")
-        host(f"ip address add {INNER[6][side]}/128 dev lo nodad")
-        host.xfrmd("--mtu", MTU)
+        addresses(host, side)
+        host.xfrmd(*options)
+    return hosts
+
+
+def test(lab, tap):
+    hosts = plain_hosts(lab, "--mtu", MTU)
     ends = [End(host, side) for side, host in enumerate(hosts)]
     # The short run takes every third case; `./dev test full` takes them all.
     for case in CASES[::1 if os.environ.get("PAVISE_FULL") else 3]:
