@@ -54,16 +54,16 @@ def command(name, argv):
     return 0, [name], []
 
 
-def meson(build, *tests):
+def meson(build, *tests, env=None):
     """Unit tests, simulator and corpus replay of one build; every subtest counts."""
     def stage(name):
         log = os.path.join(ROOT, build, "meson-logs/testlog.junit.xml")
         if os.path.exists(log):
             os.unlink(log)
-        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
-               "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+        ours = {**os.environ, **(env or {}), "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
         done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *tests], cwd=ROOT,
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ours,
                               timeout=STAGE_SECONDS)
         passed, failures, skips = 0, [], []
         if os.path.exists(log):
@@ -128,6 +128,7 @@ def stages(full):
     yield "unit, simulator, corpora (gcc, ASan+UBSan)", meson("build/asan")
     if full:
         yield "unit, simulator, corpora (clang)", meson("build/clang")
+        yield "collisions of IKE, two mishaps each", meson("build/asan", "sim/collide", env=more)
         yield "threads (gcc, TSan)", meson("build/tsan", "xfrm/engine", "base/ring")
     for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
         name = os.path.basename(script)[:-8]

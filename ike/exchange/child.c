@@ -1,10 +1,15 @@
 // child.c - CREATE_CHILD_SA for another child SA (RFC 7296 1.3.1).
+//
+// When both sides want the same one at once, two appear, and nothing in RFC 7296 forbids that. One
+// is enough: as in a rekeying (2.8.1) the exchange with the lowest of the four nonces loses, and
+// who began it deletes what it made. A peer that knows nothing of this keeps both, and both work.
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/install.h"
 
 err_t child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
@@ -14,6 +19,21 @@ err_t child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *w
     TRY(terms_offer(sa, t, false, NULL, why));
     terms_put(t, false, m);
     return ERR_OK;
+}
+
+// Is ours the one that goes? Otherwise the peer deletes its own, if it knows this rule.
+static bool loses(struct turn *t, const struct child_sa *ours)
+{
+    const struct rival *rival = &t->task->rival;
+    struct child_sa *theirs = rival->id ? child_sa_by_id(t->sa, rival->id) : NULL;
+    if (!theirs || !child_sa_in_use(theirs) || theirs->conf != ours->conf) return false;
+    if (!child_sa_has(theirs, &ours->local_ts, &ours->remote_ts)) return false;
+    struct nonce our_lowest = terms_lowest(&t->task->offer->nonce, t->in);
+    bool we_win = nonce_lower(&our_lowest, &rival->lowest) == &rival->lowest;
+    tell(t->ike, t->sa, LOG_STORY, "both sides made %s at once: %s stays", ours->conf->name,
+         we_win ? "ours" : "the peer's");
+    if (we_win) theirs->redundant = true;
+    return !we_win;
 }
 
 err_t child_on_response(struct turn *t)
@@ -26,7 +46,14 @@ err_t child_on_response(struct turn *t)
         t->task = NULL;
         return ERR_OK;
     }
-    terms_ours_up(t, c);
+    if (!loses(t, c)) {
+        terms_ours_up(t, c);
+        return ERR_OK;
+    }
+    waiter_end(&t->task->waiters, ERR_OK, "the child SA is up: the peer has made it");
+    c->state = CHILD_REKEYED;
+    install_stop_out(c); // the peer's carries what we send
+    close_child_ask(c, CLOSED_REPLACED, NULL);
     return ERR_OK;
 }
 
@@ -59,12 +86,17 @@ err_t child_on_request(struct turn *t)
 {
     struct child_sa *c = NULL;
     struct terms_question q = {0};
+    struct nonce ours = {0};
     if (rekey_ike_under_way(t->sa)) {
         // rfc7296 2.25.2: nothing new while it is not settled which IKE SA it would belong to.
         return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
                       "the peer wants a child SA while the IKE SA is being rekeyed");
     }
-    TRY(terms_answer(t, &q, NULL, &c));
+    TRY(terms_answer(t, &q, &ours, &c));
     terms_up(c);
+    struct task *mine = t->sa->active;
+    if (!mine || mine->kind != TASK_CHILD || mine->conf != c->conf) return ERR_OK;
+    mine->rival.id = c->id;
+    mine->rival.lowest = terms_lowest(&ours, t->in);
     return ERR_OK;
 }

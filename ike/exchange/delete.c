@@ -73,6 +73,10 @@ static bool delete_half(struct turn *t, uint32_t spi_out, uint32_t *spi_in)
         bool old = mine->child_id == c->id && mine->rival.id;
         rekeyed = rekeyed || old || mine->rival.id == c->id;
     }
+    if (c->redundant) {
+        tell_event(CHILD_EV_DOWN, sa, c);
+        rekeyed = true;
+    }
     if (c->state == CHILD_DELETING) return false; // both at once; our DELETE will be answered, too
     if (rekeyed) {
         close_child_softly(c);

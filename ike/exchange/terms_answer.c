@@ -93,6 +93,23 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
     return ERR_OK;
 }
 
+// A request that crossed ours on its way, and finds ours done: the peer sees that it has what it
+// wants when it tries again.
+#define CROSSED_NS (15 * NSEC_PER_SEC)
+
+static err_t deal_is_news(struct turn *t, const struct deal *d)
+{
+    uint64_t now = ike_now(t->ike);
+    for (const struct child_sa *c = t->sa->children; c; c = c->next) {
+        bool ours = c->initiator && !c->replaces && c->conf == d->conf && child_sa_in_use(c);
+        if (!ours || now - c->installed_at >= CROSSED_NS) continue;
+        if (!child_sa_has(c, &d->tsr, &d->tsi)) continue;
+        return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
+                      "the peer wants child SA %s, which we have just made", d->conf->name);
+    }
+    return ERR_OK;
+}
+
 static err_t deal_algorithms(struct turn *t, bool first, struct deal *d)
 {
     struct proposals ours;
@@ -193,6 +210,7 @@ static err_t deal_make(struct turn *t, const struct terms_question *q, struct de
     struct why why = {0};
     TRY(deal_read(t, q, d));
     TRY(deal_traffic(t, q->old, d));
+    if (!q->old && !q->first) TRY(deal_is_news(t, d));
     TRY(deal_algorithms(t, q->first, d));
     TRY(deal_group(t, d));
     err_t err = deal_numbers(t, q->old, d, &why);

@@ -107,6 +107,17 @@ bool child_sa_in_use(const struct child_sa *c)
     return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
 }
 
+static bool ts_same(const struct ts_list *a, const struct ts_list *b)
+{
+    return ts_subset(a, b) && ts_subset(b, a);
+}
+
+bool child_sa_has(const struct child_sa *c, const struct ts_list *local,
+                  const struct ts_list *remote)
+{
+    return ts_same(&c->local_ts, local) && ts_same(&c->remote_ts, remote);
+}
+
 static uint64_t earliest(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

@@ -41,6 +41,7 @@ struct child_sa {
     bool unconfirmed;            // we answered; whether the peer has the answer is not known yet
     bool takes_over; // until the switch, an earlier IKE SA's child with the same peer serves
     bool in_there, out_there, policies_there;
+    bool redundant;           // a twin that both sides made at once: the peer will close it
     uint32_t replaces;        // id of the child SA that this one replaces; 0 = none
     uint64_t installed_at;    // monotonic ns
     uint64_t rekey_s, life_s; // after installed_at, for people; 0 = never
@@ -70,5 +71,8 @@ struct child_sa *child_sa_by_spi_in(const struct ike_sa *sa, uint32_t spi);
 struct child_sa *child_sa_by_name(const struct ike_sa *sa, const char *name); // in use, by name
 // Does it carry traffic now (as opposed to having been replaced or deleted)?
 bool child_sa_in_use(const struct child_sa *c);
+// Are these its traffic selectors, in whatever words?
+bool child_sa_has(const struct child_sa *c, const struct ts_list *local,
+                  const struct ts_list *remote);
 // Sets TIMER_CHILD of the IKE SA to the earliest wish of its children.
 void child_sa_timers(struct ike_sa *sa);

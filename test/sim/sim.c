@@ -125,29 +125,38 @@ static void env_send(void *ctx, const struct datagram *d)
 
 struct sim *sim_new(uint64_t seed)
 {
-    static const char *const addresses[SIM_NODES] = {"192.0.2.1", "192.0.2.2", "192.0.2.3",
-                                                     "192.0.2.4"};
+    return sim_new_crowd(seed, SIM_NODES);
+}
+
+static void node_init(struct sim *s, unsigned i)
+{
+    struct sim_node *n = &s->node[i];
+    char address[IP_TEXT_MAX];
+    n->s = s;
+    n->index = (int)i;
+    (void)snprintf(address, sizeof address, "192.0.2.%u", i + 1);
+    CHECK_OK(ip_parse(address, &n->ip));
+    n->opt = ike_options_default();
+    sim_xfrm_init(&n->xfrm, &s->now, 1000 * i);
+    n->env = (struct env){.ctx = n,
+                          .now = env_now,
+                          .wall = env_wall,
+                          .random = env_random,
+                          .send = env_send,
+                          .source_for = env_source_for,
+                          .resolve = env_resolve,
+                          .xfrm = sim_xfrm_api(&n->xfrm),
+                          .tell = env_tell,
+                          .event = env_event};
+}
+
+struct sim *sim_new_crowd(uint64_t seed, unsigned nodes)
+{
     struct sim *s = calloc(1, sizeof *s);
     if (getenv("SIM_STORY")) (void)fprintf(stderr, "# ==== seed %lu\n", (unsigned long)seed);
-    *s = (struct sim){.now = SECOND, .seed = seed, .nodes = SIM_NODES};
-    for (unsigned i = 0; i < SIM_NODES; i++) {
-        struct sim_node *n = &s->node[i];
-        n->s = s;
-        n->index = (int)i;
-        CHECK_OK(ip_parse(addresses[i], &n->ip));
-        n->opt = ike_options_default();
-        sim_xfrm_init(&n->xfrm, &s->now, 1000 * i);
-        n->env = (struct env){.ctx = n,
-                              .now = env_now,
-                              .wall = env_wall,
-                              .random = env_random,
-                              .send = env_send,
-                              .source_for = env_source_for,
-                              .resolve = env_resolve,
-                              .xfrm = sim_xfrm_api(&n->xfrm),
-                              .tell = env_tell,
-                              .event = env_event};
-    }
+    *s = (struct sim){.now = SECOND, .seed = seed, .nodes = nodes};
+    s->node = calloc(nodes, sizeof *s->node);
+    for (unsigned i = 0; i < nodes; i++) node_init(s, i);
     return s;
 }
 
@@ -163,10 +172,11 @@ void sim_switch_off(struct sim *s, int node)
 void sim_free(struct sim *s)
 {
     for (unsigned i = 0; i < s->in_flight; i++) free(s->flight[i]);
-    for (int i = 0; i < SIM_NODES; i++) {
-        sim_switch_off(s, i);
+    for (unsigned i = 0; i < s->nodes; i++) {
+        sim_switch_off(s, (int)i);
         text_done(&s->node[i].story);
     }
+    free(s->node);
     free(s);
 }
 
@@ -326,7 +336,7 @@ static uint64_t next_event(const struct sim *s)
     uint64_t at = UINT64_MAX;
     for (unsigned i = 0; i < s->in_flight && !s->by_hand; i++) at = earlier(at, s->flight[i]->at);
     for (unsigned i = 0; i < s->probes; i++) at = earlier(at, s->probe[i].at);
-    for (int i = 0; i < SIM_NODES; i++) {
+    for (unsigned i = 0; i < s->nodes; i++) {
         const struct sim_node *n = &s->node[i];
         if (!n->ike) continue;
         at = earlier(at, earlier(ike_next(n->ike), sim_xfrm_due(&n->xfrm)));
@@ -358,7 +368,7 @@ static void happen(struct sim *s)
             i++;
         }
     }
-    for (int i = 0; i < SIM_NODES; i++) tick_node(&s->node[i]);
+    for (unsigned i = 0; i < s->nodes; i++) tick_node(&s->node[i]);
     probes_land(s);
 }
 
@@ -462,8 +472,8 @@ void sim_expect_clean(struct sim *s)
 
 void sim_expect_nothing(struct sim *s)
 {
-    for (int i = 0; i < SIM_NODES; i++) {
-        CHECK_EQ(sim_ikes(s, i), 0);
+    for (unsigned i = 0; i < s->nodes; i++) {
+        CHECK_EQ(sim_ikes(s, (int)i), 0);
         CHECK_EQ(sim_xfrm_sas(&s->node[i].xfrm), 0);
         CHECK_EQ(sim_xfrm_larval(&s->node[i].xfrm), 0);
         CHECK_EQ(s->node[i].xfrm.policies, 0);
@@ -573,7 +583,7 @@ static void probes_land(struct sim *s)
 static void check_pairs(struct sim *s, int from)
 {
     struct sim_xfrm *x = &s->node[from].xfrm;
-    for (unsigned i = 0; i < SIM_SAS; i++) {
+    for (unsigned i = 0; i < x->top; i++) {
         const struct sim_sa *out = &x->sa[i];
         bool outbound = out->used && !out->x.larval && ip_eq(&out->x.saddr, &s->node[from].ip);
         if (!outbound) continue;

@@ -1,9 +1,10 @@
 // sim.h - a small world of diplomats without sockets, clocks or kernels: the test is the network
 // and the time. Everything random comes from one seed, so every failure can be played again.
 //
-// A world has up to SIM_NODES hosts. Each runs the real diplomat (ike/) on a struct env whose
-// executor is a fake that remembers what it was told (sim_xfrm.h). Messages travel for LATENCY; the
-// test may look at each one on the way and drop, double, delay or spoil it (sim_fate_fn).
+// A world has SIM_NODES hosts, or as many as the test wants. Each runs the real diplomat (ike/) on
+// a struct env whose executor is a fake that remembers what it was told (sim_xfrm.h). Messages
+// travel for LATENCY; the test may look at each one on the way and drop, double, delay or spoil it
+// (sim_fate_fn).
 //
 // After every event the world checks what must always hold (sim_check): what one side encrypts, the
 // other can read. Once the test calls sim_watch() there must also be no moment without that.
@@ -15,9 +16,10 @@
 #include "test/check.h"
 #include "test/sim/sim_xfrm.h"
 
-#define SIM_NODES 4
-#define SIM_FLIGHT 256 // messages under way
-#define SIM_BYTES 8192 // of one message
+#define SIM_NODES 4     // of the usual world
+#define SIM_CROWD 32    // of the largest
+#define SIM_FLIGHT 4096 // messages under way
+#define SIM_BYTES 8192  // of one message
 #define SECOND NSEC_PER_SEC
 #define LATENCY (20 * NSEC_PER_MSEC)
 
@@ -72,7 +74,7 @@ struct sim_probe {
 struct sim {
     uint64_t now, seed;
     unsigned nodes;
-    struct sim_node node[SIM_NODES];
+    struct sim_node *node; // `nodes` of them
     struct sim_message *flight[SIM_FLIGHT];
     unsigned in_flight, sent;
     sim_fate_fn *fate;
@@ -84,8 +86,9 @@ struct sim {
     unsigned probes;
 };
 
-// Two hosts, 192.0.2.1 (ALICE) and 192.0.2.2 (BOB), not yet configured.
+// SIM_NODES hosts, from 192.0.2.1 (ALICE) and 192.0.2.2 (BOB) on, not yet configured.
 struct sim *sim_new(uint64_t seed);
+struct sim *sim_new_crowd(uint64_t seed, unsigned nodes); // 192.0.2.1 ... 192.0.2.`nodes`
 void sim_free(struct sim *s);
 uint64_t sim_random(struct sim *s);
 // Reads swanctl.conf text (a mistake in it fails the test) and starts the host's diplomat, or puts

@@ -11,7 +11,7 @@ void sim_xfrm_init(struct sim_xfrm *x, uint64_t *now, uint32_t first_spi)
 
 struct sim_sa *sim_xfrm_find(struct sim_xfrm *x, const ip_t *daddr, uint32_t spi)
 {
-    for (unsigned i = 0; i < SIM_SAS; i++) {
+    for (unsigned i = 0; i < x->top; i++) {
         struct sim_sa *s = &x->sa[i];
         if (s->used && s->x.spi == spi && ip_eq(&s->x.daddr, daddr)) return s;
     }
@@ -20,10 +20,10 @@ struct sim_sa *sim_xfrm_find(struct sim_xfrm *x, const ip_t *daddr, uint32_t spi
 
 static struct sim_sa *free_place(struct sim_xfrm *x)
 {
-    for (unsigned i = 0; i < SIM_SAS; i++) {
+    for (unsigned i = 0; i < x->top; i++) {
         if (!x->sa[i].used) return &x->sa[i];
     }
-    return NULL;
+    return x->top < SIM_SAS ? &x->sa[x->top++] : NULL;
 }
 
 static err_t put(struct sim_xfrm *x, struct sim_sa *place, const struct xfrm_sa *sa)
@@ -100,7 +100,7 @@ static err_t sa_flush(void *ctx, uint8_t proto)
 static err_t sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg)
 {
     struct sim_xfrm *x = ctx;
-    for (unsigned i = 0; i < SIM_SAS; i++) {
+    for (unsigned i = 0; i < x->top; i++) {
         if (x->sa[i].used && !fn(arg, &x->sa[i].x)) break;
     }
     return ERR_OK;
@@ -181,7 +181,7 @@ struct xfrm_api sim_xfrm_api(struct sim_xfrm *x)
 static unsigned count(const struct sim_xfrm *x, bool larval)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < SIM_SAS; i++) n += x->sa[i].used && x->sa[i].x.larval == larval;
+    for (unsigned i = 0; i < x->top; i++) n += x->sa[i].used && x->sa[i].x.larval == larval;
     return n;
 }
 
@@ -210,7 +210,7 @@ static uint64_t sa_due(const struct sim_sa *s)
 static struct sim_sa *first_due(const struct sim_xfrm *x)
 {
     const struct sim_sa *first = NULL;
-    for (unsigned i = 0; i < SIM_SAS; i++) {
+    for (unsigned i = 0; i < x->top; i++) {
         if (!first || sa_due(&x->sa[i]) < sa_due(first)) first = &x->sa[i];
     }
     return (struct sim_sa *)(uintptr_t)first;
@@ -218,13 +218,14 @@ static struct sim_sa *first_due(const struct sim_xfrm *x)
 
 uint64_t sim_xfrm_due(const struct sim_xfrm *x)
 {
-    return sa_due(first_due(x));
+    const struct sim_sa *first = first_due(x);
+    return first ? sa_due(first) : UINT64_MAX;
 }
 
 bool sim_xfrm_expire(struct sim_xfrm *x, struct xfrm_event *ev, struct xfrm_sa *sa)
 {
     struct sim_sa *s = first_due(x);
-    if (sa_due(s) > *x->now) return false;
+    if (!s || sa_due(s) > *x->now) return false;
     uint64_t age = (*x->now - s->added_ns) / NSEC_PER_SEC;
     *sa = s->x;
     *ev = (struct xfrm_event){.kind = XFRM_EV_EXPIRE, .sa = sa};
@@ -254,7 +255,7 @@ struct sim_sa *sim_xfrm_outbound(struct sim_xfrm *x, const struct xfrm_policy *p
 {
     struct sim_sa *best = NULL;
     const struct xfrm_tmpl *t = &p->tmpl[0];
-    for (unsigned i = 0; i < SIM_SAS; i++) {
+    for (unsigned i = 0; i < x->top; i++) {
         struct sim_sa *s = &x->sa[i];
         if (!s->used || s->x.larval || s->x.reqid != t->reqid || s->x.mode != t->mode) continue;
         if (t->mode == XFRM_TUNNEL && !ip_eq(&s->x.daddr, &t->daddr)) continue;

@@ -5,8 +5,8 @@
 
 #include "xfrm/xfrm.h"
 
-#define SIM_SAS 64
-#define SIM_POLICIES 96
+#define SIM_SAS 512
+#define SIM_POLICIES 256
 
 struct sim_sa {
     bool used, soft_told;
@@ -17,6 +17,7 @@ struct sim_sa {
 
 struct sim_xfrm {
     struct sim_sa sa[SIM_SAS];
+    unsigned top; // places from here on were never used
     unsigned order;
     struct xfrm_policy policy[SIM_POLICIES];
     unsigned policies;
