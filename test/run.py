@@ -135,7 +135,7 @@ def stages(full):
         if full or name not in LONG:
             yield "net/" + name, tap(os.path.relpath(script, ROOT), env=more)
     for script in sorted(glob.glob(os.path.join(ROOT, "test/interop/*_test.py"))):
-        yield "interop/" + os.path.basename(script)[:-8], tap(os.path.relpath(script, ROOT))
+        yield "interop/" + os.path.basename(script)[:-8], tap(os.path.relpath(script, ROOT), env=more)
     yield "demo", tap("test/net/demo.py", "--tap")
     if full:
         asan = {"PAVISE_BUILD": "build/asan"}
@@ -152,6 +152,8 @@ def report(tally, seconds):
                   f"{seconds / 60:.0f} minutes.\n\n| stage | passed | failed | skipped | seconds |\n|---|---|---|---|---|\n")
         for stage, passed, failed, skipped, took in tally.stages:
             out.write(f"| {stage} | {passed} | {failed} | {skipped} | {took:.0f} |\n")
+        for word, lines in (("failed", tally.failures), ("skipped", tally.skips)):
+            out.write("".join(f"\n* {word}: {line}" for line in lines) + ("\n" if lines else ""))
         out.write(f"\n{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped\n")
 
 
