@@ -300,8 +300,9 @@ static err_t authenticate(struct turn *t, struct why *why)
 static void answer_first_child(struct turn *t)
 {
     // The initiator cannot read what the new child SA sends before it has our answer.
-    bool takes_over = t->sa->initial_contact && up_takes_over(t->sa);
-    struct terms_question q = {.first = true, .hold_out = takes_over, .takes_over = takes_over};
+    bool serves = up_takes_over(t->sa); // an earlier one, until then
+    bool takes_over = t->sa->initial_contact && serves;
+    struct terms_question q = {.first = true, .hold_out = serves, .takes_over = takes_over};
     struct child_sa *c = NULL;
     char name[40];
     if (!msg_has(t->in, P(SA) | P(TSi) | P(TSr))) {

@@ -60,8 +60,12 @@ static void child_gone(struct child_sa *c)
 // Nothing may be kept back for the sake of an SA that is gone.
 static void switch_successor(const struct child_sa *c)
 {
-    for (struct child_sa *s = c->sa->children; s; s = s->next) {
-        if (s->replaces == c->id) install_switch(s);
+    struct ike *ike = c->sa->ike;
+    for (struct ike_sa *sa = ike->all; sa && ike->held; sa = sa->next) {
+        for (struct child_sa *s = sa->children; s; s = s->next) {
+            bool waits = s->reqid == c->reqid && ip_eq(&s->remote, &c->remote) && !s->takes_over;
+            if (s->replaces == c->id || (waits && !s->replaces && s != c)) install_switch(s);
+        }
     }
 }
 
@@ -214,12 +218,29 @@ void close_ike_rekeyed(struct ike_sa *sa)
     ike_sa_timer(sa, TIMER_CLOSE, ike_now(sa->ike) + REKEYED_STAYS_NS);
 }
 
+static struct ike_sa *take_up(struct ike_sa *sa, uint32_t *id)
+{
+    struct ike_sa *old = *id ? ike_sa_by_id(sa->ike, *id) : NULL;
+    *id = 0;
+    return old && old->state == IKE_UP ? old : NULL;
+}
+
 void close_if_replaced(struct ike_sa *sa)
 {
-    if (!sa->reauth_of || sa->state != IKE_UP || sa->active || sa->queue.first) return;
-    struct ike_sa *old = ike_sa_by_id(sa->ike, sa->reauth_of);
-    sa->reauth_of = 0;
-    if (!old || old->state != IKE_UP) return;
-    tell(sa->ike, sa, LOG_STORY, "reauthenticated: the old IKE SA #%u goes", old->id);
-    close_ike_ask(old, CLOSED_REPLACED, 0, NULL);
+    if (!(sa->reauth_of || sa->twin) || sa->state != IKE_UP || sa->active || sa->queue.first)
+        return;
+    struct ike_sa *old = take_up(sa, &sa->reauth_of), *twin = take_up(sa, &sa->twin);
+    if (old) {
+        tell(sa->ike, sa, LOG_STORY, "reauthenticated: the old IKE SA #%u goes", old->id);
+        close_ike_ask(old, CLOSED_REPLACED, 0, NULL);
+    }
+    if (!twin) return;
+    // What we send takes the other one's child SAs before the peer hears that these go.
+    for (struct child_sa *c = twin->children; c; c = c->next) {
+        struct child_sa *heir = child_sa_by_name(sa, c->conf->name);
+        if (!heir) continue;
+        install_switch(heir); // the peer has answered us: it is ready
+        install_stop_out(c);
+    }
+    close_ike_ask(twin, CLOSED_REPLACED, 0, NULL);
 }

@@ -123,7 +123,10 @@ static void answer(struct turn *t)
     if (err != ERR_OK) write_refusal(t, err);
     send_reply(t);
     if (t->new_keys && !t->fatal && intermediate_turn(sa) != ERR_OK) fail(t);
-    if (t->newly_up) up_replace_others(sa);
+    if (t->newly_up) {
+        up_replace_others(sa);
+        up_settle_twins(sa);
+    }
     if (t->heir) rekey_ike_hand_over(sa, t->heir);
     if (t->fatal) close_ike(sa, t->why, ERR_CLOSED, "after what was just answered");
     if (ike_sa_live(sa)) request_next(sa);
@@ -253,9 +256,11 @@ static void receive_protected_response(struct ike_sa *sa, const struct datagram 
     retransmit_stop(sa);
     struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d, .task = sa->active};
     sa->active = NULL;
+    bool opening = sa->state == IKE_AUTH_SENT;
     if (err == ERR_OK) err = run_step(&t, t.task->kind);
     if (err != ERR_OK) response_failed(&t, err);
     request_end(sa, t.task, ERR_OK, NULL);
+    if (opening && sa->state == IKE_UP) up_settle_twins(sa);
     if (ike_sa_live(sa)) request_next(sa);
 }
 

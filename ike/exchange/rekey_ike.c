@@ -77,9 +77,11 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
 {
     heir->elder = 0;
     heir->reauth_of = old->reauth_of;
-    old->reauth_of = 0;
+    heir->twin = old->twin;
+    old->reauth_of = old->twin = 0;
     for (struct ike_sa *sa = old->ike->all; sa; sa = sa->next) {
         if (sa->reauth_of == old->id) sa->reauth_of = heir->id;
+        if (sa->twin == old->id) sa->twin = heir->id;
     }
     while (old->children) child_sa_move(old->children, heir);
     while (old->queue.first) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/exchange/close.h"
+#include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
 
 static uint64_t in_seconds(const struct ike_sa *sa, uint64_t s)
@@ -113,6 +114,31 @@ bool up_takes_over(const struct ike_sa *sa)
     return false;
 }
 
+// ---- two at once -------------------------------------------------------------------------------
+
+// Longer than an opening can take with all its repetitions: up within this time, and opened by
+// different sides, means that neither knew of the other's.
+#define TWINS_NS (200 * NSEC_PER_SEC)
+
+static bool are_twins(const struct ike_sa *a, const struct ike_sa *b)
+{
+    uint64_t apart = a->up_at > b->up_at ? a->up_at - b->up_at : b->up_at - a->up_at;
+    bool fresh = a->state == IKE_UP && b->state == IKE_UP && !a->parent && !b->parent;
+    fresh = fresh && !queue_find(&a->queue, TASK_DELETE_IKE, 0) &&
+            !queue_find(&b->queue, TASK_DELETE_IKE, 0);
+    bool kin = a->reauth_of == b->id || b->reauth_of == a->id;
+    if (!fresh || kin || a->initiator == b->initiator || apart > TWINS_NS) return false;
+    return strcmp(ike_sa_name(a), ike_sa_name(b)) == 0 && id_eq(&a->local_id, &b->local_id) &&
+           id_eq(&a->remote_id, &b->remote_id) && ip_eq(&a->remote.ip, &b->remote.ip);
+}
+
+// ... and when this one began, the other was not up yet: the peer's word that it is the first, and
+// `unique`, do not speak of the other.
+static bool have_crossed(const struct ike_sa *sa, const struct ike_sa *other)
+{
+    return are_twins(sa, other) && sa->born_at < other->up_at;
+}
+
 void up_replace_others(struct ike_sa *sa)
 {
     enum conf_unique unique = sa->conn->conf.unique;
@@ -122,6 +148,7 @@ void up_replace_others(struct ike_sa *sa)
     for (struct ike_sa *other = same_peer(sa, sa->ike->all), *next; other; other = next) {
         next = same_peer(sa, other->next);
         if (other->id == sa->reauth_of) continue; // goes when the new one is complete
+        if (have_crossed(sa, other)) continue;    // up_settle_twins()
         tell(sa->ike, other, LOG_STORY,
              contact ? "the peer has begun anew: this IKE SA is stale"
                      : "a newer IKE SA of the same peer replaces this");
@@ -129,5 +156,50 @@ void up_replace_others(struct ike_sa *sa)
         // peer may still be on their way, and its executor may not know yet.
         for (struct child_sa *c = other->children; c; c = c->next) retire_child(sa, c);
         close_ike_ask(other, CLOSED_REPLACED, 0, NULL);
+    }
+}
+
+// Both sides know these numbers, and neither can choose the other's.
+static uint64_t lower_spi(const struct ike_sa *sa)
+{
+    return sa->spi_i < sa->spi_r ? sa->spi_i : sa->spi_r;
+}
+
+static void ask_for(struct ike_sa *winner, const struct child_sa *c)
+{
+    struct task *t = request_task(TASK_CHILD, NULL);
+    if (!t) return;
+    task_set_child(t, c->conn, c->conf);
+    if (queue_push(&winner->queue, t) != ERR_OK) task_free(t);
+}
+
+// What the loser carries or was asked for, the winner shall have; and the peer, who opened it, must
+// have our answer before the loser goes.
+static void succeed(struct ike_sa *loser, struct ike_sa *winner)
+{
+    struct task *probe = request_task(TASK_PROBE, NULL);
+    tell(winner->ike, winner, LOG_STORY, "both sides opened an IKE SA at once: the peer's stays");
+    winner->twin = loser->id;
+    for (const struct child_sa *c = loser->children; c; c = c->next) {
+        if (child_sa_in_use(c)) ask_for(winner, c);
+    }
+    while (loser->queue.first) {
+        struct task *t = loser->queue.first;
+        queue_drop(&loser->queue, t);
+        if (queue_push(&winner->queue, t) != ERR_OK) request_end(loser, t, ERR_LIMIT, NULL);
+    }
+    if (probe && queue_push(&winner->queue, probe) != ERR_OK) task_free(probe);
+    request_next(winner);
+}
+
+void up_settle_twins(struct ike_sa *sa)
+{
+    if (sa->conn->conf.unique == CONF_UNIQUE_NEVER) return;
+    for (struct ike_sa *other = sa->ike->all; other; other = other->next) {
+        if (other == sa || !are_twins(sa, other)) continue;
+        struct ike_sa *loser = lower_spi(sa) < lower_spi(other) ? sa : other;
+        struct ike_sa *winner = loser == sa ? other : sa;
+        if (loser->initiator && !winner->twin) succeed(loser, winner);
+        return;
     }
 }

@@ -12,6 +12,9 @@ void up_clocks(struct ike_sa *sa);
 bool up_must_refuse(const struct ike_sa *sa, bool initial_contact);
 // Ends what the new IKE SA replaces. Call when its first child SA is in use.
 void up_replace_others(struct ike_sa *sa);
+// Both sides opened one at the same moment: we close ours if it is the one to go, as soon as the
+// peer's does all that ours did. Call after up_replace_others().
+void up_settle_twins(struct ike_sa *sa);
 // Does an earlier IKE SA with the same peer carry traffic that must not stop while this one begins?
 bool up_takes_over(const struct ike_sa *sa);
 // May we say INITIAL_CONTACT: is there no other IKE SA with this peer?

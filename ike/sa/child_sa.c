@@ -55,6 +55,7 @@ void child_sa_free(struct child_sa *c)
     unlink_child(c);
     child_sa_timers(c->sa);
     if (c->out_waiting) {
+        c->sa->ike->held--;
         wipe(c->out_waiting, sizeof *c->out_waiting);
         free(c->out_waiting);
     }

@@ -31,6 +31,7 @@ struct ike {
     uint32_t last_ike_id, last_child_id;
     unsigned depth;           // public calls under way: SAs are freed when the outermost returns
     unsigned gone;            // SAs in state IKE_GONE
+    unsigned held;            // child SAs with out_waiting
     uint64_t stranger_at;     // when we last answered somebody unknown
     uint64_t stranger_second; // what was told about strangers, and when
     unsigned stranger_lines;

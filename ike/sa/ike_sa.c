@@ -58,6 +58,7 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, ui
     ike_sa_timers_off(sa);
     if (due_add(&ike->due, &sa->due) != ERR_OK) goto fail;
     sa->id = ++ike->last_ike_id;
+    sa->born_at = ike_now(ike);
     sa->conn = conn_get(conn);
     table_add(&ike->table, sa);
     list_add(ike, sa);

@@ -110,9 +110,11 @@ struct ike_sa {
     uint32_t parent;      // id of the IKE SA that it was made from by rekeying; 0 = none
     uint32_t elder;       // id of the IKE SA that this one may replace, while that is undecided
     uint32_t reauth_of;   // id of the IKE SA that goes when this one is up; 0 = none
+    uint32_t twin;        // id of one that both sides opened at once: ours, and the one to go; 0
     unsigned tries;       // openings before this one without an answer
     bool initial_contact; // the peer said INITIAL_CONTACT
-    uint64_t up_at;       // monotonic ns; 0 = not yet
+    uint64_t born_at;     // monotonic ns: first message
+    uint64_t up_at;       // 0 = not yet
     uint64_t heard_at, said_at;
     uint64_t packets_in;    // of all children, when last looked: ESP is a sign of life, too
     struct waiter *waiters; // wait for it to be up

@@ -240,6 +240,7 @@ static err_t put_out(struct child_sa *c, const struct xfrm_sa *x, bool hold, str
     c->out_waiting = calloc(1, sizeof *x);
     if (!c->out_waiting) return why_not(why, ERR_NOMEM, "out of memory");
     *c->out_waiting = *x;
+    c->sa->ike->held++;
     c->switch_look = ike_now(c->sa->ike) + CHILD_SWITCH_NS;
     return ERR_OK;
 }
@@ -268,6 +269,7 @@ static void forget_waiting(struct child_sa *c)
     wipe(c->out_waiting, sizeof *c->out_waiting);
     free(c->out_waiting);
     c->out_waiting = NULL;
+    c->sa->ike->held--;
     c->switch_look = DUE_NEVER;
     child_sa_timers(c->sa);
 }

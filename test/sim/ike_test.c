@@ -399,24 +399,77 @@ static void shut_down_alone(void **state)
     sim_free(s);
 }
 
-// ---- more than one ----
+// ---- more than one -----------------------------------------------------------------------------
 
 static void both_begin(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 80; i++) {
         static const char *const unique[] = {"", "unique = replace", "unique = keep",
                                              "unique = never"};
         struct sim *s = sim_new(260 + i);
         struct sim_result a, b;
-        sim_net_net(s, unique[i], "");
+        sim_net_net(s, unique[i % 4], "");
+        s->fate = i % 5 ? sim_fate_nth_lost : NULL;
+        s->fate_arg = i % 13;
         sim_initiate(s, ALICE, "net", &a);
+        sim_run(s, i % 7 * 10 * NSEC_PER_MSEC);
         sim_initiate(s, BOB, "net", &b);
+        for (unsigned k = 0; k < 1000 && !(sim_packet(s, ALICE) && sim_packet(s, BOB)); k++) {
+            sim_run(s, 10 * NSEC_PER_MSEC);
+        }
+        sim_watch(s, true); // from now on, whichever goes
         sim_run(s, 300 * SECOND);
+        sim_watch(s, false);
         CHECK_EQ(a.told + b.told, 2);
-        CHECK(sim_ikes(s, ALICE) >= 1);
-        CHECK_EQ(sim_ikes(s, ALICE), sim_ikes(s, BOB));
-        CHECK(sim_children(s, ALICE) >= 1);
+        if (i % 4 == 3) {
+            CHECK_EQ(sim_ikes(s, ALICE), sim_ikes(s, BOB));
+            CHECK(sim_packet(s, ALICE) && sim_packet(s, BOB));
+        } else {
+            sim_expect_clean(s);
+        }
+        sim_free(s);
+    }
+}
+
+// Twenty hosts, each with each other, all at the same moment.
+#define CROWD 20
+
+static void configure_crowd(struct sim *s, unsigned host)
+{
+    struct text t = {0};
+    text_add(&t, "connections {\n");
+    for (unsigned peer = 0; peer < CROWD; peer++) {
+        if (peer == host) continue;
+        text_add(&t,
+                 "to%u {\n local_addrs = 192.0.2.%u\n remote_addrs = 192.0.2.%u\n"
+                 "local { auth = psk\n id = h%u.example }\n remote { auth = psk\n id = "
+                 "h%u.example }\n children { net { start_action = start\n local_ts = "
+                 "10.%u.0.0/16\n remote_ts = 10.%u.0.0/16 } }\n}\n",
+                 peer, host + 1, peer + 1, host, peer, host + 1, peer + 1);
+    }
+    text_add(&t, "}\nsecrets { ike-1 { secret = \"correct horse\" } }\n");
+    sim_configure(s, (int)host, text_str(&t));
+    text_done(&t);
+}
+
+static void a_crowd_begins(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct sim *s = sim_new_crowd(500 + i, CROWD);
+        s->fate = i ? sim_fate_random : NULL;
+        s->loss = 0.05 * (i - 1);
+        s->twice = 0.1;
+        s->jitter = 0.05;
+        for (unsigned host = 0; host < CROWD; host++) configure_crowd(s, host);
+        sim_run(s, 400 * SECOND);
+        for (int host = 0; host < CROWD; host++) {
+            CHECK_EQ(sim_ikes(s, host), CROWD - 1);
+            CHECK_EQ(sim_children(s, host), CROWD - 1);
+            CHECK_EQ(sim_xfrm_sas(&s->node[host].xfrm), 2 * (CROWD - 1));
+            CHECK_EQ(sim_xfrm_larval(&s->node[host].xfrm), 0);
+        }
         CHECK(sim_packet(s, ALICE) && sim_packet(s, BOB));
         sim_free(s);
     }
@@ -510,6 +563,7 @@ int main(void)
         cmocka_unit_test(shut_down),
         cmocka_unit_test(shut_down_alone),
         cmocka_unit_test(both_begin),
+        cmocka_unit_test(a_crowd_begins),
         cmocka_unit_test(restart),
         cmocka_unit_test(unique_replace),
         cmocka_unit_test(unique_keep),
