@@ -106,11 +106,10 @@ void table_remove_half_open(struct table *t, struct ike_sa *sa)
     *at = sa->peer_next;
     sa->half_open = false;
     t->half_open--;
-    struct from_ip **count = ip_place(t, &sa->came_from.ip);
-    if (--(*count)->n) return;
-    struct from_ip *empty = *count;
-    *count = empty->next;
-    free(empty);
+    struct from_ip **place = ip_place(t, &sa->came_from.ip), *count = *place;
+    if (!count || --count->n) return;
+    *place = count->next;
+    free(count);
 }
 
 struct ike_sa *table_find_half_open(const struct table *t, const endpoint_t *peer, uint64_t spi_i)

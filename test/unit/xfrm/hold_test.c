@@ -88,16 +88,15 @@ static void per_cpu_sa_arrives(struct rig *r, uint32_t cpu)
 
 static void asked_for_cpu(const struct rig *r, unsigned n, uint32_t cpu)
 {
-    unsigned seen = 0;
-    const struct rig_event *last = NULL;
+    unsigned seen = 0, last = 0;
     for (unsigned i = 0; i < r->events; i++) {
         if (r->event[i].kind != XFRM_EV_ACQUIRE) continue;
-        last = &r->event[i];
+        last = i;
         seen++;
     }
     CHECK_EQ(seen, n);
-    CHECK(last && last->pcpu_given);
-    CHECK_EQ(last->pcpu, cpu);
+    CHECK(r->event[last].pcpu_given);
+    CHECK_EQ(r->event[last].pcpu, cpu);
 }
 
 // RFC 9611 2: the SA of all carries the packets while one for this CPU is asked for.

@@ -309,7 +309,7 @@ static void play_marks(uint16_t family)
     static const uint32_t mark[] = {1, 1, 1, 2, 2, 0, 0, 3, 1};
     struct wire w;
     struct pkt *p[9];
-    uint16_t port;
+    uint16_t port = 0;
     wire_open(&w, family);
     int fd = marks_open(&w, &port);
     if (fd < 0) skip(); // Linux 5.19, CAP_NET_ADMIN
