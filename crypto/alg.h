@@ -87,6 +87,7 @@ struct alg {
     uint16_t iv_len;   // on the wire
     uint16_t icv_len;  // AEAD tag or truncated MAC
     uint16_t mac_len;  // INTEG: the MAC before it is truncated
+    uint8_t pfkey;     // INTEG: its number in PF_KEY (RFC 2367, SADB_AALG_*); 0: has none
     uint16_t block;    // payload is padded to a multiple of this (at least 4 for ESP)
     bool aead;
     bool clear;          // leaves the text readable: for ESP, never for IKE messages

@@ -23,12 +23,13 @@
     {.type = ALG_ENCR, .id = ENCR_AES_CTR, .key_len = (bits) / 8, .salt_len = 4, .iv_len = 8, \
      .block = 1, .key_attr = true, .keyword = "aes" #bits "ctr",                              \
      .kernel = "rfc3686(ctr(aes))", .name = "AES_CTR"}
-#define MAC(transform, key, icv, word, krnl)                                                  \
+#define MAC(transform, key, icv, number, word, krnl)                                          \
     .type = ALG_INTEG, .id = INTEG_##transform, .key_len = key, .icv_len = icv,               \
-    .mac_len = key, .block = 1, .keyword = word, .kernel = krnl, .name = #transform
+    .mac_len = key, .pfkey = number, .block = 1, .keyword = word, .kernel = krnl,             \
+    .name = #transform
 // rfc4868 2.1.1: the key is as long as the whole output
-#define HMAC(transform, len, icv, word, krnl)                                                 \
-    {MAC(HMAC_##transform, len, icv, word, krnl), .hmac = true}
+#define HMAC(transform, len, icv, number, word, krnl)                                         \
+    {MAC(HMAC_##transform, len, icv, number, word, krnl), .hmac = true}
 #define PLAIN(kind, transform, word, text)                                                    \
     {.type = kind, .id = transform, .block = 1, .keyword = word, .name = text}
 
@@ -55,12 +56,12 @@ const struct alg alg_table[] = {
     {.type = ALG_ENCR, .id = ENCR_NULL, .block = 1, .clear = true, .keyword = "null",
      .kernel = "ecb(cipher_null)", .name = "NULL"}, // RFC 2410
 
-    HMAC(SHA2_256_128, 32, 16, "sha256", "hmac(sha256)"), // RFC 4868
-    HMAC(SHA2_384_192, 48, 24, "sha384", "hmac(sha384)"),
-    HMAC(SHA2_512_256, 64, 32, "sha512", "hmac(sha512)"),
-    HMAC(SHA1_96,      20, 12, "sha1",   "hmac(sha1)"),   // RFC 2404
-    {MAC(AES_XCBC_96,  16, 12, "aesxcbc", "xcbc(aes)")},  // RFC 3566
-    {MAC(AES_CMAC_96,  16, 12, "aescmac", "cmac(aes)")},  // RFC 4494
+    HMAC(SHA2_256_128, 32, 16, 5, "sha256", "hmac(sha256)"), // RFC 4868
+    HMAC(SHA2_384_192, 48, 24, 6, "sha384", "hmac(sha384)"),
+    HMAC(SHA2_512_256, 64, 32, 7, "sha512", "hmac(sha512)"),
+    HMAC(SHA1_96,      20, 12, 3, "sha1",   "hmac(sha1)"),   // RFC 2404
+    {MAC(AES_XCBC_96,  16, 12, 9, "aesxcbc", "xcbc(aes)")},  // RFC 3566
+    {MAC(AES_CMAC_96,  16, 12, 0, "aescmac", "cmac(aes)")},  // RFC 4494
 
     PLAIN(ALG_PRF, PRF_HMAC_SHA2_256, "prfsha256", "PRF_HMAC_SHA2_256"), // RFC 4868
     PLAIN(ALG_PRF, PRF_HMAC_SHA2_384, "prfsha384", "PRF_HMAC_SHA2_384"),

@@ -43,6 +43,14 @@ static err_t check_comp(const struct attrs *a, const struct xfrm_sa *sa, struct 
     return ERR_OK;
 }
 
+static err_t check_mobile(const struct attrs *a, struct why *why)
+{
+    bool other = HAS(ALG_AEAD) || HAS(ALG_AUTH) || HAS(ALG_AUTH_TRUNC) || HAS(ALG_CRYPT) ||
+                 HAS(ALG_COMP) || HAS(ENCAP) || HAS(SEC_CTX) || HAS(TFCPAD);
+    if (other) return why_not(why, ERR_SYNTAX, "Mobile IPv6 takes a care-of address only");
+    return HAS(COADDR) ? ERR_OK : why_not(why, ERR_SYNTAX, "Mobile IPv6 needs a care-of address");
+}
+
 static err_t check_proto(const struct attrs *a, const struct xfrm_sa *sa, struct why *why)
 {
     switch (sa->proto) {
@@ -52,7 +60,10 @@ static err_t check_proto(const struct attrs *a, const struct xfrm_sa *sa, struct
         return check_ah(a, why);
     case XFRM_PROTO_COMP:
         return check_comp(a, sa, why);
-    default: // the kernel's Mobile IPv6 protocols included
+    case IPPROTO_ROUTING:
+    case IPPROTO_DSTOPTS:
+        return check_mobile(a, why);
+    default:
         return why_not(why, ERR_SYNTAX, "IP protocol %u is neither ESP, AH nor IPComp", sa->proto);
     }
 }
@@ -170,6 +181,11 @@ static err_t check_rest(const struct attrs *a, const struct xfrm_sa *sa, struct 
     }
     if (HAS(MTIMER_THRESH) && !HAS(ENCAP)) {
         return why_not(why, ERR_SYNTAX, "a mapping timer needs UDP encapsulation");
+    }
+    // As a kernel without it says: it has no such type of SA.
+    if (sa->proto == IPPROTO_ROUTING || sa->proto == IPPROTO_DSTOPTS) {
+        return why_not(why, ERR_UNSUPPORTED,
+                       "IP protocol %u is Mobile IPv6, which is not supported", sa->proto);
     }
     // Crypto offload falls back to software where the device has none, packet offload must not.
     if (attrs_copy(a, XFRMA_OFFLOAD_DEV, &offload, sizeof offload) &&

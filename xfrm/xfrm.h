@@ -147,7 +147,9 @@ struct xfrm_tmpl {
     uint16_t family;
     uint32_t reqid;
     uint8_t share, optional;
-    uint32_t aalgos, ealgos, calgos; // ~0: any
+    // All ~0: any. Otherwise aalgos has bit N set where an inbound SA may use the MAC that PF_KEY
+    // calls N, bit 0 for none; the others are kept, but not looked at, as in the kernel.
+    uint32_t aalgos, ealgos, calgos;
 };
 
 // A policy (RFC 4301 4.4.1). Identity: dir, selector, mark, if_id, type; or dir and index.

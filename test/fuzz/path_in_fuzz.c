@@ -77,10 +77,18 @@ static void add_policy(uint16_t family, const char *src, const char *dst, unsign
 {
     struct xfrm_policy p = {.dir = XFRM_IN, .tmpl_count = kinds, .sel = {.family = family}};
     MUST(prefix_parse(src, &p.sel.src) == ERR_OK && prefix_parse(dst, &p.sel.dst) == ERR_OK);
-    p.tmpl[0] = (struct xfrm_tmpl){.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL, .family = AF_INET};
+    p.tmpl[0] = (struct xfrm_tmpl){.aalgos = UINT32_MAX,
+                                   .ealgos = UINT32_MAX,
+                                   .calgos = UINT32_MAX,
+                                   .proto = XFRM_PROTO_ESP,
+                                   .mode = XFRM_TUNNEL,
+                                   .family = AF_INET};
     for (unsigned i = 0; kinds > 1 && i < kinds; i++) {
         static const uint8_t mode[3] = {XFRM_BEET, XFRM_TUNNEL, XFRM_TRANSPORT};
-        p.tmpl[i] = (struct xfrm_tmpl){.proto = i < 3 ? XFRM_PROTO_ESP : XFRM_PROTO_AH,
+        p.tmpl[i] = (struct xfrm_tmpl){.aalgos = UINT32_MAX,
+                                       .ealgos = UINT32_MAX,
+                                       .calgos = UINT32_MAX,
+                                       .proto = i < 3 ? XFRM_PROTO_ESP : XFRM_PROTO_AH,
                                        .mode = mode[i % 3],
                                        .family = family,
                                        .optional = 1};

@@ -195,7 +195,10 @@ static struct xfrm_policy policy_of(const struct kind *k, const struct pair *p, 
     for (; c.tmpl_count < PAIR_LAYERS && k->layer[c.tmpl_count].proto; c.tmpl_count++) {
         struct xfrm_sa x = sa_of(k, c.tmpl_count);
         struct xfrm_tmpl *t = &c.tmpl[c.tmpl_count];
-        *t = (struct xfrm_tmpl){.proto = x.proto,
+        *t = (struct xfrm_tmpl){.aalgos = UINT32_MAX,
+                                .ealgos = UINT32_MAX,
+                                .calgos = UINT32_MAX,
+                                .proto = x.proto,
                                 .mode = x.mode,
                                 .family = x.family,
                                 .reqid = x.reqid,

@@ -111,6 +111,15 @@ def sa_fields():
         yield case(f"mode {mode}, an IPv6 selector", mode=mode, sel=selector(A6, B6, 10, 128, 128))
         yield case(f"mode {mode}, any family", mode=mode, flags=32)
         yield case(f"mode {mode}, IPv6, an IPv4 selector", A6, B6, mode=mode, sel=selector(A, B, 2, 32, 32))
+    care_of = attr(COADDR, address("2001:db8:c::1"))
+    for proto in (43, 60):
+        for mode in (TRANSPORT, TUNNEL, 2, 3):
+            yield case(f"Mobile IPv6, protocol {proto}, mode {mode}", A6, B6, spi=0, proto=proto, mode=mode, attributes=(care_of,))
+            yield case(f"Mobile IPv6, protocol {proto}, mode {mode}, IPv4", spi=0, proto=proto, mode=mode, attributes=(care_of,))
+        for name, attributes in (("no care-of address", ()), ("an algorithm", (care_of, GCM)), ("padding", (care_of, attr(TFCPAD, 5))),
+                                 ("encapsulation", (care_of, encap()))):
+            yield case(f"Mobile IPv6, protocol {proto}, {name}", A6, B6, spi=0, proto=proto, mode=2, attributes=attributes)
+        yield case(f"Mobile IPv6, protocol {proto}, with an SPI", A6, B6, proto=proto, mode=2, attributes=(care_of,))
     for window in (0, 1, 31, 32, 33, 64, 255):
         yield case(f"old replay window {window}", window=window)
     for bit in range(8):

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "crypto/alg.h"
 #include "xfrm/db/counter.h"
 #include "xfrm/db/sa_alg.h"
 
@@ -163,6 +164,13 @@ static err_t sa_arm(struct sa *sa, struct why *why)
     return ERR_OK;
 }
 
+// As the kernel numbers them in a template's mask: bit 0 for none, an AEAD's too.
+static uint32_t auth_bit(const struct xfrm_sa *x)
+{
+    const struct alg *a = x->auth.name[0] ? alg_by_kernel(ALG_INTEG, x->auth.name, 0, 0) : NULL;
+    return 1U << (a ? a->pfkey : 0);
+}
+
 // Without keys.
 static struct sa *sa_make(const struct xfrm_sa *x)
 {
@@ -175,6 +183,7 @@ static struct sa *sa_make(const struct xfrm_sa *x)
     sa->spi = be32(x->spi);
     sa->proto = x->proto;
     sa->larval = x->larval;
+    sa->auth_bit = auth_bit(x);
     sa->bytes = x->current.bytes;
     sa->packets = x->current.packets;
     sa->use_time = x->current.use_time;

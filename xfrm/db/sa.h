@@ -74,6 +74,7 @@ struct sa {
     } pmtu;                  // outbound: what the path takes, pmtu.h; any worker may write (atomic)
 
     // packet state that not every packet needs
+    uint32_t auth_bit;           // that templates must have in aalgos; never changes
     uint64_t used_mono;          // first use: monotonic ns; 0 = never
     uint64_t replays, forgeries; // struct xfrm_stats
     endpoint_t moved_to;         // peer's new endpoint, once it has been reported (MAPPING)

@@ -22,6 +22,12 @@ static bool addr_fits(const ip_t *wanted, const ip_t *have)
     return ip_is_any(wanted) || ip_eq(wanted, have);
 }
 
+// The kernel's `allalgs`, and what it looks at otherwise: of the three masks only that of the MACs.
+static bool algs_fit(const struct xfrm_tmpl *t, const struct sa *sa)
+{
+    return (t->aalgos & t->ealgos & t->calgos) == UINT32_MAX || t->aalgos & sa->auth_bit;
+}
+
 static const struct xfrm_sa *sa_at(const struct pkt *p, unsigned i)
 {
     return &rcu_dereference(p->sas[i]->conf)->x;
@@ -30,11 +36,13 @@ static const struct xfrm_sa *sa_at(const struct pkt *p, unsigned i)
 // The kernel's xfrm_state_ok(). Transport mode has the packet's addresses, which the selectors
 // judge. A packet that came as it was since IPComp could not shrink it serves a template that does
 // not insist.
-static bool tmpl_fits(const struct xfrm_tmpl *t, const struct xfrm_sa *x)
+static bool tmpl_fits(const struct xfrm_tmpl *t, const struct sa *sa)
 {
+    const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
     if (sa_is_plain(x)) return t->optional && addr_fits(&t->saddr, &x->saddr);
     if (t->proto != x->proto || t->mode != x->mode) return false;
     if ((t->spi && t->spi != x->spi) || (t->reqid && t->reqid != x->reqid)) return false;
+    if (!algs_fit(t, sa)) return false;
     if (t->mode == XFRM_TRANSPORT) return true;
     return addr_fits(&t->saddr, &x->saddr); // by its destination it was found
 }
@@ -45,7 +53,7 @@ static bool tmpl_satisfied(const struct pkt *p, const struct xfrm_tmpl *t, unsig
 {
     if (t->optional && t->mode == XFRM_TRANSPORT) return true;
     for (unsigned i = *next; i < p->sa_count; i++) {
-        if (tmpl_fits(t, sa_at(p, i))) {
+        if (tmpl_fits(t, p->sas[i])) {
             *next = i + 1;
             return true;
         }

@@ -216,12 +216,60 @@ static void ends_and_numbers(void **state)
     rig_free(b.r);
 }
 
+// An SA's MAC must be among those that a template names; the kernel asks for no more.
+static void algorithms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *auth; // NULL: AEAD
+        uint32_t aalgos, ealgos, calgos;
+        bool taken;
+    } rows[] = {
+        {"hmac(sha256)", UINT32_MAX, UINT32_MAX, UINT32_MAX, true},
+        {"hmac(sha256)", 1U << 5, UINT32_MAX, UINT32_MAX, true},
+        {"hmac(sha256)", 1U << 5, 0, 0, true},
+        {"hmac(sha256)", ~(1U << 5), UINT32_MAX, UINT32_MAX, false},
+        {"hmac(sha256)", 0, UINT32_MAX, UINT32_MAX, false},
+        {"hmac(sha256)", UINT32_MAX, 0, 0, true},
+        {"hmac(sha384)", 1U << 6, 0, 0, true},
+        {"hmac(sha512)", 1U << 7, 0, 0, true},
+        {"hmac(sha1)", 1U << 3, 0, 0, true},
+        {"hmac(sha1)", 1U << 5, 0, 0, false},
+        {"xcbc(aes)", 1U << 9, 0, 0, true},
+        {"cmac(aes)", 1, 0, 0, true},
+        {NULL, 1, 0, 0, true},
+        {NULL, 1U << 5, UINT32_MAX, UINT32_MAX, false},
+        {NULL, UINT32_MAX, UINT32_MAX, 0, true},
+    };
+    struct bench b = bench_new();
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const enum kind chain = ESP_TUNNEL;
+        struct link l = b.link[ESP_TUNNEL];
+        l.x.spi = 0x9000 + i;
+        bool hmac = rows[i].auth && rows[i].auth[0] == 'h';
+        if (rows[i].auth) rig_crypt_auth(&l.x, "cbc(aes)", 128, rows[i].auth, hmac ? 256 : 128, 96);
+        rig_add_sa(b.r, &l.x);
+        b.sa[ESP_TUNNEL] = sad_find(b.r->db->sad, &l.x.daddr, l.x.spi, l.x.proto, 0);
+        struct xfrm_policy in = rig_policy(XFRM_IN, "0.0.0.0/0", "0.0.0.0/0", NULL, NULL);
+        in.tmpl[0] = l.t;
+        in.tmpl[0].aalgos = rows[i].aalgos;
+        in.tmpl[0].ealgos = rows[i].ealgos;
+        in.tmpl[0].calgos = rows[i].calgos;
+        in.tmpl_count = 1;
+        CHECK_OK(b.r->api.ops->policy_add(b.r->api.ctx, &in, true, NULL));
+        if (verdict(&b, &chain, 1) != (rows[i].taken ? DROP_NONE : DROP_TEMPLATE))
+            fail_msg("row %u", i);
+    }
+    rig_free(b.r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_policy_and_every_chain),
         cmocka_unit_test(the_usual_ones),
         cmocka_unit_test(ends_and_numbers),
+        cmocka_unit_test(algorithms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

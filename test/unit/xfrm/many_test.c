@@ -201,7 +201,7 @@ static void those_that_wait_cost_nothing(void **state)
     uint64_t alone = cost_of_keys(r);
     for (unsigned i = 0; i < LARVALS; i++) alloc_spi(r, &got);
     uint64_t among = cost_of_keys(r);
-    print_message("%u larval SAs: %.2f times\n", LARVALS, (double)among / (double)alone);
+    print_message("# %u larval SAs: %.2f times\n", LARVALS, (double)among / (double)alone);
     CHECK(among < FLAT * alone);
     rig_free(r);
 }

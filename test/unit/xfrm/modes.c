@@ -22,7 +22,10 @@ struct link link_of(uint8_t proto, uint8_t mode, unsigned v6, uint32_t spi)
         l.x.aead = (struct xfrm_alg){0};
         strcpy(l.x.comp, "deflate");
     }
-    l.t = (struct xfrm_tmpl){.saddr = l.x.saddr,
+    l.t = (struct xfrm_tmpl){.aalgos = UINT32_MAX,
+                             .ealgos = UINT32_MAX,
+                             .calgos = UINT32_MAX,
+                             .saddr = l.x.saddr,
                              .daddr = l.x.daddr,
                              .family = l.x.family,
                              .proto = proto,

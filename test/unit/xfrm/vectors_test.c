@@ -56,7 +56,10 @@ static struct rig *rig_for(const struct sample *s)
         const char *any = v6 ? "::/0" : "0.0.0.0/0";
         struct xfrm_policy p = rig_policy(XFRM_OUT, any, any, NULL, NULL);
         p.tmpl_count = 1;
-        p.tmpl[0] = (struct xfrm_tmpl){.saddr = s->sa.saddr,
+        p.tmpl[0] = (struct xfrm_tmpl){.aalgos = UINT32_MAX,
+                                       .ealgos = UINT32_MAX,
+                                       .calgos = UINT32_MAX,
+                                       .saddr = s->sa.saddr,
                                        .daddr = s->sa.daddr,
                                        .family = s->sa.family,
                                        .proto = XFRM_PROTO_ESP,
@@ -201,7 +204,12 @@ static bool dpdk_ah(const json_t *c)
     struct rig *r = rig_new();
     struct xfrm_policy p = rig_policy(XFRM_IN, "0.0.0.0/0", "0.0.0.0/0", NULL, NULL);
     p.tmpl_count = 1;
-    p.tmpl[0] = (struct xfrm_tmpl){.family = AF_INET, .proto = x.proto, .mode = x.mode};
+    p.tmpl[0] = (struct xfrm_tmpl){.aalgos = UINT32_MAX,
+                                   .ealgos = UINT32_MAX,
+                                   .calgos = UINT32_MAX,
+                                   .family = AF_INET,
+                                   .proto = x.proto,
+                                   .mode = x.mode};
     rig_add_policy(r, &p);
     rig_add_sa(r, &x);
     uint8_t exact[512];
