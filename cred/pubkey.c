@@ -114,7 +114,7 @@ static bool digests_make(struct pubkey *k)
 
 err_t pubkey_from_pkey(EVP_PKEY *pkey, struct pubkey **out, struct why *why)
 {
-    uint8_t kind;
+    uint8_t kind = 0;
     int curve = NID_undef;
     TRY(pkey_check(pkey, &kind, &curve, why));
     int n = i2d_PUBKEY(pkey, NULL);
