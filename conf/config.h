@@ -101,7 +101,8 @@ struct conf_conn {
     uint32_t keyingtries; // 0 = for ever
     enum conf_unique unique;
     enum conf_fragmentation fragmentation;
-    bool encap; // force UDP encapsulation
+    bool encap;  // force UDP encapsulation
+    bool mobike; // RFC 4555
     uint32_t if_id_in, if_id_out;
     unsigned child_n;
     struct conf_child *child;

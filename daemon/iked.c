@@ -17,6 +17,7 @@
 #include "daemon/iked_env.h"
 #include "daemon/keylog.h"
 #include "daemon/names.h"
+#include "daemon/network.h"
 #include "daemon/ready.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
@@ -219,6 +220,7 @@ static err_t start(struct iked *d, struct why *why)
     if (e == ERR_OK) e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
     if (e == ERR_OK) xfrm_client_on_return(d->executor.client, on_executor_back, d);
     if (e == ERR_OK) e = start_net(d, why);
+    if (e == ERR_OK) e = network_new(d, &d->network, why);
     if (e == ERR_OK) e = start_keylog(d, why);
     if (e == ERR_OK) e = start_diplomat(d, why);
     if (e == ERR_OK) {
@@ -246,6 +248,7 @@ static void stop(struct iked *d)
     commands_done(d);
     vici_server_free(d->vici);
     d->vici = NULL;
+    network_free(d->network);
     net_free(d->net);
     executor_close(&d->executor);
     resolver_free(d->resolver);

@@ -12,6 +12,7 @@
 
 struct iked_act;
 struct keylog;
+struct network;
 struct net;
 struct reload;
 struct resolver;
@@ -24,6 +25,7 @@ struct iked {
     struct net *net;
     struct executor executor;
     struct resolver *resolver;
+    struct network *network;
     struct keylog *keylog;     // NULL = off
     struct loop_timer *ticker; // for ike_next()
     struct config *config;     // in force

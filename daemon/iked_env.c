@@ -4,6 +4,7 @@
 #include "crypto/rng.h"
 #include "daemon/events.h"
 #include "daemon/keylog.h"
+#include "daemon/network.h"
 #include "daemon/resolver.h"
 #include "ike/net/net.h"
 
@@ -35,6 +36,12 @@ static ip_t env_source_for(void *ctx, const ip_t *peer)
 {
     struct iked *d = ctx;
     return net_source_for(d->net, peer);
+}
+
+static unsigned env_addresses(void *ctx, ip_t *out, unsigned max)
+{
+    struct iked *d = ctx;
+    return network_addresses(d->network, out, max);
 }
 
 static err_t env_resolve(void *ctx, const char *name, uint16_t family, ip_t *out)
@@ -69,6 +76,7 @@ struct env iked_env(struct iked *d)
         .random = env_random,
         .send = env_send,
         .source_for = env_source_for,
+        .addresses = env_addresses,
         .resolve = env_resolve,
         .xfrm = xfrm_client_api(d->executor.client),
         .tell = env_tell,

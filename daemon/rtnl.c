@@ -360,11 +360,15 @@ err_t rtnl_each_addr(struct rtnl *r, void (*fn)(void *ctx, const ip_t *addr), vo
 
 // ---- news ----
 
-err_t rtnl_watch(int *fd, struct why *why)
+#define GROUP(name) (1U << (RTNLGRP_##name - 1))
+
+err_t rtnl_watch(bool routes, int *fd, struct why *why)
 {
-    const struct sockaddr_nl at = {.nl_family = AF_NETLINK,
-                                   .nl_groups =
-                                       RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+    struct sockaddr_nl at = {.nl_family = AF_NETLINK,
+                             .nl_groups = GROUP(LINK) | GROUP(IPV4_IFADDR) | GROUP(IPV6_IFADDR)};
+    if (routes) {
+        at.nl_groups |= GROUP(IPV4_ROUTE) | GROUP(IPV6_ROUTE) | GROUP(IPV4_RULE) | GROUP(IPV6_RULE);
+    }
     int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (s < 0 || bind(s, (const struct sockaddr *)&at, sizeof at) != 0) {
         int e = errno;

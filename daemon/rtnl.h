@@ -66,6 +66,7 @@ err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, const struct r
 err_t rtnl_each_addr(struct rtnl *r, void (*fn)(void *ctx, const ip_t *addr), void *ctx,
                      struct why *why);
 
-// A socket that becomes readable when addresses or links change; rtnl_drain() empties it.
-err_t rtnl_watch(int *fd, struct why *why);
+// A socket that becomes readable when addresses or links change, with `routes` also when routes or
+// routing rules do; rtnl_drain() empties it.
+err_t rtnl_watch(bool routes, int *fd, struct why *why);
 void rtnl_drain(int fd);

@@ -250,7 +250,7 @@ static void on_change(void *ctx, int fd, int events)
 
 static err_t watch_addrs(struct steer *s, struct why *why)
 {
-    TRY(rtnl_watch(&s->watch_fd, why));
+    TRY(rtnl_watch(false, &s->watch_fd, why));
     s->settle = loop_timer_new(s->conf.loop, on_settled, s);
     s->watch = loop_io_new(s->conf.loop, s->watch_fd, LOOP_READ, on_change, s);
     if (!s->settle || !s->watch) return why_not(why, ERR_NOMEM, "out of memory");

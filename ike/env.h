@@ -36,6 +36,9 @@ struct env {
     void (*send)(void *ctx, const struct datagram *d);
     // Our address towards a peer (route look-up); AF_UNSPEC if none.
     ip_t (*source_for)(void *ctx, const ip_t *peer);
+    // All addresses that others could reach this host at (neither loopback nor link-local), at most
+    // max of them; returns how many. NULL: not known, and nobody is told of any.
+    unsigned (*addresses)(void *ctx, ip_t *out, unsigned max);
     // Name -> address for remote_addrs with DNS names; ERR_NOTFOUND.
     err_t (*resolve)(void *ctx, const char *name, uint16_t family, ip_t *out);
     struct xfrm_api xfrm;

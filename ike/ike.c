@@ -7,6 +7,7 @@
 #include "ike/exchange/command.h"
 #include "ike/exchange/receive.h"
 #include "ike/exchange/request.h"
+#include "ike/exchange/roam.h"
 #include "ike/exchange/timers.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
@@ -205,6 +206,13 @@ void ike_xfrm_event(struct ike *ike, const struct xfrm_event *ev)
 {
     enter(ike);
     timers_xfrm_event(ike, ev);
+    leave(ike);
+}
+
+void ike_network_changed(struct ike *ike)
+{
+    enter(ike);
+    roam_look_all(ike);
     leave(ike);
 }
 

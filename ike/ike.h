@@ -39,6 +39,8 @@ void ike_tick(struct ike *ike);
 uint64_t ike_next(const struct ike *ike);
 // An event of the executor: acquire, expire, mapping.
 void ike_xfrm_event(struct ike *ike, const struct xfrm_event *ev);
+// Addresses or routes of this host may have changed: IKE SAs with MOBIKE look for their way.
+void ike_network_changed(struct ike *ike);
 // The executor is back after it had gone, and its SAs and policies with it: policies are installed
 // again at once, so that it fails closed, and child SAs get fresh keys from their peers.
 void ike_executor_returned(struct ike *ike);

@@ -70,6 +70,8 @@ err_t nonce_read(span_t body, span_t *out);
     X(FAILED_CP_REQUIRED, 37)                 \
     X(TS_UNACCEPTABLE, 38)                    \
     X(INVALID_SELECTORS, 39)                  \
+    X(UNACCEPTABLE_ADDRESSES, 40)             \
+    X(UNEXPECTED_NAT_DETECTED, 41)            \
     X(TEMPORARY_FAILURE, 43)                  \
     X(STATE_NOT_FOUND, 47)                    \
     X(CHILD_SA_NOT_FOUND, 44)                 \

@@ -6,6 +6,7 @@
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
+#include "ike/exchange/mobike.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/up.h"
@@ -110,6 +111,7 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by pre-shared key",
          id_show(&sa->local_id, us));
     if (t->offer) terms_put(t, true, m);
+    mobike_put(sa, m);
     // rfc7296 2.4: only if we know of no other IKE SA with this peer.
     if (sa->conn->conf.unique != CONF_UNIQUE_NEVER && up_is_first(sa)) {
         put_notify(m, N_INITIAL_CONTACT, span(NULL, 0));
@@ -203,6 +205,7 @@ err_t auth_on_response(struct turn *t)
         close_ike_ask(sa, CLOSED_FAILED, N_AUTHENTICATION_FAILED, NULL);
         return ERR_OK;
     }
+    mobike_agree(sa, t->in);
     up_now(sa);
     first_child_answered(t);
     opening_done(sa); // its nonces made the child SA's keys
@@ -331,6 +334,8 @@ err_t auth_on_request(struct turn *t)
          id_show(&sa->remote_id, peer));
     put_id(&t->out, PAYLOAD_IDr, &sa->local_id);
     TRY(prove(sa, &sa->local_id, &sa->remote_id, &t->out));
+    mobike_agree(sa, t->in);
+    if (sa->roam.on) mobike_put(sa, &t->out);
     up_now(sa);
     answer_first_child(t);
     opening_done(sa); // its nonces made the child SA's keys

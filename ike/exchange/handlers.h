@@ -27,6 +27,9 @@ handler rekey_ike_on_request, rekey_ike_on_response, rekey_ike_on_refusal;
 // info.c - INFORMATIONAL: dead-peer detection, notifies (1.4, 2.4); not now (2.25)
 asker probe_ask;
 handler info_on_request, probe_on_response, not_now_on_request;
+// mobike.c - INFORMATIONAL: other addresses (RFC 4555)
+asker mobike_move_ask, mobike_where_ask, mobike_addresses_ask;
+handler mobike_move_on_response, mobike_where_on_response, mobike_addresses_on_response;
 // delete.c - INFORMATIONAL: DELETE (1.4.1)
 asker delete_child_ask, delete_ike_ask;
 handler delete_on_request, delete_child_on_response, delete_ike_on_response;

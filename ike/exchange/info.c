@@ -3,17 +3,20 @@
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/message.h"
+#include "ike/exchange/mobike.h"
 #include "ike/sa/diplomat.h"
 
 err_t probe_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
-    (void)sa, (void)t, (void)m, (void)why; // an empty message is all it takes
+    (void)t, (void)why;
+    mobike_put_probe(sa, m); // otherwise an empty message is all it takes
     return ERR_OK;
 }
 
 err_t probe_on_response(struct turn *t)
 {
     tell(t->ike, t->sa, LOG_DEBUG, "the peer is alive");
+    mobike_on_probe(t);
     return ERR_OK;
 }
 
@@ -21,6 +24,7 @@ err_t info_on_request(struct turn *t)
 {
     struct notify n;
     char name[40];
+    mobike_on_request(t);
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_OK; // an empty answer is a sign of life
     tell(t->ike, t->sa, LOG_WARN, "the peer reports %s", notify_name(n.type, name));
     // rfc7296 2.21.2: after IKE_AUTH these end the IKE SA without DELETE; all others change

@@ -3,13 +3,33 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 
+// The SPI that we have offered and wait for an answer to was reserved for the address of then.
+static void move_offer(struct ike_sa *sa, const ip_t *from)
+{
+    const struct task *t = sa->active;
+    bool child = t && t->offer && t->kind != TASK_REKEY_IKE;
+    if (child && !ip_eq(from, &sa->local.ip)) install_spi_move(sa, from, (uint32_t)t->offer->spi);
+}
+
+void move_ends(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)
+{
+    ip_t from = sa->local.ip;
+    sa->local = *local;
+    sa->remote = *remote;
+    move_offer(sa, &from);
+}
+
 void move_to(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)
 {
     char text[ENDPOINT_TEXT_MAX];
     tell(sa->ike, sa, LOG_STORY, "the peer is at %s now", endpoint_show(remote, text));
-    sa->local = *local;
-    sa->remote = *remote;
-    for (struct child_sa *c = sa->children; c; c = c->next) install_move(c, local, remote);
+    move_ends(sa, local, remote);
+    move_children(sa, INSTALL_IN | INSTALL_OUT);
+}
+
+void move_children(struct ike_sa *sa, unsigned which)
+{
+    for (struct child_sa *c = sa->children; c; c = c->next) install_move(c, which);
 }
 
 void move_follow(struct ike_sa *sa, const struct datagram *d)
@@ -21,6 +41,8 @@ void move_follow(struct ike_sa *sa, const struct datagram *d)
         sa->local = d->to;
         return;
     }
+    // rfc4555 3.8 MUST NOT: where both speak MOBIKE, only its own words change addresses.
+    if (sa->roam.on) return;
     // rfc7296 2.23 MUST NOT: who is behind a NAT itself, or sees none at the peer, does not follow.
     if (sa->state != IKE_UP || !sa->nat_remote || sa->nat_local) return;
     if (endpoint_eq(&sa->remote, &d->from)) return;

@@ -1,5 +1,6 @@
 #include "ike/exchange/natd.h"
 
+#include "ike/exchange/mobike.h"
 #include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
@@ -17,12 +18,17 @@ static void put_hash(struct ike_sa *sa, struct msgw *m, uint16_t type, const end
     msgw_end(m);
 }
 
-void natd_put(struct ike_sa *sa, struct msgw *m)
+void natd_put_at(struct ike_sa *sa, struct msgw *m, const endpoint_t *from, const endpoint_t *to)
 {
     // An address that is nobody's: the peer sees a NAT before us and speaks ESP in UDP.
-    const endpoint_t nobody = {.ip = {.family = sa->local.ip.family}};
-    put_hash(sa, m, N_NAT_DETECTION_SOURCE_IP, natd_forced(sa) ? &nobody : &sa->local);
-    put_hash(sa, m, N_NAT_DETECTION_DESTINATION_IP, &sa->remote);
+    const endpoint_t nobody = {.ip = {.family = from->ip.family}};
+    put_hash(sa, m, N_NAT_DETECTION_SOURCE_IP, natd_forced(sa) ? &nobody : from);
+    put_hash(sa, m, N_NAT_DETECTION_DESTINATION_IP, to);
+}
+
+void natd_put(struct ike_sa *sa, struct msgw *m)
+{
+    natd_put_at(sa, m, &sa->local, &sa->remote);
 }
 
 // Is one of the Notifies of this type the hash of e? *seen: was there any?
@@ -40,14 +46,14 @@ static bool hash_among(const struct msg *in, uint16_t type, const endpoint_t *e,
     return false;
 }
 
-static void tell_nat(struct ike_sa *sa)
+static void tell_nat(struct ike_sa *sa, bool known)
 {
-    enum log_level level = stranger_level(sa->ike, LOG_STORY);
+    enum log_level level = sa->up_at ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
     if (sa->nat_local) tell(sa->ike, sa, level, "there is a NAT in front of us");
     if (sa->nat_remote) {
         tell(sa->ike, sa, level, "there is a NAT in front of the peer (or it pretends so)");
     }
-    if (sa->opening->peer_natt && !sa->nat_local && !sa->nat_remote) {
+    if (known && !sa->nat_local && !sa->nat_remote) {
         tell(sa->ike, sa, level, "no NAT in between: addresses arrive as they were sent");
     }
     if (sa->encap_forced) {
@@ -64,12 +70,26 @@ void natd_take(struct ike_sa *sa, const struct msg *in, const struct datagram *d
     sa->nat_remote = source && !from_fits;
     sa->nat_local = destination && !to_fits;
     sa->encap_forced = sa->opening->peer_natt && natd_forced(sa);
-    tell_nat(sa);
+    sa->roam.natt = sa->opening->peer_natt;
+    tell_nat(sa, sa->opening->peer_natt);
+}
+
+void natd_take_again(struct ike_sa *sa, const struct msg *in, const struct datagram *d)
+{
+    bool source = false, destination = false;
+    bool from_fits = hash_among(in, N_NAT_DETECTION_SOURCE_IP, &d->from, &source);
+    bool to_fits = hash_among(in, N_NAT_DETECTION_DESTINATION_IP, &d->to, &destination);
+    if (!source || !destination) return;
+    bool changed = sa->nat_remote == from_fits || sa->nat_local == to_fits;
+    sa->nat_remote = !from_fits;
+    sa->nat_local = !to_fits;
+    if (changed) tell_nat(sa, true);
 }
 
 void natd_float(struct ike_sa *sa)
 {
-    if (!ike_sa_udp(sa) || sa->local.port == sa->ike->opt.natt_port) return;
+    if (!ike_sa_udp(sa) && !mobike_floats(sa)) return;
+    if (sa->local.port == sa->ike->opt.natt_port) return;
     sa->local.port = sa->ike->opt.natt_port;
     // A peer on a port of its own expects us there; the standard one moves with us.
     if (sa->remote.port == 500) sa->remote.port = 4500;

@@ -57,7 +57,8 @@ static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
     return found;
 }
 
-// A packet for which there was no SA asks; an SA older than this does not serve it.
+// A packet for which there was no SA asks; an SA older than this, or at its place for longer, does
+// not serve it.
 #define JUST_NOW_NS (2 * NSEC_PER_SEC)
 
 static bool wish_is_true(struct ike *ike, const struct open_wish *w)
@@ -66,7 +67,9 @@ static bool wish_is_true(struct ike *ike, const struct open_wish *w)
     for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         bool up = sa->state == IKE_UP && is_conn(sa, w->conn);
         const struct child_sa *c = up ? child_sa_by_name(sa, w->child->name) : NULL;
-        if (c && (!w->acquire_seq || now - c->installed_at < JUST_NOW_NS)) return true;
+        if (!c) continue;
+        uint64_t since = c->moved_at > c->installed_at ? c->moved_at : c->installed_at;
+        if (!w->acquire_seq || now - since < JUST_NOW_NS) return true;
     }
     return false;
 }

@@ -10,6 +10,7 @@
 #include "ike/exchange/move.h"
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
+#include "ike/exchange/roam.h"
 #include "ike/exchange/stranger.h"
 #include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
@@ -92,7 +93,7 @@ static void send_reply(struct turn *t)
     if (window_reply(&sa->window, t->in->h.id, bytes) != ERR_OK) {
         tell(t->ike, sa, LOG_ERROR, "out of memory: the answer cannot be repeated if it gets lost");
     }
-    ike_sa_send(sa, bytes);
+    ike_sa_reply(sa, t->d, bytes);
 }
 
 static err_t run_step(struct turn *t, enum task_kind asked)
@@ -150,7 +151,7 @@ static void receive_init(struct ike *ike, const struct datagram *d, struct msg *
         // rfc7296 2.1: a repeated IKE_SA_INIT gets the same answer, and makes no second SA.
         bool same = sa->state == IKE_INIT_DONE && span_eq(blob_span(&sa->opening->theirs), m->wire);
         if (!same) return drop(ike, sa, d, "another IKE_SA_INIT with the same SPI");
-        ike_sa_send(sa, window_reply_to(&sa->window, 0));
+        ike_sa_reply(sa, d, window_reply_to(&sa->window, 0));
         return;
     }
     if (stranger_must_wait(ike, d, m)) return;
@@ -205,7 +206,7 @@ static void receive_request(struct ike_sa *sa, const struct datagram *d, struct 
     if (err == ERR_AGAIN) return;
     if (v == WINDOW_AGAIN) {
         span_t again = window_reply_to(&sa->window, m->h.id);
-        if (again.len) ike_sa_send(sa, again);
+        if (again.len) ike_sa_reply(sa, d, again);
         return;
     }
     sa->heard_at = ike_now(ike);
@@ -252,6 +253,7 @@ static void receive_protected_response(struct ike_sa *sa, const struct datagram 
     }
     sa->heard_at = ike_now(ike);
     move_follow(sa, d);
+    roam_answered(sa, d);
     window_answered(&sa->window, m->h.id);
     retransmit_stop(sa);
     struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d, .task = sa->active};

@@ -11,6 +11,7 @@
 #include "ike/exchange/message.h"
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
+#include "ike/exchange/roam.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
@@ -93,6 +94,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
             request_end(old, t, ERR_LIMIT, NULL);
         }
     }
+    roam_inherit(old, heir);
     waiter_move(&old->enders, &heir->enders);
     tell(heir->ike, heir, LOG_STORY, "IKE SA %s[%u] goes on as [%u], with fresh keys",
          ike_sa_name(heir), old->id, heir->id);

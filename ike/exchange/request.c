@@ -105,7 +105,7 @@ static err_t request_start(struct ike_sa *sa, struct task *t, struct why *why)
     TRY(request_write(sa, t, &bytes, why));
     tell(sa->ike, sa, LOG_DEBUG, "%s", q->says);
     sa->active = t;
-    sa->state = q->then;
+    if (q->then != IKE_NEW) sa->state = q->then;
     retransmit_start(sa);
     ike_sa_send(sa, bytes);
     return ERR_OK;

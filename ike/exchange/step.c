@@ -25,6 +25,11 @@ static const struct question questions[TASK_KINDS] = {
     [TASK_DELETE_IKE] = {"we close the IKE SA", X_INFO, S(UP) | S(REKEYED) | S(AUTH_SENT),
                          IKE_DELETING, delete_ike_ask},
     [TASK_PROBE] = {"we ask whether the peer is there", X_INFO, S(UP), IKE_UP, probe_ask},
+    [TASK_MOVE] = {"we say which addresses count now", X_INFO, S(UP) | S(REKEYED), IKE_NEW,
+                   mobike_move_ask},
+    [TASK_WHERE] = {"we ask whether the peer is where it says", X_INFO, S(UP), IKE_UP,
+                    mobike_where_ask},
+    [TASK_ADDRESSES] = {"we tell our other addresses", X_INFO, S(UP), IKE_UP, mobike_addresses_ask},
 };
 
 // ---- what we do with each message --------------------------------------------------------------
@@ -99,6 +104,15 @@ static const struct step steps[] = {
      .may = ANY_PAYLOAD, .run = delete_ike_on_response},
     {"the peer is there", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER, TASK_PROBE,
      .may = ANY_PAYLOAD, .run = probe_on_response},
+
+    // INFORMATIONAL: they change networks                                         RFC 4555 3.5
+    // - 3.7
+    {"the peer knows which addresses count now", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER,
+     TASK_MOVE, .may = ANY_PAYLOAD, .run = mobike_move_on_response},
+    {"the peer is where it says", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER, TASK_WHERE,
+     .may = ANY_PAYLOAD, .run = mobike_where_on_response},
+    {"the peer knows our other addresses", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER,
+     TASK_ADDRESSES, .may = ANY_PAYLOAD, .run = mobike_addresses_on_response},
 };
 // clang-format on
 

@@ -60,7 +60,7 @@ struct question {
     const char *says;
     enum exchange exchange;
     unsigned in;         // states in which it can be asked
-    enum ike_state then; // state that follows; the same for most
+    enum ike_state then; // state that follows; IKE_NEW: it stays the same
     err_t (*build)(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why);
 };
 const struct question *step_question(enum task_kind kind);

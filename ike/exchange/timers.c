@@ -6,6 +6,7 @@
 #include "ike/exchange/move.h"
 #include "ike/exchange/open.h"
 #include "ike/exchange/request.h"
+#include "ike/exchange/roam.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
@@ -17,7 +18,7 @@ static void given_up(struct ike_sa *sa)
     char peer[ENDPOINT_TEXT_MAX];
     struct why why;
     err_t err = why_not(&why, ERR_TIMEOUT, "%s does not answer (sent %u times)",
-                        endpoint_show(&sa->remote, peer), sa->ike->opt.retransmit_tries + 1);
+                        endpoint_show(&sa->remote, peer), sa->retransmits + 1);
     tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
     bool opening =
         sa->state == IKE_INIT_SENT || sa->state == IKE_BETWEEN || sa->state == IKE_AUTH_SENT;
@@ -30,6 +31,7 @@ static void given_up(struct ike_sa *sa)
 
 static void on_retransmit(struct ike_sa *sa)
 {
+    roam_doubt(sa);
     if (retransmit_again(sa) != ERR_OK) given_up(sa);
 }
 

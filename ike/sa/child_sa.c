@@ -29,6 +29,8 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .remote_ts = *spec->remote_ts,
         .local = sa->local.ip,
         .remote = sa->remote.ip,
+        .via = sa->local.ip,
+        .from = sa->remote.ip,
         .acquire_seq = spec->acquire_seq,
         .replaces = spec->replaces,
         .unconfirmed = !spec->initiator,

@@ -35,7 +35,8 @@ struct child_sa {
     uint16_t ke;    // PFS group; 0 = none
     struct proposal chosen;
     struct ts_list local_ts, remote_ts;
-    ip_t local, remote; // outer addresses
+    ip_t local, remote; // outer addresses: where inbound ESP arrives, and outbound ESP goes to
+    ip_t via, from;     // where outbound ESP leaves, and inbound ESP comes from
     uint32_t acquire_seq;
     struct xfrm_sa *out_waiting; // outbound SA that must not be used yet; wiped and freed after
     bool unconfirmed;            // we answered; whether the peer has the answer is not known yet
@@ -44,6 +45,7 @@ struct child_sa {
     bool redundant;           // a twin that both sides made at once: the peer will close it
     uint32_t replaces;        // id of the child SA that this one replaces; 0 = none
     uint64_t installed_at;    // monotonic ns
+    uint64_t moved_at;        // likewise; 0 = never
     uint64_t rekey_s, life_s; // after installed_at, for people; 0 = never
     uint64_t linger_until, switch_look, sweep_at; // DUE_NEVER = off
     uint32_t stale_reqid;  // of an earlier run, found in the executor; 0 = none

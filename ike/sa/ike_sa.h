@@ -7,6 +7,7 @@
 #include "ike/sa/keys.h"
 #include "ike/sa/queue.h"
 #include "ike/sa/reassembly.h"
+#include "ike/sa/roam.h"
 #include "ike/sa/window.h"
 
 //     initiator                                   responder
@@ -88,6 +89,7 @@ struct ike_sa {
     struct conn *conn;             // counted; NULL while a responder does not know yet
     struct id local_id, remote_id; // ID_ANY before IKE_AUTH
     bool nat_local, nat_remote, encap_forced;
+    struct roam roam;
 
     struct proposal chosen;
     struct ike_keys keys;
@@ -142,6 +144,9 @@ static inline bool ike_sa_udp(const struct ike_sa *sa)
 {
     return sa->nat_local || sa->nat_remote || sa->encap_forced;
 }
-// Sends a finished message, or several that stand one behind the other; notes when.
+// Sends a finished request, or several messages that stand one behind the other, over every way
+// that is being tried (struct roam); notes when.
 void ike_sa_send(struct ike_sa *sa, span_t bytes);
+// Sends an answer back to where the request came from (RFC 7296 2.11).
+void ike_sa_reply(struct ike_sa *sa, const struct datagram *to, span_t bytes);
 void opening_free(struct opening *o); // wipes; NULL is fine

@@ -52,6 +52,21 @@ void install_spi_back(struct ike_sa *sa, uint32_t spi)
     IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // may have expired on its own
 }
 
+void install_spi_move(struct ike_sa *sa, const ip_t *from, uint32_t spi)
+{
+    const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
+    struct xfrm_sa_id id = {.daddr = *from, .spi = spi, .proto = XFRM_PROTO_ESP};
+    struct xfrm_sa like, got;
+    struct why why = {0};
+    if (!spi || xfrm->ops->sa_get(xfrm->ctx, &id, &like) != ERR_OK) return; // has expired
+    say_where(&like, sa, false);
+    if (xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, spi, spi, &got, &why) != ERR_OK) {
+        tell(sa->ike, sa, LOG_ERROR, "SPI %08x cannot be had at our new address: %s", spi,
+             why.text);
+    }
+    IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // nobody knows it there
+}
+
 // A soft limit somewhat below the configured one, so that both peers do not rekey at once.
 static uint64_t jittered(struct ike *ike, uint64_t limit, uint64_t rand, uint64_t none)
 {
@@ -173,13 +188,13 @@ static struct xfrm_tmpl tmpl_for(const struct child_sa *c, bool out)
 {
     struct xfrm_tmpl t = {.proto = XFRM_PROTO_ESP,
                           .mode = c->tunnel ? XFRM_TUNNEL : XFRM_TRANSPORT,
-                          .family = c->local.family,
+                          .family = out ? c->remote.family : c->local.family,
                           .reqid = c->reqid,
                           .aalgos = UINT32_MAX,
                           .ealgos = UINT32_MAX,
                           .calgos = UINT32_MAX};
     if (!c->tunnel) return t;
-    t.saddr = out ? c->local : c->remote;
+    t.saddr = out ? c->via : c->from;
     t.daddr = out ? c->remote : c->local;
     return t;
 }
@@ -317,15 +332,36 @@ void install_remove(struct child_sa *c)
     c->reqid = 0;
 }
 
+// Packets that the executor may send between the look at an SA and its removal: their sequence
+// numbers, which are nonces, must not be used again. The peer's window moves on over the gap.
+#define SEQ_LEAP (1U << 20)
+
+static void leap(struct xfrm_sa *x)
+{
+    bool esn = x->flags & XFRM_STATE_ESN;
+    x->replay.out_seq += SEQ_LEAP;
+    if (!esn && x->replay.out_seq > UINT32_MAX) x->replay.out_seq = UINT32_MAX; // used up: no more
+}
+
+static uint64_t left(uint64_t limit_s, uint64_t age_s)
+{
+    if (!limit_s) return 0;
+    return limit_s > age_s ? limit_s - age_s : 1;
+}
+
 // The executor keeps keys and sequence numbers: they are read, given a new address, and put back.
-static void move_sa(struct child_sa *c, bool out, const struct ike_sa *moved)
+static void move_sa(struct child_sa *c, bool out)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
     struct xfrm_sa_id id = sa_id(c, out);
     struct xfrm_sa x;
     struct why why = {0};
+    uint64_t age_s = (ike_now(c->sa->ike) - c->installed_at) / NSEC_PER_SEC;
     if (xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return;
-    say_where(&x, moved, out);
+    say_where(&x, c->sa, out);
+    x.limit.soft_add_s = left(c->rekey_s, age_s); // its age starts anew, its lifetime does not
+    x.limit.hard_add_s = left(c->life_s, age_s);
+    if (out) leap(&x);
     IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // it was there a moment ago
     if (xfrm->ops->sa_add(xfrm->ctx, &x, &why) != ERR_OK) {
         tell(c->sa->ike, c->sa, LOG_ERROR, "the executor refused to move an SA of %s: %s",
@@ -334,19 +370,25 @@ static void move_sa(struct child_sa *c, bool out, const struct ike_sa *moved)
     wipe(&x, sizeof x);
 }
 
-void install_move(struct child_sa *c, const endpoint_t *local, const endpoint_t *remote)
+void install_move(struct child_sa *c, unsigned which)
 {
+    const struct ike_sa *sa = c->sa;
     struct why why = {0};
-    c->sa->local = *local;
-    c->sa->remote = *remote;
-    if (c->in_there) move_sa(c, false, c->sa);
-    if (c->out_there) move_sa(c, true, c->sa);
-    if (c->out_waiting) say_where(c->out_waiting, c->sa, true);
-    bool addresses = !ip_eq(&c->local, &local->ip) || !ip_eq(&c->remote, &remote->ip);
-    c->local = local->ip;
-    c->remote = remote->ip;
-    if (!addresses || !c->policies_there) return; // templates do not speak of ports
-    if (put_policies(c, &why) != ERR_OK) {
+    if (which & INSTALL_IN) {
+        if (c->in_there) move_sa(c, false);
+        c->local = sa->local.ip;
+        c->from = sa->remote.ip;
+    }
+    if (which & INSTALL_OUT) {
+        if (c->out_there) move_sa(c, true);
+        if (c->out_waiting) say_where(c->out_waiting, sa, true);
+        c->via = sa->local.ip;
+        c->remote = sa->remote.ip;
+    }
+    c->udp = ike_sa_udp(sa);
+    c->moved_at = ike_now(sa->ike);
+    // Templates do not speak of ports: what stays the same is not told to the executor again.
+    if (c->policies_there && put_policies(c, &why) != ERR_OK) {
         tell(c->sa->ike, c->sa, LOG_ERROR, "the executor refused to move a policy of %s: %s",
              c->conf->name, why.text);
     }

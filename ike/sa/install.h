@@ -5,6 +5,8 @@
 
 // Reserves an SPI for inbound ESP from the IKE SA's peer. Errors: the executor's, with a sentence.
 err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint32_t *spi, struct why *why);
+// The same SPI at our present address instead of the one it was reserved for.
+void install_spi_move(struct ike_sa *sa, const ip_t *from, uint32_t spi);
 void install_spi_back(struct ike_sa *sa, uint32_t spi); // an SPI that no SA came to; 0 is fine
 
 // Inbound SA, then outbound SA, then policies. hold_out: the outbound SA is kept back until
@@ -19,8 +21,10 @@ void install_switch(struct child_sa *c);     // the outbound SA that was kept ba
 void install_stop_out(struct child_sa *c);   // the outbound SA goes, or will never come
 void install_remove_out(struct child_sa *c); // ... and the policies
 void install_remove(struct child_sa *c);     // everything
-// The peer (or we) moved: new outer addresses and ports, same keys and numbers.
-void install_move(struct child_sa *c, const endpoint_t *local, const endpoint_t *remote);
+// The peer (or we) moved: the IKE SA's addresses and ports become the child's, same keys and
+// numbers. Inbound and outbound may follow at different times.
+enum { INSTALL_IN = 1, INSTALL_OUT = 2 };
+void install_move(struct child_sa *c, unsigned which);
 // Has an earlier run left SAs between the same hosts for the same traffic?
 bool install_stale(struct child_sa *c);
 // Removes SAs between the same hosts that an earlier run has left for the same traffic.

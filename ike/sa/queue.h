@@ -18,7 +18,10 @@ enum task_kind {
     TASK_REKEY_IKE,    // CREATE_CHILD_SA for the IKE SA itself
     TASK_DELETE_CHILD, // INFORMATIONAL with DELETE
     TASK_DELETE_IKE,
-    TASK_PROBE, // INFORMATIONAL, empty: are you there?
+    TASK_PROBE,     // INFORMATIONAL, empty: are you there?
+    TASK_MOVE,      // INFORMATIONAL with UPDATE_SA_ADDRESSES: these addresses count now
+    TASK_WHERE,     // INFORMATIONAL with COOKIE2: are you where you say?
+    TASK_ADDRESSES, // INFORMATIONAL with ADDITIONAL_*_ADDRESS
     TASK_KINDS,
 };
 

@@ -2,6 +2,13 @@
 
 #include "ike/sa/diplomat.h"
 
+// rfc4555 3.11 SHOULD: who only follows leaves the one who decides time to find a way that works;
+// one repetition more makes 5 minutes of the usual 2 3/4.
+static unsigned tries(const struct ike_sa *sa)
+{
+    return sa->ike->opt.retransmit_tries + (sa->roam.on && !sa->roam.decides);
+}
+
 static void arm(struct ike_sa *sa)
 {
     const struct ike_options *opt = &sa->ike->opt;
@@ -22,14 +29,22 @@ void retransmit_stop(struct ike_sa *sa)
     ike_sa_timer(sa, TIMER_RETRANSMIT, DUE_NEVER);
 }
 
+void retransmit_anew(struct ike_sa *sa)
+{
+    span_t request = window_last_request(&sa->window);
+    if (!request.len) return;
+    ike_sa_send(sa, request);
+    retransmit_start(sa);
+}
+
 err_t retransmit_again(struct ike_sa *sa)
 {
     struct ike *ike = sa->ike;
-    if (sa->retransmits >= ike->opt.retransmit_tries) return ERR_TIMEOUT;
+    if (sa->retransmits >= tries(sa)) return ERR_TIMEOUT;
     sa->retransmits++;
     ike->stats.retransmitted++;
     tell(ike, sa, LOG_INFO, "no answer yet: sending the request again (%u of %u)", sa->retransmits,
-         ike->opt.retransmit_tries);
+         tries(sa));
     // rfc7296 2.1 MUST: a retransmission is the same message, bit by bit.
     ike_sa_send(sa, window_last_request(&sa->window));
     arm(sa);

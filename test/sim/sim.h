@@ -50,6 +50,8 @@ struct sim_node {
     struct sim *s;
     int index;
     ip_t ip, nat_ip; // nat_ip AF_UNSPEC: no NAT in front
+    ip_t also;       // a second address; AF_UNSPEC: none
+    bool offline;    // no route, and nothing arrives
     uint16_t nat_port_500, nat_port_4500;
     struct env env;
     struct ike *ike; // NULL: switched off
@@ -81,7 +83,9 @@ struct sim {
     unsigned fate_arg;
     double loss, twice, jitter; // of sim_fate_random
     bool watching;
-    bool by_hand; // messages wait for sim_deliver()
+    bool inner_v6;         // of the usual pair
+    bool encap_may_differ; // for a moment, while NATs come and go
+    bool by_hand;          // messages wait for sim_deliver()
     struct sim_probe probe[SIM_PROBES];
     unsigned probes;
 };
@@ -99,6 +103,8 @@ void sim_configure(struct sim *s, int node, const char *conf);
 void sim_net_net(struct sim *s, const char *conn, const char *child);
 // The same for one side only.
 void sim_net_net_side(struct sim *s, int node, const char *conn, const char *child);
+// The host is at another address from now on, and its diplomat notices.
+void sim_roam(struct sim *s, int node, const char *ip);
 void sim_switch_off(struct sim *s, int node); // as by a crash; the executor goes on
 
 // ---- commands ----

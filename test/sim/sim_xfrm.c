@@ -39,8 +39,8 @@ static err_t alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint
 {
     struct sim_xfrm *x = ctx;
     struct xfrm_sa sa = *like;
-    (void)why;
-    sa.spi = min + x->spi++ % (max - min);
+    sa.spi = min + x->spi++ % (max - min + 1);
+    if (sim_xfrm_find(x, &sa.daddr, sa.spi)) return why_not(why, ERR_NOTFOUND, "taken");
     struct sim_sa *place = free_place(x);
     err_t err = put(x, place, &sa);
     if (err != ERR_OK) return err;

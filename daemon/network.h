@@ -1,0 +1,18 @@
+// network.h - pavise-iked watches this host's addresses and routes, so that IKE SAs can follow a
+// change of network (MOBIKE, RFC 4555). Event loop's thread.
+#pragma once
+
+#include "daemon/iked.h"
+
+// Changes come in bunches (an address goes, its routes follow, others appear): the diplomat is told
+// when so much time has passed since the first.
+#define NETWORK_SETTLE_NS (200 * NSEC_PER_MSEC)
+
+struct network;
+
+// Tells the diplomat of changes (ike_network_changed) from now on; before there is one, nobody.
+// Errors: ERR_NOMEM, ERR_SYSTEM, with a sentence.
+err_t network_new(struct iked *d, struct network **out, struct why *why);
+void network_free(struct network *n); // NULL is fine
+// All addresses but loopback and link-local ones, at most max; how many there are.
+unsigned network_addresses(struct network *n, ip_t *out, unsigned max);

@@ -1,0 +1,17 @@
+// mobike.h - MOBIKE's words (RFC 4555): who can, other addresses, "these addresses count now", and
+// the check that a peer is where it says. What to say when is decided in roam.h.
+#pragma once
+
+#include "ike/exchange/step.h"
+
+// In IKE_AUTH: MOBIKE_SUPPORTED and our other addresses, if the connection lets us.
+void mobike_put(struct ike_sa *sa, struct msgw *m);
+// ... and the peer's: from here on both speak MOBIKE, or not.
+void mobike_agree(struct ike_sa *sa, const struct msg *in);
+// Does the initiator have to go on from port 4500, NAT or not?
+bool mobike_floats(const struct ike_sa *sa);
+// What a request of the peer says about addresses, and the answer to it.
+void mobike_on_request(struct turn *t);
+// Dead-peer detection tells behind a NAT whether its mapping is still the same (RFC 4555 3.8).
+void mobike_put_probe(struct ike_sa *sa, struct msgw *m);
+void mobike_on_probe(struct turn *t);
