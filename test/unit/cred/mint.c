@@ -84,12 +84,15 @@ struct mint mint_new(struct mint_spec spec)
     X509_set_pubkey(m.x, m.key);
     times_set(m.x, spec.from, spec.to);
     X509V3_CTX ctx;
+    CONF *conf = NCONF_new(NULL); // empty, but some extensions want one
     X509V3_set_ctx(&ctx, spec.by ? spec.by->x : m.x, m.x, NULL, NULL, 0);
+    X509V3_set_nconf(&ctx, conf);
     for (unsigned i = 0; i < MINT_EXTS && spec.ext[i]; i++) {
         X509_EXTENSION *e = ext_make(&ctx, spec.ext[i]);
         CHECK(X509_add_ext(m.x, e, -1));
         X509_EXTENSION_free(e);
     }
+    NCONF_free(conf);
     CHECK(X509_sign(m.x, signing, hash_for(signing, spec.hash)) > 0);
     struct why why = {""};
     if (cert_read(mint_cert_der(m.x), &m.cert, &why) != ERR_OK) print_error("%s\n", why.text);

@@ -1,0 +1,209 @@
+// chain.c - from a peer's certificate to an anchor. First a walk over names and signatures, with a
+// bound on the signatures tried, leaves only certificates that could be part of a path; then
+// OpenSSL builds the path of these and validates it.
+#include <string.h>
+
+#include "cred/pkey.h"
+#include "cred/trustx.h"
+
+// ---- the walk ----
+
+struct cert *walk_source(const struct walk *w, unsigned i)
+{
+    if (i < w->terms->n_cacerts) return w->terms->cacerts[i];
+    i -= w->terms->n_cacerts;
+    if (i < w->t->cas.n) return w->t->cas.at[i];
+    i -= w->t->cas.n;
+    return i + 1 < w->n_peer ? w->peer[i + 1] : NULL;
+}
+
+static bool is_reached(const struct walk *w, const struct cert *c)
+{
+    for (unsigned i = 0; i < w->n_reached; i++) {
+        if (cert_eq(w->reached[i], c)) return true;
+    }
+    return false;
+}
+
+static err_t reach_try(struct walk *w, const struct cert *child, struct cert *issuer,
+                       struct why *why)
+{
+    if (X509_NAME_cmp(X509_get_issuer_name(cert_x509(child)),
+                      X509_get_subject_name(cert_x509(issuer))) != 0 ||
+        is_reached(w, issuer)) {
+        return ERR_OK;
+    }
+    if (++w->tries > TRUST_TRIES_MAX || w->n_reached == WALK_MAX) {
+        char name[CERT_NAME_MAX];
+        return why_not(why, ERR_LIMIT,
+                       "more than %d certificates may have signed \"%s\"; remove what has "
+                       "the same name and is not needed",
+                       w->n_reached == WALK_MAX ? WALK_MAX : TRUST_TRIES_MAX,
+                       cert_name(child, name));
+    }
+    if (X509_verify(cert_x509(child), pubkey_pkey(cert_pubkey(issuer))) == 1) {
+        w->reached[w->n_reached++] = issuer;
+    } else if (!w->miss_child) {
+        w->miss_child = child;
+        w->miss_issuer = issuer;
+    }
+    ERR_clear_error();
+    return ERR_OK;
+}
+
+static err_t reach_all(struct walk *w, struct why *why)
+{
+    struct cert *issuer;
+    w->reached[0] = w->peer[0];
+    w->n_reached = 1;
+    for (unsigned i = 0; i < w->n_reached; i++) {
+        for (unsigned k = 0; (issuer = walk_source(w, k)) != NULL; k++) {
+            TRY(reach_try(w, w->reached[i], issuer, why));
+        }
+    }
+    return ERR_OK;
+}
+
+// ---- OpenSSL ----
+
+bool trust_has(const struct cert_list *l, const struct cert *c)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        if (cert_eq(l->at[i], c)) return true;
+    }
+    return false;
+}
+
+// A connection that names its authorities trusts no others; one that names the peer's certificate
+// trusts that.
+static bool is_anchor(const struct walk *w, const struct cert *c)
+{
+    const struct trust_terms *t = w->terms;
+    for (unsigned i = 0; i < t->n_cacerts; i++) {
+        if (cert_eq(t->cacerts[i], c)) return true;
+    }
+    if (t->n_cacerts > 0) return false;
+    for (unsigned i = 0; i < t->n_certs; i++) {
+        if (cert_eq(t->certs[i], c)) return true;
+    }
+    if (c == w->peer[0] && trust_has(&w->t->certs, c)) return true;
+    return cert_is_self_signed(c) && trust_has(&w->t->cas, c);
+}
+
+static err_t probe_fill(struct probe *p, const struct walk *w)
+{
+    for (unsigned i = 0; i < w->n_reached; i++) {
+        X509 *x = cert_x509(w->reached[i]);
+        if (is_anchor(w, w->reached[i])) {
+            if (!X509_STORE_add_cert(p->store, x)) return ERR_NOMEM;
+        } else if (i > 0) {
+            if (!sk_X509_push(p->helpers, x)) return ERR_NOMEM;
+        }
+    }
+    return ERR_OK;
+}
+
+static err_t policies_ask(X509_VERIFY_PARAM *param, const struct trust_terms *terms)
+{
+    for (unsigned i = 0; i < terms->n_policies; i++) {
+        ASN1_OBJECT *oid = OBJ_txt2obj(terms->policies[i], 1);
+        if (!oid || !X509_VERIFY_PARAM_add0_policy(param, oid)) {
+            ASN1_OBJECT_free(oid);
+            return ERR_SYNTAX;
+        }
+    }
+    return ERR_OK;
+}
+
+err_t probe_open(struct probe *p, const struct walk *w, unsigned long flags)
+{
+    *p = (struct probe){X509_STORE_new(), sk_X509_new_null(), X509_STORE_CTX_new()};
+    if (!p->store || !p->helpers || !p->ctx) return ERR_NOMEM;
+    TRY(probe_fill(p, w));
+    if (!X509_STORE_CTX_init(p->ctx, p->store, cert_x509(w->peer[0]), p->helpers))
+        return ERR_CRYPTO;
+    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(p->ctx);
+    // Every anchor in the store was named as one, so a path may end at an intermediate authority.
+    flags |= X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_POLICY_CHECK;
+    if (w->terms->n_policies > 0) flags |= X509_V_FLAG_EXPLICIT_POLICY;
+    if (!X509_VERIFY_PARAM_set_flags(param, flags)) return ERR_CRYPTO;
+    X509_VERIFY_PARAM_set_time(param, (time_t)w->now);
+    X509_VERIFY_PARAM_set_depth(param, TRUST_CHAIN_MAX - 2); // authorities between the two ends
+    return policies_ask(param, w->terms);
+}
+
+void probe_done(struct probe *p)
+{
+    X509_STORE_CTX_free(p->ctx);
+    X509_STORE_free(p->store);
+    sk_X509_free(p->helpers);
+    ERR_clear_error();
+}
+
+// ---- the result ----
+
+static struct cert *cert_of(const struct walk *w, const X509 *x)
+{
+    for (unsigned i = 0; i < w->n_reached; i++) {
+        if (cert_x509(w->reached[i]) == x) return w->reached[i];
+    }
+    return NULL;
+}
+
+static err_t chain_take(struct walk *w, X509_STORE_CTX *ctx)
+{
+    STACK_OF(X509) *found = X509_STORE_CTX_get0_chain(ctx);
+    int n = sk_X509_num(found);
+    if (n < 1 || n > TRUST_CHAIN_MAX) return ERR_LIMIT;
+    w->chain.n = 0;
+    for (int i = 0; i < n; i++) {
+        struct cert *c = cert_of(w, sk_X509_value(found, i));
+        if (!c) return ERR_CRYPTO;
+        w->chain.cert[w->chain.n++] = c;
+    }
+    return ERR_OK;
+}
+
+// OpenSSL is content with one of the policies; swanctl.conf's cert_policy asks for all of them.
+static err_t policies_check(const struct walk *w, X509_STORE_CTX *ctx, struct why *why)
+{
+    X509_POLICY_TREE *tree = X509_STORE_CTX_get0_policy_tree(ctx);
+    STACK_OF(X509_POLICY_NODE) *held = tree ? X509_policy_tree_get0_user_policies(tree) : NULL;
+    for (unsigned i = 0; i < w->terms->n_policies; i++) {
+        ASN1_OBJECT *oid = OBJ_txt2obj(w->terms->policies[i], 1);
+        bool found = false;
+        for (int k = 0; oid && k < sk_X509_POLICY_NODE_num(held); k++) {
+            const X509_POLICY_NODE *node = sk_X509_POLICY_NODE_value(held, k);
+            found = found || OBJ_cmp(X509_policy_node_get0_policy(node), oid) == 0;
+        }
+        ASN1_OBJECT_free(oid);
+        if (found) continue;
+        char name[CERT_NAME_MAX];
+        return why_not(why, ERR_AUTH,
+                       "certificate \"%s\" is not good for the policy %s that `cert_policy` "
+                       "asks for; have one issued under it",
+                       cert_name(w->peer[0], name), w->terms->policies[i]);
+    }
+    return ERR_OK;
+}
+
+static err_t chain_judge(struct walk *w, X509_STORE_CTX *ctx, struct why *why)
+{
+    if (X509_verify_cert(ctx) == 1) {
+        TRY(policies_check(w, ctx, why));
+        return chain_take(w, ctx);
+    }
+    X509 *x = X509_STORE_CTX_get_current_cert(ctx);
+    const struct cert *c = x ? cert_of(w, x) : NULL;
+    return refusal_say(X509_STORE_CTX_get_error(ctx), c ? c : w->peer[0], w, why);
+}
+
+err_t chain_find(struct walk *w, struct why *why)
+{
+    struct probe p;
+    TRY(reach_all(w, why));
+    err_t e = probe_open(&p, w, 0);
+    if (e == ERR_OK) e = chain_judge(w, p.ctx, why);
+    probe_done(&p);
+    return e;
+}

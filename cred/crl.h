@@ -1,0 +1,18 @@
+// crl.h - certificate revocation lists (RFC 5280 5) and OCSP verdicts that were fetched, kept for
+// as long as they are good. One cache serves a whole daemon and outlives its stores; any thread.
+#pragma once
+
+#include "base/cursor.h"
+
+struct crl_cache;
+
+#define CRL_CACHE_MAX 256               // lists; the oldest goes first
+#define CRL_CACHE_BYTES_MAX (64U << 20) // bytes of all of them
+#define CRL_STATUS_MAX 4096             // OCSP verdicts
+#define CRL_RETRY_S 60                  // a server that failed is not asked again for so long
+#define CRL_KEEP_S 3600                 // a list or verdict that names no next one is kept so long
+
+struct crl_cache *crl_cache_new(void); // NULL: out of memory
+void crl_cache_free(struct crl_cache *c);
+void crl_cache_flush(struct crl_cache *c);     // forgets everything (swanctl --flush-certs)
+unsigned crl_cache_count(struct crl_cache *c); // lists in it

@@ -1,0 +1,85 @@
+// trust.h - whether to believe a peer's certificate: path building and validation (RFC 5280 6, with
+// OpenSSL's), the profile for IKE (RFC 4945), the terms of a connection, and revocation (revoke.h).
+//
+// A store is filled by one thread and then only read; trust_verify() may run on any number of
+// threads at once, takes up to some milliseconds, and waits for servers if it may fetch.
+#pragma once
+
+#include "cred/cert.h"
+#include "cred/fetch.h"
+#include "cred/rules.h"
+
+struct trust;     // the store
+struct crl_cache; // what was fetched; crl.h
+
+#define TRUST_CHAIN_MAX 8       // certificates of a path, both ends included
+#define TRUST_PEER_CERTS_MAX 16 // of those that a peer sent, that are looked at
+#define TRUST_TRIES_MAX 64 // signatures verified to find a path; names may be the same on purpose
+#define TRUST_URIS_MAX 4   // of one kind in one certificate
+
+struct trust *trust_new(void); // NULL: out of memory
+void trust_free(struct trust *t);
+
+// Authorities: those that sign themselves are anchors, the others help to build paths. Takes a
+// reference. ERR_UNSUPPORTED (not a CA), ERR_NOMEM.
+err_t trust_add_ca(struct trust *t, struct cert *ca, struct why *why);
+// A peer's certificate that is believed as it is, whoever signed it.
+err_t trust_add_cert(struct trust *t, struct cert *cert);
+// Signers of OCSP answers that are believed as they are.
+err_t trust_add_ocsp_signer(struct trust *t, struct cert *cert);
+// PEM or DER; base or delta. ERR_SYNTAX, ERR_SPACE, ERR_NOMEM.
+err_t trust_add_crl(struct trust *t, span_t file, struct why *why);
+// URLs of swanctl.conf's `authorities` for certificates that ca signed; they come before those in
+// the certificates. Copies. ERR_SPACE (more than TRUST_URIS_MAX), ERR_NOMEM.
+err_t trust_add_crl_uri(struct trust *t, const struct cert *ca, const char *uri);
+err_t trust_add_ocsp_uri(struct trust *t, const struct cert *ca, const char *uri);
+// May fetch, and keeps what it fetched there. Both must outlive the store.
+void trust_set_fetching(struct trust *t, const struct fetcher *fetcher, struct crl_cache *cache);
+
+// For CERTREQ: the anchors and the other authorities, in the order they were added; NULL behind
+// the last one.
+const struct cert *trust_ca_at(const struct trust *t, unsigned i);
+
+enum revocation {
+    REVOCATION_RELAXED, // refuse what is known to be revoked
+    REVOCATION_IFURI,   // and what could have been checked (a URL is known) but was not
+    REVOCATION_STRICT,  // and what cannot be checked
+    REVOCATION_OFF,     // do not look: own certificates
+};
+
+// What a connection asks for; everything borrowed, zero is "whatever is sound".
+struct trust_terms {
+    const struct id *id;       // the identity that the peer claims; NULL: not held against it
+    const struct id *ca_id;    // an authority in the path must have it; NULL: any
+    struct cert *const *certs; // the peer's certificate must be one of these, then believed
+    unsigned n_certs;
+    struct cert *const *cacerts; // the path must end at one of these
+    unsigned n_cacerts;
+    const char *const *policies; // OIDs in dots; the path must be valid for every one
+    unsigned n_policies;
+    struct key_rules rules; // for the keys and signatures of the path
+    enum revocation revocation;
+};
+
+// The path that was believed: the peer's certificate first, the anchor last. trust_chain_done()
+// gives the references back.
+struct trust_chain {
+    unsigned n;
+    struct cert *cert[TRUST_CHAIN_MAX];
+    // Seconds since 1970 until which the verdict may be kept: the earliest end of a certificate, or
+    // of what is known of its revocation.
+    int64_t good_until;
+    struct why
+        note; // a reservation to be logged, as "the revocation of ... is unknown: ..."; or ""
+};
+void trust_chain_done(struct trust_chain *c);
+
+// chain[0] is the peer's own certificate, the rest may help; now in seconds since 1970. out may be
+// NULL. A refusal is a sentence that names the certificate, the rule and the remedy.
+// Errors: ERR_AUTH (refused), ERR_LIMIT, ERR_NOMEM, ERR_CRYPTO.
+err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,
+                   const struct trust_terms *terms, int64_t now, struct trust_chain *out,
+                   struct why *why);
+// A raw public key (RFC 7670): is it one of those, and do the rules allow it? ERR_AUTH.
+err_t trust_verify_key(const struct pubkey *key, struct pubkey *const *known, unsigned n,
+                       const struct key_rules *rules, struct why *why);

@@ -1,0 +1,104 @@
+// trustx.h - what trust.c, chain.c, revoke.c, crl.c and ocsp.c share. Inside cred/ only.
+#pragma once
+
+#include "cred/certx.h"
+#include "cred/crl.h"
+#include "cred/trust.h"
+
+struct cert_list {
+    struct cert **at;
+    unsigned n, room;
+};
+
+// What swanctl.conf's `authorities` say about one CA.
+struct authority {
+    struct authority *next;
+    uint8_t key[KEY_SHA1_LEN]; // SHA-1 of the CA's SubjectPublicKeyInfo
+    unsigned n_crl, n_ocsp;
+    char *crl[TRUST_URIS_MAX], *ocsp[TRUST_URIS_MAX];
+};
+
+struct trust {
+    struct cert_list cas, certs, signers;
+    STACK_OF(X509_CRL) * crls;
+    struct authority *authorities;
+    const struct fetcher *fetcher;
+    struct crl_cache *cache;
+};
+
+#define WALK_MAX 32 // certificates that a peer's one may have been signed by, all levels together
+
+// One verification.
+struct walk {
+    const struct trust *t;
+    const struct trust_terms *terms;
+    int64_t now;
+    struct cert *const *peer; // what the peer sent; [0] is its own
+    unsigned n_peer;
+    // Reached from the peer's certificate by signatures that verify: [0] is that certificate.
+    struct cert *reached[WALK_MAX];
+    unsigned n_reached, tries;
+    // An issuer by name that did not do: for the sentence.
+    const struct cert *miss_child, *miss_issuer;
+    struct trust_chain chain; // borrowed until all is well
+};
+
+// chain.c: fills w->chain. Errors as trust_verify().
+err_t chain_find(struct walk *w, struct why *why);
+// The n-th certificate that may help: the connection's, the store's, the peer's. NULL behind the
+// last.
+struct cert *walk_source(const struct walk *w, unsigned i);
+bool trust_has(const struct cert_list *l, const struct cert *c);
+// An OpenSSL context to validate the peer's certificate; helpers and anchors by `fill`.
+struct probe {
+    X509_STORE *store;
+    STACK_OF(X509) * helpers;
+    X509_STORE_CTX *ctx;
+};
+err_t probe_open(struct probe *p, const struct walk *w, unsigned long flags);
+void probe_done(struct probe *p);
+
+// refusal.c: the sentence for one of OpenSSL's codes; c is the certificate it is about.
+err_t refusal_say(int code, const struct cert *c, const struct walk *w, struct why *why);
+
+// revoke.c: is any of w->chain revoked?
+err_t revoke_check(struct walk *w, struct why *why);
+
+// ---- of one certificate and its issuer ----
+enum revoke_state { REVOKE_UNKNOWN, REVOKE_GOOD, REVOKE_REVOKED };
+struct status {
+    enum revoke_state state;
+    int64_t until;  // GOOD: seconds since 1970
+    int64_t since;  // REVOKED
+    struct why why; // UNKNOWN: the reason, as the end of a sentence
+};
+
+// ocsp.c: asks the responders that the certificate and the authorities name.
+void ocsp_check(const struct walk *w, unsigned depth, struct status *out);
+// For the tests and the fuzzer: judges the bytes of an answer; request may be NULL (no nonce
+// asked).
+err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUEST *request,
+                 struct status *out);
+
+// crl.c: one list of PEM or DER. ERR_SYNTAX, ERR_SPACE.
+err_t crl_read(span_t file, X509_CRL **out, struct why *why);
+// All that is cached and may concern the names; the caller frees the references.
+err_t crl_cache_list(struct crl_cache *c, int64_t now, STACK_OF(X509_CRL) * out);
+enum crl_need { CRL_FRESH, CRL_FETCH, CRL_WAIT }; // at hand; to be fetched; failed a moment ago
+enum crl_need crl_cache_need(struct crl_cache *c, const char *url, int64_t now);
+// Takes a reference of crl; NULL: the fetch failed.
+err_t crl_cache_put(struct crl_cache *c, const char *url, X509_CRL *crl, size_t len, int64_t now);
+bool crl_cache_status(struct crl_cache *c, const struct cert *cert, const struct cert *issuer,
+                      int64_t now, struct status *out);
+void crl_cache_put_status(struct crl_cache *c, const struct cert *cert, const struct cert *issuer,
+                          const struct status *s);
+
+// URLs for depth's certificate: authorities first, then the certificate's own. Returns how many;
+// the strings in `own` are copies that uris_done() frees.
+struct uris {
+    unsigned n;
+    char *at[2 * TRUST_URIS_MAX];
+};
+void uris_of_crl(const struct walk *w, unsigned depth, struct uris *out);
+void uris_of_ocsp(const struct walk *w, unsigned depth, struct uris *out);
+void uris_done(struct uris *u);
