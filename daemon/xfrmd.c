@@ -10,6 +10,7 @@
 // Threads: this one (control: the loop, all of the above but the engine's packets) and the engine's
 // workers.
 #include <linux/capability.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ struct xfrmd {
     struct steer *steer;
     struct xfrmd_stat *stat;
     struct lent *lent;
-    uint64_t busy; // when there was last a client, an SA or a policy (monotonic ns)
+    struct xdp *xdp; // NULL: not wanted
+    uint64_t busy;   // when there was last a client, an SA or a policy (monotonic ns)
     char stat_name[128];
     bool plain;   // IP in IP is listened to
     bool failed;  // ends with exit status 1
@@ -204,7 +206,7 @@ static err_t start_host(struct xfrmd *d, struct why *why)
     const struct steer_conf steer = {d->loop, o->tun,    o->table, o->fwmark,
                                      o->port, geteuid(), o->grace};
     const struct policies_hooks hooks = {on_policy_add, on_policy_del, on_policy_change, d};
-    TRY(xfrmd_ports_open(o, &d->ports, why));
+    TRY(xfrmd_ports_open(o, d->xdp, &d->ports, why));
     TRY(guard_new(&guard, &d->guard, why));
     TRY(steer_new(&steer, &d->steer, why));
     d->policies = policies_new(control_api(d->control), &hooks);
@@ -224,10 +226,14 @@ static err_t start_engine(struct xfrmd *d, struct why *why)
                                      .pin = o->workers > 1,
                                      .mss = o->mss,
                                      .dummy_rate = o->dummy_rate,
-                                     .fwmark = o->fwmark};
+                                     .fwmark = o->fwmark,
+                                     .xdp = d->xdp,
+                                     .tun = if_nametoindex(o->tun)};
     TRY(engine_new(&conf, &d->engine, why));
     loop_on_wake(d->loop, on_wake, d);
-    return engine_start(d->engine, why);
+    TRY(engine_start(d->engine, why));
+    if (d->xdp) xdp_start(d->xdp, conf.tun);
+    return ERR_OK;
 }
 
 static err_t on_lend(void *ctx, const endpoint_t *at, bool on)
@@ -269,8 +275,29 @@ static const struct sandbox_conf sandbox = {
     .writable = {"/dev/net/tun", "/proc/sys/net", "/dev/null"},
 };
 
+// Before the sandbox, which forbids what it takes: programs for the kernel, and their sockets.
+static err_t start_xdp(struct xfrmd *d, struct why *why)
+{
+    const struct xfrmd_options *o = &d->options;
+    const char *const inner = *o->xdp[XDP_INNER] ? o->xdp[XDP_INNER] : NULL;
+    const struct xdp_conf conf = {.device = {o->xdp[XDP_OUTER], inner},
+                                  .udp_port = o->port,
+                                  .udp = !o->no_udp,
+                                  .esp = !o->no_raw,
+                                  .workers = o->workers};
+    if (!*o->xdp[XDP_OUTER]) return ERR_OK;
+    TRY(xdp_open(&conf, &d->xdp, why));
+    for (int side = 0; side < XDP_SIDES; side++) {
+        if (conf.device[side])
+            log_say(LOG_STORY, "xfrmd", "%s: packets pass by the host's stack and firewall (%s)",
+                    conf.device[side], xdp_way(d->xdp, (enum xdp_side)side));
+    }
+    return ERR_OK;
+}
+
 static err_t xfrmd_start(struct xfrmd *d, struct why *why)
 {
+    TRY(start_xdp(d, why));
     TRY(sandbox_enter(&sandbox, why));
     TRY(start_core(d, why));
     TRY(start_host(d, why));
@@ -295,6 +322,7 @@ static void xfrmd_stop(struct xfrmd *d)
     xfrmd_stat_free(d->stat);
     if (server) xfrm_server_on_lend(server, on_lend_end, NULL);
     lent_free(d->lent);
+    if (d->xdp) xdp_stop(d->xdp);
     if (d->engine) engine_stop(d->engine);
     engine_free(d->engine);
     d->engine = NULL;
@@ -303,6 +331,7 @@ static void xfrmd_stop(struct xfrmd *d)
     policies_free(d->policies);
     d->policies = NULL;
     xfrmd_ports_close(&d->ports);
+    xdp_free(d->xdp);
     if (d->control) control_free(d->control);
     if (d->db) db_free(d->db);
     loop_timer_free(d->tick);

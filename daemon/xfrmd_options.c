@@ -24,6 +24,10 @@ const char xfrmd_options_help[] =
     "                     many as there are CPUs\n"
     "  --no-udp           no ESP in UDP\n"
     "  --no-raw           no ESP directly over IP (protocol 50)\n"
+    "  --xdp OUTER[,INNER]  interfaces of a gateway between which packets pass by the host's "
+    "stack, "
+    "and\n"
+    "                     by its firewall (AF_XDP)\n"
     "  --fwmark N         mark of our own packets; must equal that of the IKE daemon\n"
     "  --table N          routing table for protected destinations (default 219)\n"
     "  --grace N          seconds that blackhole routes of one that was killed stay (default 60)\n"
@@ -64,6 +68,7 @@ enum option_id {
     OPT_LEGACY,
     OPT_MSS_CLAMP,
     OPT_DUMMY,
+    OPT_XDP,
     OPT_SOCKET,
     OPT_LOG_LEVEL,
     OPT_IDLE,
@@ -87,6 +92,7 @@ static const struct option known[] = {
     {"legacy", no_argument, NULL, OPT_LEGACY},
     {"mss-clamp", required_argument, NULL, OPT_MSS_CLAMP},
     {"dummy-traffic", required_argument, NULL, OPT_DUMMY},
+    {"xdp", required_argument, NULL, OPT_XDP},
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"exit-when-idle", required_argument, NULL, OPT_IDLE},
@@ -116,6 +122,7 @@ static const char *const known_names[] = {
     "--mss-clamp",
     "--workers",
     "--dummy-traffic",
+    "--xdp",
     NULL,
 };
 
@@ -213,6 +220,22 @@ static err_t read_mss(const char *s, struct xfrmd_options *o, struct why *why)
     return ERR_OK;
 }
 
+static err_t read_xdp(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    const size_t outer = strcspn(s, ",");
+    const char *inner = s[outer] ? s + outer + 1 : "";
+    if (outer == 0 || outer >= IFNAMSIZ || strlen(inner) >= IFNAMSIZ || strchr(inner, ',') ||
+        (s[outer] && !*inner))
+        return why_not(why, ERR_SYNTAX, "--xdp takes the outer interface, or OUTER,INNER, not '%s'",
+                       s);
+    memset(o->xdp, 0, sizeof o->xdp);
+    memcpy(o->xdp[XDP_OUTER], s, outer);
+    memcpy(o->xdp[XDP_INNER], inner, strlen(inner));
+    if (strcmp(o->xdp[XDP_OUTER], o->xdp[XDP_INNER]) != 0) return ERR_OK;
+    return why_not(why, ERR_SYNTAX, "--xdp: outer and inner interface must differ, both are %s",
+                   inner);
+}
+
 static err_t refuse(const char *word, int code, struct why *why)
 {
     if (code == ':') return why_not(why, ERR_SYNTAX, "%s needs a value; see --help", word);
@@ -260,6 +283,8 @@ static err_t take(int id, const char *value, struct xfrmd_options *o, struct why
         return read_mss(value, o, why);
     case OPT_DUMMY:
         return read_number("--dummy-traffic", value, 0, DUMMY_RATE_MAX, &o->dummy_rate, why);
+    case OPT_XDP:
+        return read_xdp(value, o, why);
     case OPT_GUARD:
         return read_guard(value, o, why);
     case OPT_IDLE:

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/guard.h"
 #include "netlink/wire.h"
+#include "xfrm/port/xdp_prog.h"
 
 #define XFRMD_TUN "pavise0"
 #define XFRMD_MTU 1400 // bytes: fits into 1500 with any outer header and algorithm
@@ -29,6 +30,7 @@ struct xfrmd_options {
     uint32_t idle_seconds; // with no SA, no policy and no client for this long: leave; 0: never
     uint16_t mss;          // MSS_OFF, MSS_AUTO or bytes, xfrm/path/mss.h
     bool no_udp, no_raw;
+    char xdp[XDP_SIDES][IFNAMSIZ]; // interfaces to be served past the host's stack, or empty
     bool allow_clear_in, legacy;
     enum guard_mode guard;
     enum log_level log_level;

@@ -94,9 +94,19 @@ static err_t open_all(const struct xfrmd_options *o, struct xfrmd_ports *p, stru
     return open_family(o, ENGINE_V6, p, why);
 }
 
-err_t xfrmd_ports_open(const struct xfrmd_options *o, struct xfrmd_ports *out, struct why *why)
+static void share_xdp(const struct xdp *xdp, struct xfrmd_ports *p)
+{
+    for (unsigned i = 0; xdp && i < XDP_SIDES * XDP_QUEUES_MAX; i++) {
+        const unsigned side = i / XDP_QUEUES_MAX, queue = i % XDP_QUEUES_MAX;
+        p->of[queue % p->workers].xdp[side][queue] = xdp_port(xdp, (enum xdp_side)side, queue);
+    }
+}
+
+err_t xfrmd_ports_open(const struct xfrmd_options *o, const struct xdp *xdp,
+                       struct xfrmd_ports *out, struct why *why)
 {
     *out = (struct xfrmd_ports){.workers = o->workers};
+    share_xdp(xdp, out);
     err_t e = open_all(o, out, why);
     if (e != ERR_OK) xfrmd_ports_close(out);
     return e;
@@ -166,8 +176,24 @@ void xfrmd_ports_add_counts(const struct port *p, struct port_counts *sum)
     sum->refused_out += count_get(&p->counts.refused_out);
 }
 
+static void each_xdp(const struct xfrmd_ports *p, xfrmd_ports_fn *fn, void *ctx)
+{
+    for (int side = 0; side < XDP_SIDES; side++) {
+        struct port_counts sum = {0};
+        const struct port *any = NULL;
+        for (unsigned i = 0; i < p->workers * XDP_QUEUES_MAX; i++) {
+            const struct port *port = p->of[i / XDP_QUEUES_MAX].xdp[side][i % XDP_QUEUES_MAX];
+            if (!port) continue;
+            any = port;
+            xfrmd_ports_add_counts(port, &sum);
+        }
+        if (any) fn(ctx, any->ops->name, AF_UNSPEC, &sum);
+    }
+}
+
 void xfrmd_ports_each(const struct xfrmd_ports *p, xfrmd_ports_fn *fn, void *ctx)
 {
+    each_xdp(p, fn, ctx);
     for (unsigned k = 0; k < KINDS; k++) {
         struct port_counts sum = {0};
         const struct port *any = NULL;

@@ -12,7 +12,9 @@ struct xfrmd_ports {
 
 // A kernel without IPv6 is no error: those ports are left out.
 // On error nothing is left open.
-err_t xfrmd_ports_open(const struct xfrmd_options *o, struct xfrmd_ports *out, struct why *why);
+// `xdp`: its ports are among them, but stay its own. NULL is fine.
+err_t xfrmd_ports_open(const struct xfrmd_options *o, const struct xdp *xdp,
+                       struct xfrmd_ports *out, struct why *why);
 void xfrmd_ports_close(struct xfrmd_ports *p);
 // Calls fn for every kind of port there is, with the sum over all workers. family: AF_UNSPEC for
 // the TUN device.

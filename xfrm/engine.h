@@ -11,6 +11,7 @@
 #include "xfrm/db/db.h"
 #include "xfrm/handover.h"
 #include "xfrm/path/path.h"
+#include "xfrm/port/af_xdp.h"
 #include "xfrm/port/port.h"
 
 // Packets of each worker: the hold queue, bursts in flight, and ample reserve. With several workers
@@ -32,6 +33,8 @@ struct engine_ports {
     // IPComp, and the tunnel packets that it did not shrink: IPv4 or IPv6 in either family
     struct port *comp[ENGINE_FAMILIES], *plain[ENGINE_FAMILIES][ENGINE_FAMILIES]; // [outer][inner]
     struct port *icmp[ENGINE_FAMILIES]; // receives only; the first worker's
+    // Past the host's stack, where that is wanted: those queues that are the worker's.
+    struct port *xdp[XDP_SIDES][XDP_QUEUES_MAX];
 };
 
 struct engine_conf {
@@ -44,6 +47,8 @@ struct engine_conf {
     uint16_t mss;                     // see struct worker
     uint32_t dummy_rate;              // see struct worker
     uint32_t fwmark;                  // by which our own packets are routed
+    const struct xdp *xdp;            // borrowed; NULL: nothing goes past the host's stack
+    uint32_t tun;                     // interface index of the TUN device, for that
 };
 
 struct engine_counts {

@@ -7,8 +7,8 @@
 #include "base/ring.h"
 #include "xfrm/engine.h"
 
-// That receive: tun; udp, raw, ah, comp, icmp and two plain of both families.
-#define ENGINE_PORTS 15
+// That receive: tun; udp, raw, ah, comp, icmp and two plain of both families; and AF_XDP.
+#define ENGINE_PORTS (15 + XDP_SIDES * XDP_QUEUES_MAX)
 
 // An event with copies of what it points at, since the worker goes on.
 struct news {
@@ -43,6 +43,8 @@ struct seat {
     // worker thread
     struct worker worker;
     struct link_mtu *links;
+    struct hops *hops;            // NULL: nothing goes past the host's stack
+    struct port *fast[XDP_SIDES]; // by which it does
     struct entrance in[ENGINE_PORTS];
     unsigned in_count;
     uint64_t generation, next_tick;

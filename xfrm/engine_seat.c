@@ -13,6 +13,9 @@
 #include "base/secret.h"
 #include "xfrm/db/counter.h"
 #include "xfrm/engine_part.h"
+#include "xfrm/path/ip_head.h"
+#include "xfrm/port/ether.h"
+#include "xfrm/port/hop.h"
 #include "xfrm/port/link_mtu.h"
 
 #define BURSTS_IN_A_ROW 4 // from one port, before the others have their turn
@@ -24,6 +27,7 @@
 
 // ---- exits ----
 
+// Through the host's stack.
 static struct port *port_of_esp(const struct seat *s, const struct pkt *p)
 {
     enum engine_family f = p->to.ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4;
@@ -41,19 +45,58 @@ static struct port *port_of_esp(const struct seat *s, const struct pkt *p)
     }
 }
 
-static struct port *port_of_clear(const struct seat *s, const struct pkt *p)
+static struct port *port_of_clear(const struct seat *s, struct pkt *p)
 {
     return s->ports.clear[p->flow.dst.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
 }
 
-typedef struct port *port_of_fn(const struct seat *s, const struct pkt *p);
+// ---- past the host's stack, where the next hop is known ----
+
+static bool has_hop(const struct seat *s, struct pkt *p, enum hop_way way, const ip_t *dst,
+                    const ip_t *src)
+{
+    p->hop = hops_find(s->hops, way, dst, src, s->worker.now);
+    return p->hop != NULL;
+}
+
+// Packets with a mark of their own are routed by rules that only the stack obeys.
+static bool goes_fast_out(const struct seat *s, struct pkt *p)
+{
+    const struct port *fast = s->fast[XDP_OUTER];
+    if (!fast || p->whole || p->mark || !(p->udp || p->proto == XFRM_PROTO_ESP)) return false;
+    return has_hop(s, p, HOP_OUT, &p->to.ip, &p->from.ip) && ether_outer_len(p) <= p->hop->mtu &&
+           af_xdp_alive(fast);
+}
+
+static bool goes_fast_in(const struct seat *s, struct pkt *p)
+{
+    const struct port *fast = s->fast[XDP_INNER];
+    if (!fast) return false;
+    const uint8_t ttl = ip_is_v6(p->at) ? p->at[7] : p->at[8];
+    const ip_t dst = ip_head_dst(p->at), src = ip_head_src(p->at);
+    return ttl > 1 && has_hop(s, p, HOP_IN, &dst, &src) && p->len <= p->hop->mtu &&
+           af_xdp_alive(fast);
+}
+
+static struct port *port_out(const struct seat *s, struct pkt *p)
+{
+    struct port *port = port_of_esp(s, p);
+    return port && goes_fast_out(s, p) ? s->fast[XDP_OUTER] : port;
+}
+
+static struct port *port_in(const struct seat *s, struct pkt *p)
+{
+    return goes_fast_in(s, p) ? s->fast[XDP_INNER] : s->ports.tun;
+}
+
+typedef struct port *port_of_fn(const struct seat *s, struct pkt *p);
 
 // Neighbours with the same way out leave by one call.
 static void leave(struct seat *s, struct pkt **p, unsigned n, port_of_fn *port_of)
 {
-    for (unsigned i = 0, run; i < n; i += run) {
-        struct port *port = port_of(s, p[i]);
-        for (run = 1; i + run < n && port_of(s, p[i + run]) == port; run++) continue;
+    struct port *port = n ? port_of(s, p[0]) : NULL, *next = NULL;
+    for (unsigned i = 0, run; i < n; i += run, port = next) {
+        for (run = 1; i + run < n && (next = port_of(s, p[i + run])) == port; run++) continue;
         if (port) port->ops->send(port, p + i, run);
         for (unsigned k = i; !port && k < i + run; k++) p[k]->drop = DROP_SEND;
     }
@@ -61,7 +104,7 @@ static void leave(struct seat *s, struct pkt **p, unsigned n, port_of_fn *port_o
 
 static void exit_send(void *ctx, struct pkt **p, unsigned n)
 {
-    leave(ctx, p, n, port_of_esp);
+    leave(ctx, p, n, port_out);
 }
 
 static void exit_bypass(void *ctx, struct pkt **p, unsigned n)
@@ -71,8 +114,7 @@ static void exit_bypass(void *ctx, struct pkt **p, unsigned n)
 
 static void exit_deliver(void *ctx, struct pkt **p, unsigned n)
 {
-    struct port *tun = ((struct seat *)ctx)->ports.tun;
-    tun->ops->send(tun, p, n);
+    leave(ctx, p, n, port_in);
 }
 
 static uint32_t exit_link_mtu(void *ctx, const ip_t *dst, const ip_t *src)
@@ -311,6 +353,7 @@ void *seat_run(void *seat)
         for (int i = 0; i < n; i++) serve(s, &ready[i]);
         look_after_held(s);
         s->dummies_due = dummy_send(&s->worker);
+        if (s->hops) hops_ask(s->hops, s->worker.now);
         rcu_quiescent_state();
     }
     rcu_unregister_thread();
@@ -356,6 +399,10 @@ static err_t add_entrances(struct seat *s, struct why *why)
         TRY(add_entrance(s, ports->plain[f][ENGINE_V6], path_in, why));
         TRY(add_entrance(s, ports->icmp[f], path_icmp, why));
     }
+    for (int i = 0; i < XDP_QUEUES_MAX; i++) {
+        TRY(add_entrance(s, ports->xdp[XDP_OUTER][i], path_in, why));
+        TRY(add_entrance(s, ports->xdp[XDP_INNER][i], path_out, why));
+    }
     return watch(s, s->wake_fd, WAKE_ID, why);
 }
 
@@ -382,6 +429,25 @@ void seat_port_remove(struct seat *s, struct port *port)
     synchronize_rcu(); // the worker may be in the midst of a burst from it
 }
 
+// What leaves past the stack leaves by the first queue of each interface that is the worker's.
+static err_t find_fast(struct seat *s, struct why *why)
+{
+    const struct engine_conf *e = &s->engine->conf;
+    for (int side = 0; side < XDP_SIDES; side++) {
+        for (int i = 0; i < XDP_QUEUES_MAX && !s->fast[side]; i++)
+            s->fast[side] = s->ports.xdp[side][i];
+    }
+    if (!s->fast[XDP_OUTER] && !s->fast[XDP_INNER]) return ERR_OK;
+    const struct hops_conf conf = {
+        .fwmark = e->fwmark,
+        .tun = e->tun,
+        .device =
+            {[HOP_OUT] = xdp_device(e->xdp, XDP_OUTER), [HOP_IN] = xdp_device(e->xdp, XDP_INNER)},
+        .mac = {[HOP_OUT] = xdp_mac(e->xdp, XDP_OUTER), [HOP_IN] = xdp_mac(e->xdp, XDP_INNER)},
+    };
+    return hops_new(&conf, &s->hops, why);
+}
+
 static err_t seat_build(struct seat *s, unsigned index, struct why *why)
 {
     const struct engine *e = s->engine;
@@ -401,6 +467,7 @@ static err_t seat_build(struct seat *s, unsigned index, struct why *why)
     s->worker.dummy.rate = e->conf.dummy_rate;
     s->dummies_due = UINT64_MAX;
     TRY(link_mtu_new(e->conf.fwmark, &s->links, why));
+    TRY(find_fast(s, why));
     return add_entrances(s, why);
 }
 
@@ -429,6 +496,7 @@ void seat_free(struct seat *s)
         wipe(&n->sa, sizeof n->sa);
     ring_free(s->news);
     link_mtu_free(s->links);
+    hops_free(s->hops);
     if (s->wake_fd >= 0) (void)close(s->wake_fd);
     if (s->epoll_fd >= 0) (void)close(s->epoll_fd);
     free(s);

@@ -126,7 +126,7 @@ void hold_keep(struct worker *w, struct pkt *p, unsigned tmpl)
 {
     struct hold *h = w->hold;
     struct need *need = need_get(w, p, tmpl);
-    if (!need || h->packets == HOLD_MAX || need->waiting == HOLD_PER_POLICY) {
+    if (!need || h->packets == HOLD_MAX || need->waiting == HOLD_PER_POLICY || !pkt_keep(p)) {
         p->drop = DROP_ACQUIRE_FULL;
         return;
     }

@@ -22,6 +22,7 @@
 
 struct sa;
 struct policy;
+struct hop; // xfrm/port/hop.h
 
 // What selectors look at (RFC 4301 4.4.1.1), read from an inner packet by flow_read().
 struct flow {
@@ -76,6 +77,7 @@ struct pkt {
     // those that it has come through, the outermost first.
     struct sa *sas[PKT_SAS_MAX];
     uint8_t sa_count, layer;
+    const struct hop *hop; // of one that leaves past the host's stack; valid within the burst
 };
 
 struct burst {

@@ -66,6 +66,11 @@ static void everything_given_is_taken(void **state)
     CHECK_EQ(o.mss, 1200);
     CHECK_OK(READ(&o, &why, "--dummy-traffic", "1000"));
     CHECK_EQ(o.dummy_rate, 1000);
+    CHECK_OK(READ(&o, &why, "--xdp", "eth0"));
+    CHECK_STR(o.xdp[XDP_OUTER], "eth0");
+    CHECK_STR(o.xdp[XDP_INNER], "");
+    CHECK_OK(READ(&o, &why, "--xdp", "eth0,a23456789012345"));
+    CHECK_STR(o.xdp[XDP_INNER], "a23456789012345");
     CHECK_EQ(READ(&o, &why, "--mss-clamp", "87"), ERR_RANGE);
     CHECK_EQ(READ(&o, &why, "--mss-clamp", "many"), ERR_RANGE);
 }
@@ -91,6 +96,11 @@ static void what_is_wrong_is_said(void **state)
     check_refused("--port", "65536", "from 1 to 65535");
     check_refused("--fwmark", "0", "from 1 to");
     check_refused("--dummy-traffic", "1001", "from 0 to 1000");
+    check_refused("--xdp", "", "takes the outer interface, or OUTER,INNER");
+    check_refused("--xdp", "eth0,", "takes the outer interface, or OUTER,INNER");
+    check_refused("--xdp", "eth0,eth1,eth2", "takes the outer interface, or OUTER,INNER");
+    check_refused("--xdp", "a234567890123456", "takes the outer interface, or OUTER,INNER");
+    check_refused("--xdp", "eth0,eth0", "must differ, both are eth0");
     check_refused("--grace", "90000", "from 0 to 86400");
     check_refused("--table", "254", "one of the kernel's own tables");
     check_refused("--exit-when-idle", "0", "from 1 to 86400");
