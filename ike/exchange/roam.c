@@ -164,7 +164,9 @@ static void seek(struct ike_sa *sa, const struct here *h)
         tell(sa->ike, sa, LOG_WARN, "there is no way to the peer: waiting for the network");
         return;
     }
-    if (w.n == 1) {
+    // The peer's address stays if it can be reached from here; the others are for when it does not
+    // answer (roam_doubt).
+    if (w.n == 1 || ip_eq(&w.at[0].remote, &sa->remote.ip)) {
         tell(sa->ike, sa, LOG_STORY, "the way to the peer is from %s to %s now",
              ip_show(&w.at[0].local, us), ip_show(&w.at[0].remote, peer));
         go(sa, &w.at[0]);
@@ -262,12 +264,14 @@ void roam_doubt(struct ike_sa *sa)
     struct roam *r = &sa->roam;
     struct here h;
     struct ways w;
-    bool ask = r->on && r->decides && sa->state == IKE_UP && sa->retransmits == DOUBT_AFTER;
-    if (!ask || r->ways_n) return;
+    if (!r->on || !r->decides || sa->state != IKE_UP || r->ways_n) return;
+    bool moving = sa->active && sa->active->kind == TASK_MOVE;
+    if (sa->retransmits < (moving ? 0 : DOUBT_AFTER)) return;
     here_look(sa->ike, &h);
     ways_find(sa, &h, &w);
     if (w.n == 0 || (w.n == 1 && is_way(sa, &w.at[0]))) return;
     tell(sa->ike, sa, LOG_STORY, "no answer: trying %u ways to the peer", w.n);
+    r->pending = moving;
     r->ways_n = w.n;
     memcpy(r->ways, w.at, sizeof r->ways);
 }
