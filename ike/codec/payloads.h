@@ -206,3 +206,61 @@ struct ts ts_from_prefix(const prefix_t *p); // any protocol, any port
 // "10.1.0.0/16 10.2.0.1/32[tcp/80] 10.0.0.1..10.0.0.9 fec0::/64[ipv6-icmp/128]"; truncated to cap >
 // 0. Returns buf.
 const char *ts_show(const struct ts_list *l, char *buf, size_t cap);
+
+// ---- Configuration, 3.15 (cp.c) ----
+#define CP_ATTRS_MAX 128  // attributes of one payload; a gateway's pools have room for half of it
+#define CP_DOMAIN_MAX 254 // bytes of a DNS name as text (RFC 1035 2.3.4), terminated
+
+enum cp_type { CFG_REQUEST = 1, CFG_REPLY, CFG_SET, CFG_ACK };
+#define CP_ATTR_LIST(X)                                     \
+    X(IP4_ADDRESS, 1, "INTERNAL_IP4_ADDRESS")               \
+    X(IP4_NETMASK, 2, "INTERNAL_IP4_NETMASK")               \
+    X(IP4_DNS, 3, "INTERNAL_IP4_DNS")                       \
+    X(IP4_NBNS, 4, "INTERNAL_IP4_NBNS")                     \
+    X(IP4_DHCP, 6, "INTERNAL_IP4_DHCP")                     \
+    X(VERSION, 7, "APPLICATION_VERSION")                    \
+    X(IP6_ADDRESS, 8, "INTERNAL_IP6_ADDRESS")               \
+    X(IP6_DNS, 10, "INTERNAL_IP6_DNS")                      \
+    X(IP6_DHCP, 12, "INTERNAL_IP6_DHCP")                    \
+    X(IP4_SUBNET, 13, "INTERNAL_IP4_SUBNET")                \
+    X(SUPPORTED, 14, "SUPPORTED_ATTRIBUTES")                \
+    X(IP6_SUBNET, 15, "INTERNAL_IP6_SUBNET")                \
+    X(IP6_LINK, 17, "INTERNAL_IP6_LINK") /* RFC 5739 */     \
+    X(IP6_PREFIX, 18, "INTERNAL_IP6_PREFIX")                \
+    X(DNS_DOMAIN, 25, "INTERNAL_DNS_DOMAIN") /* RFC 8598 */ \
+    X(DNSSEC_TA, 26, "INTERNAL_DNSSEC_TA")
+enum cp_attr_type {
+#define X(name, number, text) CP_##name = (number),
+    CP_ATTR_LIST(X)
+#undef X
+};
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |   CFG Type    |                    RESERVED                   |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
+// One attribute:
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |R|         Attribute Type      |            Length             |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                             Value                             ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+struct cp_attr {
+    uint16_t type;
+    span_t value; // anything: the getters below check
+};
+struct cp {
+    uint8_t type; // enum cp_type, or what the peer sent
+    unsigned n;
+    struct cp_attr attr[CP_ATTRS_MAX];
+};
+err_t cp_read(span_t body, struct cp *out); // ERR_SHORT, ERR_LIMIT (over CP_ATTRS_MAX)
+void cp_write(wr_t *w, const struct cp *c);
+bool cp_add(struct cp *c, uint16_t type, span_t value); // borrows; false: no room
+// The value of an attribute. ERR_SYNTAX: empty, or it is no such thing.
+err_t cp_addr(const struct cp_attr *a, ip_t *out);    // ADDRESS, DNS, NBNS, DHCP
+err_t cp_net(const struct cp_attr *a, prefix_t *out); // SUBNET
+// A DNS name of letters, digits, '-' and '_': it may end up in a resolver's configuration.
+err_t cp_domain(const struct cp_attr *a, char out[CP_DOMAIN_MAX]);
+const char *cp_attr_name(uint16_t type, char buf[40]); // "INTERNAL_IP4_DNS", "attribute 28672"

@@ -119,6 +119,32 @@ static void check_notify(span_t body)
     same_but(body, &w, 0, 0);
 }
 
+static void check_cp(span_t body)
+{
+    static struct cp c;
+    char text[40], domain[CP_DOMAIN_MAX];
+    ip_t ip;
+    prefix_t net;
+    if (cp_read(body, &c) != ERR_OK) return;
+    must(c.n <= CP_ATTRS_MAX);
+    for (unsigned i = 0; i < c.n; i++) {
+        must(strlen(cp_attr_name(c.attr[i].type, text)) < sizeof text);
+        if (cp_addr(&c.attr[i], &ip) == ERR_OK) must(ip_len(ip.family) <= c.attr[i].value.len);
+        if (cp_net(&c.attr[i], &net) == ERR_OK) must(net.len <= ip_bits(net.ip.family));
+        if (cp_domain(&c.attr[i], domain) == ERR_OK) {
+            must(strlen(domain) <= c.attr[i].value.len && domain[0] != '.');
+            must(!strpbrk(domain, " \n\r\t#;") && !strstr(domain, ".."));
+        }
+    }
+    wr_t w = wr_into(out, sizeof out);
+    cp_write(&w, &c);
+    must(wr_done(&w) == ERR_OK && wr_len(&w) == body.len);
+    for (size_t at = 4; at < body.len; at += 4 + get16(body.at + at + 2)) {
+        out[at] |= body.at[at] & 0x80; // reserved, and never written by us
+    }
+    same_but(body, &w, 1, 3);
+}
+
 static void check_rest(uint8_t type, span_t body)
 {
     struct kex k;
@@ -157,6 +183,9 @@ static void check_payload(uint8_t type, span_t body)
         break;
     case PAYLOAD_N:
         check_notify(body);
+        break;
+    case PAYLOAD_CP:
+        check_cp(body);
         break;
     default:
         check_rest(type, body);

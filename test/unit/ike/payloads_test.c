@@ -168,6 +168,82 @@ static void delete_of_too_many(void **state)
     CHECK_EQ(delete_read(SPAN(body), &d), ERR_LIMIT);
 }
 
+static void cp_is_read_and_written(void **state)
+{
+    (void)state;
+    static struct cp c;
+    CHECK_OK(cp_read(HEX("01 ffffff 8001 0000 0003 0004 0a010035"), &c)); // reserved bits set
+    CHECK_EQ(c.type, CFG_REQUEST);
+    CHECK_EQ(c.n, 2);
+    CHECK_EQ(c.attr[0].type, CP_IP4_ADDRESS);
+    CHECK_EQ(c.attr[0].value.len, 0);
+    CHECK_SPAN(WRITTEN(cp_write(&w, &c)), HEX("01 000000 0001 0000 0003 0004 0a010035"));
+    CHECK_EQ(cp_read(HEX("01000000 0001 0005 0a0301"), &c), ERR_SHORT);
+    CHECK_EQ(cp_read(HEX("01000000 00"), &c), ERR_SHORT);
+    CHECK_EQ(cp_read(HEX("0100"), &c), ERR_SHORT);
+    uint8_t many[4 + 4 * (CP_ATTRS_MAX + 1)] = {CFG_REQUEST};
+    CHECK_OK(cp_read(span(many, sizeof many - 4), &c));
+    CHECK_EQ(c.n, CP_ATTRS_MAX);
+    CHECK_EQ(cp_read(SPAN(many), &c), ERR_LIMIT);
+}
+
+static void cp_values_are_checked(void **state)
+{
+    (void)state;
+    ip_t ip;
+    prefix_t net;
+    char text[PREFIX_TEXT_MAX];
+    struct cp_attr a = {CP_IP4_ADDRESS, HEX("0a030001")};
+    CHECK_OK(cp_addr(&a, &ip));
+    CHECK_STR(ip_show(&ip, text), "10.3.0.1");
+    a.type = CP_IP6_DNS; // four bytes are no IPv6 address
+    CHECK_EQ(cp_addr(&a, &ip), ERR_SYNTAX);
+    a = (struct cp_attr){CP_IP6_ADDRESS, HEX("20010db8000000000000000000000001 40")};
+    CHECK_OK(cp_addr(&a, &ip));
+    CHECK_STR(ip_show(&ip, text), "2001:db8::1");
+    a.value = HEX("20010db8000000000000000000000001 81");
+    CHECK_EQ(cp_addr(&a, &ip), ERR_SYNTAX);
+    a.value = HEX("");
+    CHECK_EQ(cp_addr(&a, &ip), ERR_SYNTAX);
+    a = (struct cp_attr){CP_IP4_SUBNET, HEX("0a010000 ffff0000")};
+    CHECK_OK(cp_net(&a, &net));
+    CHECK_STR(prefix_show(&net, text), "10.1.0.0/16");
+    a.value = HEX("00000000 00000000");
+    CHECK_OK(cp_net(&a, &net));
+    CHECK_EQ(net.len, 0);
+    a.value = HEX("0a010000 ff00ff00");
+    CHECK_EQ(cp_net(&a, &net), ERR_SYNTAX);
+    a = (struct cp_attr){CP_IP6_SUBNET, HEX("20010db8000000000000000000000000 20")};
+    CHECK_OK(cp_net(&a, &net));
+    CHECK_STR(prefix_show(&net, text), "2001:db8::/32");
+}
+
+// A name goes into the resolver's configuration: nothing may hide in it.
+static void cp_domain_is_a_name_and_no_more(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",     ".",
+                                      "a..b", ".a",
+                                      "a b",  "a\nnameserver 6.6.6.6",
+                                      "a#b",  "../etc",
+                                      "a;b",  "caf\xc3\xa9.example"};
+    char name[CP_DOMAIN_MAX], label[65];
+    struct cp_attr a = {CP_DNS_DOMAIN, span_str("corp.example.")};
+    CHECK_OK(cp_domain(&a, name));
+    CHECK_STR(name, "corp.example");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        a.value = span_str(bad[i]);
+        CHECK_EQ(cp_domain(&a, name), ERR_SYNTAX);
+    }
+    memset(label, 'a', 64);
+    a.value = span(label, 64);
+    CHECK_EQ(cp_domain(&a, name), ERR_SYNTAX);
+    a.value = span(label, 63);
+    CHECK_OK(cp_domain(&a, name));
+    a.value = HEX("6100");
+    CHECK_EQ(cp_domain(&a, name), ERR_SYNTAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +253,9 @@ int main(void)
         cmocka_unit_test(id_of_the_wrong_size_is_refused),
         cmocka_unit_test(auth_is_read_and_written),
         cmocka_unit_test(nonce_has_its_limits),
+        cmocka_unit_test(cp_is_read_and_written),
+        cmocka_unit_test(cp_values_are_checked),
+        cmocka_unit_test(cp_domain_is_a_name_and_no_more),
         cmocka_unit_test(notify_with_each_spi_size),
         cmocka_unit_test(notify_with_another_spi_size_is_refused),
         cmocka_unit_test(notify_names),
