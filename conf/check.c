@@ -4,6 +4,7 @@
 
 #include "conf/issue.h"
 #include "conf/owner.h"
+#include "conf/pool.h"
 
 #define PAIRS_MAX 2000000UL // children compared with one another: some 2000 children
 
@@ -234,4 +235,5 @@ void check_all(struct load *ld)
     if (!all) ld->nomem = true;
     for (unsigned i = 0; all && i < ld->out->conn_n; i++) check_conn(ld, all, i);
     check_pairs(ld);
+    pools_check(ld);
 }

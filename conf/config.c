@@ -92,3 +92,11 @@ const struct conf_conn *config_conn(const struct config *c, const char *name)
     }
     return NULL;
 }
+
+const struct conf_pool *config_pool(const struct config *c, const char *name)
+{
+    for (unsigned i = 0; i < c->pool_n; i++) {
+        if (strcmp(c->pool[i].name, name) == 0) return &c->pool[i];
+    }
+    return NULL;
+}

@@ -15,6 +15,10 @@
 #define CONF_LIST_MAX 32
 #define CONF_ROUNDS_MAX 7    // additional key exchanges of a proposal
 #define CONF_REPLAY_MAX 4096 // packets of the largest replay window
+#define CONF_VIPS_MAX 8      // virtual IP addresses of one IKE SA
+#define CONF_POOLS_MAX 8     // pools of one connection
+#define CONF_ATTRS_MAX 64    // attributes of one pool, each value counted
+#define CONF_ATTR_LEN 255    // bytes of one attribute's value: a DNS name, with room
 
 // One proposal string, e.g. "aes256gcm16-prfsha384-ecp384".
 struct conf_proposal {
@@ -104,6 +108,12 @@ struct conf_conn {
     bool encap;  // force UDP encapsulation
     bool mobike; // RFC 4555
     uint32_t if_id_in, if_id_out;
+    // Client: addresses to ask the peer for; all zero: any of that family.
+    unsigned vip_n;
+    ip_t vip[CONF_VIPS_MAX];
+    // Gateway: names of the pools that its clients' addresses come from.
+    unsigned pool_n;
+    char *pool[CONF_POOLS_MAX];
     unsigned child_n;
     struct conf_child *child;
 };
@@ -115,14 +125,27 @@ struct conf_psk {
     struct id owner[CONF_LIST_MAX];
 };
 
+// pools { <name> { ... } }: virtual IP addresses for clients, and what else they are told.
+struct conf_attr {
+    uint16_t type; // IANA "IKEv2 Configuration Payload Attribute Types"
+    span_t value;  // as it is sent
+};
+struct conf_pool {
+    char *name;
+    ip_t lo, hi; // inclusive; AF_UNSPEC: attributes only
+    unsigned attr_n;
+    struct conf_attr attr[CONF_ATTRS_MAX];
+};
+
 // pavise { executor = ... }: who moves the packets. AUTO: pavise-xfrmd if it runs, else the kernel.
 enum conf_executor { CONF_EXEC_AUTO, CONF_EXEC_PAVISE, CONF_EXEC_KERNEL };
 
 struct config {
     struct arena arena;
-    unsigned conn_n, psk_n;
+    unsigned conn_n, psk_n, pool_n;
     struct conf_conn *conn;
     struct conf_psk *psk;
+    struct conf_pool *pool;
     // The section "pavise", which strongSwan ignores:
     enum conf_executor executor;
     uint16_t port, port_nat_t; // 500, 4500: where we listen
@@ -158,3 +181,4 @@ err_t config_load_text(const char *name, span_t text, struct config **out,
 void config_free(struct config *c); // wipes secrets; NULL is fine
 void conf_issues_done(struct conf_issues *issues);
 const struct conf_conn *config_conn(const struct config *c, const char *name);
+const struct conf_pool *config_pool(const struct config *c, const char *name);

@@ -6,6 +6,7 @@
 #include "conf/child.h"
 #include "conf/host.h"
 #include "conf/issue.h"
+#include "conf/pool.h"
 #include "conf/proposal.h"
 #include "conf/side.h"
 #include "conf/value.h"
@@ -43,7 +44,6 @@ static void set_version(const struct arg *a)
 
 #define NO_MEDIATION "mediation is not supported"
 #define NO_PPK "postquantum pre-shared keys (RFC 8784) are not supported yet"
-#define NO_VIPS "virtual IP addresses are not supported yet"
 
 // clang-format off: tables keep their columns
 static const struct key conn_keys[] = {
@@ -65,8 +65,8 @@ static const struct key conn_keys[] = {
     KEY("mobike", set_yes_no, conf_conn, mobike, "yes"),
     KEY("if_id_in", set_if_id, conf_conn, if_id_in, "0"),
     KEY("if_id_out", set_if_id, conf_conn, if_id_out, "0"),
-    KEY_NOT("vips", NULL, NO_VIPS),
-    KEY_NOT("pools", NULL, NO_VIPS),
+    {.name = "vips", .set = set_vips, .to = 0},
+    {.name = "pools", .set = set_pools, .to = 0},
     KEY_NOT("aggressive", "no", "aggressive mode belongs to IKEv1, which is not supported"),
     KEY_NOT("pull", "yes", "push mode belongs to IKEv1, which is not supported"),
     KEY_NOT("dscp", "000000 0", "the DSCP field of IKE packets cannot be set yet"),

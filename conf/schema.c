@@ -170,9 +170,10 @@ static void refuse_section(struct load *ld, const struct inside *i, const struct
 
 // ---- reading ----
 
-static void set_key(struct load *ld, const struct key *k, const struct value *v, void *to)
+static void set_key(struct load *ld, const struct key *k, const struct value *v, void *to,
+                    const char *written)
 {
-    struct arg a = {ld, k, v, (char *)to + k->to};
+    struct arg a = {ld, k, v, (char *)to + k->to, written};
     if (k->set) k->set(&a);
     if (!k->set) not_supported(&a);
 }
@@ -180,7 +181,7 @@ static void set_key(struct load *ld, const struct key *k, const struct value *v,
 static void set_default(struct load *ld, const struct key *k, void *to)
 {
     struct value v = {.text = k->dflt, .len = strlen(k->dflt)};
-    set_key(ld, k, &v, to);
+    set_key(ld, k, &v, to, k->name);
 }
 
 const struct setting *schema_written(struct load *ld, const struct node *n, const char *key)
@@ -207,7 +208,7 @@ static void read_settings(struct load *ld, const struct schema *s, const struct 
     for (const struct setting *set = n->settings; set; set = set->next) {
         const struct key *k = find_key(s, set->key);
         if (!k) unknown_key(ld, s, set);
-        if (k && set->value.len && !set->value.bad) set_key(ld, k, &set->value, to);
+        if (k && set->value.len && !set->value.bad) set_key(ld, k, &set->value, to, set->key);
     }
 }
 

@@ -27,6 +27,7 @@ struct arg { // one setting on its way into its field
     const struct key *key;
     const struct value *v; // not empty
     void *to;
+    const char *written; // the key as it stands there, where the table has a pattern
 };
 typedef void key_set_fn(const struct arg *a); // reports what is wrong; sets only what is right
 

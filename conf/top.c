@@ -7,6 +7,7 @@
 #include "conf/child.h"
 #include "conf/conn.h"
 #include "conf/issue.h"
+#include "conf/pool.h"
 #include "conf/secrets.h"
 #include "conf/value.h"
 
@@ -32,7 +33,7 @@ static void set_socket(const struct arg *a)
         value_hint(a, "an absolute path of at most 107 bytes, as in /var/run/charon.vici");
         return;
     }
-    struct arg b = {a->ld, a->key, &v, a->to};
+    struct arg b = {a->ld, a->key, &v, a->to, a->written};
     set_string(&b);
 }
 
@@ -53,11 +54,9 @@ static void own_read(struct load *ld, const struct node *n, void *config)
 
 // ---- the top ----
 
-#define NO_POOLS "virtual IP pools are not supported yet"
 #define NO_CAS "certificates are not supported yet; use auth = psk"
 
 // clang-format off: tables keep their columns
-static const struct key pool_keys[] = {KEY_NOT("addrs", NULL, ""), KEY_NOT("*", NULL, ""), {0}};
 static const struct key authority_keys[] = {
     KEY_NOT("cacert", NULL, ""),
     KEY_NOT("file", NULL, ""),
@@ -70,12 +69,9 @@ static const struct key authority_keys[] = {
     {0},
 };
 // clang-format on
-static const struct schema schema_pool = {"a pool", "pools.<name>", pool_keys, NULL};
 static const struct schema schema_authority = {"an authority", "authorities.<name>", authority_keys,
                                                NULL};
-static const struct inside pools_inside[] = {{.name = "*", .schema = &schema_pool}, {0}};
 static const struct inside authorities_inside[] = {{.name = "*", .schema = &schema_authority}, {0}};
-static const struct schema schema_pools = {"section 'pools'", "pools", NULL, pools_inside};
 static const struct schema schema_authorities = {"section 'authorities'", "authorities", NULL,
                                                  authorities_inside};
 
@@ -83,7 +79,7 @@ static const struct inside top_inside[] = {
     {"connections", conn_read_all, &schema_conns, NULL},
     {"secrets", secrets_read, &schema_secrets, NULL},
     {"pavise", own_read, &schema_own, NULL},
-    {"pools", NULL, &schema_pools, NO_POOLS},
+    {"pools", pools_read, &schema_pools, NULL},
     {"authorities", NULL, &schema_authorities, NO_CAS},
     {0},
 };
