@@ -26,6 +26,27 @@ enum ike_event_kind {
     CHILD_EV_REKEYED,
 };
 
+// What a gateway has given us, its client (RFC 7296 3.15). More than fits is left out.
+#define GIVEN_DNS_MAX 8
+#define GIVEN_NETS_MAX 32
+#define GIVEN_DOMAINS_MAX 16
+#define GIVEN_DOMAIN_LEN 254 // bytes of a DNS name, terminated
+#define GIVEN_OTHERS_MAX 16
+#define GIVEN_OTHER_LEN 64
+struct ike_given {
+    uint32_t id;      // ours, the same for as long as it lasts: rekeying does not change it
+    const char *conn; // valid during the call
+    unsigned ip_n, dns_n, net_n, domain_n, other_n;
+    ip_t ip[CONF_VIPS_MAX];
+    ip_t dns[GIVEN_DNS_MAX];
+    prefix_t net[GIVEN_NETS_MAX];                     // behind the gateway, as it says
+    char domain[GIVEN_DOMAINS_MAX][GIVEN_DOMAIN_LEN]; // whose names those servers know (RFC 8598)
+    struct {                                          // attributes that we make no use of
+        uint16_t type, len;
+        uint8_t at[GIVEN_OTHER_LEN];
+    } other[GIVEN_OTHERS_MAX];
+};
+
 struct env {
     void *ctx;
     uint64_t (*now)(void *ctx);  // monotonic ns
@@ -50,4 +71,9 @@ struct env {
     // file: "ikev2_decryption_table" or "esp_sa". The only way key bytes ever leave, and only if
     // the user asked for it on the command line.
     void (*keylog)(void *ctx, const char *file, const char *line);
+    // Virtual addresses and name servers come to this host, and go. Two may have the same address
+    // for a while (reauthentication). NULL: addresses are negotiated and nothing else happens.
+    // Errors of the first: with a sentence; nothing is left of it then.
+    err_t (*given_put)(void *ctx, const struct ike_given *g, struct why *why);
+    void (*given_take)(void *ctx, const struct ike_given *g);
 };

@@ -44,7 +44,9 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     ike->psk = psk_store_new();
     err_t err = table_init(&ike->table, key);
     if (err == ERR_OK) err = policies_init(&ike->policies, &ike->env.xfrm);
-    if (err == ERR_OK && ike->psk) return ike;
+    env->random(env->ctx, key, sizeof key);
+    ike->pools = pools_new(key);
+    if (err == ERR_OK && ike->psk && ike->pools) return ike;
     ike_free(ike);
     return NULL;
 }
@@ -85,6 +87,7 @@ void ike_free(struct ike *ike)
     table_done(&ike->table);
     conns_put(ike->conns);
     psk_store_free(ike->psk);
+    pools_free(ike->pools);
     wipe(ike, sizeof *ike);
     free(ike);
 }
@@ -160,7 +163,7 @@ void ike_configure(struct ike *ike, const struct config *config)
     struct psk_store *psk = psks_of(config);
     struct conn *conns = conns_of(config, &ok);
     ike->config = config; // borrowed for the views, whatever follows
-    if (!psk || !ok) {
+    if (!psk || !ok || pools_configure(ike->pools, config) != ERR_OK) {
         tell(ike, NULL, LOG_ERROR, "out of memory: the connections of before stay in force");
         psk_store_free(psk);
         conns_put(conns);
@@ -176,6 +179,11 @@ void ike_configure(struct ike *ike, const struct config *config)
     command_start_all(ike);
     trap_prune(ike);
     leave(ike);
+}
+
+struct pools *ike_pools(struct ike *ike)
+{
+    return ike->pools;
 }
 
 // ---- what happens ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ike/env.h"
+#include "ike/sa/pool.h"
 
 struct ike;
 
@@ -30,6 +31,10 @@ void ike_free(struct ike *ike);
 // Connections that are gone keep their IKE SAs until they end. Installs trap policies and starts
 // what start_action says.
 void ike_configure(struct ike *ike, const struct config *config);
+
+// Its address pools and who has which address: to look at, to save, and (before the first
+// ike_configure) to restore.
+struct pools *ike_pools(struct ike *ike);
 
 // A datagram arrived. Anything may be in it.
 void ike_input(struct ike *ike, const struct datagram *d);
@@ -94,6 +99,9 @@ struct ike_sa_view {
     uint64_t established_s, rekey_in_s, reauth_in_s; // seconds ago / from now; 0 = n/a
     unsigned tasks_queued, tasks_active;
     const struct conf_conn *conf; // NULL if the connection is gone from the configuration
+    unsigned vip_n;               // virtual addresses
+    bool vips_ours;               // ... of this host; else of the peer
+    const ip_t *vip;
 };
 enum child_state_view {
     CHILD_VIEW_INSTALLING,

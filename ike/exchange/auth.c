@@ -3,6 +3,7 @@
 #include "ike/auth/choose.h"
 #include "ike/auth/psk.h"
 #include "ike/exchange/close.h"
+#include "ike/exchange/config.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
@@ -110,6 +111,7 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     }
     tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by pre-shared key",
          id_show(&sa->local_id, us));
+    config_ask(sa, m);
     if (t->offer) terms_put(t, true, m);
     mobike_put(sa, m);
     // rfc7296 2.4: only if we know of no other IKE SA with this peer.
@@ -207,6 +209,7 @@ err_t auth_on_response(struct turn *t)
     }
     mobike_agree(sa, t->in);
     up_now(sa);
+    if (config_answered(t) != ERR_OK) return ERR_OK; // it has seen to the end of the IKE SA
     first_child_answered(t);
     opening_done(sa); // its nonces made the child SA's keys
     up_replace_others(sa);
@@ -308,11 +311,13 @@ static void answer_first_child(struct turn *t)
     struct terms_question q = {.first = true, .hold_out = serves, .takes_over = takes_over};
     struct child_sa *c = NULL;
     char name[40];
+    err_t err = config_answer(t);
     if (!msg_has(t->in, P(SA) | P(TSi) | P(TSr))) {
         tell(t->ike, t->sa, LOG_INFO, "the peer wants no child SA yet");
+        if (err != ERR_OK) put_notify(&t->out, t->refuse, span(NULL, 0));
         return;
     }
-    if (terms_answer(t, &q, NULL, &c) == ERR_OK) {
+    if (err == ERR_OK && terms_answer(t, &q, NULL, &c) == ERR_OK) {
         terms_up(c);
         return;
     }

@@ -6,6 +6,7 @@
 #include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
+#include "ike/sa/vip.h"
 
 // A peer that missed our last answer repeats its request after 4 and 11 s.
 #define CLOSED_STAYS_NS (12 * NSEC_PER_SEC)
@@ -170,6 +171,7 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     if (asked) why = sa->why;
     if (!sa->up_at && why == CLOSED_FAILED) before_up_failed(sa);
     while (sa->children) close_child(sa->children, why);
+    vips_drop(sa);
     ike_sa_timers_off(sa);
     if (!refused) table_remove_half_open(&ike->table, sa);
     sa->state = answers ? IKE_CLOSED : IKE_GONE;

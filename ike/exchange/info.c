@@ -1,6 +1,7 @@
 // info.c - INFORMATIONAL without DELETE (RFC 7296 1.4, 2.4): signs of life and news. And what is
 // asked at the wrong moment (2.25).
 #include "ike/exchange/close.h"
+#include "ike/exchange/config.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/mobike.h"
@@ -25,6 +26,7 @@ err_t info_on_request(struct turn *t)
     struct notify n;
     char name[40];
     mobike_on_request(t);
+    TRY(config_on_info(t));
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_OK; // an empty answer is a sign of life
     tell(t->ike, t->sa, LOG_WARN, "the peer reports %s", notify_name(n.type, name));
     // rfc7296 2.21.2: after IKE_AUTH these end the IKE SA without DELETE; all others change

@@ -64,12 +64,14 @@ static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
 static bool wish_is_true(struct ike *ike, const struct open_wish *w)
 {
     uint64_t now = ike_now(ike);
+    // With a virtual address the trap holds packets of our other ones: no SA will ever carry those.
+    bool never = w->conn->conf.vip_n > 0;
     for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         bool up = sa->state == IKE_UP && is_conn(sa, w->conn);
         const struct child_sa *c = up ? child_sa_by_name(sa, w->child->name) : NULL;
         if (!c) continue;
         uint64_t since = c->moved_at > c->installed_at ? c->moved_at : c->installed_at;
-        if (!w->acquire_seq || now - since < JUST_NOW_NS) return true;
+        if (!w->acquire_seq || never || now - since < JUST_NOW_NS) return true;
     }
     return false;
 }

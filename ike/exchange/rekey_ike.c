@@ -17,6 +17,7 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 #include "ike/sa/keylog.h"
+#include "ike/sa/vip.h"
 
 bool rekey_ike_under_way(const struct ike_sa *sa)
 {
@@ -95,6 +96,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
         }
     }
     roam_inherit(old, heir);
+    vips_move(old, heir);
     waiter_move(&old->enders, &heir->enders);
     tell(heir->ike, heir, LOG_STORY, "IKE SA %s[%u] goes on as [%u], with fresh keys",
          ike_sa_name(heir), old->id, heir->id);

@@ -6,9 +6,9 @@
 #include "ike/exchange/terms.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/sa/diplomat.h"
-#include "ike/sa/dynamic.h"
 #include "ike/sa/install.h"
 #include "ike/sa/trap.h"
+#include "ike/sa/vip.h"
 
 // What is being agreed on.
 struct deal {
@@ -48,8 +48,9 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
                        struct ts_list *tsi, struct ts_list *tsr)
 {
     struct ts_list local, remote;
-    dynamic_ts(f->local_ts, f->local_n, &sa->local.ip, &local);
-    dynamic_ts(f->remote_ts, f->remote_n, &sa->remote.ip, &remote);
+    struct hosts us = vips_local(sa), them = vips_remote(sa);
+    dynamic_ts_hosts(f->local_ts, f->local_n, &us, &local);
+    dynamic_ts_hosts(f->remote_ts, f->remote_n, &them, &remote);
     *tsi = d->tsi;
     *tsr = d->tsr;
     if (d->transport && f->mode == CONF_TRANSPORT) terms_nat_in(sa, tsi, tsr);

@@ -8,9 +8,9 @@
 #include "ike/exchange/terms.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/sa/diplomat.h"
-#include "ike/sa/dynamic.h"
 #include "ike/sa/install.h"
 #include "ike/sa/trap.h"
+#include "ike/sa/vip.h"
 
 static err_t reqid_for(struct ike_sa *sa, struct task *t, const struct child_sa *old)
 {
@@ -57,8 +57,9 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
         o->tsi = old->local_ts;
         o->tsr = old->remote_ts;
     } else {
-        dynamic_ts(t->conf->local_ts, t->conf->local_n, &sa->local.ip, &o->tsi);
-        dynamic_ts(t->conf->remote_ts, t->conf->remote_n, &sa->remote.ip, &o->tsr);
+        struct hosts us = vips_local(sa), them = vips_remote(sa);
+        dynamic_ts_hosts(t->conf->local_ts, t->conf->local_n, &us, &o->tsi);
+        dynamic_ts_hosts(t->conf->remote_ts, t->conf->remote_n, &them, &o->tsr);
     }
     if (first) return ERR_OK;
     ike_random_nonce(sa->ike, &o->nonce);
@@ -100,6 +101,18 @@ static err_t answer_read_ke(struct turn *t, struct answer *a)
     return ke_finish(o->ke, kex.data, &a->shared);
 }
 
+// We asked for all addresses, since ours was not known yet. Now it is: whatever the responder says,
+// no other is protected.
+static err_t answer_own_address(const struct turn *t, struct answer *a)
+{
+    const struct conf_child *f = t->task->conf;
+    struct ts_list ours;
+    if (!t->sa->vips) return ERR_OK;
+    struct hosts us = vips_local(t->sa);
+    dynamic_ts_hosts(f->local_ts, f->local_n, &us, &ours);
+    return ts_narrow(&ours, &a->tsi, &a->tsi);
+}
+
 static err_t answer_read(struct turn *t, bool first, struct answer *a)
 {
     const struct offer *o = t->task->offer;
@@ -116,6 +129,7 @@ static err_t answer_read(struct turn *t, bool first, struct answer *a)
     if (transport && !o->transport) return ERR_NOCHOICE;
     a->tunnel = !transport;
     if (transport) terms_nat_back(t->sa, &a->tsi, &a->tsr);
+    if (first) TRY(answer_own_address(t, a));
     // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
     bool narrower =
         a->tsi.n && a->tsr.n && ts_subset(&a->tsi, &o->tsi) && ts_subset(&a->tsr, &o->tsr);

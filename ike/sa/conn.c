@@ -31,6 +31,9 @@ static bool conn_copy(struct conn *c)
     copy_host_names(a, c->conf.local_addr, c->conf.local_addr_n, &ok);
     copy_host_names(a, c->conf.remote_addr, c->conf.remote_addr_n, &ok);
     copy_proposal_texts(a, &c->conf.ike, &ok);
+    for (unsigned i = 0; i < c->conf.pool_n; i++) {
+        c->conf.pool[i] = copy_str(a, c->conf.pool[i], &ok);
+    }
     c->conf.child = c->conf.child_n ? arena_array(a, c->conf.child_n, sizeof *from) : NULL;
     if (c->conf.child_n && !c->conf.child) return false;
     for (unsigned i = 0; i < c->conf.child_n; i++) {

@@ -8,6 +8,7 @@
 #include "ike/exchange/cookie.h"
 #include "ike/sa/later.h"
 #include "ike/sa/policy.h"
+#include "ike/sa/pool.h"
 #include "ike/sa/reqid.h"
 #include "ike/sa/table.h"
 #include "ike/sa/trap.h"
@@ -26,6 +27,8 @@ struct ike {
     struct reqids reqids;
     struct traps traps;
     struct later later;
+    struct pools *pools;
+    uint32_t last_given_id;
     struct cookies cookies;
     struct ike_stats stats;
     uint32_t last_ike_id, last_child_id;

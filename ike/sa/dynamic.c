@@ -18,17 +18,32 @@ static void add_all(struct ts_list *out, const struct conf_ts *conf, uint16_t fa
     add(out, conf, &lo, &hi);
 }
 
-void dynamic_ts(const struct conf_ts *conf, unsigned n, const ip_t *own, struct ts_list *out)
+static void add_host(struct ts_list *out, const struct conf_ts *conf, const ip_t *ip)
+{
+    if (ip->family == AF_UNSPEC) {
+        add_all(out, conf, AF_INET);
+        add_all(out, conf, AF_INET6);
+    } else if (ip_is_any(ip)) {
+        add_all(out, conf, ip->family);
+    } else {
+        add(out, conf, ip, ip);
+    }
+}
+
+void dynamic_ts_hosts(const struct conf_ts *conf, unsigned n, const struct hosts *own,
+                      struct ts_list *out)
 {
     out->n = 0;
     for (unsigned i = 0; i < n; i++) {
-        if (!conf[i].dynamic) {
-            add(out, &conf[i], &conf[i].lo, &conf[i].hi);
-        } else if (own->family != AF_UNSPEC) {
-            add(out, &conf[i], own, own);
-        } else {
-            add_all(out, &conf[i], AF_INET);
-            add_all(out, &conf[i], AF_INET6);
+        if (!conf[i].dynamic) add(out, &conf[i], &conf[i].lo, &conf[i].hi);
+        for (unsigned k = 0; conf[i].dynamic && k < own->n; k++) {
+            add_host(out, &conf[i], &own->ip[k]);
         }
     }
+}
+
+void dynamic_ts(const struct conf_ts *conf, unsigned n, const ip_t *own, struct ts_list *out)
+{
+    struct hosts one = {.n = 1, .ip = {*own}};
+    dynamic_ts_hosts(conf, n, &one, out);
 }

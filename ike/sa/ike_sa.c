@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ike/sa/diplomat.h"
+#include "ike/sa/vip.h"
 
 const char *ike_state_name(enum ike_state s)
 {
@@ -76,6 +77,7 @@ void ike_sa_free(struct ike_sa *sa)
     table_remove_half_open(&ike->table, sa);
     table_remove(&ike->table, sa);
     list_remove(ike, sa);
+    vips_forget(sa);
     opening_free(sa->opening);
     ike_keys_done(&sa->keys);
     sealer_free(sa->seal);

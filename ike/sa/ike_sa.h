@@ -121,6 +121,7 @@ struct ike_sa {
     uint64_t packets_in;    // of all children, when last looked: ESP is a sign of life, too
     struct waiter *waiters; // wait for it to be up
     struct waiter *enders;  // wait for it to be gone
+    struct vips *vips;      // virtual addresses, ours or the peer's; NULL: none
 };
 
 #define CHILDREN_MAX 1024 // of one IKE SA; more is NO_ADDITIONAL_SAS

@@ -5,6 +5,7 @@
 
 #include "ike/sa/diplomat.h"
 #include "ike/sa/dynamic.h"
+#include "ike/sa/vip.h"
 
 struct trap {
     struct trap *next;
@@ -112,8 +113,9 @@ static err_t plan_make(struct ike *ike, struct trap_plan *t, struct why *why)
     if (!trap_is_shunt(t->child)) {
         TRY(conn_endpoints(t->conn, &ike->env, ike->opt.natt_port, &t->local, &t->remote, why));
     }
-    // A shunt has no peer: "dynamic" is every address.
-    dynamic_ts(t->child->local_ts, t->child->local_n, &t->local.ip, &t->local_ts);
+    // A shunt has no peer: "dynamic" is every address. Nor is our virtual address known yet.
+    struct hosts us = vips_wanted(t->conn, &t->local.ip);
+    dynamic_ts_hosts(t->child->local_ts, t->child->local_n, &us, &t->local_ts);
     dynamic_ts(t->child->remote_ts, t->child->remote_n, &t->remote.ip, &t->remote_ts);
     if (trap_is_shunt(t->child)) return ERR_OK;
     inherit_reqid(ike, t);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/sa/diplomat.h"
+#include "ike/sa/vip.h"
 
 static enum ike_state_view state_view(const struct ike_sa *sa)
 {
@@ -53,6 +54,11 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         .tasks_queued = sa->queue.n,
         .tasks_active = sa->active ? 1 : 0,
     };
+    if (sa->vips) {
+        out->vip_n = sa->vips->n;
+        out->vips_ours = sa->vips->given != NULL;
+        out->vip = sa->vips->ip;
+    }
     if (sa->chosen.n) view_algorithms(&sa->chosen, out);
     if (sa->conn && ike->config) out->conf = config_conn(ike->config, ike_sa_name(sa));
 }

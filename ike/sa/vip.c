@@ -1,0 +1,78 @@
+#include "ike/sa/vip.h"
+
+#include <stdlib.h>
+
+#include "ike/sa/diplomat.h"
+
+void vips_forget(struct ike_sa *sa)
+{
+    struct vips *v = sa->vips;
+    if (!v) return;
+    for (unsigned i = 0; i < v->n; i++) pools_release(sa->ike->pools, v->lease[i]);
+    free(v->given);
+    free(v);
+    sa->vips = NULL;
+}
+
+void vips_drop(struct ike_sa *sa)
+{
+    const struct env *env = &sa->ike->env;
+    struct ike_given *g = sa->vips ? sa->vips->given : NULL;
+    if (g && env->given_take) {
+        g->conn = ike_sa_name(sa);
+        env->given_take(env->ctx, g);
+    }
+    vips_forget(sa);
+}
+
+void vips_move(struct ike_sa *from, struct ike_sa *to)
+{
+    if (!from->vips) return;
+    vips_drop(to);
+    to->vips = from->vips;
+    from->vips = NULL;
+}
+
+static struct hosts one_host(const ip_t *ip)
+{
+    return (struct hosts){.n = 1, .ip = {*ip}};
+}
+
+static struct hosts all_of(const struct vips *v)
+{
+    struct hosts h = {.n = v->n};
+    for (unsigned i = 0; i < v->n; i++) h.ip[i] = v->ip[i];
+    return h;
+}
+
+static bool has_family(const struct hosts *h, uint16_t family)
+{
+    for (unsigned i = 0; i < h->n; i++) {
+        if (h->ip[i].family == family) return true;
+    }
+    return false;
+}
+
+struct hosts vips_wanted(const struct conn *conn, const ip_t *own)
+{
+    struct hosts h = {0};
+    for (unsigned i = 0; i < conn->conf.vip_n; i++) {
+        uint16_t family = conn->conf.vip[i].family;
+        if (!has_family(&h, family)) h.ip[h.n++] = (ip_t){.family = family};
+    }
+    return h.n ? h : one_host(own);
+}
+
+struct hosts vips_local(const struct ike_sa *sa)
+{
+    if (sa->vips && sa->vips->given) return all_of(sa->vips);
+    // rfc7296 2.19: the first child SA is asked for before the address is known.
+    if (sa->initiator && sa->opening) return vips_wanted(sa->conn, &sa->local.ip);
+    return one_host(&sa->local.ip);
+}
+
+struct hosts vips_remote(const struct ike_sa *sa)
+{
+    if (sa->vips && !sa->vips->given) return all_of(sa->vips);
+    return one_host(&sa->remote.ip);
+}
