@@ -8,6 +8,7 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 #include "ike/sa/retransmit.h"
+#include "ike/sa/vip.h"
 
 #define HERE_MAX 256  // addresses of this host that are looked at
 #define DOUBT_AFTER 2 // repetitions without an answer: then other ways are tried, too
@@ -20,7 +21,13 @@ struct here { // this host's addresses
 static void here_look(struct ike *ike, struct here *h)
 {
     const struct env *env = &ike->env;
-    h->n = env->addresses ? env->addresses(env->ctx, h->ip, HERE_MAX) : 0;
+    unsigned all = env->addresses ? env->addresses(env->ctx, h->ip, HERE_MAX) : 0;
+    h->n = all;
+    if (all == HERE_MAX) return;
+    h->n = 0;
+    for (unsigned i = 0; i < all; i++) {
+        if (!vips_has(ike, &h->ip[i])) h->ip[h->n++] = h->ip[i]; // those are inside of tunnels
+    }
 }
 
 static bool among(const ip_t *list, unsigned n, const ip_t *ip)

@@ -33,6 +33,17 @@ void vips_move(struct ike_sa *from, struct ike_sa *to)
     from->vips = NULL;
 }
 
+bool vips_has(const struct ike *ike, const ip_t *ip)
+{
+    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        const struct vips *v = sa->vips;
+        for (unsigned i = 0; v && v->given && i < v->n; i++) {
+            if (ip_eq(&v->ip[i], ip)) return true;
+        }
+    }
+    return false;
+}
+
 static struct hosts one_host(const ip_t *ip)
 {
     return (struct hosts){.n = 1, .ip = {*ip}};

@@ -19,6 +19,8 @@ void vips_drop(struct ike_sa *sa);
 // Frees only: what the host has stays.
 void vips_forget(struct ike_sa *sa);
 void vips_move(struct ike_sa *from, struct ike_sa *to);
+// Is it a virtual address of this host? Then nobody reaches us there outside of a tunnel.
+bool vips_has(const struct ike *ike, const ip_t *ip);
 
 // What "dynamic" means on either side of this IKE SA.
 struct hosts vips_local(const struct ike_sa *sa);
