@@ -105,6 +105,12 @@ static err_t probe_fill(struct probe *p, const struct walk *w)
 
 static err_t policies_ask(X509_VERIFY_PARAM *param, const struct trust_terms *terms)
 {
+    // rfc5280 6.1.1 (c): whom it does not matter to says any-policy; OpenSSL would take none as
+    // none
+    if (terms->n_policies == 0) {
+        return X509_VERIFY_PARAM_add0_policy(param, OBJ_nid2obj(NID_any_policy)) ? ERR_OK
+                                                                                 : ERR_NOMEM;
+    }
     for (unsigned i = 0; i < terms->n_policies; i++) {
         ASN1_OBJECT *oid = OBJ_txt2obj(terms->policies[i], 1);
         if (!oid || !X509_VERIFY_PARAM_add0_policy(param, oid)) {

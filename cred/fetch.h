@@ -16,7 +16,8 @@ struct fetch {
     const char *url;  // http:// or https://
     const char *type; // Content-Type of post; NULL: it is a GET
     span_t post;
-    size_t limit; // bytes of the answer at most
+    size_t limit;        // bytes of the answer at most
+    unsigned timeout_ms; // 0: FETCH_TIMEOUT_MS
 };
 
 // Bytes on the heap; fetched_done() frees.

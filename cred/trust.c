@@ -268,7 +268,7 @@ static err_t walk_run(struct walk *w, struct why *why)
         int64_t end = cert_not_after(w->chain.cert[i]);
         if (end < w->chain.good_until) w->chain.good_until = end;
     }
-    return ERR_OK;
+    return revoke_check(w, why);
 }
 
 err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,

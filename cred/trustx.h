@@ -68,6 +68,7 @@ err_t revoke_check(struct walk *w, struct why *why);
 enum revoke_state { REVOKE_UNKNOWN, REVOKE_GOOD, REVOKE_REVOKED };
 struct status {
     enum revoke_state state;
+    bool online;    // OCSP said so
     int64_t until;  // GOOD: seconds since 1970
     int64_t since;  // REVOKED
     struct why why; // UNKNOWN: the reason, as the end of a sentence
@@ -82,23 +83,30 @@ err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUE
 
 // crl.c: one list of PEM or DER. ERR_SYNTAX, ERR_SPACE.
 err_t crl_read(span_t file, X509_CRL **out, struct why *why);
-// All that is cached and may concern the names; the caller frees the references.
-err_t crl_cache_list(struct crl_cache *c, int64_t now, STACK_OF(X509_CRL) * out);
+// Adds references to all that is cached.
+err_t crl_cache_list(struct crl_cache *c, STACK_OF(X509_CRL) * out);
 enum crl_need { CRL_FRESH, CRL_FETCH, CRL_WAIT }; // at hand; to be fetched; failed a moment ago
-enum crl_need crl_cache_need(struct crl_cache *c, const char *url, int64_t now);
-// Takes a reference of crl; NULL: the fetch failed.
+// CRL_WAIT: with the reason of the failure.
+enum crl_need crl_cache_need(struct crl_cache *c, const char *url, int64_t now, struct why *why);
+void crl_cache_fail(struct crl_cache *c, const char *url, int64_t now, const struct why *why);
+// Takes a reference of crl, which has len bytes. ERR_NOMEM.
 err_t crl_cache_put(struct crl_cache *c, const char *url, X509_CRL *crl, size_t len, int64_t now);
-bool crl_cache_status(struct crl_cache *c, const struct cert *cert, const struct cert *issuer,
-                      int64_t now, struct status *out);
-void crl_cache_put_status(struct crl_cache *c, const struct cert *cert, const struct cert *issuer,
-                          const struct status *s);
+// A verdict of OCSP that is still good?
+bool crl_cache_status(struct crl_cache *c, const struct cert *cert, int64_t now,
+                      struct status *out);
+void crl_cache_put_status(struct crl_cache *c, const struct cert *cert, const struct status *s);
 
-// URLs for depth's certificate: authorities first, then the certificate's own. Returns how many;
-// the strings in `own` are copies that uris_done() frees.
+// uris.c: where to ask about depth's certificate, the user's URLs first. uris_done() frees.
+#define URIS_MAX (4 * TRUST_URIS_MAX)
 struct uris {
     unsigned n;
-    char *at[2 * TRUST_URIS_MAX];
+    char *at[URIS_MAX];
+    unsigned group[URIS_MAX]; // of a group one suffices
+    bool good[URIS_MAX];      // for the caller
 };
 void uris_of_crl(const struct walk *w, unsigned depth, struct uris *out);
+// What has changed since the base: as the certificate and the lists of its issuer name it.
+void uris_of_delta(const struct walk *w, unsigned depth, STACK_OF(X509_CRL) * lists,
+                   struct uris *out);
 void uris_of_ocsp(const struct walk *w, unsigned depth, struct uris *out);
 void uris_done(struct uris *u);

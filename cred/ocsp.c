@@ -1,0 +1,166 @@
+// ocsp.c - the Online Certificate Status Protocol (RFC 6960, nonces RFC 9654): one certificate, one
+// question. Answers may be signed by the issuer, by whom it delegated that to, or by a signer that
+// the user put into x509ocsp.
+#include <string.h>
+
+#include "cred/trustx.h"
+
+#define OCSP_NONCE_LEN 32  // rfc9654 2.1 MUST: 32 bytes at least
+#define OCSP_SKEW_S 300    // that two clocks may differ
+#define OCSP_FRESH_S 86400 // an answer that names no next one is not older
+
+static err_t unknown(struct status *out, const char *reason)
+{
+    out->state = REVOKE_UNKNOWN;
+    return why_not(&out->why, ERR_AUTH, "the OCSP answer %s", reason);
+}
+
+static OCSP_CERTID *certid_of(const struct walk *w, unsigned depth)
+{
+    // rfc6960 B.1: every responder knows certificates by SHA-1
+    return OCSP_cert_to_id(EVP_sha1(), cert_x509(w->chain.cert[depth]),
+                           cert_x509(w->chain.cert[depth + 1]));
+}
+
+static OCSP_REQUEST *request_new(const struct walk *w, unsigned depth)
+{
+    OCSP_REQUEST *r = OCSP_REQUEST_new();
+    OCSP_CERTID *id = certid_of(w, depth);
+    if (r && id && OCSP_request_add0_id(r, id)) {
+        if (OCSP_request_add1_nonce(r, NULL, OCSP_NONCE_LEN)) return r;
+        id = NULL; // r has it
+    }
+    OCSP_CERTID_free(id);
+    OCSP_REQUEST_free(r);
+    return NULL;
+}
+
+// ---- who signed ----
+
+static bool answer_verify(const struct walk *w, unsigned depth, OCSP_BASICRESP *basic)
+{
+    X509_STORE *store = X509_STORE_new();
+    STACK_OF(X509) *signers = sk_X509_new_null();
+    X509 *issuer = cert_x509(w->chain.cert[depth + 1]);
+    bool ok =
+        store && signers && X509_STORE_add_cert(store, issuer) && sk_X509_push(signers, issuer) > 0;
+    for (unsigned i = 0; ok && i < w->t->signers.n; i++) {
+        ok = sk_X509_push(signers, cert_x509(w->t->signers.at[i])) > 0;
+    }
+    if (ok) {
+        X509_VERIFY_PARAM *param = X509_STORE_get0_param(store);
+        X509_VERIFY_PARAM_set_time(param, (time_t)w->now);
+        X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+        ok = OCSP_basic_verify(basic, signers, store, OCSP_TRUSTOTHER | OCSP_PARTIAL_CHAIN) == 1;
+    }
+    sk_X509_free(signers);
+    X509_STORE_free(store);
+    return ok;
+}
+
+// ---- what it says ----
+
+static err_t times_judge(const struct walk *w, const ASN1_GENERALIZEDTIME *from,
+                         const ASN1_GENERALIZEDTIME *to, struct status *out)
+{
+    int64_t since, until;
+    if (time_from_asn1(from, &since) != ERR_OK) return unknown(out, "has malformed times");
+    until = since + OCSP_FRESH_S;
+    if (to && time_from_asn1(to, &until) != ERR_OK) return unknown(out, "has malformed times");
+    if (since > w->now + OCSP_SKEW_S) return unknown(out, "is from the future; are clocks right?");
+    if (until < w->now - OCSP_SKEW_S) return unknown(out, "is out of date");
+    out->until = to ? until : w->now + CRL_KEEP_S;
+    return ERR_OK;
+}
+
+static err_t basic_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP *basic,
+                         struct status *out)
+{
+    int state, reason;
+    ASN1_GENERALIZEDTIME *when = NULL, *from = NULL, *to = NULL;
+    OCSP_CERTID *id = certid_of(w, depth);
+    int found = id && OCSP_resp_find_status(basic, id, &state, &reason, &when, &from, &to);
+    OCSP_CERTID_free(id);
+    if (!found) return unknown(out, "is about another certificate");
+    TRY(times_judge(w, from, to, out));
+    if (state == V_OCSP_CERTSTATUS_GOOD) {
+        out->state = REVOKE_GOOD;
+        return ERR_OK;
+    }
+    if (state != V_OCSP_CERTSTATUS_REVOKED) return unknown(out, "says that it does not know it");
+    out->state = REVOKE_REVOKED;
+    if (time_from_asn1(when, &out->since) != ERR_OK) out->since = 0;
+    return ERR_OK;
+}
+
+static err_t response_judge(const struct walk *w, unsigned depth, OCSP_RESPONSE *response,
+                            OCSP_REQUEST *request, struct status *out)
+{
+    int code = OCSP_response_status(response);
+    if (code != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
+        return why_not(&out->why, ERR_AUTH, "the OCSP server said \"%s\"",
+                       OCSP_response_status_str(code));
+    }
+    OCSP_BASICRESP *basic = OCSP_response_get1_basic(response);
+    if (!basic) return unknown(out, "is malformed");
+    err_t e;
+    // Responders that make answers ahead leave the nonce out; a wrong one is an old answer.
+    if (request && OCSP_check_nonce(request, basic) == 0)
+        e = unknown(out, "has another nonce than the question: it was recorded earlier");
+    else if (!answer_verify(w, depth, basic))
+        e = unknown(out, "is not signed by the issuer nor by whom it delegated that to");
+    else
+        e = basic_judge(w, depth, basic, out);
+    OCSP_BASICRESP_free(basic);
+    return e;
+}
+
+err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUEST *request,
+                 struct status *out)
+{
+    const unsigned char *at = answer.at;
+    OCSP_RESPONSE *response =
+        answer.len <= FETCH_OCSP_MAX ? d2i_OCSP_RESPONSE(NULL, &at, (long)answer.len) : NULL;
+    err_t e =
+        response ? response_judge(w, depth, response, request, out) : unknown(out, "is malformed");
+    OCSP_RESPONSE_free(response);
+    ERR_clear_error();
+    return e;
+}
+
+// ---- asking ----
+
+static void ocsp_ask(const struct walk *w, unsigned depth, const char *url, struct status *out)
+{
+    OCSP_REQUEST *request = request_new(w, depth);
+    unsigned char *der = NULL;
+    int n = request ? i2d_OCSP_REQUEST(request, &der) : 0;
+    struct fetched got = {0};
+    struct fetch ask = {.url = url,
+                        .type = "application/ocsp-request",
+                        .post = span(der, n > 0 ? (size_t)n : 0),
+                        .limit = FETCH_OCSP_MAX};
+    err_t e = ERR_NOMEM;
+    if (n > 0) e = w->t->fetcher->get(w->t->fetcher->ctx, &ask, &got, &out->why);
+    if (e != ERR_OK)
+        crl_cache_fail(w->t->cache, url, w->now, &out->why);
+    else if (ocsp_judge(w, depth, span(got.at, got.len), request, out) == ERR_OK)
+        crl_cache_put_status(w->t->cache, w->chain.cert[depth], out);
+    fetched_done(&got);
+    OPENSSL_free(der);
+    OCSP_REQUEST_free(request);
+    ERR_clear_error();
+}
+
+void ocsp_check(const struct walk *w, unsigned depth, struct status *out)
+{
+    struct uris u;
+    if (!w->t->fetcher || !w->t->cache) return;
+    if (crl_cache_status(w->t->cache, w->chain.cert[depth], w->now, out)) return;
+    uris_of_ocsp(w, depth, &u);
+    for (unsigned i = 0; i < u.n && out->state == REVOKE_UNKNOWN; i++) {
+        if (crl_cache_need(w->t->cache, u.at[i], w->now, &out->why) != CRL_WAIT)
+            ocsp_ask(w, depth, u.at[i], out);
+    }
+    uris_done(&u);
+}

@@ -1,0 +1,160 @@
+// Fetching over HTTP from a small server on the loopback device that behaves badly on request.
+#include "cred/fetch.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "test/check.h"
+
+#define LIMIT 5000
+
+static int listener;
+static unsigned port;
+static unsigned redirects;
+
+static void answer(int fd, const char *head, size_t body)
+{
+    char text[256];
+    int n = snprintf(text, sizeof text, "HTTP/1.1 %s\r\nConnection: close\r\n\r\n", head);
+    (void)send(fd, text, (size_t)n, MSG_NOSIGNAL);
+    for (size_t i = 0; i < body; i++) {
+        if (send(fd, "x", 1, MSG_NOSIGNAL) != 1) return;
+    }
+}
+
+static void serve(int fd)
+{
+    char ask[1024] = "";
+    ssize_t n = recv(fd, ask, sizeof ask - 1, 0);
+    ask[n > 0 ? n : 0] = 0;
+    if (!strncmp(ask, "GET /good ", 10)) answer(fd, "200 OK", 1000);
+    if (!strncmp(ask, "GET /empty ", 11)) answer(fd, "200 OK\r\nContent-Length: 0", 0);
+    if (!strncmp(ask, "GET /long ", 10)) answer(fd, "200 OK", LIMIT + 1);
+    if (!strncmp(ask, "GET /missing ", 13)) answer(fd, "404 Not Found", 10);
+    if (!strncmp(ask, "GET /once ", 10)) answer(fd, "302 Found\r\nLocation: /good", 0);
+    if (!strncmp(ask, "GET /file ", 10))
+        answer(fd, "302 Found\r\nLocation: file:///etc/hostname", 0);
+    if (!strncmp(ask, "GET /circle ", 12)) {
+        redirects++;
+        answer(fd, "302 Found\r\nLocation: /circle", 0);
+    }
+    if (!strncmp(ask, "POST /ocsp ", 11) && strstr(ask, "Content-Type: application/ocsp-request"))
+        answer(fd, "200 OK", 7);
+    if (!strncmp(ask, "GET /silent ", 12)) (void)recv(fd, ask, sizeof ask, 0); // until it gives up
+    if (!strncmp(ask, "GET /stop ", 10)) listener = -1;
+}
+
+static void *server(void *arg)
+{
+    int own = listener;
+    (void)arg;
+    while (listener >= 0) {
+        int fd = accept(own, NULL, NULL);
+        if (fd < 0) break;
+        serve(fd);
+        close(fd);
+    }
+    close(own);
+    return NULL;
+}
+
+static err_t get(const char *path, size_t limit, size_t *len)
+{
+    char url[128];
+    struct fetched got = {0};
+    struct why why = {""};
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u%s", port, path);
+    struct fetch ask = {.url = url, .limit = limit, .timeout_ms = 300};
+    err_t e = fetch_http(NULL, &ask, &got, &why);
+    if (e != ERR_OK) CHECK(strstr(why.text, path) != NULL);
+    *len = got.len;
+    fetched_done(&got);
+    return e;
+}
+
+static void pages_come_and_limits_hold(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        err_t error;
+        size_t len;
+    } want[] = {
+        {"/good", ERR_OK, 1000},       {"/empty", ERR_OK, 0},         {"/once", ERR_OK, 1000},
+        {"/long", ERR_LIMIT, 0},       {"/missing", ERR_NOTFOUND, 0}, {"/circle", ERR_LIMIT, 0},
+        {"/file", ERR_UNSUPPORTED, 0}, {"/silent", ERR_TIMEOUT, 0},   {"/unheard", ERR_NOTFOUND, 0},
+    };
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        size_t len;
+        err_t e = get(want[i].path, LIMIT, &len);
+        if (e != want[i].error) print_error("%s: %s\n", want[i].path, err_text(e));
+        CHECK_EQ(e, want[i].error);
+        CHECK_EQ(len, want[i].len);
+    }
+    CHECK_EQ(redirects, FETCH_REDIRECTS_MAX + 1);
+}
+
+static void questions_are_posted(void **state)
+{
+    (void)state;
+    char url[64];
+    struct fetched got = {0};
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/ocsp", port);
+    struct fetch ask = {.url = url,
+                        .type = "application/ocsp-request",
+                        .post = span("\0\1\2", 3),
+                        .limit = LIMIT,
+                        .timeout_ms = 300};
+    CHECK_OK(fetch_http(NULL, &ask, &got, NULL));
+    CHECK_EQ(got.len, 7);
+    fetched_done(&got);
+}
+
+static void other_urls_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"file:///etc/passwd", "ldap://example.org/", "", "http:/x",
+                                      "gopher://x/",        "http://x/\r\nHost: y"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct fetched got = {0};
+        struct fetch ask = {.url = bad[i], .limit = LIMIT};
+        CHECK(!fetch_can(bad[i]));
+        CHECK_EQ(fetch_http(NULL, &ask, &got, NULL), ERR_UNSUPPORTED);
+    }
+    CHECK(fetch_can("http://crl.example.org/a.crl"));
+    CHECK(fetch_can("HTTPS://crl.example.org/a.crl"));
+    char url[FETCH_URL_MAX + 2];
+    memset(url, 'x', sizeof url);
+    memcpy(url, "http://", 7);
+    url[FETCH_URL_MAX + 1] = 0;
+    CHECK(!fetch_can(url));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages_come_and_limits_hold),
+        cmocka_unit_test(questions_are_posted),
+        cmocka_unit_test(other_urls_are_refused),
+    };
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof at;
+    pthread_t thread;
+    size_t len;
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fetch_init() != ERR_OK || bind(listener, (struct sockaddr *)&at, n) < 0 ||
+        listen(listener, 8) < 0 || getsockname(listener, (struct sockaddr *)&at, &n) < 0 ||
+        pthread_create(&thread, NULL, server, NULL) != 0) {
+        return 1;
+    }
+    port = ntohs(at.sin_port);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    IGNORE(get("/stop", LIMIT, &len)); // it answers nothing
+    pthread_join(thread, NULL);
+    return failed;
+}

@@ -1,0 +1,539 @@
+// Revocation: lists at hand, lists and answers that a made-up network serves.
+#include <stdlib.h>
+#include <string.h>
+
+#include "cred/crl.h"
+#include "cred/trust.h"
+#include "cred/trustx.h"
+#include "test/check.h"
+#include "test/unit/cred/mint.h"
+
+#define DAY 86400
+
+// ---- a network ----
+
+struct page {
+    const char *url;
+    span_t bytes;
+    bool ocsp; // an answer is made for each question
+    err_t error;
+    unsigned asked;
+};
+
+enum answer { ANSWER_GOOD, ANSWER_REVOKED, ANSWER_UNKNOWN, ANSWER_REFUSED };
+
+struct world {
+    struct mint root, sub, moon, responder;
+    struct trust *store;
+    struct crl_cache *cache;
+    struct fetcher fetcher;
+    struct page page[8];
+    unsigned n_pages;
+    enum answer answer;
+    bool replay, no_nonce;
+    const struct mint *signer; // of OCSP answers
+    int64_t from, to;
+    struct trust_terms terms;
+    struct trust_chain found;
+    struct why why;
+    int64_t now;
+};
+
+static ASN1_TIME *at_time(int64_t t)
+{
+    return t ? ASN1_GENERALIZEDTIME_adj(NULL, (time_t)t, 0, 0) : NULL;
+}
+
+static void basic_fill(struct world *w, OCSP_REQUEST *ask, OCSP_BASICRESP *basic)
+{
+    OCSP_CERTID *id = OCSP_onereq_get0_id(OCSP_request_onereq_get0(ask, 0));
+    ASN1_TIME *from = at_time(w->from), *to = at_time(w->to), *when = at_time(MINT_NOW - DAY);
+    int state = w->answer == ANSWER_GOOD      ? V_OCSP_CERTSTATUS_GOOD
+                : w->answer == ANSWER_REVOKED ? V_OCSP_CERTSTATUS_REVOKED
+                                              : V_OCSP_CERTSTATUS_UNKNOWN;
+    CHECK(OCSP_basic_add1_status(basic, id, state, 1, when, from, to) != NULL);
+    ASN1_TIME_free(from);
+    ASN1_TIME_free(to);
+    ASN1_TIME_free(when);
+    if (w->replay)
+        OCSP_basic_add1_nonce(basic, NULL, 32);
+    else if (!w->no_nonce)
+        OCSP_copy_nonce(basic, ask);
+}
+
+static struct fetched ocsp_answer(struct world *w, span_t question)
+{
+    const unsigned char *at = question.at;
+    OCSP_REQUEST *ask = d2i_OCSP_REQUEST(NULL, &at, (long)question.len);
+    OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+    CHECK(ask && OCSP_request_onereq_count(ask) == 1);
+    CHECK_EQ(OCSP_REQUEST_get_ext_by_NID(ask, NID_id_pkix_OCSP_Nonce, -1), 0);
+    basic_fill(w, ask, basic);
+    CHECK(OCSP_basic_sign(basic, w->signer->x, w->signer->key, EVP_sha256(), NULL, 0));
+    OCSP_RESPONSE *r = w->answer == ANSWER_REFUSED
+                           ? OCSP_response_create(OCSP_RESPONSE_STATUS_TRYLATER, NULL)
+                           : OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+    int n = i2d_OCSP_RESPONSE(r, NULL);
+    struct fetched out = {malloc((size_t)n), (size_t)n};
+    unsigned char *to = out.at;
+    i2d_OCSP_RESPONSE(r, &to);
+    OCSP_RESPONSE_free(r);
+    OCSP_BASICRESP_free(basic);
+    OCSP_REQUEST_free(ask);
+    return out;
+}
+
+static err_t world_get(void *ctx, const struct fetch *ask, struct fetched *out, struct why *why)
+{
+    struct world *w = ctx;
+    for (unsigned i = 0; i < w->n_pages; i++) {
+        struct page *p = &w->page[i];
+        if (strcmp(p->url, ask->url)) continue;
+        p->asked++;
+        if (p->error) return why_not(why, p->error, "fetching %s failed", ask->url);
+        CHECK_EQ(p->ocsp, ask->type != NULL);
+        if (p->ocsp) {
+            *out = ocsp_answer(w, ask->post);
+            return ERR_OK;
+        }
+        CHECK(p->bytes.len <= ask->limit);
+        *out = (struct fetched){malloc(p->bytes.len), p->bytes.len};
+        memcpy(out->at, p->bytes.at, p->bytes.len);
+        return ERR_OK;
+    }
+    return why_not(why, ERR_NOTFOUND, "fetching %s failed: no such host", ask->url);
+}
+
+static struct page *serve(struct world *w, const char *url, X509_CRL *crl)
+{
+    struct page *p = &w->page[w->n_pages++];
+    *p = (struct page){.url = url, .ocsp = !crl};
+    if (crl) p->bytes = mint_crl_der(crl);
+    X509_CRL_free(crl);
+    return p;
+}
+
+// ---- what is judged ----
+
+static struct world *world_new(const char *ext1, const char *ext2)
+{
+    static struct world w;
+    w = (struct world){.now = MINT_NOW, .from = MINT_NOW - 60, .to = MINT_NOW + DAY};
+    w.root = MINT(.name = "CN=Root", .ext = {MINT_CA});
+    w.sub = MINT(.name = "CN=Sub", .by = &w.root, .ext = {MINT_CA, "subjectKeyIdentifier=hash"});
+    w.moon = MINT(.name = "CN=moon", .by = &w.sub, .ext = {ext1, ext2});
+    w.responder = MINT(.name = "CN=responder", .by = &w.sub,
+                       .ext = {"extendedKeyUsage=OCSPSigning", "noCheck=ignored"});
+    w.signer = &w.responder;
+    w.store = trust_new();
+    w.cache = crl_cache_new();
+    w.fetcher = (struct fetcher){&w, world_get};
+    CHECK_OK(trust_add_ca(w.store, w.root.cert, &w.why));
+    trust_set_fetching(w.store, &w.fetcher, w.cache);
+    return &w;
+}
+
+static void world_done(struct world *w)
+{
+    trust_chain_done(&w->found);
+    trust_free(w->store);
+    crl_cache_free(w->cache);
+    mint_done(&w->responder);
+    mint_done(&w->moon);
+    mint_done(&w->sub);
+    mint_done(&w->root);
+}
+
+static void at_hand(struct world *w, X509_CRL *crl)
+{
+    CHECK_OK(trust_add_crl(w->store, mint_crl_der(crl), &w->why));
+    X509_CRL_free(crl);
+}
+
+static err_t ask(struct world *w, enum revocation rule)
+{
+    struct cert *chain[] = {w->moon.cert, w->sub.cert};
+    w->terms.revocation = rule;
+    w->why.text[0] = 0;
+    trust_chain_done(&w->found);
+    w->found = (struct trust_chain){0};
+    return trust_verify(w->store, chain, 2, &w->terms, w->now, &w->found, &w->why);
+}
+
+static void says(const struct why *why, const char *word)
+{
+    if (!strstr(why->text, word)) print_error("%s\n", why->text);
+    CHECK(strstr(why->text, word) != NULL);
+}
+
+static err_t told(struct world *w, enum revocation rule)
+{
+    err_t e = ask(w, rule);
+    const char *text = e == ERR_OK ? w->found.note.text : w->why.text;
+    if (*text) print_message("# %s\n", text);
+    return e;
+}
+
+// All three rules give the verdicts that are asked for.
+static void verdicts(struct world *w, bool relaxed, bool ifuri, bool strict, const char *word)
+{
+    CHECK_EQ(told(w, REVOCATION_RELAXED), relaxed ? ERR_OK : ERR_AUTH);
+    if (relaxed && !strict)
+        says(&w->found.note, word);
+    else if (!relaxed)
+        says(&w->why, word);
+    CHECK_EQ(told(w, REVOCATION_IFURI), ifuri ? ERR_OK : ERR_AUTH);
+    if (!ifuri) says(&w->why, word);
+    CHECK_EQ(told(w, REVOCATION_STRICT), strict ? ERR_OK : ERR_AUTH);
+    if (!strict) says(&w->why, word);
+    CHECK_OK(ask(w, REVOCATION_OFF));
+    CHECK_STR(w->found.note.text, "");
+}
+
+// ---- lists at hand ----
+
+static void lists_from_files_are_heeded(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL, NULL);
+    verdicts(w, true, true, false, "no CRL that covers it");
+    at_hand(w, MINT_CRL(.by = &w->root));
+    verdicts(w, true, true, false, "CN=moon"); // the other one is known now
+    at_hand(w, MINT_CRL(.by = &w->sub, .to = MINT_NOW + 2 * DAY));
+    verdicts(w, true, true, true, "");
+    CHECK_STR(w->found.note.text, "");
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    CHECK_EQ(w->found.good_until, MINT_NOW + 2 * DAY);
+    at_hand(w, MINT_CRL(.by = &w->root, .from = MINT_NOW - 60, .revoked = {&w->sub}));
+    verdicts(w, false, false, false, "\"CN=Sub\" was revoked by its issuer on 2026-09-20");
+    world_done(w);
+}
+
+static void lists_that_do_not_count(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL, NULL);
+    struct mint liar = MINT(.name = "CN=Sub", .ext = {MINT_CA});
+    at_hand(w, MINT_CRL(.by = &w->root));
+    at_hand(w, MINT_CRL(.by = &w->sub, .to = MINT_NOW - 1));
+    verdicts(w, true, true, false, "out of date");
+    world_done(w);
+    // Out of date or not, it was revoked.
+    w = world_new(NULL, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    at_hand(w, MINT_CRL(.by = &w->sub, .to = MINT_NOW - 1, .revoked = {&w->moon}));
+    verdicts(w, false, false, false, "\"CN=moon\" was revoked");
+    world_done(w);
+    // Signed by somebody of the same name: neither good nor revoked.
+    w = world_new(NULL, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    at_hand(w, MINT_CRL(.by = &liar, .revoked = {&w->moon}));
+    verdicts(w, true, true, false, "does not verify");
+    world_done(w);
+    w = world_new(NULL, NULL);
+    CHECK_EQ(trust_add_crl(w->store, span_str("moon"), &w->why), ERR_SYNTAX);
+    world_done(w);
+    mint_done(&liar);
+}
+
+// ---- lists that are fetched ----
+
+#define POINT "crlDistributionPoints=URI:http://crl.example.org/sub.crl"
+
+static void lists_are_fetched_and_kept(void **state)
+{
+    (void)state;
+    struct world *w = world_new(POINT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    struct page *p = serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    verdicts(w, true, true, true, "");
+    CHECK_EQ(p->asked, 1);
+    CHECK_EQ(crl_cache_count(w->cache), 1);
+    // A week later it is asked for anew; there it is revoked.
+    X509_CRL *next = MINT_CRL(.by = &w->sub, .from = MINT_NOW + 7 * DAY, .to = MINT_NOW + 14 * DAY,
+                              .revoked = {&w->moon});
+    p->bytes = mint_crl_der(next);
+    X509_CRL_free(next);
+    CHECK_OK(ask(w, REVOCATION_IFURI));
+    CHECK_EQ(p->asked, 1);
+    w->now = MINT_NOW + 7 * DAY + 1;
+    CHECK_EQ(ask(w, REVOCATION_RELAXED), ERR_AUTH);
+    CHECK_EQ(p->asked, 2);
+    crl_cache_flush(w->cache);
+    CHECK_EQ(crl_cache_count(w->cache), 0);
+    world_done(w);
+}
+
+static void servers_that_are_down(void **state)
+{
+    (void)state;
+    struct world *w = world_new(POINT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    struct page *p = serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    p->error = ERR_TIMEOUT;
+    verdicts(w, true, false, false, "http://crl.example.org/sub.crl failed");
+    CHECK_EQ(p->asked, 1); // not again at once
+    w->now += CRL_RETRY_S;
+    p->error = ERR_OK;
+    verdicts(w, true, true, true, "");
+    CHECK_EQ(p->asked, 2);
+    world_done(w);
+}
+
+// The user's URLs come first, and one list of a place is enough.
+static void authorities_name_places(void **state)
+{
+    (void)state;
+    struct world *w = world_new(POINT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    struct page *own = serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    struct page *mine = serve(w, "http://mine.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    CHECK_OK(trust_add_crl_uri(w->store, w->sub.cert, "http://down.example.org/sub.crl"));
+    CHECK_OK(trust_add_crl_uri(w->store, w->sub.cert, "http://mine.example.org/sub.crl"));
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    CHECK_EQ(mine->asked, 1);
+    CHECK_EQ(own->asked, 0);
+    world_done(w);
+    // Without one in the certificate, it is a URL all the same.
+    w = world_new(NULL, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    CHECK_OK(trust_add_crl_uri(w->store, w->sub.cert, "http://down.example.org/sub.crl"));
+    CHECK_EQ(ask(w, REVOCATION_IFURI), ERR_AUTH);
+    world_done(w);
+}
+
+// Who can answer in the server's place must not hide what a file says.
+static void forged_lists_do_not_count(void **state)
+{
+    (void)state;
+    struct world *w = world_new(POINT, NULL);
+    struct mint liar = MINT(.name = "CN=Sub", .ext = {MINT_CA});
+    at_hand(w, MINT_CRL(.by = &w->root));
+    at_hand(w, MINT_CRL(.by = &w->sub, .to = MINT_NOW - 60, .revoked = {&w->moon}));
+    serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &liar));
+    verdicts(w, false, false, false, "was revoked");
+    world_done(w);
+    w = world_new(POINT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &liar));
+    verdicts(w, true, false, false, "signed by nobody we know");
+    CHECK_EQ(crl_cache_count(w->cache), 0);
+    world_done(w);
+    w = world_new(POINT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    struct page *p = serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    p->bytes = span_str("<html>Not here</html>");
+    verdicts(w, true, false, false, "no CRL");
+    world_done(w);
+    mint_done(&liar);
+}
+
+static void deltas_are_added_to_bases(void **state)
+{
+    (void)state;
+    static const char *const where[] = {
+        "freshestCRL=URI:http://crl.example.org/delta.crl", // in the certificate
+        NULL,                                               // or in the base
+    };
+    for (unsigned i = 0; i < 2; i++) {
+        struct world *w = world_new(POINT, where[i]);
+        at_hand(w, MINT_CRL(.by = &w->root));
+        struct page *base =
+            serve(w, "http://crl.example.org/sub.crl",
+                  MINT_CRL(.by = &w->sub, .number = 1,
+                           .ext = {i ? "freshestCRL=URI:http://crl.example.org/delta.crl" : NULL}));
+        struct page *delta = serve(w, "http://crl.example.org/delta.crl",
+                                   MINT_CRL(.by = &w->sub, .number = 2, .base = 1));
+        CHECK_OK(ask(w, REVOCATION_STRICT));
+        CHECK_EQ(base->asked, 1);
+        CHECK_EQ(delta->asked, 1);
+        crl_cache_flush(w->cache);
+        X509_CRL *later = MINT_CRL(.by = &w->sub, .number = 3, .base = 1, .revoked = {&w->moon});
+        delta->bytes = mint_crl_der(later);
+        X509_CRL_free(later);
+        verdicts(w, false, false, false, "was revoked");
+        // Without the delta, the base is good.
+        crl_cache_flush(w->cache);
+        delta->error = ERR_TIMEOUT;
+        CHECK_OK(ask(w, REVOCATION_STRICT));
+        world_done(w);
+    }
+}
+
+// A CA may have another key for CRLs, and points that are about some certificates only.
+static void other_signers_and_scopes(void **state)
+{
+    (void)state;
+    struct world *w = world_new(POINT, NULL);
+    struct mint lister = MINT(.name = "CN=Sub", .by = &w->root,
+                              .ext = {"keyUsage=critical,cRLSign", "basicConstraints=CA:TRUE",
+                                      "subjectKeyIdentifier=hash"});
+    at_hand(w, MINT_CRL(.by = &w->root));
+    serve(w, "http://crl.example.org/sub.crl",
+          MINT_CRL(.by = &lister, .ext = {"authorityKeyIdentifier=keyid:always"}));
+    CHECK_EQ(ask(w, REVOCATION_STRICT), ERR_AUTH);
+    CHECK_OK(trust_add_ca(w->store, lister.cert, &w->why));
+    w->now += CRL_RETRY_S;
+    verdicts(w, true, true, true, "");
+    mint_done(&lister);
+    world_done(w);
+    w = world_new(POINT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    serve(w, "http://crl.example.org/sub.crl",
+          MINT_CRL(.by = &w->sub, .ext = {"issuingDistributionPoint=critical,onlyCA:TRUE"}));
+    verdicts(w, true, false, false, "other certificates");
+    world_done(w);
+    w = world_new(POINT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    serve(w, "http://crl.example.org/sub.crl",
+          MINT_CRL(.by = &w->sub, .ext = {"issuingDistributionPoint=critical,fullname:URI:http://"
+                                          "crl.example.org/sub.crl,onlyuser:TRUE"}));
+    verdicts(w, true, true, true, "");
+    world_done(w);
+}
+
+// ---- OCSP ----
+
+#define ASK_AT "authorityInfoAccess=OCSP;URI:http://ocsp.example.org/"
+
+static struct world *ocsp_world(void)
+{
+    struct world *w = world_new(ASK_AT, NULL);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    serve(w, "http://ocsp.example.org/", NULL);
+    return w;
+}
+
+static void responders_are_asked(void **state)
+{
+    (void)state;
+    struct world *w = ocsp_world();
+    verdicts(w, true, true, true, ""); // a delegated signer
+    CHECK_EQ(w->page[0].asked, 1);
+    w->answer = ANSWER_REVOKED;
+    CHECK_OK(ask(w, REVOCATION_STRICT)); // what was said holds for a day
+    w->now += DAY + 1;
+    w->from = w->now;
+    w->to = 0;
+    verdicts(w, false, false, false, "\"CN=moon\" was revoked");
+    CHECK_EQ(w->page[0].asked, 2);
+    world_done(w);
+    w = ocsp_world();
+    w->signer = &w->sub; // the issuer itself
+    w->no_nonce = true;
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    world_done(w);
+    // The user's own responder is believed as it is.
+    w = ocsp_world();
+    struct mint own = MINT(.name = "CN=own");
+    w->signer = &own;
+    verdicts(w, true, false, false, "not signed by the issuer");
+    CHECK_OK(trust_add_ocsp_signer(w->store, own.cert));
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    mint_done(&own);
+    world_done(w);
+}
+
+static void answers_that_do_not_count(void **state)
+{
+    (void)state;
+    struct world *w = ocsp_world();
+    struct mint stranger = MINT(.name = "CN=stranger", .ext = {"extendedKeyUsage=OCSPSigning"});
+    struct mint plain = MINT(.name = "CN=plain", .by = &w->sub);
+    struct mint late = MINT(.name = "CN=late", .by = &w->sub, .to = MINT_NOW - 1,
+                            .ext = {"extendedKeyUsage=OCSPSigning"});
+    w->replay = true;
+    verdicts(w, true, false, false, "another nonce");
+    w->replay = false;
+    w->answer = ANSWER_UNKNOWN;
+    verdicts(w, true, false, false, "does not know it");
+    w->answer = ANSWER_REFUSED;
+    verdicts(w, true, false, false, "trylater");
+    w->answer = ANSWER_REVOKED; // said by who may not say it: not even relaxed believes it
+    const struct mint *bad[] = {&stranger, &plain, &late};
+    for (unsigned i = 0; i < 3; i++) {
+        w->signer = bad[i];
+        verdicts(w, true, false, false, "not signed by the issuer");
+    }
+    w->signer = &w->responder;
+    w->answer = ANSWER_GOOD;
+    w->from = MINT_NOW - 3 * DAY;
+    w->to = MINT_NOW - 2 * DAY;
+    verdicts(w, true, false, false, "out of date");
+    w->to = 0;
+    verdicts(w, true, false, false, "out of date");
+    w->from = MINT_NOW + DAY;
+    verdicts(w, true, false, false, "future");
+    mint_done(&late);
+    mint_done(&plain);
+    mint_done(&stranger);
+    world_done(w);
+}
+
+// OCSP failing, the lists are asked.
+static void lists_stand_in_for_responders(void **state)
+{
+    (void)state;
+    struct world *w = world_new(ASK_AT, POINT);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    serve(w, "http://ocsp.example.org/", NULL)->error = ERR_TIMEOUT;
+    struct page *p = serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    verdicts(w, true, true, true, "");
+    CHECK_EQ(p->asked, 1);
+    CHECK_EQ(w->page[0].asked, 1);
+    world_done(w);
+}
+
+static void nothing_is_fetched_for_strangers(void **state)
+{
+    (void)state;
+    struct world *w = world_new(ASK_AT, POINT);
+    struct page *o = serve(w, "http://ocsp.example.org/", NULL);
+    struct page *p = serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    struct trust *empty = trust_new();
+    struct cert *chain[] = {w->moon.cert, w->sub.cert};
+    trust_set_fetching(empty, &w->fetcher, w->cache);
+    CHECK_EQ(trust_verify(empty, chain, 2, &w->terms, w->now, NULL, &w->why), ERR_AUTH);
+    CHECK_EQ(o->asked + p->asked, 0);
+    trust_free(empty);
+    world_done(w);
+}
+
+static void the_cache_has_an_end(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL, NULL);
+    X509_CRL *crl = MINT_CRL(.by = &w->sub);
+    char url[64];
+    for (unsigned i = 0; i < CRL_CACHE_MAX + 5; i++) {
+        (void)snprintf(url, sizeof url, "http://crl.example.org/%u", i);
+        CHECK_OK(crl_cache_put(w->cache, url, crl, 100, MINT_NOW));
+    }
+    CHECK_EQ(crl_cache_count(w->cache), CRL_CACHE_MAX);
+    CHECK_EQ(crl_cache_need(w->cache, "http://crl.example.org/0", MINT_NOW, &w->why), CRL_FETCH);
+    CHECK_EQ(crl_cache_need(w->cache, url, MINT_NOW, &w->why), CRL_FRESH);
+    CHECK_OK(crl_cache_put(w->cache, url, crl, CRL_CACHE_BYTES_MAX, MINT_NOW));
+    CHECK_EQ(crl_cache_count(w->cache), 1);
+    X509_CRL_free(crl);
+    world_done(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_from_files_are_heeded),
+        cmocka_unit_test(lists_that_do_not_count),
+        cmocka_unit_test(lists_are_fetched_and_kept),
+        cmocka_unit_test(servers_that_are_down),
+        cmocka_unit_test(authorities_name_places),
+        cmocka_unit_test(forged_lists_do_not_count),
+        cmocka_unit_test(deltas_are_added_to_bases),
+        cmocka_unit_test(other_signers_and_scopes),
+        cmocka_unit_test(responders_are_asked),
+        cmocka_unit_test(answers_that_do_not_count),
+        cmocka_unit_test(lists_stand_in_for_responders),
+        cmocka_unit_test(nothing_is_fetched_for_strangers),
+        cmocka_unit_test(the_cache_has_an_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
