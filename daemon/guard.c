@@ -1,6 +1,7 @@
 #include "daemon/guard.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +22,7 @@ struct guard {
     bool nft_on;
     bool v6_told; // a warning once is enough
     struct loop_timer *timer;
+    struct loop_timer *grace;    // of defaults that one who died has left
     uint64_t nft_took, nft_done; // ns
     uint64_t second, spent;      // when the current one has begun, and nft's time in it
 };
@@ -77,9 +79,77 @@ static void warn_unguarded(struct guard *g, const struct xfrm_policy *p)
             "IPv6 clear text that policies want protected is not kept out: nft is needed for that");
 }
 
+// ---- defaults ----
+
+static bool any(const bool block[XFRM_DIRS])
+{
+    return block[XFRM_IN] || block[XFRM_OUT] || block[XFRM_FWD];
+}
+
+static void set_defaults(struct guard *g, const bool block[XFRM_DIRS])
+{
+    bool same = memcmp(g->nft.block, block, sizeof g->nft.block) == 0;
+    if (g->xfrm) guard_xfrm_defaults(g->xfrm, block);
+    memcpy(g->nft.block, block, sizeof g->nft.block);
+    if (g->nft_on && !same) nft_changed(g);
+}
+
+static void warn_default(const struct guard *g)
+{
+    bool v4 = strcmp(guard_way(g, AF_INET), "off") != 0;
+    bool v6 = strcmp(guard_way(g, AF_INET6), "off") != 0;
+    if (v4 && v6) return;
+    log_say(LOG_WARN, "guard",
+            "the default policy to block reaches%s only what is led into %s: --guard %s",
+            v4 ? " of IPv6" : "", g->conf.tun,
+            g->conf.mode == GUARD_OFF ? "is off" : "needs nft for the rest");
+}
+
+void guard_defaults(struct guard *g, const uint8_t actions[XFRM_DIRS])
+{
+    bool block[XFRM_DIRS];
+    for (unsigned d = 0; d < XFRM_DIRS; d++) block[d] = actions[d] == XFRM_DEFAULT_BLOCK;
+    loop_timer_stop(g->grace);
+    if (any(block)) warn_default(g);
+    set_defaults(g, block);
+}
+
+static void on_grace(void *ctx)
+{
+    static const bool nothing[XFRM_DIRS];
+    set_defaults(ctx, nothing);
+}
+
+// Whoever has set the default will do so again soon; until then it stays.
+static void keep_defaults(struct guard *g)
+{
+    bool *left = g->nft.block;
+    for (unsigned d = 0; d < XFRM_DIRS && g->xfrm; d++) left[d] |= guard_xfrm_blocked(g->xfrm)[d];
+    if (!any(left)) return;
+    log_say(LOG_STORY, "guard",
+            "one who died has left a default policy to block: it is kept for %u s",
+            g->conf.grace_s);
+    if (g->xfrm) guard_xfrm_defaults(g->xfrm, left);
+    if (g->nft_on) nft_changed(g);
+    loop_timer_at(g->grace, clock_mono() + g->conf.grace_s * NSEC_PER_SEC);
+}
+
 void guard_watch(struct guard *g, const struct policies *ps)
 {
     g->policies = ps;
+    keep_defaults(g);
+}
+
+void guard_source(struct guard *g, uint16_t family, uint16_t number, bool on)
+{
+    struct guard_nft_conf *n = &g->nft;
+    unsigned i = 0;
+    while (i < n->source_count && (n->source[i].family != family || n->source[i].number != number))
+        i++;
+    if (on && i == n->source_count && i < GUARD_SOURCES_MAX) n->source_count++;
+    if (i >= n->source_count) return;
+    n->source[i] = on ? (struct guard_source){family, number} : n->source[--n->source_count];
+    if (g->nft_on) nft_changed(g);
 }
 
 void guard_add(struct guard *g, const struct xfrm_policy *p)
@@ -113,7 +183,6 @@ const char *guard_way(const struct guard *g, uint16_t family)
 
 static err_t start_nft(struct guard *g, bool v4, struct why *why)
 {
-    TRY(guard_nft_run(NFT_REMOVE, why));
     g->nft = (struct guard_nft_conf){.tun = g->conf.tun,
                                      .udp_port = g->conf.udp_port,
                                      .fwmark = g->conf.fwmark,
@@ -121,7 +190,11 @@ static err_t start_nft(struct guard *g, bool v4, struct why *why)
                                      .v4 = v4,
                                      .v6 = true};
     g->nft_on = true;
-    return ERR_OK;
+    // With a default to block it stays as it is until it is replaced: guard_watch().
+    if (guard_nft_left(g->nft.block) == ERR_OK && any(g->nft.block)) return ERR_OK;
+    err_t e = guard_nft_run(NFT_REMOVE, why);
+    g->nft_on = e == ERR_OK;
+    return e;
 }
 
 static err_t choose_auto(struct guard *g, struct why *why)
@@ -159,7 +232,8 @@ static err_t choose(struct guard *g, struct why *why)
 {
     clean_other_ways(g);
     g->timer = loop_timer_new(g->conf.loop, nft_load, g);
-    if (!g->timer) return why_not(why, ERR_NOMEM, "out of memory");
+    g->grace = loop_timer_new(g->conf.loop, on_grace, g);
+    if (!g->timer || !g->grace) return why_not(why, ERR_NOMEM, "out of memory");
     switch (g->conf.mode) {
     case GUARD_AUTO:
         return choose_auto(g, why);
@@ -192,6 +266,7 @@ void guard_free(struct guard *g)
     struct why why;
     if (!g) return;
     loop_timer_free(g->timer);
+    loop_timer_free(g->grace);
     guard_xfrm_free(g->xfrm);
     if (g->nft_on && guard_nft_run(NFT_REMOVE, &why) != ERR_OK)
         log_say(LOG_WARN, "guard", "the table inet " GUARD_NFT_TABLE " stays: %s", why.text);

@@ -6,6 +6,10 @@
 //     out       a packet that an outbound policy covers and that is about to leave elsewhere is
 //               dropped (a belt; the routes of steer.h are the braces)
 //
+// Where the default policy (SETDEFAULT) is to block, so is in that direction whatever no policy
+// names: on every device but the loopback and the TUN device, and but for the executor's and the
+// IKE daemon's own packets.
+//
 // Two ways to tell the kernel (RFC 4301 5.1, 5.2 by other means):
 //   xfrm   the kernel's own IPsec policies; they need no ESP to say no. The TUN device is exempt
 //          by disable_policy and disable_xfrm. IPv4 only: for IPv6 the kernel knows that exemption
@@ -33,11 +37,13 @@ struct guard_conf {
     uint16_t udp_port; // of ESP in UDP
     uint32_t fwmark;   // of the executor's and the IKE daemon's own packets
     uint32_t uid;      // that owns the executor's sockets
+    uint32_t grace_s;  // seconds that a default to block of one who died is kept
 };
 
 struct guard;
 
-// Removes what an earlier crash has left. Errors: ERR_UNSUPPORTED, ERR_SYSTEM with a sentence that
+// Removes what an earlier crash has left, but for a default to block, which stays for the grace or
+// until guard_defaults(). Errors: ERR_UNSUPPORTED, ERR_SYSTEM with a sentence that
 // says what to do: a guard that was asked for and cannot be had is no small matter.
 err_t guard_new(const struct guard_conf *conf, struct guard **out, struct why *why);
 void guard_free(struct guard *g); // what it put into the kernel goes; NULL is fine
@@ -47,6 +53,12 @@ void guard_watch(struct guard *g, const struct policies *ps);
 void guard_add(struct guard *g, const struct xfrm_policy *p);
 void guard_del(struct guard *g, const struct xfrm_policy *p);
 void guard_change(struct guard *g, const struct xfrm_policy *old, const struct xfrm_policy *now);
+
+// What happens to packets without a policy (enum xfrm_default).
+void guard_defaults(struct guard *g, const uint8_t actions[XFRM_DIRS]);
+
+// A UDP port, beside conf->udp_port, that protected packets go and come by; or it does no more.
+void guard_source(struct guard *g, uint16_t family, uint16_t number, bool on);
 
 // "xfrm", "nft" or "off".
 const char *guard_way(const struct guard *g, uint16_t family);

@@ -14,6 +14,11 @@
 
 extern char **environ;
 
+// Names of counters that count nothing: while there is one, its direction is blocked by default. So
+// the next pavise-xfrmd sees it.
+static const char *const default_mark[XFRM_DIRS] = {
+    [XFRM_IN] = "default_in", [XFRM_OUT] = "default_out", [XFRM_FWD] = "default_fwd"};
+
 // ---- one policy as one rule ----
 
 struct writer {
@@ -76,6 +81,19 @@ static void write_policy(void *ctx, const struct xfrm_policy *p)
 
 // ---- the table ----
 
+static const char *counter_of(enum xfrm_dir dir)
+{
+    return dir == XFRM_OUT ? "clear_out" : "clear_in";
+}
+
+static void write_default(struct writer *w)
+{
+    const struct guard_nft_conf *c = w->conf;
+    if (!c->block[w->dir]) return;
+    const char *family = c->v4 && c->v6 ? "" : c->v6 ? " meta nfproto ipv6" : " meta nfproto ipv4";
+    text_add(w->out, " %s counter name %s drop\n", family, counter_of(w->dir));
+}
+
 static void write_chain(struct writer *w, const char *name, const char *head,
                         const struct policies *ps)
 {
@@ -85,7 +103,35 @@ static void write_chain(struct writer *w, const char *name, const char *head,
     text_add(w->out, "  icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
                      "nd-neighbor-advert } ip6 hoplimit 255 accept\n");
     policies_each(ps, write_policy, w);
+    write_default(w);
     text_add(w->out, " }\n");
+}
+
+static void write_sources(const struct guard_nft_conf *conf, struct text *input, struct text *leave)
+{
+    for (unsigned i = 0; i < conf->source_count; i++) {
+        const char *family = conf->source[i].family == AF_INET6 ? "ipv6" : "ipv4";
+        const unsigned number = conf->source[i].number;
+        text_add(input, "  meta nfproto %s udp dport %u accept\n", family, number);
+        text_add(leave, "  meta nfproto %s meta skuid %u udp sport %u accept\n", family, conf->uid,
+                 number);
+    }
+}
+
+// Adding first makes the flush, and a removal, succeed whether or not it was there. Counters live
+// on.
+static void write_frame(const struct guard_nft_conf *conf, struct text *out)
+{
+    text_add(out, "add table inet " GUARD_NFT_TABLE "\n"
+                  "add counter inet " GUARD_NFT_TABLE " clear_in\n"
+                  "add counter inet " GUARD_NFT_TABLE " clear_out\n");
+    for (unsigned d = 0; d < XFRM_DIRS; d++)
+        text_add(out, "add counter inet " GUARD_NFT_TABLE " %s\n", default_mark[d]);
+    text_add(out, "flush table inet " GUARD_NFT_TABLE "\n");
+    for (unsigned d = 0; d < XFRM_DIRS; d++)
+        if (!conf->block[d])
+            text_add(out, "delete counter inet " GUARD_NFT_TABLE " %s\n", default_mark[d]);
+    text_add(out, "table inet " GUARD_NFT_TABLE " {\n");
 }
 
 void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *ps,
@@ -98,7 +144,7 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
     text_add(&input,
              "  type filter hook input priority filter; policy accept;\n"
              "  iifname { \"%s\", \"lo\" } accept\n"
-             "  meta l4proto { esp, ah } accept\n"
+             "  meta l4proto { esp, ah, comp } accept\n"
              "  udp dport { 500, %u } accept\n"
              "  frag frag-off != 0 meta l4proto udp accept\n"
              "  frag frag-off != 0 frag nexthdr ah accept\n",
@@ -112,15 +158,11 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
              "  type filter hook postrouting priority filter; policy accept;\n"
              "  oifname { \"%s\", \"lo\" } accept\n"
              "  meta mark 0x%x accept\n"
-             "  meta skuid %u meta l4proto esp accept\n"
+             "  meta skuid %u meta l4proto { esp, ah, comp } accept\n"
              "  meta skuid %u udp sport %u accept\n",
              conf->tun, conf->fwmark, conf->uid, conf->uid, conf->udp_port);
-    // Adding first makes the flush succeed whether or not there was a table. Counters live on.
-    text_add(out, "add table inet " GUARD_NFT_TABLE "\n"
-                  "add counter inet " GUARD_NFT_TABLE " clear_in\n"
-                  "add counter inet " GUARD_NFT_TABLE " clear_out\n"
-                  "flush table inet " GUARD_NFT_TABLE "\n"
-                  "table inet " GUARD_NFT_TABLE " {\n");
+    write_sources(conf, &input, &leave);
+    write_frame(conf, out);
     struct writer w = {conf, out, XFRM_IN};
     write_chain(&w, "input", text_str(&input), ps);
     w.dir = XFRM_FWD;
@@ -211,13 +253,21 @@ static uint64_t packets_of(const char *answer, const char *counter)
     return at ? strtoull(at + strlen("packets "), NULL, 10) : 0;
 }
 
+#define LIST_COUNTERS "list counters table inet " GUARD_NFT_TABLE "\n"
+
 err_t guard_nft_counts(struct guard_counts *out)
 {
     char answer[ANSWER_MAX];
-    TRY(nft("list counter inet " GUARD_NFT_TABLE " clear_in\n"
-            "list counter inet " GUARD_NFT_TABLE " clear_out\n",
-            answer, NULL));
+    TRY(nft(LIST_COUNTERS, answer, NULL));
     out->clear_in = packets_of(answer, "clear_in");
     out->clear_out = packets_of(answer, "clear_out");
+    return ERR_OK;
+}
+
+err_t guard_nft_left(bool block[XFRM_DIRS])
+{
+    char answer[ANSWER_MAX];
+    TRY(nft(LIST_COUNTERS, answer, NULL));
+    for (unsigned d = 0; d < XFRM_DIRS; d++) block[d] = strstr(answer, default_mark[d]) != NULL;
     return ERR_OK;
 }

@@ -17,12 +17,19 @@
 // The template of our in and fwd policies: no SA can ever have this reqid and address, so every
 // packet that matches is one that lacks its protection (XfrmInTmplMismatch).
 #define NEVER_REQID 0x50415649U
+// The policy that stands for a default to block comes last of all. The kernel keeps a selector's
+// user and never looks at it: so none of other policies for everything is the same.
+#define DEFAULT_USER NEVER_REQID
+#define DEFAULT_PRIORITY UINT32_MAX
 #define CLEAN_MAX 256 // removed per look; the look is repeated until nothing is left
+
+static const struct xfrm_lifetime forever = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
 
 struct guard_xfrm {
     struct xfrm_client *client;
     struct xfrm_api api;
-    uint32_t next; // index, without direction
+    uint32_t next;           // index, without direction
+    bool blocked[XFRM_DIRS]; // by default
 };
 
 static void complain(const char *what, const struct xfrm_policy *p, const struct why *why)
@@ -57,6 +64,7 @@ static err_t can_exempt(const char *tun, struct why *why)
 // ---- what we have put there ----
 
 struct leftovers {
+    bool *blocked; // where defaults are noted and left alone; NULL: they go too
     unsigned n;
     struct xfrm_policy_id id[CLEAN_MAX];
 };
@@ -64,15 +72,19 @@ struct leftovers {
 static bool keep_ours(void *arg, const struct xfrm_policy *p)
 {
     struct leftovers *l = arg;
-    if (p->index < INDEX_FIRST || p->index > INT32_MAX) return true;
+    if (p->index < INDEX_FIRST || p->index > INT32_MAX || p->dir >= XFRM_DIRS) return true;
+    if (l->blocked && p->sel.user == DEFAULT_USER) {
+        l->blocked[p->dir] = true;
+        return true;
+    }
     l->id[l->n++] =
         (struct xfrm_policy_id){.dir = p->dir, .type = p->type, .index = p->index, .mark = p->mark};
     return l->n < CLEAN_MAX;
 }
 
-static err_t clean(struct guard_xfrm *g, struct why *why)
+static err_t clean(struct guard_xfrm *g, bool *blocked, struct why *why)
 {
-    struct leftovers l;
+    struct leftovers l = {.blocked = blocked};
     do {
         l.n = 0;
         err_t e = g->api.ops->policy_each(g->api.ctx, keep_ours, &l);
@@ -85,6 +97,37 @@ static err_t clean(struct guard_xfrm *g, struct why *why)
         }
     } while (l.n > 0);
     return ERR_OK;
+}
+
+// ---- defaults ----
+
+static void default_set(struct guard_xfrm *g, uint8_t dir, bool block)
+{
+    struct why why = {"the kernel refuses"};
+    struct xfrm_policy p = {
+        .dir = dir, .action = XFRM_BLOCK, .priority = DEFAULT_PRIORITY, .limit = forever};
+    xfrm_selector_any(&p.sel, AF_INET);
+    p.sel.user = DEFAULT_USER;
+    p.index = INDEX_FIRST + g->next + dir;
+    g->next = (g->next + INDEX_STEP) & INDEX_MASK;
+    const struct xfrm_policy_id id = {.dir = dir, .sel = p.sel};
+    err_t e = block ? g->api.ops->policy_add(g->api.ctx, &p, true, &why)
+                    : g->api.ops->policy_del(g->api.ctx, &id);
+    if (e == ERR_OK || (!block && e == ERR_NOTFOUND))
+        g->blocked[dir] = block;
+    else
+        complain("the default policy is not guarded", &p, &why);
+}
+
+void guard_xfrm_defaults(struct guard_xfrm *g, const bool block[XFRM_DIRS])
+{
+    for (uint8_t dir = 0; dir < XFRM_DIRS; dir++)
+        if (block[dir] != g->blocked[dir]) default_set(g, dir, block[dir]);
+}
+
+const bool *guard_xfrm_blocked(const struct guard_xfrm *g)
+{
+    return g->blocked;
 }
 
 // ---- policies ----
@@ -109,7 +152,6 @@ static struct xfrm_policy mirror_of(const struct xfrm_policy *p)
                                     .aalgos = UINT32_MAX,
                                     .ealgos = UINT32_MAX,
                                     .calgos = UINT32_MAX};
-    const struct xfrm_lifetime forever = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
     bool protect = xfrm_policy_protects(p);
     struct xfrm_policy m = {.sel = p->sel,
                             .dir = p->dir,
@@ -173,7 +215,7 @@ static err_t guard_xfrm_build(struct guard_xfrm *g, const char *tun, struct why 
     TRY(can_exempt(tun, why));
     TRY(xfrm_client_open(XFRM_PEER_KERNEL, NULL, NULL, NULL, &g->client, why));
     g->api = xfrm_client_api(g->client);
-    return clean(g, why);
+    return clean(g, g->blocked, why);
 }
 
 err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why)
@@ -194,7 +236,7 @@ void guard_xfrm_free(struct guard_xfrm *g)
 {
     struct why why;
     if (!g) return;
-    if (clean(g, &why) != ERR_OK) log_say(LOG_WARN, "guard", "%s", why.text);
+    if (clean(g, NULL, &why) != ERR_OK) log_say(LOG_WARN, "guard", "%s", why.text);
     xfrm_client_close(g->client);
     free(g);
 }

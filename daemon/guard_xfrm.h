@@ -6,9 +6,13 @@
 
 struct guard_xfrm;
 
-// Errors: ERR_UNSUPPORTED when the kernel has no XFRM or the TUN device cannot be made exempt.
+// Errors: ERR_UNSUPPORTED when the kernel has no XFRM or the TUN device cannot be made exempt. What
+// one who died has left goes, but for his defaults to block, which are in force.
 err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why);
 void guard_xfrm_free(struct guard_xfrm *g); // NULL is fine
+// What no policy names, in all directions; and as it is.
+void guard_xfrm_defaults(struct guard_xfrm *g, const bool block[XFRM_DIRS]);
+const bool *guard_xfrm_blocked(const struct guard_xfrm *g);
 void guard_xfrm_add(struct guard_xfrm *g, const struct xfrm_policy *p);
 void guard_xfrm_del(struct guard_xfrm *g, const struct xfrm_policy *p);
 void guard_xfrm_change(struct guard_xfrm *g, const struct xfrm_policy *old,

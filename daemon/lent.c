@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define LENT_MAX 64 // addresses of one host
 #define DRAIN_MS 50 // at most, for a worker that is very busy
 
 struct lent_port {
@@ -18,7 +19,7 @@ struct lent_port {
 struct lent {
     struct xfrmd_options options;
     struct engine *engine;
-    struct lent_port ports[ENGINE_EXTRA_MAX];
+    struct lent_port ports[LENT_MAX];
 };
 
 struct lent *lent_new(const struct xfrmd_options *options, struct engine *engine)
@@ -52,7 +53,7 @@ static void take_back(struct lent *l, struct lent_port *p)
 void lent_free(struct lent *l)
 {
     if (!l) return;
-    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) {
+    for (unsigned i = 0; i < LENT_MAX; i++) {
         if (l->ports[i].count) take_back(l, &l->ports[i]);
     }
     free(l);
@@ -60,7 +61,7 @@ void lent_free(struct lent *l)
 
 static struct lent_port *find(struct lent *l, const endpoint_t *at)
 {
-    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) {
+    for (unsigned i = 0; i < LENT_MAX; i++) {
         if (l->ports[i].count && endpoint_eq(&l->ports[i].at, at)) return &l->ports[i];
     }
     return NULL;
@@ -82,8 +83,8 @@ static err_t add(struct lent *l, const endpoint_t *at)
     struct why why = {""};
     unsigned i = 0;
     if (l->options.no_udp) return ERR_UNSUPPORTED;
-    while (i < ENGINE_EXTRA_MAX && l->ports[i].count) i++;
-    err_t e = i < ENGINE_EXTRA_MAX ? open_port(l, at, &l->ports[i], &why) : ERR_LIMIT;
+    while (i < LENT_MAX && l->ports[i].count) i++;
+    err_t e = i < LENT_MAX ? open_port(l, at, &l->ports[i], &why) : ERR_LIMIT;
     if (e != ERR_OK) {
         log_say(LOG_WARN, "ports", "ESP in UDP at %s will not arrive: %s", endpoint_show(at, text),
                 why.text[0] ? why.text : err_text(e));
@@ -106,7 +107,7 @@ err_t lent_set(struct lent *l, const endpoint_t *at, bool on)
 
 void lent_each(const struct lent *l, xfrmd_ports_fn *fn, void *ctx)
 {
-    for (unsigned i = 0; i < ENGINE_EXTRA_MAX; i++) {
+    for (unsigned i = 0; i < LENT_MAX; i++) {
         struct port_counts counts = {0};
         const struct lent_port *p = &l->ports[i];
         if (!p->count) continue;

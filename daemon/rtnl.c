@@ -153,10 +153,13 @@ err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *wh
     return ask(r, h, NULL, NULL, "cannot add a routing rule", why);
 }
 
-static struct nlmsghdr *start_extra(struct rtnl *r, const struct rtnl_skip *skip, uint8_t action,
-                                    uint32_t priority)
+#define NEW_FLAGS (NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
+
+static struct nlmsghdr *start_extra(struct rtnl *r, const struct rtnl_skip *skip, uint16_t type,
+                                    uint8_t action)
 {
-    struct nlmsghdr *h = start(r, RTM_NEWRULE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+    uint32_t priority = action == FR_ACT_NOP ? skip->target : skip->priority;
+    struct nlmsghdr *h = start(r, type, type == RTM_NEWRULE ? NEW_FLAGS : NLM_F_ACK);
     struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
     m->family = (uint8_t)skip->family;
     m->action = action;
@@ -166,22 +169,34 @@ static struct nlmsghdr *start_extra(struct rtnl *r, const struct rtnl_skip *skip
     return h;
 }
 
-err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why)
+static struct nlmsghdr *skip_message(struct rtnl *r, const struct rtnl_skip *skip, uint16_t type)
 {
     const struct fib_rule_uid_range uid = {skip->uid, skip->uid};
     const struct fib_rule_port_range port = {skip->sport, skip->sport};
-    struct nlmsghdr *h = start_extra(r, skip, FR_ACT_GOTO, skip->priority);
+    struct nlmsghdr *h = start_extra(r, skip, type, FR_ACT_GOTO);
     mnl_attr_put_u32(h, FRA_GOTO, skip->target);
     mnl_attr_put_strz(h, FRA_IIFNAME, "lo");
     mnl_attr_put_u8(h, FRA_IP_PROTO, skip->proto);
     mnl_attr_put(h, FRA_UID_RANGE, sizeof uid, &uid);
     if (skip->sport) mnl_attr_put(h, FRA_SPORT_RANGE, sizeof port, &port);
+    return h;
+}
+
+err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why)
+{
+    struct nlmsghdr *h = skip_message(r, skip, RTM_NEWRULE);
     return ask(r, h, NULL, NULL, "cannot add a routing rule for marked packets", why);
+}
+
+err_t rtnl_skip_del(struct rtnl *r, const struct rtnl_skip *skip, struct why *why)
+{
+    struct nlmsghdr *h = skip_message(r, skip, RTM_DELRULE);
+    return ask(r, h, NULL, NULL, "cannot remove a routing rule for marked packets", why);
 }
 
 err_t rtnl_target_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why)
 {
-    struct nlmsghdr *h = start_extra(r, skip, FR_ACT_NOP, skip->target);
+    struct nlmsghdr *h = start_extra(r, skip, RTM_NEWRULE, FR_ACT_NOP);
     return ask(r, h, NULL, NULL, "cannot add an empty routing rule", why);
 }
 
@@ -266,7 +281,7 @@ static int keep_rule(const struct nlmsghdr *h, void *ctx)
     const struct rtnl_rule *rule = l->keep->rule;
     bool same = rule && attr_is_u32(h, sizeof *m, FRA_FWMARK, rule->fwmark) &&
                 attr_is_u32(h, sizeof *m, FRA_PRIORITY, rule->priority);
-    bool stays = same || (rule && (m->action == FR_ACT_GOTO || m->action == FR_ACT_NOP));
+    bool stays = same || (l->keep->skips && (m->action == FR_ACT_GOTO || m->action == FR_ACT_NOP));
     return ours && !stays ? keep_message(h, l) : MNL_CB_OK;
 }
 

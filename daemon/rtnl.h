@@ -46,13 +46,15 @@ err_t rtnl_route_del(struct rtnl *r, const struct rtnl_route *route, struct why 
 err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why);
 // The table is not used: it makes rtnl_clean() find the rule.
 err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
+err_t rtnl_skip_del(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
 // A rule that does nothing, of the priority `target`: somewhere to go to.
 err_t rtnl_target_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
 
-// What rtnl_clean() passes over: one rule with those that go past it, and routes. Either may be
-// NULL: none.
+// What rtnl_clean() passes over: one rule, those that go past it (rtnl_skip_add), and routes. NULL:
+// none.
 struct rtnl_keep {
     const struct rtnl_rule *rule;
+    bool skips;
     bool (*route)(void *ctx, const prefix_t *dst);
     void *ctx;
 };

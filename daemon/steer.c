@@ -290,33 +290,46 @@ static bool knows_protocols(void)
 
 // A mark of the user's own must not lead packets into the device again. The mark alone could be on
 // clear text as well; but nobody else makes ESP as this user, or owns the UDP port.
+static struct rtnl_skip skip_of(const struct steer *s, uint16_t family, uint8_t proto,
+                                uint16_t sport)
+{
+    return (struct rtnl_skip){.family = family,
+                              .proto = proto,
+                              .sport = sport,
+                              .uid = s->conf.uid,
+                              .table = s->conf.table,
+                              .priority = STEER_SKIP,
+                              .target = STEER_TARGET};
+}
+
 static err_t set_skips(struct steer *s, uint16_t family, struct why *why)
 {
-    const struct {
-        uint8_t proto;
-        uint16_t sport;
-    } ours[] = {{IPPROTO_UDP, s->conf.udp_port}, {IPPROTO_ESP, 0}};
-    struct rtnl_skip skip = {.family = family,
-                             .uid = s->conf.uid,
-                             .table = s->conf.table,
-                             .priority = STEER_SKIP,
-                             .target = STEER_TARGET};
+    const struct rtnl_skip udp = skip_of(s, family, IPPROTO_UDP, s->conf.udp_port),
+                           esp = skip_of(s, family, IPPROTO_ESP, 0);
     if (!knows_protocols())
         return why_not(why, ERR_SYSTEM, "routing rules by protocol need Linux 4.17 or newer");
-    err_t e = rtnl_target_add(s->rtnl, &skip, why);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours && is_there(e); i++) {
-        skip.proto = ours[i].proto;
-        skip.sport = ours[i].sport;
-        e = rtnl_skip_add(s->rtnl, &skip, why);
-    }
+    err_t e = rtnl_target_add(s->rtnl, &udp, why);
+    if (is_there(e)) e = rtnl_skip_add(s->rtnl, &udp, why);
+    if (is_there(e)) e = rtnl_skip_add(s->rtnl, &esp, why);
     return is_there(e) ? ERR_OK : e;
+}
+
+void steer_source(struct steer *s, uint16_t family, uint16_t number, bool on)
+{
+    struct why why;
+    const struct rtnl_skip skip = skip_of(s, family, IPPROTO_UDP, number);
+    if (!s->has[family == AF_INET6]) return;
+    err_t e = on ? rtnl_skip_add(s->rtnl, &skip, &why) : rtnl_skip_del(s->rtnl, &skip, &why);
+    if (is_there(e) || (!on && e == ERR_NOTFOUND)) return;
+    log_say(LOG_ERROR, "steer", "UDP port %u: %s; output marks may not be obeyed", number,
+            why.text);
 }
 
 // The rule first, or the very same one is there: at no moment is there none.
 static err_t set_rule(struct steer *s, uint16_t family, struct why *why)
 {
     const struct rtnl_rule rule = rule_of(s, family);
-    const struct rtnl_keep keep = {&rule, count_leftover, s};
+    const struct rtnl_keep keep = {&rule, false, count_leftover, s};
     err_t e = rtnl_rule_add(s->rtnl, &rule, why);
     if (is_there(e)) e = rtnl_clean(s->rtnl, family, s->conf.table, &keep, why);
     if (e == ERR_OK) e = set_skips(s, family, why);
@@ -342,7 +355,7 @@ static void on_grace(void *ctx)
     struct why why;
     for (int i = 0; i < 2; i++) {
         const struct rtnl_rule rule = rule_of(s, families[i]);
-        const struct rtnl_keep keep = {&rule, is_wanted, s};
+        const struct rtnl_keep keep = {&rule, true, is_wanted, s};
         if (!s->has[i]) continue;
         if (rtnl_clean(s->rtnl, families[i], s->conf.table, &keep, &why) != ERR_OK)
             log_say(LOG_WARN, "steer", "%s", why.text);

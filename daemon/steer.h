@@ -40,3 +40,5 @@ void steer_free(struct steer *s); // rules and routes go; NULL is fine
 // set is logged.
 void steer_add(struct steer *s, const struct xfrm_policy *p);
 void steer_del(struct steer *s, const struct xfrm_policy *p);
+// Packets may leave from this UDP port too, with a mark of their SA's own; or they do no more.
+void steer_source(struct steer *s, uint16_t family, uint16_t number, bool on);

@@ -23,6 +23,7 @@
 #include "daemon/policies.h"
 #include "daemon/ready.h"
 #include "daemon/sandbox.h"
+#include "daemon/sources.h"
 #include "daemon/steer.h"
 #include "daemon/xfrmd_options.h"
 #include "daemon/xfrmd_ports.h"
@@ -50,7 +51,8 @@ struct xfrmd {
     struct xfrmd_stat *stat;
     struct lent *lent;
     struct xdp *xdp; // NULL: not wanted
-    uint64_t busy;   // when there was last a client, an SA or a policy (monotonic ns)
+    struct sources *sources;
+    uint64_t busy; // when there was last a client, an SA or a policy (monotonic ns)
     char stat_name[128];
     bool plain;   // IP in IP is listened to
     bool failed;  // ends with exit status 1
@@ -88,6 +90,7 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
 {
     struct xfrmd *d = ctx;
     if (d->policies) policies_event(d->policies, ev);
+    if (d->guard && ev->kind == XFRM_EV_DEFAULT) guard_defaults(d->guard, ev->defaults);
     if (d->server) xfrm_server_event(d->server, ev);
     if (d->engine) engine_kick(d->engine);
     loop_timer_at(d->tick, 0); // deadlines may have changed
@@ -109,7 +112,9 @@ static bool on_listened(void *ctx, enum xfrm_event_kind kind)
 static void on_keepalive(void *ctx, const endpoint_t *from, const endpoint_t *to)
 {
     const struct xfrmd *d = ctx;
-    const struct port *udp = d->ports.of[0].udp[to->ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
+    const uint16_t family = to->ip.family;
+    const struct port *udp = d->ports.of[0].udp[family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
+    if (from->port != d->options.port) udp = sources_port(d->sources, family, from->port);
     if (udp) udp_encap_keepalive(udp, &from->ip, to);
 }
 
@@ -202,7 +207,8 @@ static err_t start_core(struct xfrmd *d, struct why *why)
 static err_t start_host(struct xfrmd *d, struct why *why)
 {
     const struct xfrmd_options *o = &d->options;
-    const struct guard_conf guard = {o->guard, d->loop, o->tun, o->port, o->fwmark, geteuid()};
+    const struct guard_conf guard = {o->guard,  d->loop,   o->tun,  o->port,
+                                     o->fwmark, geteuid(), o->grace};
     const struct steer_conf steer = {d->loop, o->tun,    o->table, o->fwmark,
                                      o->port, geteuid(), o->grace};
     const struct policies_hooks hooks = {on_policy_add, on_policy_del, on_policy_change, d};
@@ -227,6 +233,7 @@ static err_t start_engine(struct xfrmd *d, struct why *why)
                                      .mss = o->mss,
                                      .dummy_rate = o->dummy_rate,
                                      .fwmark = o->fwmark,
+                                     .udp_port = o->port,
                                      .xdp = d->xdp,
                                      .tun = if_nametoindex(o->tun)};
     TRY(engine_new(&conf, &d->engine, why));
@@ -250,6 +257,24 @@ static err_t start_lent(struct xfrmd *d, struct why *why)
     return ERR_OK;
 }
 
+static void on_source(void *ctx, uint16_t family, uint16_t number, bool on)
+{
+    const struct xfrmd *d = ctx;
+    guard_source(d->guard, family, number, on);
+    steer_source(d->steer, family, number, on);
+}
+
+static err_t start_sources(struct xfrmd *d, struct why *why)
+{
+    const struct sources_hooks hooks = {on_source, d};
+    struct control_sources asked = sources_control;
+    d->sources = sources_new(&d->options, d->engine, &hooks);
+    if (!d->sources) return why_not(why, ERR_NOMEM, "out of memory");
+    asked.ctx = d->sources;
+    control_on_sources(d->control, &asked);
+    return ERR_OK;
+}
+
 static err_t start_stat(struct xfrmd *d, struct why *why)
 {
     int n = snprintf(d->stat_name, sizeof d->stat_name, "%s" STAT_SUFFIX, d->options.socket);
@@ -261,6 +286,7 @@ static err_t start_stat(struct xfrmd *d, struct why *why)
                                          .engine = d->engine,
                                          .ports = &d->ports,
                                          .lent = d->lent,
+                                         .sources = d->sources,
                                          .guard = d->guard,
                                          .db = d->db,
                                          .api = control_api(d->control)};
@@ -303,6 +329,7 @@ static err_t xfrmd_start(struct xfrmd *d, struct why *why)
     TRY(start_host(d, why));
     TRY(start_engine(d, why));
     TRY(start_lent(d, why));
+    TRY(start_sources(d, why));
     TRY(start_stat(d, why));
     d->busy = clock_mono();
     loop_timer_at(d->tick, 0);
@@ -322,6 +349,8 @@ static void xfrmd_stop(struct xfrmd *d)
     xfrmd_stat_free(d->stat);
     if (server) xfrm_server_on_lend(server, on_lend_end, NULL);
     lent_free(d->lent);
+    if (d->control) control_on_sources(d->control, &(struct control_sources){0});
+    sources_free(d->sources);
     if (d->xdp) xdp_stop(d->xdp);
     if (d->engine) engine_stop(d->engine);
     engine_free(d->engine);

@@ -59,9 +59,8 @@ static err_t open_udp(const struct xfrmd_options *o, enum engine_family f, struc
                       struct why *why)
 {
     struct port *udp[WORKERS_MAX];
-    TRY(udp_encap_open(families[f], o->port, o->fwmark, p->workers, udp, why));
+    TRY(xfrmd_ports_open_udp(o, families[f], o->port, udp, why));
     for (unsigned i = 0; i < p->workers; i++) p->of[i].udp[f] = udp[i];
-    for (unsigned i = 0; i < p->workers; i++) TRY(exempt(udp[i], families[f], why));
     return ERR_OK;
 }
 
@@ -110,6 +109,27 @@ err_t xfrmd_ports_open(const struct xfrmd_options *o, const struct xdp *xdp,
     err_t e = open_all(o, out, why);
     if (e != ERR_OK) xfrmd_ports_close(out);
     return e;
+}
+
+err_t xfrmd_ports_open_udp(const struct xfrmd_options *o, uint16_t family, uint16_t number,
+                           struct port **out, struct why *why)
+{
+    TRY(udp_encap_open(family, number, o->fwmark, o->workers, out, why));
+    for (unsigned i = 0; i < o->workers; i++) {
+        err_t e = exempt(out[i], family, why);
+        if (e == ERR_OK) continue;
+        xfrmd_ports_close_udp(o, out);
+        return e;
+    }
+    return ERR_OK;
+}
+
+void xfrmd_ports_close_udp(const struct xfrmd_options *o, struct port **ports)
+{
+    for (unsigned i = 0; i < o->workers; i++) {
+        ports[i]->ops->free(ports[i]);
+        ports[i] = NULL;
+    }
 }
 
 err_t xfrmd_ports_open_at(const struct xfrmd_options *o, const endpoint_t *at, struct port **out,

@@ -26,4 +26,9 @@ void xfrmd_ports_listen_plain(const struct xfrmd_ports *p, bool on);
 // One for ESP in UDP at a single address (udp_encap_open_at), which the caller frees.
 err_t xfrmd_ports_open_at(const struct xfrmd_options *o, const endpoint_t *at, struct port **out,
                           struct why *why);
+// For ESP in UDP on another port than --port: one for each worker, WORKERS_MAX pointers at most.
+// On error nothing is left open.
+err_t xfrmd_ports_open_udp(const struct xfrmd_options *o, uint16_t family, uint16_t number,
+                           struct port **out, struct why *why);
+void xfrmd_ports_close_udp(const struct xfrmd_options *o, struct port **ports);
 void xfrmd_ports_add_counts(const struct port *p, struct port_counts *sum);

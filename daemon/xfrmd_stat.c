@@ -64,6 +64,7 @@ static json_t *ports_json(const struct xfrmd_stat_conf *conf)
     json_t *all = json_array();
     if (all) xfrmd_ports_each(conf->ports, add_port, all);
     if (all) lent_each(conf->lent, add_port, all);
+    if (all) sources_each(conf->sources, add_port, all);
     return all;
 }
 

@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "daemon/guard.h"
 #include "daemon/lent.h"
+#include "daemon/sources.h"
 #include "daemon/xfrmd_ports.h"
 
 struct xfrmd_stat_conf {
@@ -25,6 +26,7 @@ struct xfrmd_stat_conf {
     const struct engine *engine; // all borrowed
     const struct xfrmd_ports *ports;
     const struct lent *lent;
+    const struct sources *sources;
     const struct guard *guard;
     const struct db *db;
     struct xfrm_api api;

@@ -37,6 +37,17 @@ void control_on_listened(struct control *c, control_listened_fn *fn, void *ctx);
 typedef void control_keepalive_fn(void *ctx, const endpoint_t *from, const endpoint_t *to);
 void control_on_keepalive(struct control *c, control_keepalive_fn *fn, void *ctx);
 
+// The UDP port that packets of an SA with UDP encapsulation come from (RFC 3948) must be there to
+// send by. NULL (the default): whoever sends has them all.
+struct control_sources {
+    // Opens `number` for SAs like x, or counts one more. ERR_NOTFOUND: nothing need be opened;
+    // other errors, with a sentence, are the requester's: the SA is not entered.
+    err_t (*hold)(void *ctx, const struct xfrm_sa *x, uint16_t number, struct why *why);
+    void (*release)(void *ctx, uint16_t family, uint16_t number); // undoes one hold
+    void *ctx;
+};
+void control_on_sources(struct control *c, const struct control_sources *s);
+
 // Looks at lifetimes by time and reaps what workers have found expired. Call when the returned
 // moment (monotonic ns, UINT64_MAX = no need) has come and after control_worker_event().
 // A request may bring the moment forward: ask again with control_due().

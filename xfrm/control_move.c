@@ -27,10 +27,11 @@ static void rest(struct successor *s, unsigned n)
 }
 
 // As if nothing had happened.
-static void restore(struct successor *s, unsigned n)
+static void restore(const struct control *c, struct successor *s, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         __atomic_store_n(&s[i].old->dead, false, __ATOMIC_RELAXED);
+        control_source_release(c, s[i].fresh);
         sa_free(s[i].fresh);
         wipe(&s[i].x, sizeof s[i].x);
     }
@@ -41,6 +42,8 @@ static err_t build(const struct control *c, struct successor *s, unsigned n, str
     for (unsigned i = 0; i < n; i++) {
         const struct sa *old = s[i].old;
         TRY(sa_new(&s[i].x, &s[i].fresh, why));
+        const struct xfrm_encap *encap = &s[i].x.encap;
+        TRY(control_source_hold(c, &s[i].x, encap, &s[i].fresh->source, why));
         control_sa_age(c, s[i].fresh);
         bool as_old = s[i].x.current.add_time == old->conf->x.current.add_time;
         if (as_old) s[i].fresh->made_mono = old->made_mono; // to the nanosecond
@@ -100,7 +103,7 @@ static err_t set_state(struct control *c, struct sa **sa, const struct xfrm_ae *
     if (ae->mapping_given) s.x.mapping_s = ae->mapping_s;
     err_t e = build(c, &s, 1, why);
     if (e != ERR_OK) {
-        restore(&s, 1);
+        restore(c, &s, 1);
         return e;
     }
     *sa = s.fresh;
@@ -240,7 +243,7 @@ static err_t migrate_all(struct control *c, const struct xfrm_migrate *g, struct
     err_t e = build(c, s, n, why);
     if (e == ERR_OK) e = control_policy_move(c, p, &own);
     if (e != ERR_OK) {
-        restore(s, n);
+        restore(c, s, n);
         return e;
     }
     return take_over(c, s, n);

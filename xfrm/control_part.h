@@ -1,5 +1,6 @@
 // control_part.h - what the files of control share: control.c (events, lifetimes), control_keep.c
-// (NAT keepalives), control_sa.c, control_move.c and control_policy.c (requests). Control thread.
+// (NAT keepalives), control_source.c (UDP ports to send from), control_sa.c, control_move.c and
+// control_policy.c (requests). Control thread.
 #pragma once
 
 #include "base/rcu.h"
@@ -27,6 +28,7 @@ struct control {
     void *listened_ctx;
     control_keepalive_fn *keepalive;
     void *keepalive_ctx;
+    struct control_sources sources; // hold NULL: nobody asks
 };
 
 // The control thread waits offline (it would delay every free otherwise) and comes online for the
@@ -95,6 +97,14 @@ uint64_t control_watch_ns(const struct control *c);
 uint64_t control_keep_due(const struct control *c, const struct sa *sa);
 // Sends it if the SA has been quiet for so long.
 void control_keep_review(const struct control *c, struct sa *sa, uint64_t now);
+
+// ---- control_source.c ----
+// Takes hold of the port that the packets of x with this encapsulation come from. *held: the port
+// to give back, 0 if there is none.
+err_t control_source_hold(const struct control *c, const struct xfrm_sa *x,
+                          const struct xfrm_encap *encap, uint16_t *held, struct why *why);
+// Gives back what the SA holds, before it goes. NULL is fine.
+void control_source_release(const struct control *c, struct sa *sa);
 
 // ---- control_move.c ----
 err_t control_sa_set_ae(void *ctx, const struct xfrm_ae *ae, struct why *why);

@@ -97,6 +97,11 @@ err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, st
     if (!c->legacy) TRY(sa_alg_refuse_legacy(x, why));
     adopt(c, x);
     TRY(sa_new(x, &sa, why));
+    err_t e = control_source_hold(c, x, &x->encap, &sa->source, why);
+    if (e != ERR_OK) {
+        sa_free(sa);
+        return e;
+    }
     control_sa_age(c, sa);
     *out = sa;
     return control_sa_admit(c, sa);
@@ -108,6 +113,7 @@ err_t control_sa_admit(struct control *c, struct sa *sa)
     if (e == ERR_OK) e = sad_add(c->db->sad, sa);
     if (e != ERR_OK) {
         companion_leave(c, sa);
+        control_source_release(c, sa);
         sa_free(sa);
         return e;
     }
@@ -121,6 +127,7 @@ void control_sa_remove(struct control *c, struct sa *sa)
     control_sa_unwatch(c, sa);
     cursor_leave(&c->sa_cursor, &sa->all);
     companion_leave(c, sa);
+    control_source_release(c, sa);
     sad_del(c->db->sad, sa);
     db_changed(c->db);
 }
@@ -172,6 +179,19 @@ static err_t presentable(const struct control *c, const struct xfrm_sa *x, struc
     return ERR_OK;
 }
 
+// The new port is there before the old one goes.
+static err_t change(const struct control *c, struct sa *sa, const struct xfrm_sa *x,
+                    struct why *why)
+{
+    uint16_t held, before = sa->source;
+    TRY(control_source_hold(c, &sa->conf->x, &x->encap, &held, why));
+    err_t e = sa_change(sa, x, why);
+    sa->source = e == ERR_OK ? before : held;
+    control_source_release(c, sa);
+    sa->source = e == ERR_OK ? held : before;
+    return e;
+}
+
 static err_t update(struct control *c, struct xfrm_sa *x, struct why *why)
 {
     adopt(c, x);
@@ -179,7 +199,7 @@ static err_t update(struct control *c, struct xfrm_sa *x, struct why *why)
     struct sa *sa = find(c, x);
     if (!sa) return why_not(why, ERR_NOTFOUND, "there is no SA with SPI 0x%08x to update", x->spi);
     if (sa->larval) return complete(c, sa, x, why);
-    TRY(sa_change(sa, x, why));
+    TRY(change(c, sa, x, why));
     control_sa_watch(c, sa);
     db_changed(c->db);
     control_tell_sa(c, XFRM_EV_SA_UPD, sa, false);

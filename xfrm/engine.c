@@ -130,6 +130,23 @@ void engine_port_remove(struct engine *e, struct port *port)
     seat_port_remove(e->seat[0], port);
 }
 
+err_t engine_source_add(struct engine *e, enum engine_family f, uint16_t number,
+                        struct port *const ports[])
+{
+    for (unsigned i = 0; i < e->seats; i++) {
+        err_t added = seat_source_add(e->seat[i], f, number, ports[i]);
+        if (added == ERR_OK) continue;
+        engine_source_remove(e, f, number);
+        return added;
+    }
+    return ERR_OK;
+}
+
+void engine_source_remove(struct engine *e, enum engine_family f, uint16_t number)
+{
+    for (unsigned i = 0; i < e->seats; i++) seat_source_remove(e->seat[i], f, number);
+}
+
 // ---- numbers ----
 
 bool engine_tun_lost(const struct engine *e)

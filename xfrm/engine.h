@@ -17,8 +17,10 @@
 // Packets of each worker: the hold queue, bursts in flight, and ample reserve. With several workers
 // there are HANDOVER_MAX more.
 #define ENGINE_BUFFERS 1024
-#define ENGINE_EXTRA_MAX 64 // ports that come and go: addresses of one host
-#define ENGINE_NEWS 256     // events waiting for the control thread; more are counted and lost
+#define ENGINE_SOURCES_MAX 16 // UDP ports per family to send from: each packet looks through them
+// Ports that come and go: addresses of one host, and those sources.
+#define ENGINE_EXTRA_MAX (64 + ENGINE_FAMILIES * ENGINE_SOURCES_MAX)
+#define ENGINE_NEWS 256 // events waiting for the control thread; more are counted and lost
 
 struct engine;
 
@@ -47,6 +49,7 @@ struct engine_conf {
     uint16_t mss;                     // see struct worker
     uint32_t dummy_rate;              // see struct worker
     uint32_t fwmark;                  // by which our own packets are routed
+    uint16_t udp_port;                // of the ports `udp`
     const struct xdp *xdp;            // borrowed; NULL: nothing goes past the host's stack
     uint32_t tun;                     // interface index of the TUN device, for that
 };
@@ -72,6 +75,13 @@ void engine_free(struct engine *e); // stopped; the ports stay the caller's. NUL
 // ERR_LIMIT: there are ENGINE_EXTRA_MAX already; ERR_SYSTEM.
 err_t engine_port_add(struct engine *e, struct port *port);
 void engine_port_remove(struct engine *e, struct port *port);
+
+// One more UDP port that SAs may send from, and receives too, at any time: ports[i] is worker i's.
+// They are the caller's again when engine_source_remove() has returned, or after engine_free().
+// Errors as above; then none was added.
+err_t engine_source_add(struct engine *e, enum engine_family f, uint16_t number,
+                        struct port *const ports[]);
+void engine_source_remove(struct engine *e, enum engine_family f, uint16_t number);
 
 // The database has changed: held packets may go now.
 void engine_kick(struct engine *e);

@@ -23,6 +23,12 @@ struct entrance {
     void (*walk)(struct worker *w, struct burst *b);
 };
 
+// A UDP port to send from. The number does not change while there is a port.
+struct source {
+    struct port *port; // atomic, written by the control thread; NULL: free
+    uint16_t number;
+};
+
 // One worker: a thread, its ports, and what it needs to wait at them.
 struct seat {
     // control thread
@@ -38,6 +44,7 @@ struct seat {
     // Written by the control thread, atomic: NULL is none; and how many were ever in use.
     struct port *extra[ENGINE_EXTRA_MAX];
     uint32_t extra_top;
+    struct source source[ENGINE_FAMILIES][ENGINE_SOURCES_MAX];
     struct ring *news;
     uint64_t news_lost, held; // written by the worker (counter.h)
     // worker thread
@@ -77,5 +84,7 @@ err_t seat_new(struct engine *e, unsigned index, const struct engine_ports *port
 void seat_free(struct seat *s); // its thread has ended, and all others; NULL is fine
 err_t seat_port_add(struct seat *s, struct port *port); // ERR_LIMIT, ERR_SYSTEM
 void seat_port_remove(struct seat *s, struct port *port);
-void seat_wake(struct seat *s); // any thread
-void *seat_run(void *seat);     // the thread
+err_t seat_source_add(struct seat *s, enum engine_family f, uint16_t number, struct port *port);
+void seat_source_remove(struct seat *s, enum engine_family f, uint16_t number); // none: fine
+void seat_wake(struct seat *s);                                                 // any thread
+void *seat_run(void *seat);                                                     // the thread

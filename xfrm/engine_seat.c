@@ -27,12 +27,24 @@
 
 // ---- exits ----
 
+// rfc3948 2.1 MUST: the port that the SA says. (The kernel needs no socket for that.)
+static struct port *port_of_udp(const struct seat *s, enum engine_family f, uint16_t number)
+{
+    if (number == s->engine->conf.udp_port) return s->ports.udp[f];
+    for (unsigned i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        const struct source *source = &s->source[f][i];
+        struct port *port = __atomic_load_n(&source->port, __ATOMIC_ACQUIRE);
+        if (port && source->number == number) return port;
+    }
+    return NULL;
+}
+
 // Through the host's stack.
 static struct port *port_of_esp(const struct seat *s, const struct pkt *p)
 {
     enum engine_family f = p->to.ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4;
     if (p->whole) return s->ports.clear[f];
-    if (p->udp) return s->ports.udp[f];
+    if (p->udp) return port_of_udp(s, f, p->from.port);
     switch (p->proto) {
     case XFRM_PROTO_COMP:
         return s->ports.comp[f];
@@ -98,7 +110,8 @@ static void leave(struct seat *s, struct pkt **p, unsigned n, port_of_fn *port_o
     for (unsigned i = 0, run; i < n; i += run, port = next) {
         for (run = 1; i + run < n && (next = port_of(s, p[i + run])) == port; run++) continue;
         if (port) port->ops->send(port, p + i, run);
-        for (unsigned k = i; !port && k < i + run; k++) p[k]->drop = DROP_SEND;
+        for (unsigned k = i; !port && k < i + run; k++)
+            p[k]->drop = p[k]->udp ? DROP_UDP_SOURCE : DROP_SEND;
     }
 }
 
@@ -446,6 +459,28 @@ static err_t find_fast(struct seat *s, struct why *why)
         .mac = {[HOP_OUT] = xdp_mac(e->xdp, XDP_OUTER), [HOP_IN] = xdp_mac(e->xdp, XDP_INNER)},
     };
     return hops_new(&conf, &s->hops, why);
+}
+
+err_t seat_source_add(struct seat *s, enum engine_family f, uint16_t number, struct port *port)
+{
+    unsigned i = 0;
+    while (i < ENGINE_SOURCES_MAX && s->source[f][i].port) i++;
+    if (i == ENGINE_SOURCES_MAX) return ERR_LIMIT;
+    TRY(seat_port_add(s, port));
+    s->source[f][i].number = number;
+    __atomic_store_n(&s->source[f][i].port, port, __ATOMIC_RELEASE);
+    return ERR_OK;
+}
+
+void seat_source_remove(struct seat *s, enum engine_family f, uint16_t number)
+{
+    for (unsigned i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        struct source *source = &s->source[f][i];
+        struct port *port = source->port;
+        if (!port || source->number != number) continue;
+        __atomic_store_n(&source->port, NULL, __ATOMIC_RELEASE);
+        seat_port_remove(s, port);
+    }
 }
 
 static err_t seat_build(struct seat *s, unsigned index, struct why *why)

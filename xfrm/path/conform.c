@@ -91,10 +91,17 @@ static bool selectors_match(const struct pkt *p)
     return true;
 }
 
+// Where it goes is not known here, so either default to block is enough.
+static enum drop without_policy(const struct worker *w)
+{
+    bool blocked = db_blocks(w->db, XFRM_IN) || db_blocks(w->db, XFRM_FWD);
+    return w->allow_clear_in && !blocked ? DROP_NONE : DROP_NO_POLICY_IN;
+}
+
 static enum drop judge(const struct worker *w, const struct pkt *p)
 {
     if (!selectors_match(p)) return DROP_SELECTOR;
-    if (!p->policy) return w->allow_clear_in ? DROP_NONE : DROP_NO_POLICY_IN;
+    if (!p->policy) return without_policy(w);
     if (p->policy->action == XFRM_BLOCK) return DROP_POLICY_IN;
     return tmpls_satisfied(p) ? DROP_NONE : DROP_TEMPLATE;
 }

@@ -42,6 +42,8 @@
       "a datagram whose fragments are missing, overlap, or are too many at a time")               \
     X(UDP_LAYER, "udp-layer", "XfrmOutStateModeError",                                            \
       "ESP in UDP takes no IP options, extension headers or further layer around it")             \
+    X(UDP_SOURCE, "udp-source", "XfrmOutError",                                                   \
+      "no socket has the UDP port that the SA's packets come from")                               \
     X(TTL, "ttl", "XfrmOutStateModeError", "hop limit reached zero")                              \
     X(NO_BUFFER_IN, "no-buffer-in", "XfrmInBufferError", "out of packet buffers")                 \
     X(NO_BUFFER_OUT, "no-buffer-out", "XfrmOutError", "out of packet buffers")                    \

@@ -38,11 +38,16 @@ static struct xfrm_policy policy(uint8_t dir, const char *src, const char *dst)
     return p;
 }
 
+#define BOTH                                                                                 \
+    {                                                                                        \
+        .tun = "pavise0", .udp_port = 4500, .fwmark = 0x42, .uid = 7, .v4 = true, .v6 = true \
+    }
+
 // The chain of the script that holds the rules of a direction, as text.
 static void check_rule(const struct xfrm_policy *p, const struct guard_nft_conf *conf,
                        const char *chain, const char *want)
 {
-    static const struct guard_nft_conf both = {"pavise0", 4500, 0x42, 7, true, true};
+    static const struct guard_nft_conf both = BOTH;
     AUTO(text) struct text script = {0};
     struct policies *ps = policies_empty();
     policies_event(ps, &(struct xfrm_event){.kind = XFRM_EV_POL_NEW, .policy = p});
@@ -128,7 +133,8 @@ static void ports_and_icmp_types(void **state)
 static void only_the_families_asked_for(void **state)
 {
     (void)state;
-    static const struct guard_nft_conf v6 = {"pavise0", 4500, 0x42, 7, false, true};
+    static const struct guard_nft_conf v6 = {
+        .tun = "pavise0", .udp_port = 4500, .fwmark = 0x42, .uid = 7, .v6 = true};
     struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
     check_rule(&p, &v6, "input", NULL);
     p = policy(XFRM_IN, "::/0", "::/0");
@@ -148,9 +154,50 @@ static void our_own_packets_are_exempt(void **state)
     check_rule(&p, NULL, "input", "  frag frag-off != 0 meta l4proto udp accept\n");
     check_rule(&p, NULL, "input", "  frag frag-off != 0 frag nexthdr ah accept\n");
     check_rule(&p, NULL, "leave", "  meta mark 0x42 accept\n");
-    check_rule(&p, NULL, "leave", "  meta skuid 7 meta l4proto esp accept\n");
+    check_rule(&p, NULL, "leave", "  meta skuid 7 meta l4proto { esp, ah, comp } accept\n");
     check_rule(&p, NULL, "leave", "  meta skuid 7 udp sport 4500 accept\n");
     check_rule(&p, NULL, "forward", "  iifname \"pavise0\" accept\n");
+}
+
+// The frame of a table without policies.
+static void check_frame(const struct guard_nft_conf *conf, const char *want, bool there)
+{
+    AUTO(text) struct text script = {0};
+    struct policies *ps = policies_empty();
+    guard_nft_script(conf, ps, &script);
+    policies_free(ps);
+    if ((strstr(text_str(&script), want) != NULL) != there)
+        fail_msg("'%s': %s in %s", want, there ? "not" : "found", text_str(&script));
+}
+
+static void a_default_to_block_ends_its_chain(void **state)
+{
+    (void)state;
+    struct guard_nft_conf conf = BOTH;
+    check_frame(&conf, " drop\n", false);
+    check_frame(&conf, "delete counter inet pavise default_out\n", true);
+    conf.block[XFRM_OUT] = true;
+    check_frame(&conf, "udp sport 4500 accept\n", true);
+    check_frame(&conf, "  counter name clear_out drop\n }\n", true);
+    check_frame(&conf, "clear_in drop", false);
+    check_frame(&conf, "delete counter inet pavise default_out\n", false);
+    check_frame(&conf, "delete counter inet pavise default_in\n", true);
+    conf.v4 = false;
+    check_frame(&conf, "  meta nfproto ipv6 counter name clear_out drop\n }\n", true);
+    conf.block[XFRM_FWD] = true;
+    check_frame(&conf, "  meta nfproto ipv6 counter name clear_in drop\n }\n chain leave", true);
+}
+
+static void further_udp_ports_are_ours_too(void **state)
+{
+    (void)state;
+    struct guard_nft_conf conf = BOTH;
+    conf.source[0] = (struct guard_source){AF_INET, 5501};
+    conf.source[1] = (struct guard_source){AF_INET6, 5502};
+    conf.source_count = 2;
+    check_frame(&conf, "  meta nfproto ipv4 udp dport 5501 accept\n", true);
+    check_frame(&conf, "  meta nfproto ipv6 meta skuid 7 udp sport 5502 accept\n", true);
+    check_frame(&conf, "  meta nfproto ipv6 udp dport 5501", false);
 }
 
 int main(void)
@@ -162,6 +209,8 @@ int main(void)
         cmocka_unit_test(ports_and_icmp_types),
         cmocka_unit_test(only_the_families_asked_for),
         cmocka_unit_test(our_own_packets_are_exempt),
+        cmocka_unit_test(a_default_to_block_ends_its_chain),
+        cmocka_unit_test(further_udp_ports_are_ours_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

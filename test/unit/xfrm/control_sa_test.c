@@ -480,6 +480,103 @@ static void the_rest_of_the_conversation(void **state)
     rig_free(r);
 }
 
+// ---- UDP ports to send from ----
+
+struct held {
+    unsigned count[2]; // of ports 5000 and 5001
+    bool taken;
+};
+
+static err_t on_hold(void *ctx, const struct xfrm_sa *x, uint16_t number, struct why *oops)
+{
+    struct held *h = ctx;
+    if (ip_eq(&x->saddr, &(ip_t){.family = AF_INET, .b = {203, 0, 113, 2}})) return ERR_NOTFOUND;
+    if (h->taken) return why_not(oops, ERR_SYSTEM, "UDP port %u: taken", number);
+    h->count[number - 5000]++;
+    return ERR_OK;
+}
+
+static void on_release(void *ctx, uint16_t family, uint16_t number)
+{
+    struct held *h = ctx;
+    CHECK_EQ(family, AF_INET);
+    CHECK(h->count[number - 5000]-- > 0);
+}
+
+static struct xfrm_sa in_udp(const char *src, const char *dst, uint32_t spi, uint16_t sport)
+{
+    struct xfrm_sa x = rig_sa(src, dst, spi);
+    x.encap = (struct xfrm_encap){.type = 2, .sport = sport, .dport = 4500};
+    return x;
+}
+
+static struct rig *rig_holding(struct held *h)
+{
+    struct rig *r = rig_new();
+    *h = (struct held){0};
+    control_on_sources(r->control, &(struct control_sources){on_hold, on_release, h});
+    return r;
+}
+
+static void a_source_port_is_held_as_long_as_an_sa_needs_it(void **state)
+{
+    (void)state;
+    struct held h;
+    struct rig *r = rig_holding(&h);
+    struct xfrm_sa a = in_udp(MOON, SUN, 0x100, 5000), b = in_udp(MOON, SUN, 0x101, 5000),
+                   in = in_udp(SUN, MOON, 0x102, 5000), none = in_udp(MOON, SUN, 0x103, 0);
+    CHECK_OK(add(r, &a));
+    CHECK_OK(add(r, &b));
+    CHECK_OK(add(r, &in));
+    CHECK_OK(add(r, &none));
+    CHECK_EQ(h.count[0], 2);
+    CHECK_EQ(add(r, &a), ERR_EXISTS);
+    CHECK_EQ(h.count[0], 2);
+    CHECK_OK(del(r, &a));
+    CHECK_EQ(h.count[0], 1);
+    const struct xfrm_ae state_of_b = {.id = sad_id(&b), .current_given = true}; // a successor
+    CHECK_OK(r->api.ops->sa_set_ae(r->api.ctx, &state_of_b, &why));
+    CHECK_EQ(h.count[0], 1);
+    CHECK_OK(r->api.ops->sa_flush(r->api.ctx, 0));
+    CHECK_EQ(h.count[0], 0);
+    rig_free(r);
+}
+
+static void an_update_moves_an_sa_to_another_port(void **state)
+{
+    (void)state;
+    struct held h;
+    struct rig *r = rig_holding(&h);
+    struct xfrm_sa x = in_udp(MOON, SUN, 0x100, 5000), got;
+    CHECK_OK(add(r, &x));
+    x.encap.sport = 5001;
+    h.taken = true;
+    CHECK_EQ(update(r, &x), ERR_SYSTEM);
+    CHECK(h.count[0] == 1 && h.count[1] == 0);
+    CHECK_OK(get(r, &x, &got));
+    CHECK_EQ(got.encap.sport, 5000);
+    h.taken = false;
+    CHECK_OK(update(r, &x));
+    CHECK(h.count[0] == 0 && h.count[1] == 1);
+    CHECK_OK(del(r, &x));
+    CHECK_EQ(h.count[1], 0);
+    rig_free(r);
+}
+
+static void without_its_port_an_sa_is_not_entered(void **state)
+{
+    (void)state;
+    struct held h;
+    struct rig *r = rig_holding(&h);
+    struct xfrm_sa x = in_udp(MOON, SUN, 0x100, 5000), got;
+    h.taken = true;
+    CHECK_EQ(add(r, &x), ERR_SYSTEM);
+    CHECK_STR(why.text, "UDP port 5000: taken");
+    CHECK_EQ(get(r, &x, &got), ERR_NOTFOUND);
+    CHECK_EQ(sad_count(r->db->sad), 0);
+    rig_free(r);
+}
+
 static void calls_work_offline_and_leave_it_so(void **state)
 {
     (void)state;
@@ -515,6 +612,9 @@ int main(void)
         cmocka_unit_test(an_acquire_leaves_a_larval_sa_that_the_answer_replaces),
         cmocka_unit_test(an_answer_is_known_by_its_sequence_number_too),
         cmocka_unit_test(the_rest_of_the_conversation),
+        cmocka_unit_test(a_source_port_is_held_as_long_as_an_sa_needs_it),
+        cmocka_unit_test(an_update_moves_an_sa_to_another_port),
+        cmocka_unit_test(without_its_port_an_sa_is_not_entered),
         cmocka_unit_test(calls_work_offline_and_leave_it_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

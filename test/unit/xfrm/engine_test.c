@@ -337,6 +337,58 @@ static void without_a_port_it_is_dropped_and_counted(void **state)
     town_close(&t);
 }
 
+static bool one_without_source(struct town *t)
+{
+    return counts(t).drops[DROP_UDP_SOURCE] == 1;
+}
+
+static void in_udp_it_leaves_by_the_port_of_the_sa(void **state)
+{
+    (void)state;
+    struct town t;
+    struct fake source;
+    town_open(&t, true);
+    fake_init(&source, true);
+    add_policies(&t);
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x1001);
+    x.encap = (struct xfrm_encap){.type = 2, .sport = 5500, .dport = 4500};
+    rig_add_sa(t.rig, &x);
+    engine_kick(t.engine);
+    host_sends(&t, BOB, 7);
+    CHECK(comes_true(&t, one_without_source)); // not by another port, and not without UDP
+    struct port *const ports[] = {&source.port};
+    CHECK_OK(engine_source_add(t.engine, ENGINE_V4, 5500, ports));
+    host_sends(&t, BOB, 7);
+    for (int i = 0; i < WAIT_MS && !__atomic_load_n(&source.sent, __ATOMIC_RELAXED); i++)
+        (void)poll(NULL, 0, 1);
+    CHECK_EQ(__atomic_load_n(&source.sent, __ATOMIC_RELAXED), 1);
+    CHECK_EQ(source.from.port, 5500);
+    CHECK_EQ(t.raw.sent, 0);
+    engine_source_remove(t.engine, ENGINE_V4, 5500);
+    engine_source_remove(t.engine, ENGINE_V4, 5500); // twice does no harm
+    fake_free(&source.port);
+    town_close(&t);
+}
+
+static void there_is_an_end_of_sources(void **state)
+{
+    (void)state;
+    struct town t;
+    struct fake source[ENGINE_SOURCES_MAX + 1];
+    town_open(&t, true);
+    for (uint16_t i = 0; i <= ENGINE_SOURCES_MAX; i++) {
+        struct port *const ports[] = {&source[i].port};
+        fake_init(&source[i], true);
+        err_t e = engine_source_add(t.engine, ENGINE_V4, (uint16_t)(6000 + i), ports);
+        CHECK_EQ(e, i < ENGINE_SOURCES_MAX ? ERR_OK : ERR_LIMIT);
+    }
+    for (uint16_t i = 0; i <= ENGINE_SOURCES_MAX; i++) {
+        engine_source_remove(t.engine, ENGINE_V4, (uint16_t)(6000 + i));
+        fake_free(&source[i].port);
+    }
+    town_close(&t);
+}
+
 static bool is_lost(struct town *t)
 {
     return engine_tun_lost(t->engine);
@@ -535,6 +587,8 @@ int main(void)
         cmocka_unit_test(a_packet_waits_for_its_sa),
         cmocka_unit_test(without_a_policy_it_passes_in_clear),
         cmocka_unit_test(without_a_port_it_is_dropped_and_counted),
+        cmocka_unit_test(in_udp_it_leaves_by_the_port_of_the_sa),
+        cmocka_unit_test(there_is_an_end_of_sources),
         cmocka_unit_test(a_device_that_is_gone_is_noticed),
         cmocka_unit_test(an_sa_stays_with_one_worker),
         cmocka_unit_test(order_survives_handing_over),
