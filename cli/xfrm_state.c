@@ -195,7 +195,7 @@ void xfrm_show_sa(struct fields *f, const struct xfrm_sa *sa)
     show_flags(f, sa);
     show_mark(f, "mark", &sa->mark, "only packets with this firewall mark");
     show_mark(f, "output-mark", &sa->output_mark,
-              "protected packets (ESP, not AH) leave with this firewall mark");
+              "protected packets leave with this firewall mark");
     show_algorithm(f, &sa->aead, "aead", "encrypts and authenticates in one");
     show_algorithm(f, &sa->auth, "auth-trunc", "authenticates each packet");
     show_algorithm(f, &sa->crypt, "enc", "encrypts each packet");

@@ -159,8 +159,9 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
              "  oifname { \"%s\", \"lo\" } accept\n"
              "  meta mark 0x%x accept\n"
              "  meta skuid %u meta l4proto { esp, ah, comp } accept\n"
+             "  meta skuid %u frag frag-off != 0 frag nexthdr ah accept\n"
              "  meta skuid %u udp sport %u accept\n",
-             conf->tun, conf->fwmark, conf->uid, conf->uid, conf->udp_port);
+             conf->tun, conf->fwmark, conf->uid, conf->uid, conf->uid, conf->udp_port);
     write_sources(conf, &input, &leave);
     write_frame(conf, out);
     struct writer w = {conf, out, XFRM_IN};

@@ -109,13 +109,13 @@ static bool on_listened(void *ctx, enum xfrm_event_kind kind)
     return d->server && xfrm_server_listened(d->server, kind);
 }
 
-static void on_keepalive(void *ctx, const endpoint_t *from, const endpoint_t *to)
+static void on_keepalive(void *ctx, const endpoint_t *from, const endpoint_t *to, uint32_t mark)
 {
     const struct xfrmd *d = ctx;
     const uint16_t family = to->ip.family;
     const struct port *udp = d->ports.of[0].udp[family == AF_INET6 ? ENGINE_V6 : ENGINE_V4];
     if (from->port != d->options.port) udp = sources_port(d->sources, family, from->port);
-    if (udp) udp_encap_keepalive(udp, &from->ip, to);
+    if (udp) udp_encap_keepalive(udp, &from->ip, to, mark);
 }
 
 // ---- --exit-when-idle ----

@@ -30,11 +30,13 @@ struct xfrm_api control_api(struct control *c);
 typedef bool control_listened_fn(void *ctx, enum xfrm_event_kind kind);
 void control_on_listened(struct control *c, control_listened_fn *fn, void *ctx);
 #define CONTROL_AE_MS 100 // the unit of ae_timer; a busy SA is told no more often
-// NAT keepalives (XFRMA_NAT_KEEPALIVE_INTERVAL, RFC 3948 4). fn is to send one byte 0xff from the
-// address of `from` to `to`: the ends of an SA's UDP encapsulation through which nothing has left
-// for the interval; that is found up to a second late, with many SAs a quarter of the interval.
-// It is called from control_tick(); NULL (the default): there are none.
-typedef void control_keepalive_fn(void *ctx, const endpoint_t *from, const endpoint_t *to);
+// NAT keepalives (XFRMA_NAT_KEEPALIVE_INTERVAL, RFC 3948 4). fn is to send one byte 0xff from
+// `from` to `to`, with this firewall mark if it is not 0: the ends and output mark of an SA's UDP
+// encapsulation through which nothing has left for the interval; that is found up to a second late,
+// with many SAs a quarter of the interval. It is called from control_tick(); NULL (the default):
+// there are none.
+typedef void control_keepalive_fn(void *ctx, const endpoint_t *from, const endpoint_t *to,
+                                  uint32_t mark);
 void control_on_keepalive(struct control *c, control_keepalive_fn *fn, void *ctx);
 
 // The UDP port that packets of an SA with UDP encapsulation come from (RFC 3948) must be there to

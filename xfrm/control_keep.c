@@ -48,5 +48,6 @@ void control_keep_review(const struct control *c, struct sa *sa, uint64_t now)
     if (now - sa->quiet.since < interval) return;
     sa->quiet.since = now;
     // rfc3948 4 MAY: "sends a NAT-keepalive packet if no other packet has been sent for M seconds"
-    c->keepalive(c->keepalive_ctx, &sa->conf->from, &sa->conf->to);
+    const struct sa_conf *conf = sa->conf;
+    c->keepalive(c->keepalive_ctx, &conf->from, &conf->to, conf->x.output_mark.value);
 }

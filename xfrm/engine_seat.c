@@ -39,10 +39,19 @@ static struct port *port_of_udp(const struct seat *s, enum engine_family f, uint
     return NULL;
 }
 
+// A mark of its own is obeyed where routing knows the packet for ESP, whatever it is (steer.h). IP
+// in IP is passed over: the guard could not tell it from a user's.
+static bool is_marked(const struct pkt *p)
+{
+    return p->mark &&
+           (p->proto == XFRM_PROTO_ESP || p->proto == XFRM_PROTO_AH || p->proto == XFRM_PROTO_COMP);
+}
+
 // Through the host's stack.
 static struct port *port_of_esp(const struct seat *s, const struct pkt *p)
 {
     enum engine_family f = p->to.ip.family == AF_INET6 ? ENGINE_V6 : ENGINE_V4;
+    if (!p->udp && is_marked(p) && s->ports.raw[f]) return s->ports.raw[f];
     if (p->whole) return s->ports.clear[f];
     if (p->udp) return port_of_udp(s, f, p->from.port);
     switch (p->proto) {

@@ -5,8 +5,11 @@ import json
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import Failed, main
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path += [os.path.join(ROOT, "test/net"), os.path.join(ROOT, "test/interop")]
+import contract
+import contract_wire as nl
+from lab import PRELOAD, Failed, main, wait_until
 
 MARK = "153"
 HOST = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
@@ -15,9 +18,19 @@ INNER = {4: ("10.9.0.1", "10.9.0.2"), 6: ("fd09::1", "fd09::2")}
 ALL = {4: "0.0.0.0/0", 6: "::/0"}
 GCM = f"aead rfc4106(gcm(aes)) 0x{'0123456789abcdef' * 2}cafebabe 128"
 PINGS = 5
-CASES = [(name, family, proto, algorithm, encap)
-         for family in (4, 6)
-         for name, proto, algorithm, encap in (("ESP", "esp", GCM, ""), ("ESP in UDP", "esp", GCM, "encap espinudp 4500 4500 0.0.0.0"))]
+AH = f"auth-trunc hmac(sha256) 0x{'0123456789abcdef' * 4} 128"
+DEFLATE = "comp deflate"
+KEEPALIVE = 2  # seconds
+# What is around the ping, the innermost first: protocol, mode, algorithm and the rest of an SA.
+CHAINS = (("ESP", [("esp", "tunnel", GCM)]),
+          ("ESP in UDP", [("esp", "tunnel", GCM + " encap espinudp 4500 4500 0.0.0.0")]),
+          ("ESP in UDP on other ports", [("esp", "tunnel", GCM + " encap espinudp {} {} 0.0.0.0")]),
+          ("AH", [("ah", "tunnel", AH)]),
+          ("IPComp", [("comp", "tunnel", DEFLATE)]),
+          ("AH around ESP", [("esp", "tunnel", GCM), ("ah", "transport", AH)]),
+          ("ESP around IPComp", [("comp", "tunnel", DEFLATE), ("esp", "transport", GCM)]))
+PORTS = (5601, 5602)
+CASES = [(name, family, chain) for family in (4, 6) for name, chain in CHAINS]
 # Behind the guard: what really leaves.
 COUNTERS = """table inet seen {
     counter marked { }
@@ -30,7 +43,7 @@ COUNTERS = """table inet seen {
         icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept
         meta mark 0x99 oifname "eth1" counter name marked accept
         meta mark 0x99 counter name first accept
-        meta l4proto { esp, ah, udp } counter name unmarked accept
+        meta l4proto { esp, ah, comp, udp } counter name unmarked accept
         meta l4proto { icmp, icmpv6 } counter name clear
     }
 }"""
@@ -52,18 +65,19 @@ def xfrm(host, command):
 
 
 def protect(host, side, case):
-    _name, family, proto, algorithm, encap = case
+    _name, family, chain = case
     for way in (0, 1):
         mark = f"output-mark {MARK}" if way == side == 0 else ""
-        xfrm(host, f"state add src {HOST[family][way]} dst {HOST[family][1 - way]} proto {proto} spi {0x1000 + way:#x} reqid 1"
-                   f" mode tunnel {algorithm} replay-window 32 {encap} {mark}")
+        for number, (proto, mode, algorithm) in enumerate(chain):
+            xfrm(host, f"state add src {HOST[family][way]} dst {HOST[family][1 - way]} proto {proto} spi {0x1000 + 16 * number + way:#x} reqid 1"
+                       f" mode {mode} {algorithm.format(PORTS[way], PORTS[1 - way])} {'' if proto == 'comp' else 'replay-window 32'} {mark}")
     for direction, way in (("out", side), ("in", 1 - side)):
-        xfrm(host, f"policy add src {ALL[family]} dst {ALL[family]} dir {direction} tmpl src {HOST[family][way]}"
-                   f" dst {HOST[family][1 - way]} proto {proto} reqid 1 mode tunnel")
+        tmpls = " ".join(f"tmpl src {HOST[family][way]} dst {HOST[family][1 - way]} proto {proto} reqid 1 mode {mode}" for proto, mode, _ in chain)
+        xfrm(host, f"policy add src {ALL[family]} dst {ALL[family]} dir {direction} {tmpls}")
 
 
 def pings(host, family, mark=""):
-    words = f"ping -n -q -c {PINGS} -i 0.05 -W 2 -I {INNER[family][0]} {mark} {INNER[family][1]}"
+    words = f"ping -n -q -c {PINGS} -i 0.05 -W 1 -s 400 -p 00 -I {INNER[family][0]} {mark} {INNER[family][1]}"
     said = host.try_run(words).stdout.split(" received")
     return int(said[0].split()[-1]) if len(said) == 2 else -1
 
@@ -78,13 +92,15 @@ def play(tap, moon, sun, case):
     tap.equal(f"{name}: all leave with the SA's mark, by the way of the rule for it", got["marked"], PINGS)
     tap.equal(f"{name}: none by the other way, without it, or in clear", [got[k] for k in ("first", "unmarked", "clear")],
               [0, 0, 0])
-    pings(moon, family, f"-m {MARK}")
-    tap.equal(f"{name}: clear text of the same mark does not get out", counts(moon)["clear"], 0)
+    if len(case[2]) == 1:
+        pings(moon, family, f"-m {MARK}")
+        tap.equal(f"{name}: clear text of the same mark does not get out", counts(moon)["clear"], 0)
     for host in (moon, sun):
         xfrm(host, "state flush")
-    reset(moon)
-    pings(moon, family, f"-m {MARK}")
-    tap.equal(f"{name}: nor without an SA", sum(counts(moon).values()), 0)
+    if case[0].startswith("ESP in UDP"):
+        reset(moon)
+        pings(moon, family, f"-m {MARK}")
+        tap.equal(f"{name}: nor without an SA", sum(counts(moon).values()), 0)
     for host in (moon, sun):
         xfrm(host, "policy flush")
 
@@ -93,7 +109,7 @@ def stranger(tap, moon):
     """ESP's port and protocol are no way out: not for users, and not for what is forwarded."""
     rules = moon("nft list chain inet pavise leave")
     tap.check("the guard asks for the owner of what it lets pass by protocol or port",
-              rules.count("meta skuid 0 ") == 2 or rules.count('meta skuid "root" ') == 2, rules)
+              rules.count("meta skuid 0 ") == 3 or rules.count('meta skuid "root" ') == 3, rules)
     reset(moon)
     moon(["/usr/bin/python3", "-c", "import socket, os\nos.setuid(65534)\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
           "s.bind(('192.0.2.1', 4501))\ns.sendto(b'x' * 100, ('192.0.2.2', 9))"])
@@ -102,6 +118,25 @@ def stranger(tap, moon):
                           "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
                           "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\ns.bind(('192.0.2.1', 4500))"])
     tap.check("and a user cannot have the port of ESP in UDP", "Address already in use" in taken.stderr, taken.stderr)
+
+
+def keepalives(tap, moon, family):
+    """They go the way of the packets whose NAT mapping they keep, from the SA's port."""
+    done = moon.try_run(["env", f"LD_PRELOAD={PRELOAD}", "/usr/bin/python3", os.path.abspath(__file__), "keepalive", family])
+    tap.equal(f"IPv{family}: an SA with a mark and NAT keepalives: taken", (done.returncode, done.stderr), (0, ""))
+    reset(moon)
+    wait_until(lambda: counts(moon)["marked"] > 0, KEEPALIVE + 3)
+    got = counts(moon)
+    tap.check(f"IPv{family}: keepalives leave with the SA's mark", got["marked"] > 0 and got["unmarked"] + got["first"] == 0, got)
+    xfrm(moon, "state flush")
+
+
+def keepalive_sa(family):
+    """In moon: NEWSA with XFRMA_NAT_KEEPALIVE_INTERVAL, for which stock ip(8) has no word yet."""
+    request = nl.message("NEWSA", nl.usersa(*HOST[family], 0x100, flags=32), nl.GCM, nl.encap(2, PORTS[0], 1025), nl.attr(nl.SA_DIR, b"\2"),
+                         nl.attr(nl.NAT_KEEPALIVE, KEEPALIVE), nl.attr(nl.SET_MARK, int(MARK)), nl.attr(nl.SET_MARK_MASK, 0xffffffff))
+    error, _, sentence, _ = contract.Port().ask(request)
+    sys.exit(f"errno {error}: {sentence}" if error else 0)
 
 
 def rules_of(host):
@@ -132,6 +167,8 @@ def test(lab, tap):
     executors = [moon.xfrmd("--guard", "nft"), sun.xfrmd()]
     for case in CASES:
         play(tap, moon, sun, case)
+    for family in (4, 6):
+        keepalives(tap, moon, family)
     protect(moon, 0, CASES[0])
     stranger(tap, moon)
     executors[0].stop()
@@ -139,4 +176,6 @@ def test(lab, tap):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["keepalive"]:
+        keepalive_sa(int(sys.argv[2]))
     main(test, "output marks")

@@ -93,7 +93,7 @@ struct sa {
     // two ends; and how many share it.
     struct sa *companion;
     uint32_t users;
-    uint16_t source; // UDP port that is open for it (control_source.c); 0: none
+    uint16_t source;                // UDP port that is open for it (control_source.c); 0: none
     uint64_t age;                   // order of arrival
     struct cds_list_head in_lane;   // rcu
     struct cds_list_head in_covers; // rcu; only of those that sad_covers() lists

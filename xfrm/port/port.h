@@ -57,8 +57,10 @@ err_t udp_encap_open(uint16_t family, uint16_t port, uint32_t fwmark, unsigned c
 // leaves, leaves by the socket for all addresses.
 err_t udp_encap_open_at(const endpoint_t *at, uint32_t fwmark, struct port **out, struct why *why);
 // Sends a NAT keepalive (RFC 3948 4) from an address of ours and the port's own number, by its
-// socket for all addresses. It may get lost, like any, and is not counted. Any thread.
-void udp_encap_keepalive(const struct port *p, const ip_t *from, const endpoint_t *to);
+// socket for all addresses, with this firewall mark instead of the socket's if it is not 0. It may
+// get lost, like any, and is not counted. Any thread.
+void udp_encap_keepalive(const struct port *p, const ip_t *from, const endpoint_t *to,
+                         uint32_t mark);
 
 // Raw ESP, AH or IPComp, IP protocol 50, 51 or 108, or IP in IP, 4 or 41. One per family and
 // protocol. Packets leave with an IP header that is made here of what they want it to say (struct

@@ -71,12 +71,13 @@ static bool put_header(struct raw_ip *r, struct pkt *p)
                                 .id = p->outer_id,
                                 .payload = p->len};
     uint32_t len = r->family == AF_INET6 ? IP6_HEADER : IP4_HEADER;
+    p->to.port = 0; // IPv6 reads it as the protocol
+    if (p->whole) return true;
     if ((uint32_t)(p->at - p->room) < len || p->len + len > IP_TOTAL_MAX) return false;
     p->at -= len;
     p->len += len;
     (void)ip_head_make(p->at, &w);
     p->whole = true;
-    p->to.port = 0; // IPv6 reads it as the protocol
     return true;
 }
 

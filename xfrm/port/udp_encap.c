@@ -61,6 +61,18 @@ static void udp_encap_send(struct port *port, struct pkt **p, unsigned n)
     batch_send(&u->batch, u->fd, u->family, p, n, &port->counts);
 }
 
+static void say_mark(struct msghdr *h, uint32_t mark)
+{
+    const size_t before = h->msg_controllen;
+    if (!mark) return;
+    struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)h->msg_control + before);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SO_MARK;
+    c->cmsg_len = CMSG_LEN(sizeof mark);
+    memcpy(CMSG_DATA(c), &mark, sizeof mark);
+    h->msg_controllen = before + CMSG_SPACE(sizeof mark);
+}
+
 // Says by which address of ours a message goes.
 static void say_from(struct msghdr *h, const ip_t *from)
 {
@@ -78,11 +90,14 @@ static void say_from(struct msghdr *h, const ip_t *from)
     h->msg_controllen = CMSG_SPACE(size);
 }
 
-void udp_encap_keepalive(const struct port *p, const ip_t *from, const endpoint_t *to)
+#define KEEPALIVE_CONTROL (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint32_t)))
+
+void udp_encap_keepalive(const struct port *p, const ip_t *from, const endpoint_t *to,
+                         uint32_t mark)
 {
     uint8_t byte = 0xff; // rfc3948 2.3
     struct sockaddr_storage peer;
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = {0};
+    _Alignas(struct cmsghdr) uint8_t control[KEEPALIVE_CONTROL] = {0};
     struct iovec iov = {&byte, sizeof byte};
     struct msghdr h = {.msg_name = &peer,
                        .msg_namelen = endpoint_to_sockaddr(to, &peer),
@@ -91,6 +106,7 @@ void udp_encap_keepalive(const struct port *p, const ip_t *from, const endpoint_
                        .msg_control = control,
                        .msg_controllen = sizeof control};
     say_from(&h, from);
+    say_mark(&h, mark);
     (void)sendmsg(p->ops->fd(p), &h, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

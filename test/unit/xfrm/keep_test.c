@@ -12,14 +12,16 @@ struct kept { // what the executor was asked to send
     struct rig *r;
     unsigned n;
     endpoint_t from, to;
+    uint32_t mark;
 };
 
-static void on_keepalive(void *ctx, const endpoint_t *from, const endpoint_t *to)
+static void on_keepalive(void *ctx, const endpoint_t *from, const endpoint_t *to, uint32_t mark)
 {
     struct kept *k = ctx;
     k->n++;
     k->from = *from;
     k->to = *to;
+    k->mark = mark;
 }
 
 static struct xfrm_sa behind_nat(uint32_t keepalive_s)
@@ -28,6 +30,7 @@ static struct xfrm_sa behind_nat(uint32_t keepalive_s)
     x.encap = (struct xfrm_encap){.type = 2, .sport = 4500, .dport = 1025};
     x.nat_keepalive_s = keepalive_s;
     x.dir = 2;
+    x.output_mark = (struct xfrm_mark){0x99, UINT32_MAX};
     return x;
 }
 
@@ -72,6 +75,7 @@ static void a_quiet_sa_sends_one_after_each_interval(void **state)
     CHECK(ip_eq(&k.from.ip, &x.saddr) && ip_eq(&k.to.ip, &x.daddr));
     CHECK_EQ(k.from.port, 4500);
     CHECK_EQ(k.to.port, 1025);
+    CHECK_EQ(k.mark, 0x99);
     seconds(&k, EVERY_S - 1);
     CHECK_EQ(k.n, 1);
     seconds(&k, 1 + EVERY_S);

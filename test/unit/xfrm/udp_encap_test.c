@@ -128,7 +128,7 @@ static void sends_a_keepalive(uint16_t family)
     CHECK(bind(ear, (struct sockaddr *)&at, len) == 0);
     CHECK(getsockname(ear, (struct sockaddr *)&at, &len) == 0);
     CHECK_OK(endpoint_from_sockaddr(&at, len, &nat));
-    udp_encap_keepalive(w.port, &from.ip, &nat);
+    udp_encap_keepalive(w.port, &from.ip, &nat, 0);
     struct pollfd p = {.fd = ear, .events = POLLIN};
     CHECK_EQ(poll(&p, 1, WAIT_MS), 1);
     len = sizeof at;
