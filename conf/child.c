@@ -37,6 +37,39 @@ static const struct word dpd_actions[] = {{"clear", CONF_CLEAR, NULL},
                                           {"route", CONF_DPD_TRAP, "'route' is read as 'trap'"},
                                           {0}};
 
+static const struct word dscps[] = {{"out", CONF_DSCP_OUT, NULL},
+                                    {"in", CONF_DSCP_IN, NULL},
+                                    {"yes", CONF_DSCP_BOTH, NULL},
+                                    {"no", CONF_DSCP_NO, NULL},
+                                    {0}};
+
+// "mtu": as long as the path takes.
+static void set_padding(const struct arg *a)
+{
+    if (strcmp(a->v->text, "mtu") == 0) {
+        *(uint32_t *)a->to = UINT32_MAX;
+        return;
+    }
+    set_number(a);
+}
+
+// "%same": that of mark_out, which may stand further down.
+static void set_output_mark(const struct arg *a)
+{
+    struct conf_mark *m = a->to;
+    m->same = strcmp(a->v->text, "%same") == 0;
+    struct arg value = *a;
+    value.to = &m->value;
+    if (!m->same) set_mark(&value);
+}
+
+static void output_mark_complete(struct conf_child *c)
+{
+    if (!c->output_mark.same) return;
+    c->output_mark.value = c->mark_out;
+    c->output_mark.mask = c->mark_out_mask;
+}
+
 static void set_amount_unset(struct conf_child *c)
 {
     c->life_s = c->rand_s = c->life_bytes = c->rand_bytes = TIME_UNSET;
@@ -80,6 +113,10 @@ static const struct key child_keys[] = {
     KEY("copy_df", set_yes_no, conf_child, copy_df, "yes"),
     KEY("copy_ecn", set_yes_no, conf_child, copy_ecn, "yes"),
     KEY("sha256_96", set_yes_no, conf_child, sha256_96, "no"),
+    KEY("inactivity", set_time, conf_child, inactivity_s, "0"),
+    KEY("tfc_padding", set_padding, conf_child, tfc_padding, "0"),
+    KEY("set_mark_out", set_output_mark, conf_child, output_mark, NULL),
+    KEY_WORD("copy_dscp", dscps, conf_child, copy_dscp, "out"),
     KEY_NOT("updown", NULL,
             "updown scripts are not run yet; 'pavise log --json' tells the same to any program"),
     {.name = "hostaccess",
@@ -89,17 +126,13 @@ static const struct key child_keys[] = {
     KEY_NOT("ah_proposals", NULL, "AH is not supported yet; ESP does all that it does"),
     KEY_NOT("policies_fwd_out", "no", "outbound forward policies are not supported yet"),
     KEY_NOT("ipcomp", "no", "IPComp is not supported yet"),
-    KEY_NOT("inactivity", "0 0s", "closing inactive children is not supported yet"),
     KEY_NOT("interface", NULL, "policies for one interface are not supported yet"),
     KEY_NOT("mark_in_sa", "no", "the inbound mark is set on policies only"),
-    KEY_NOT("set_mark_in", "0 0/0x00000000", "marking decrypted packets is not supported yet"),
-    KEY_NOT("set_mark_out", "0 0/0x00000000", "marking protected packets is not supported yet"),
+    KEY_NOT("set_mark_in", "0 0/0x00000000", "packets come out of a TUN device without a mark"),
     KEY_NOT("label", NULL, "security labels are not supported yet"),
     KEY_NOT("label_mode", "system simple", "security labels are not supported yet"),
-    KEY_NOT("tfc_padding", "0", "traffic flow confidentiality padding is not supported yet"),
     KEY_NOT("per_cpu_sas", "no", "SAs for each CPU are not supported yet"),
     KEY_NOT("hw_offload", "no auto", "hardware offload is not supported yet"),
-    KEY_NOT("copy_dscp", "out", "the DSCP field is copied outwards only, the safe choice"),
     KEY_NOT("icmp", "no", "forwarding related ICMP errors is not supported yet"),
     {0},
 };
@@ -110,6 +143,9 @@ _Static_assert(offsetof(struct conf_child, mark_in_mask) ==
                "set_mark writes value and mask together");
 _Static_assert(offsetof(struct conf_child, mark_out_mask) ==
                    offsetof(struct conf_child, mark_out) + sizeof(uint32_t),
+               "set_mark writes value and mask together");
+_Static_assert(offsetof(struct conf_mark, mask) ==
+                   offsetof(struct conf_mark, value) + sizeof(uint32_t),
                "set_mark writes value and mask together");
 _Static_assert(sizeof(enum conf_mode) == sizeof(int) && sizeof(enum conf_start) == sizeof(int),
                "set_word writes an int");
@@ -126,6 +162,7 @@ static void child_read(struct load *ld, const struct node *n, struct conf_child 
 {
     set_amount_unset(c);
     schema_read(ld, &schema_child, n, c);
+    output_mark_complete(c);
     limits_complete(c->rekey_s, &c->life_s, &c->rand_s);
     limits_complete(c->rekey_bytes, &c->life_bytes, &c->rand_bytes);
     limits_complete(c->rekey_packets, &c->life_packets, &c->rand_packets);

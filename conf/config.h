@@ -62,6 +62,14 @@ enum conf_mode { CONF_TUNNEL, CONF_TRANSPORT, CONF_PASS, CONF_DROP };
 enum conf_start { CONF_NONE, CONF_TRAP, CONF_START, CONF_TRAP_START };
 enum conf_dpd_action { CONF_CLEAR, CONF_DPD_TRAP, CONF_RESTART };
 
+// Which way the DSCP field of inner headers goes (RFC 2983): to the outer one, from it, both.
+enum conf_dscp { CONF_DSCP_OUT, CONF_DSCP_IN, CONF_DSCP_BOTH, CONF_DSCP_NO };
+
+struct conf_mark {
+    uint32_t value, mask; // mask 0 and value 0: none
+    bool same;            // as that of mark_out
+};
+
 struct conf_child {
     char *name;
     struct conf_proposals esp;
@@ -83,6 +91,10 @@ struct conf_child {
     bool hostaccess;
     bool copy_df, copy_ecn;
     bool sha256_96;
+    uint64_t inactivity_s;        // closed after so long without a packet; 0 = never
+    uint32_t tfc_padding;         // ESP packets are at least so long; UINT32_MAX: as the path takes
+    struct conf_mark output_mark; // of ESP packets
+    enum conf_dscp copy_dscp;
 };
 
 // IKE messages in pieces (RFC 7383). ACCEPT: understood, but not sent.
@@ -90,6 +102,14 @@ enum conf_fragmentation {
     CONF_FRAGMENTATION_NO,
     CONF_FRAGMENTATION_YES,
     CONF_FRAGMENTATION_ACCEPT
+};
+// IKE SAs that begin without a child SA (RFC 6023). PREFER, FORCE: the first one comes by an
+// exchange of its own, with keys of its own.
+enum conf_childless {
+    CONF_CHILDLESS_ALLOW,
+    CONF_CHILDLESS_PREFER,
+    CONF_CHILDLESS_FORCE,
+    CONF_CHILDLESS_NEVER
 };
 enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNIQUE_REPLACE };
 
@@ -107,6 +127,8 @@ struct conf_conn {
     enum conf_fragmentation fragmentation;
     bool encap;  // force UDP encapsulation
     bool mobike; // RFC 4555
+    enum conf_childless childless;
+    uint8_t dscp; // of IKE packets
     uint32_t if_id_in, if_id_out;
     // Client: addresses to ask the peer for; all zero: any of that family.
     unsigned vip_n;

@@ -24,6 +24,30 @@ static const struct word fragmentations[] = {{"yes", CONF_FRAGMENTATION_YES, NUL
                                              {"force", CONF_FRAGMENTATION_YES, NULL},
                                              {0}};
 
+static const struct word childlesses[] = {{"allow", CONF_CHILDLESS_ALLOW, NULL},
+                                          {"prefer", CONF_CHILDLESS_PREFER, NULL},
+                                          {"force", CONF_CHILDLESS_FORCE, NULL},
+                                          {"never", CONF_CHILDLESS_NEVER, NULL},
+                                          {0}};
+
+#define DSCP_BITS 6
+
+// Six binary digits, as strongSwan has it.
+static void set_dscp(const struct arg *a)
+{
+    const char *s = a->v->text;
+    uint8_t dscp = 0;
+    size_t n = strspn(s, "01");
+    bool good = s[n] == 0 && (n == DSCP_BITS || strcmp(s, "0") == 0);
+    for (size_t i = 0; i < n && good; i++) dscp = (uint8_t)(dscp << 1 | (s[i] == '1'));
+    if (good) {
+        *(uint8_t *)a->to = dscp;
+        return;
+    }
+    issue_error(a->ld->issues, value_place(a->v, 0), s, "'%s' is not a DSCP value", s);
+    value_hint(a, "six binary digits, as in 101110 (expedited forwarding)");
+}
+
 // "0 accepts both versions": we speak the one that is left.
 static void set_version(const struct arg *a)
 {
@@ -69,12 +93,12 @@ static const struct key conn_keys[] = {
     {.name = "pools", .set = set_pools, .to = 0},
     KEY_NOT("aggressive", "no", "aggressive mode belongs to IKEv1, which is not supported"),
     KEY_NOT("pull", "yes", "push mode belongs to IKEv1, which is not supported"),
-    KEY_NOT("dscp", "000000 0", "the DSCP field of IKE packets cannot be set yet"),
+    KEY("dscp", set_dscp, conf_conn, dscp, "000000"),
     {.name = "dpd_timeout",
      .fine = "0 0s",
      .mild = "*",
      .note = "dpd_timeout has no effect on IKEv2: retransmission decides when a peer is dead"},
-    KEY_NOT("childless", "allow never", "childless initiation is not supported yet"),
+    KEY_WORD("childless", childlesses, conf_conn, childless, "allow"),
     {.name = "send_certreq",
      .fine = "no",
      .mild = "yes",

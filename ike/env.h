@@ -15,6 +15,7 @@ struct child_sa;
 struct datagram {
     endpoint_t from, to;
     span_t bytes;
+    uint8_t dscp; // to send with
 };
 
 enum ike_event_kind {

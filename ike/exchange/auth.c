@@ -2,6 +2,7 @@
 #include "crypto/prf.h"
 #include "ike/auth/choose.h"
 #include "ike/auth/psk.h"
+#include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/config.h"
 #include "ike/exchange/handlers.h"
@@ -98,8 +99,11 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     struct id peer = expected_peer(sa);
     char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
     sa->local_id = choose_local_id(&sa->conn->conf, &sa->local.ip);
-    want_some_child(sa);
-    take_first_child(sa, t);
+    TRY(childless_check(sa, why));
+    if (!childless_begins(sa)) {
+        want_some_child(sa);
+        take_first_child(sa, t);
+    }
     put_id(m, PAYLOAD_IDi, &sa->local_id);
     if (choose_is_exact(&sa->conn->conf.remote.id)) {
         put_id(m, PAYLOAD_IDr, &sa->conn->conf.remote.id);
@@ -333,6 +337,7 @@ err_t auth_on_request(struct turn *t)
     struct why why = {0};
     char peer[ID_TEXT_MAX];
     err_t err = authenticate(t, &why);
+    if (err == ERR_OK) TRY(childless_judge(t));
     if (err == ERR_SYNTAX || err == ERR_SHORT) return err;
     if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
     tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: pre-shared key",

@@ -44,7 +44,9 @@ static void follow_up(struct child_sa *c, enum close_why why)
         again = starts(f);
     }
     if (trap) set_trap(ike, c->sa, conn, f);
-    if (again) later_plan(&ike->later, conn->conf.name, f->name, ike_now(ike));
+    if (again)
+        later_plan(&ike->later, conn->conf.name, f->name, ike_now(ike),
+                   ike_random_below(ike, UINT64_MAX));
 }
 
 static void child_gone(struct child_sa *c)
@@ -118,7 +120,8 @@ void close_retry_later(struct ike_sa *sa, const struct task *t)
     if (!t || !t->conf || (t->kind != TASK_CHILD && t->kind != TASK_AUTH)) return;
     if (t->conn->conf.keyingtries != 0 || sa->ike->shutdown.on || !starts(t->conf)) return;
     if (!ike_conn(sa->ike, t->conn->conf.name)) return;
-    later_plan(&sa->ike->later, t->conn->conf.name, t->conf->name, ike_now(sa->ike));
+    later_plan(&sa->ike->later, t->conn->conf.name, t->conf->name, ike_now(sa->ike),
+               ike_random_below(sa->ike, UINT64_MAX));
 }
 
 static void before_up_failed(struct ike_sa *sa)

@@ -111,7 +111,8 @@ static void open_first(struct ike *ike, const struct open_wish *w)
     if (!sa) {
         tell(ike, NULL, LOG_ERROR, "%s cannot be initiated: %s", w->conn->conf.name, why.text);
         if (plans_again(w)) {
-            later_plan(&ike->later, w->conn->conf.name, w->child->name, ike_now(ike));
+            later_plan(&ike->later, w->conn->conf.name, w->child->name, ike_now(ike),
+                       ike_random_below(ike, UINT64_MAX));
         }
         wish_fails(w, err, why.text);
         return;

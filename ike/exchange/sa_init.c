@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/intermediate.h"
@@ -303,7 +304,9 @@ err_t sa_init_on_request(struct turn *t)
          endpoint_show(&sa->remote, peer));
     natd_take(sa, t->in, t->d);
     natd_put(sa, &t->out);
-    put_notify(&t->out, N_CHILDLESS_IKEV2_SUPPORTED, span(NULL, 0));
+    if (childless_is_offered(sa)) {
+        put_notify(&t->out, N_CHILDLESS_IKEV2_SUPPORTED, span(NULL, 0));
+    }
     pieces_agree(sa, t->in);
     if (sa->in_pieces) put_notify(&t->out, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     intermediate_plan(sa);

@@ -15,7 +15,7 @@ struct deal {
     struct proposals theirs;
     struct proposal chosen;
     struct ts_list tsi, tsr; // as asked for, then as granted
-    bool transport;
+    bool transport, peer_no_tfc;
     struct conn *conn;
     const struct conf_child *conf;
     uint32_t reqid, spi;
@@ -34,6 +34,7 @@ static err_t deal_read(struct turn *t, const struct terms_question *q, struct de
     TRY(take_ts(t->in, PAYLOAD_TSi, &d->tsi));
     TRY(take_ts(t->in, PAYLOAD_TSr, &d->tsr));
     d->transport = notify_find(t->in, N_USE_TRANSPORT_MODE, &n) == ERR_OK;
+    d->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
     if (q->first) {
         d->ni = t->sa->opening->ni;
         d->nr = t->sa->opening->nr;
@@ -174,6 +175,7 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         .spi_out = (uint32_t)d->chosen.spi,
         .replaces = q->old ? q->old->id : 0,
         .tunnel = !d->transport,
+        .peer_no_tfc = d->peer_no_tfc,
         .ke = d->ke,
     };
     struct child_sa *c = child_sa_new(t->sa, &spec);

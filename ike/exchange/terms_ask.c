@@ -84,7 +84,7 @@ struct answer {
     struct proposal chosen;
     struct nonce nonce;
     struct ts_list tsi, tsr;
-    bool tunnel;
+    bool tunnel, peer_no_tfc;
     bool with_ke;
     struct secret shared;
 };
@@ -128,6 +128,7 @@ static err_t answer_read(struct turn *t, bool first, struct answer *a)
     bool transport = notify_find(t->in, N_USE_TRANSPORT_MODE, &n) == ERR_OK;
     if (transport && !o->transport) return ERR_NOCHOICE;
     a->tunnel = !transport;
+    a->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
     if (transport) terms_nat_back(t->sa, &a->tsi, &a->tsr);
     if (first) TRY(answer_own_address(t, a));
     // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
@@ -162,6 +163,7 @@ static err_t answer_install(struct turn *t, const struct answer *a, const struct
         .acquire_seq = task->acquire_seq,
         .replaces = old ? old->id : 0,
         .tunnel = a->tunnel,
+        .peer_no_tfc = a->peer_no_tfc,
         .initiator = true,
         .ke = a->with_ke ? ke_method(task->offer->ke) : KE_NONE,
     };

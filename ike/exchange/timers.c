@@ -9,6 +9,7 @@
 #include "ike/exchange/roam.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/idle.h"
 #include "ike/sa/install.h"
 #include "ike/sa/retransmit.h"
 
@@ -57,6 +58,18 @@ static void on_task(struct ike_sa *sa)
     request_next(sa);
 }
 
+static void on_idle(struct child_sa *c)
+{
+    if (!child_sa_in_use(c)) {
+        c->idle_look = DUE_NEVER;
+        return;
+    }
+    if (!idle_is_over(c)) return;
+    tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} was not used for %lu s: closing it",
+         c->conf->name, c->id, (unsigned long)c->conf->inactivity_s);
+    close_child_ask(c, CLOSED_ASKED, NULL);
+}
+
 static void child_due(struct child_sa *c, uint64_t now)
 {
     if (c->switch_look <= now) {
@@ -64,6 +77,7 @@ static void child_due(struct child_sa *c, uint64_t now)
         if (install_confirmed(c)) install_switch(c);
     }
     if (c->sweep_at <= now) install_sweep(c);
+    if (c->idle_look <= now) on_idle(c);
     if (c->linger_until <= now) close_child(c, CLOSED_REPLACED);
 }
 
@@ -104,7 +118,7 @@ static void on_probe(struct ike_sa *sa)
 static void on_keepalive(struct ike_sa *sa)
 {
     struct ike *ike = sa->ike;
-    struct datagram d = {.from = sa->local, .to = sa->remote};
+    struct datagram d = {.from = sa->local, .to = sa->remote, .dscp = sa->conn->conf.dscp};
     ike->env.send(ike->env.ctx, &d);
     ike_sa_timer(sa, TIMER_KEEPALIVE, ike_now(ike) + ike->opt.keepalive_ns);
 }

@@ -44,7 +44,7 @@ static bool marked(const struct net *n, uint16_t ours, uint16_t theirs)
 static void net_input(struct net_sock *s, size_t len, const endpoint_t *from, const ip_t *to)
 {
     struct net *n = s->net;
-    struct datagram d = {*from, {*to, s->port}, span(n->buf, len)};
+    struct datagram d = {*from, {*to, s->port}, span(n->buf, len), 0};
     bool has_marker = len >= sizeof marker && !memcmp(n->buf, marker, sizeof marker);
     if (from->port == 0) return; // nobody to answer to
     // rfc3948 2.3 SHOULD: a received keepalive is ignored
@@ -128,7 +128,7 @@ void net_send(struct net *n, const struct datagram *d)
         const struct net_sock *s = &n->sock[i];
         if (s->fd < 0 || s->family != d->to.ip.family || s->port != d->from.port) continue;
         // loss is the protocol's business
-        IGNORE(sock_send(s->fd, &d->from.ip, &d->to, parts));
+        IGNORE(sock_send(s->fd, d, parts));
         return;
     }
 }

@@ -159,7 +159,20 @@ static size_t source_set(struct msghdr *m, const ip_t *from)
     return 0;
 }
 
-err_t sock_send(int fd, const ip_t *from, const endpoint_t *to, const span_t parts[2])
+// The traffic class, behind what stands at `used`; returns its room, 0 for none.
+static size_t class_set(struct msghdr *m, size_t used, const struct datagram *d)
+{
+    int tos = d->dscp << 2;
+    struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)m->msg_control + used);
+    bool v4 = d->to.ip.family == AF_INET;
+    if (!tos) return 0;
+    *c = (struct cmsghdr){CMSG_LEN(sizeof tos), v4 ? IPPROTO_IP : IPPROTO_IPV6,
+                          v4 ? IP_TOS : IPV6_TCLASS};
+    memcpy(CMSG_DATA(c), &tos, sizeof tos);
+    return CMSG_SPACE(sizeof tos);
+}
+
+err_t sock_send(int fd, const struct datagram *d, const span_t parts[2])
 {
     struct sockaddr_storage sa;
     _Alignas(struct cmsghdr) uint8_t control[SOCK_CONTROL_LEN] = {0};
@@ -170,12 +183,13 @@ err_t sock_send(int fd, const ip_t *from, const endpoint_t *to, const span_t par
         iov[i].iov_len = parts[i].len;
     }
     struct msghdr m = {.msg_name = &sa,
-                       .msg_namelen = endpoint_to_sockaddr(to, &sa),
+                       .msg_namelen = endpoint_to_sockaddr(&d->to, &sa),
                        .msg_iov = iov,
                        .msg_iovlen = 2,
                        .msg_control = control,
                        .msg_controllen = sizeof control};
-    m.msg_controllen = source_set(&m, from);
+    size_t used = source_set(&m, &d->from.ip);
+    m.msg_controllen = used + class_set(&m, used, d);
     return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? ERR_SYSTEM : ERR_OK;
 }
 

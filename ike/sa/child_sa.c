@@ -20,6 +20,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .spi_in = spec->spi_in,
         .spi_out = spec->spi_out,
         .tunnel = spec->tunnel,
+        .peer_no_tfc = spec->peer_no_tfc,
         .esn = esn && esn->id == ESN_YES,
         .udp = ike_sa_udp(sa),
         .initiator = spec->initiator,
@@ -38,6 +39,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .linger_until = DUE_NEVER,
         .switch_look = DUE_NEVER,
         .sweep_at = DUE_NEVER,
+        .idle_look = DUE_NEVER,
     };
     sa->children = c;
     sa->child_n++;
@@ -131,6 +133,7 @@ void child_sa_timers(struct ike_sa *sa)
     uint64_t due = DUE_NEVER;
     for (const struct child_sa *c = sa->children; c; c = c->next) {
         due = earliest(due, earliest(c->linger_until, earliest(c->switch_look, c->sweep_at)));
+        due = earliest(due, c->idle_look);
     }
     ike_sa_timer(sa, TIMER_CHILD, due);
 }

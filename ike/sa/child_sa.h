@@ -31,8 +31,9 @@ struct child_sa {
     enum close_why why; // of our DELETE
     uint32_t spi_in, spi_out;
     bool tunnel, esn, udp;
-    bool initiator; // of the exchange that made it: tells which keys are whose
-    uint16_t ke;    // PFS group; 0 = none
+    bool peer_no_tfc; // the peer said ESP_TFC_PADDING_NOT_SUPPORTED
+    bool initiator;   // of the exchange that made it: tells which keys are whose
+    uint16_t ke;      // PFS group; 0 = none
     struct proposal chosen;
     struct ts_list local_ts, remote_ts;
     ip_t local, remote; // outer addresses: where inbound ESP arrives, and outbound ESP goes to
@@ -48,6 +49,8 @@ struct child_sa {
     uint64_t moved_at;        // likewise; 0 = never
     uint64_t rekey_s, life_s; // after installed_at, for people; 0 = never
     uint64_t linger_until, switch_look, sweep_at; // DUE_NEVER = off
+    uint64_t idle_look;                           // when to look for packets; likewise
+    uint64_t idle_since, idle_packets;            // no packet since; how many there were then
     uint32_t stale_reqid;  // of an earlier run, found in the executor; 0 = none
     struct waiter *enders; // wait for it to be gone
 };
@@ -58,7 +61,7 @@ struct child_spec { // what was agreed on
     const struct proposal *chosen;
     const struct ts_list *local_ts, *remote_ts;
     uint32_t spi_in, spi_out, acquire_seq, replaces;
-    bool tunnel, initiator;
+    bool tunnel, initiator, peer_no_tfc;
     uint16_t ke;
 };
 

@@ -131,11 +131,16 @@ bool ike_sa_live(const struct ike_sa *sa)
     return sa->state != IKE_CLOSED && sa->state != IKE_GONE;
 }
 
-static void send_over(struct ike *ike, const endpoint_t *from, const endpoint_t *to, span_t bytes)
+static void send_over(const struct ike_sa *sa, const endpoint_t *from, const endpoint_t *to,
+                      span_t bytes)
 {
+    struct ike *ike = sa->ike;
     struct ike_header h;
     while (ike_header_read(bytes, &h) == ERR_OK && h.length <= bytes.len) {
-        struct datagram d = {.from = *from, .to = *to, .bytes = span(bytes.at, h.length)};
+        struct datagram d = {.from = *from,
+                             .to = *to,
+                             .bytes = span(bytes.at, h.length),
+                             .dscp = sa->conn ? sa->conn->conf.dscp : 0};
         ike->env.send(ike->env.ctx, &d);
         ike->stats.sent++;
         bytes = span(bytes.at + h.length, bytes.len - h.length);
@@ -154,11 +159,11 @@ static void was_sent(struct ike_sa *sa)
 void ike_sa_send(struct ike_sa *sa, span_t bytes)
 {
     const struct roam *r = &sa->roam;
-    if (!r->ways_n) send_over(sa->ike, &sa->local, &sa->remote, bytes);
+    if (!r->ways_n) send_over(sa, &sa->local, &sa->remote, bytes);
     for (unsigned i = 0; i < r->ways_n; i++) {
         const endpoint_t from = {r->ways[i].local, sa->local.port};
         const endpoint_t to = {r->ways[i].remote, sa->remote.port};
-        send_over(sa->ike, &from, &to, bytes);
+        send_over(sa, &from, &to, bytes);
     }
     was_sent(sa);
 }
@@ -166,6 +171,6 @@ void ike_sa_send(struct ike_sa *sa, span_t bytes)
 void ike_sa_reply(struct ike_sa *sa, const struct datagram *to, span_t bytes)
 {
     // rfc7296 2.11 MUST: back to the address and port that it came from, from where it went to.
-    send_over(sa->ike, &to->to, &to->from, bytes);
+    send_over(sa, &to->to, &to->from, bytes);
     was_sent(sa);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ike/sa/diplomat.h"
+#include "ike/sa/idle.h"
 #include "ike/sa/keylog.h"
 
 #define SPI_MIN 0xc0000000 // where strongSwan takes them from, too
@@ -137,6 +138,16 @@ static void say_replay(struct xfrm_sa *x, const struct child_sa *c, bool out)
     x->replay.esn_given = c->esn || window > 32;
 }
 
+static void say_dscp(struct xfrm_sa *x, const struct child_sa *c, bool out)
+{
+    enum conf_dscp copy = c->conf->copy_dscp;
+    bool outwards = copy == CONF_DSCP_OUT || copy == CONF_DSCP_BOTH;
+    bool inwards = copy == CONF_DSCP_IN || copy == CONF_DSCP_BOTH;
+    if (!c->tunnel) return;
+    if (out && !outwards) x->extra_flags |= XFRM_SA_DONT_ENCAP_DSCP;
+    if (!out && inwards) x->flags |= XFRM_STATE_DECAP_DSCP;
+}
+
 static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     const struct conf_child *f = c->conf;
@@ -145,7 +156,12 @@ static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
     if (c->tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
     x->if_id = out ? f->if_id_out : f->if_id_in;
     if (!x->if_id) x->if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
-    if (out) x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
+    say_dscp(x, c, out);
+    if (!out) return;
+    x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
+    x->output_mark = (struct xfrm_mark){f->output_mark.value, f->output_mark.mask};
+    // rfc7296 1.3.1: a peer that cannot take it off gets none; neither can any in transport mode.
+    if (c->tunnel && !c->peer_no_tfc) x->tfcpad = f->tfc_padding;
 }
 
 static err_t say_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_keys *k, bool out,
@@ -273,6 +289,7 @@ err_t install_child(struct child_sa *c, const struct child_keys *keys, bool hold
     wipe(&in, sizeof in);
     wipe(&out, sizeof out);
     if (err != ERR_OK) install_remove(c);
+    if (err == ERR_OK) idle_start(c);
     if (err == ERR_OK && !c->replaces) c->sweep_at = ike_now(c->sa->ike) + CHILD_LINGER_NS;
     child_sa_timers(c->sa);
     return err;
@@ -394,15 +411,26 @@ void install_move(struct child_sa *c, unsigned which)
     }
 }
 
-uint64_t install_packets_in(const struct child_sa *c)
+static uint64_t packets(const struct child_sa *c, bool out)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct xfrm_sa_id id = sa_id(c, false);
+    struct xfrm_sa_id id = sa_id(c, out);
     struct xfrm_sa x;
-    if (!c->in_there || xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return 0;
-    uint64_t packets = x.current.packets;
+    bool there = out ? c->out_there : c->in_there;
+    if (!there || xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return 0;
+    uint64_t count = x.current.packets;
     wipe(&x, sizeof x);
-    return packets;
+    return count;
+}
+
+uint64_t install_packets_in(const struct child_sa *c)
+{
+    return packets(c, false);
+}
+
+uint64_t install_packets(const struct child_sa *c)
+{
+    return packets(c, false) + packets(c, true);
 }
 
 bool install_confirmed(struct child_sa *c)

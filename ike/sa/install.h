@@ -31,3 +31,4 @@ bool install_stale(struct child_sa *c);
 void install_sweep(struct child_sa *c);
 // Packets received by the child's inbound SA so far.
 uint64_t install_packets_in(const struct child_sa *c);
+uint64_t install_packets(const struct child_sa *c); // in both directions

@@ -34,7 +34,7 @@ static struct later_entry *entry_for(struct later *l, const char *conn, const ch
     return NULL;
 }
 
-void later_plan(struct later *l, const char *conn, const char *child, uint64_t now)
+void later_plan(struct later *l, const char *conn, const char *child, uint64_t now, uint64_t random)
 {
     struct later_entry *e = entry_for(l, conn, child);
     if (!e || e->at != UINT64_MAX) return;
@@ -43,7 +43,7 @@ void later_plan(struct later *l, const char *conn, const char *child, uint64_t n
     if (pause > PAUSE_LONGEST) pause = PAUSE_LONGEST;
     e->pause_ns = quiet ? 0 : pause;
     e->planned_at = now;
-    e->at = now + e->pause_ns;
+    e->at = now + e->pause_ns + random % (e->pause_ns / 4 + 1);
 }
 
 void later_cancel(struct later *l, const char *conn, const char *child)

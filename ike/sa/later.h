@@ -19,7 +19,10 @@ struct later {
 
 // Plans an attempt, at most one for a child. The first comes at once, then 1 s, 2 s, ... 5 min; a
 // quiet while (10 min) forgets the pauses.
-void later_plan(struct later *l, const char *conn, const char *child, uint64_t now);
+// random: any number; up to a quarter longer is each pause by it, so that many who lost the same
+// peer at the same moment do not come back at the same moment.
+void later_plan(struct later *l, const char *conn, const char *child, uint64_t now,
+                uint64_t random);
 // Cancels attempts; child NULL: of the whole connection.
 void later_cancel(struct later *l, const char *conn, const char *child);
 uint64_t later_due(const struct later *l);

@@ -2,6 +2,8 @@
 
 #include "ike/sa/diplomat.h"
 
+#define JITTER_PART 10 // of a pause are left out at most
+
 // rfc4555 3.11 SHOULD: who only follows leaves the one who decides time to find a way that works;
 // one repetition more makes 5 minutes of the usual 2 3/4.
 static unsigned tries(const struct ike_sa *sa)
@@ -14,7 +16,9 @@ static void arm(struct ike_sa *sa)
     const struct ike_options *opt = &sa->ike->opt;
     double wait = (double)opt->retransmit_ns;
     for (unsigned i = 0; i < sa->retransmits; i++) wait *= opt->retransmit_base;
-    ike_sa_timer(sa, TIMER_RETRANSMIT, ike_now(sa->ike) + (uint64_t)wait);
+    // A little earlier each time: many who wait for the same peer do not speak up as one.
+    uint64_t early = ike_random_below(sa->ike, (uint64_t)wait / JITTER_PART + 1);
+    ike_sa_timer(sa, TIMER_RETRANSMIT, ike_now(sa->ike) + (uint64_t)wait - early);
 }
 
 void retransmit_start(struct ike_sa *sa)

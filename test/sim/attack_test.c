@@ -90,7 +90,7 @@ static void strangers_are_answered_sparingly(void **state)
     sim_net_net(s, "", "");
     sim_establish(s);
     unsigned sent = s->sent;
-    m.d = (struct datagram){{s->node[CAROL].ip, 500}, {s->node[BOB].ip, 500}, {0}};
+    m.d = (struct datagram){{s->node[CAROL].ip, 500}, {s->node[BOB].ip, 500}, {0}, 0};
     m.d.bytes.len = 28;
     memset(m.bytes, 7, 16);
     for (unsigned i = 0; i < 1000; i++) {
@@ -219,7 +219,7 @@ static void forged_refusal(void **state)
     notify_write(msgw_begin(&w, PAYLOAD_N), &n);
     msgw_end(&w);
     CHECK_OK(msgw_finish(&w, &bytes));
-    struct datagram d = {{s->node[BOB].ip, 500}, {s->node[ALICE].ip, 500}, bytes};
+    struct datagram d = {{s->node[BOB].ip, 500}, {s->node[ALICE].ip, 500}, bytes, 0};
     ike_input(s->node[ALICE].ike, &d); // comes before the genuine answer
     s->by_hand = false;
     sim_run(s, SECOND);
@@ -455,7 +455,7 @@ static bool annoy(struct sim *s, int victim, struct ike_header h, uint64_t set, 
         msgw_end(&m);
     }
     CHECK_OK(msgw_finish(&m, &bytes));
-    struct datagram d = {from->local, from->remote, bytes};
+    struct datagram d = {from->local, from->remote, bytes, 0};
     ike_input(s->node[victim].ike, &d);
     CHECK(ike_next(s->node[victim].ike) > s->now);
     sim_check(s);
@@ -541,7 +541,7 @@ static void unknown_critical_payload(void **state)
     w->at[-3] |= 0x80; // critical
     msgw_end(&m);
     CHECK_OK(msgw_finish(&m, &bytes));
-    struct datagram d = {from->local, from->remote, bytes};
+    struct datagram d = {from->local, from->remote, bytes, 0};
     ike_input(s->node[BOB].ike, &d);
     CHECK_EQ(s->in_flight, 1); // refused, and nothing else happened
     CHECK_EQ(sim_ikes(s, BOB), 1);

@@ -242,8 +242,8 @@ static void pauses_grow(void **state)
     uint64_t now = 1000 * SECOND, waited[12];
     (void)state;
     for (unsigned i = 0; i < 12; i++) {
-        later_plan(&l, "net", "a", now);
-        later_plan(&l, "net", "a", now); // is planned
+        later_plan(&l, "net", "a", now, 0);
+        later_plan(&l, "net", "a", now, 0); // is planned
         uint64_t due = later_due(&l);
         waited[i] = due - now;
         CHECK_EQ(due > now ? later_take(&l, due - 1, &conn, &child) : ERR_AGAIN, ERR_AGAIN);
@@ -256,7 +256,7 @@ static void pauses_grow(void **state)
     CHECK_EQ(waited[1], SECOND);
     CHECK_EQ(waited[4], 8 * SECOND);
     CHECK_EQ(waited[11], 300 * SECOND);
-    later_plan(&l, "net", "a", now + 2000 * SECOND); // after a quiet while as at first
+    later_plan(&l, "net", "a", now + 2000 * SECOND, 0); // after a quiet while as at first
     CHECK_EQ(later_due(&l), now + 2000 * SECOND);
     later_cancel(&l, "net", NULL);
     CHECK_EQ(later_due(&l), UINT64_MAX);

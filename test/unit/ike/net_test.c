@@ -30,9 +30,9 @@ static void on_input(void *ctx, const struct datagram *d)
     struct fixture *f = ctx;
     CHECK(d->bytes.len <= sizeof f->bytes);
     memcpy(f->bytes, d->bytes.at, d->bytes.len);
-    f->last = (struct datagram){d->from, d->to, span(f->bytes, d->bytes.len)};
+    f->last = (struct datagram){d->from, d->to, span(f->bytes, d->bytes.len), 0};
     f->count++;
-    if (f->echo) net_send(f->net, &(struct datagram){d->to, d->from, d->bytes});
+    if (f->echo) net_send(f->net, &(struct datagram){d->to, d->from, d->bytes, 0});
     if (f->end_soon && f->count == 1) loop_timer_at(f->end, clock_mono());
     if (f->count == f->stop_at) loop_stop(f->loop);
 }
@@ -221,7 +221,7 @@ static void keepalive_is_one_byte(void **state)
 {
     struct fixture *f = *state;
     int fd = peer_of("127.0.0.1", f->opt.natt_port);
-    struct datagram d = {endpoint_of("127.0.0.1", f->opt.natt_port), peer_name(fd), {NULL, 0}};
+    struct datagram d = {endpoint_of("127.0.0.1", f->opt.natt_port), peer_name(fd), {NULL, 0}, 0};
     net_send(f->net, &d);
     peer_hears(fd, "ff");
     d.from.ip = (ip_t){.family = AF_UNSPEC}; // the kernel's choice
@@ -231,6 +231,44 @@ static void keepalive_is_one_byte(void **state)
     net_send(f->net, &d);
     CHECK_EQ(recv(fd, &(uint8_t){0}, 1, 0), -1);
     (void)close(fd);
+}
+
+// The traffic class that the next datagram carries.
+static int class_heard(int fd, bool v6)
+{
+    uint8_t byte;
+    _Alignas(struct cmsghdr) uint8_t control[128];
+    struct iovec iov = {&byte, 1};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    CHECK(recvmsg(fd, &m, 0) >= 0);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    assert_non_null(c);
+    CHECK_EQ(c->cmsg_type, v6 ? IPV6_TCLASS : IP_TOS);
+    int tos = 0; // IPv4: one byte of it
+    memcpy(&tos, CMSG_DATA(c), v6 ? sizeof tos : 1);
+    return tos;
+}
+
+static void dscp_is_on_the_wire(void **state)
+{
+    struct fixture *f = *state;
+    for (int v6 = 0; v6 <= 1; v6++) {
+        const char *ip = v6 ? "::1" : "127.0.0.1";
+        int fd = peer_of(ip, f->opt.port), one = 1;
+        int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+        CHECK_EQ(setsockopt(fd, level, v6 ? IPV6_RECVTCLASS : IP_RECVTOS, &one, sizeof one), 0);
+        struct datagram d = {endpoint_of(ip, f->opt.port), peer_name(fd), span(NULL, 0), 46};
+        net_send(f->net, &d);
+        CHECK_EQ(class_heard(fd, v6), 46 << 2);
+        d.from.ip = (ip_t){.family = AF_UNSPEC}; // without a source address beside it
+        net_send(f->net, &d);
+        CHECK_EQ(class_heard(fd, v6), 46 << 2);
+        d.dscp = 0;
+        net_send(f->net, &d);
+        CHECK_EQ(class_heard(fd, v6), 0);
+        (void)close(fd);
+    }
 }
 
 static void flood_leaves_time_for_timers(void **state)
@@ -251,7 +289,7 @@ static void icmp_errors_are_swallowed(void **state)
     struct fixture *f = *state;
     int fd = peer_of("127.0.0.1", f->opt.port);
     struct datagram d = {endpoint_of("127.0.0.1", f->opt.port), endpoint_of("127.0.0.1", 1),
-                         HEX(IKE_BYTES)};
+                         HEX(IKE_BYTES), 0};
     for (unsigned i = 0; i < 5; i++) net_send(f->net, &d); // nobody there: port unreachable
     run(f, 1, PAUSE_NS);
     peer_says(fd, IKE_BYTES);
@@ -378,21 +416,14 @@ static void firewall_mark(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ipv4_addresses),
-        TEST(ipv4_with_marker),
-        TEST(ipv6_addresses),
-        TEST(port_500_has_no_marker),
-        TEST(peer_at_port_4500),
-        TEST(what_is_not_ike_is_dropped),
-        TEST(keepalive_is_one_byte),
-        TEST(flood_leaves_time_for_timers),
-        TEST(icmp_errors_are_swallowed),
-        TEST(executor_comes_later),
-        TEST(executor_was_there_first),
-        TEST(ports_that_cannot_be_had),
-        TEST(source_addresses),
-        TEST(bound_to_one_address),
-        TEST(firewall_mark),
+        TEST(ipv4_addresses),           TEST(ipv4_with_marker),
+        TEST(ipv6_addresses),           TEST(port_500_has_no_marker),
+        TEST(peer_at_port_4500),        TEST(what_is_not_ike_is_dropped),
+        TEST(keepalive_is_one_byte),    TEST(flood_leaves_time_for_timers),
+        TEST(dscp_is_on_the_wire),      TEST(icmp_errors_are_swallowed),
+        TEST(executor_comes_later),     TEST(executor_was_there_first),
+        TEST(ports_that_cannot_be_had), TEST(source_addresses),
+        TEST(bound_to_one_address),     TEST(firewall_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

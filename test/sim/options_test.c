@@ -1,0 +1,203 @@
+// What a connection and a child may ask for besides algorithms and networks: childless beginnings,
+// an end after silence, and what the executor is told of SAs.
+#include <string.h>
+
+#include "ike/sa/later.h"
+#include "test/sim/sim.h"
+
+static void childless_by_preference(void **state)
+{
+    struct sim *s = sim_new(1);
+    (void)state;
+    sim_net_net(s, "childless = prefer", "esp_proposals = aes128gcm16-x25519");
+    sim_establish(s);
+    CHECK_EQ(s->sent, 6);
+    CHECK(sim_told(s, BOB, "the peer wants no child SA yet"));
+    CHECK(sim_told(s, ALICE, "CURVE_25519/NO_EXT_SEQ")); // with a key exchange of its own
+    sim_free(s);
+}
+
+static void responder_cannot(void **state)
+{
+    struct sim_result r;
+    (void)state;
+    for (int force = 0; force <= 1; force++) {
+        struct sim *s = sim_new(2);
+        sim_net_net_side(s, BOB, "childless = never", "");
+        sim_net_net_side(s, ALICE, force ? "childless = force" : "childless = prefer", "");
+        sim_initiate(s, ALICE, "net", &r);
+        sim_run(s, SECOND);
+        CHECK_EQ(r.told, 1);
+        if (force) {
+            CHECK(r.err != ERR_OK);
+            CHECK(strstr(r.sentence, "no IKE SA without a child SA (childless = force)"));
+            CHECK_EQ(sim_ikes(s, ALICE), 0);
+        } else {
+            sim_expect_clean(s);
+            CHECK_EQ(s->sent, 4);
+        }
+        sim_free(s);
+    }
+}
+
+static void responder_insists(void **state)
+{
+    struct sim *s = sim_new(3);
+    struct sim_result r;
+    (void)state;
+    sim_net_net_side(s, BOB, "childless = force", "");
+    sim_net_net_side(s, ALICE, "", "");
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 20 * SECOND);
+    CHECK(r.err != ERR_OK);
+    CHECK(sim_told(s, BOB, "the peer wants a child SA with IKE_AUTH (childless = force)"));
+    sim_expect_nothing(s);
+    sim_free(s);
+}
+
+// Without a child SA asked for, one comes along where the responder wants it so.
+static void never_childless(void **state)
+{
+    struct sim *s = sim_new(4);
+    struct sim_result r;
+    (void)state;
+    sim_net_net_side(s, BOB, "childless = never", "");
+    sim_net_net_side(s, ALICE, "", "");
+    sim_initiate(s, ALICE, NULL, &r);
+    sim_run(s, SECOND);
+    CHECK_EQ(r.err, ERR_OK);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+static void silence_ends_it(void **state)
+{
+    struct sim *s = sim_new(5);
+    (void)state;
+    sim_net_net_side(s, BOB, "", "");
+    sim_net_net_side(s, ALICE, "", "inactivity = 60s\n start_action = trap");
+    sim_establish(s);
+    for (unsigned i = 0; i < 20; i++) {
+        CHECK(sim_packet(s, i % 2 ? ALICE : BOB));
+        sim_run(s, 50 * SECOND);
+        CHECK_EQ(sim_children(s, ALICE), 1);
+    }
+    sim_run(s, 30 * SECOND);
+    CHECK(sim_told(s, ALICE, "was not used for 60 s: closing it"));
+    CHECK_EQ(sim_children(s, ALICE), 0);
+    CHECK_EQ(sim_children(s, BOB), 0);
+    CHECK_EQ(sim_ikes(s, ALICE), 1); // stays, and so does the trap
+    sim_acquire(s, ALICE, 7);
+    sim_run(s, SECOND);
+    CHECK_EQ(sim_children(s, ALICE), 1);
+    sim_free(s);
+}
+
+// Fresh keys are no sign of use.
+static void silence_outlasts_rekeying(void **state)
+{
+    struct sim *s = sim_new(6);
+    (void)state;
+    sim_net_net_side(s, BOB, "", "rekey_time = 0");
+    sim_net_net_side(s, ALICE, "", "inactivity = 300s\n rekey_time = 100s\n rand_time = 0");
+    sim_establish(s);
+    sim_run(s, 450 * SECOND);
+    CHECK_EQ(sim_children(s, ALICE), 0);
+    CHECK(sim_told(s, ALICE, "has fresh keys"));
+    sim_free(s);
+}
+
+static void what_the_executor_is_told(void **state)
+{
+    struct sim *s = sim_new(7);
+    const char *child = "tfc_padding = mtu\n set_mark_out = %same\n mark_out = 7/0xff\n"
+                        "copy_dscp = in";
+    (void)state;
+    sim_net_net_side(s, BOB, "", "tfc_padding = 512\n copy_dscp = yes\n set_mark_out = 3");
+    sim_net_net_side(s, ALICE, "", child);
+    sim_establish(s);
+    const struct xfrm_sa *a = &sim_outbound(s, ALICE)->x, *b = &sim_outbound(s, BOB)->x;
+    const struct xfrm_sa *a_in = &sim_xfrm_find(&s->node[ALICE].xfrm, &b->daddr, b->spi)->x;
+    CHECK_EQ(a->tfcpad, UINT32_MAX);
+    CHECK_EQ(a->output_mark.value, 7);
+    CHECK_EQ(a->output_mark.mask, 0xff);
+    CHECK_EQ(a->extra_flags, XFRM_SA_DONT_ENCAP_DSCP);
+    CHECK(a_in->flags & XFRM_STATE_DECAP_DSCP);
+    CHECK_EQ(a_in->tfcpad, 0);
+    CHECK_EQ(a_in->output_mark.value, 0);
+    CHECK_EQ(b->tfcpad, 512);
+    CHECK_EQ(b->output_mark.mask, UINT32_MAX);
+    CHECK_EQ(b->extra_flags, 0);
+    sim_free(s);
+}
+
+// Transport mode cannot take padding off.
+static void no_padding_in_transport_mode(void **state)
+{
+    struct sim *s = sim_new(8);
+    struct sim_result r;
+    (void)state;
+    const char *child = "mode = transport\n local_ts = dynamic\n remote_ts = dynamic\n"
+                        "tfc_padding = mtu";
+    sim_net_net(s, "", child);
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, SECOND);
+    CHECK_EQ(r.err, ERR_OK);
+    CHECK_EQ(sim_xfrm_sas(&s->node[ALICE].xfrm), 2);
+    for (unsigned i = 0; i < SIM_SAS; i++) CHECK_EQ(s->node[ALICE].xfrm.sa[i].x.tfcpad, 0);
+    sim_free(s);
+}
+
+static unsigned marked(struct sim *s, struct sim_message *m, unsigned n)
+{
+    (void)n;
+    s->fate_arg += m->d.dscp == 46;
+    return 1;
+}
+
+static void dscp_of_messages(void **state)
+{
+    struct sim *s = sim_new(9);
+    (void)state;
+    s->fate = marked;
+    sim_net_net_side(s, BOB, "dscp = 000000", "");
+    sim_net_net_side(s, ALICE, "dscp = 101110", "");
+    sim_establish(s);
+    CHECK_EQ(s->fate_arg, 2); // ALICE's half of four
+    sim_free(s);
+}
+
+// Twenty pauses of two hosts after the same failure: they drift apart, and grow.
+static void pauses_differ(void **state)
+{
+    struct later a = {0}, b = {0};
+    uint64_t now[2] = {SECOND, SECOND}, together = 0;
+    const char *conn, *child;
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        later_plan(&a, "net", "a", now[0], 0x123456789abcdefU * (i + 1));
+        later_plan(&b, "net", "a", now[1], 0xfedcba987654321U * (i + 3));
+        together += i && later_due(&a) == later_due(&b);
+        CHECK(later_due(&a) - now[0] <= 375 * SECOND);
+        now[0] = later_due(&a);
+        now[1] = later_due(&b);
+        CHECK_OK(later_take(&a, now[0], &conn, &child));
+        CHECK_OK(later_take(&b, now[1], &conn, &child));
+    }
+    CHECK_EQ(together, 0);
+    CHECK(now[0] > 1500 * SECOND);
+    later_done(&a);
+    later_done(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(childless_by_preference),   cmocka_unit_test(responder_cannot),
+        cmocka_unit_test(responder_insists),         cmocka_unit_test(never_childless),
+        cmocka_unit_test(silence_ends_it),           cmocka_unit_test(silence_outlasts_rekeying),
+        cmocka_unit_test(what_the_executor_is_told), cmocka_unit_test(no_padding_in_transport_mode),
+        cmocka_unit_test(dscp_of_messages),          cmocka_unit_test(pauses_differ),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
