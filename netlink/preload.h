@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "netlink/wire.h"
 
@@ -61,6 +62,8 @@ ssize_t link_send(int fd, struct entry *e, const struct msghdr *from, int flags)
 ssize_t link_receive(int fd, struct entry *e, struct msghdr *m, int flags);
 // Sends one request of wire.h and waits for its answer: 0 or an errno.
 int link_ask(int fd, const void *request, size_t n);
+// The same for a request whose answer is more than that; answer->iov_len becomes its length.
+int link_fetch(int fd, struct iovec request, struct iovec *answer);
 // Fills in a struct sockaddr_nl as libc's calls do.
 void link_name(void *to, socklen_t *len, const struct sockaddr_nl *from);
 
@@ -77,7 +80,8 @@ bool natt_option(int fd, int level, int option, const void *value, socklen_t len
 
 // ---- preload_keep.c ----
 
-void keep_note(const void *data, size_t n); // a datagram of requests has been sent
+void keep_ahead(const void *data, size_t n); // a datagram of requests is about to be sent
+void keep_note(const void *data, size_t n);  // a datagram of requests has been sent
 // fd has been connected again, as e: whoever serves it is told what he may not know.
 void keep_tell(int fd, const struct entry *e);
 void keep_meet(int fd); // fd has been connected for the first time

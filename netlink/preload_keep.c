@@ -93,7 +93,7 @@ static void policy_key(const struct nlmsghdr *h, struct policy_key *key)
     if (h->nlmsg_type == XFRM_MSG_DELPOLICY) {
         struct xfrm_userpolicy_id id;
         memcpy(&id, h + 1, sizeof id);
-        key->sel = id.sel;
+        key->sel = id.sel; // by index: ahead()
         key->dir = id.dir;
     } else {
         struct xfrm_userpolicy_info info;
@@ -104,6 +104,15 @@ static void policy_key(const struct nlmsghdr *h, struct policy_key *key)
     if (mark) memcpy(&key->mark, mark, sizeof key->mark);
     if (if_id) memcpy(&key->if_id, if_id, sizeof key->if_id);
     if (type) key->type = ((const struct xfrm_userpolicy_type *)type)->type;
+}
+
+// By number, not by selector?
+static bool is_by_index(const struct nlmsghdr *h)
+{
+    struct xfrm_userpolicy_id id;
+    if (h->nlmsg_type != XFRM_MSG_DELPOLICY || h->nlmsg_len < NLMSG_LENGTH(sizeof id)) return false;
+    memcpy(&id, h + 1, sizeof id);
+    return id.index != 0;
 }
 
 // ---- the lists ----
@@ -194,7 +203,7 @@ static void note(const struct nlmsghdr *h)
         policy_keep(h);
         return;
     case XFRM_MSG_DELPOLICY:
-        policy_drop(h);
+        if (!is_by_index(h)) policy_drop(h);
         return;
     case XFRM_MSG_NEWSA:
     case XFRM_MSG_UPDSA:
@@ -209,7 +218,27 @@ static void note(const struct nlmsghdr *h)
     }
 }
 
-void keep_note(const void *data, size_t n)
+// Which policy a number means knows pavise-xfrmd alone, and only as long as it is there.
+static void ahead(const struct nlmsghdr *h)
+{
+    const struct entry nobody = {.portid = 0};
+    alignas(8) uint8_t get[POLICY_LEN_MAX], got[POLICY_LEN_MAX];
+    const struct nlmsghdr *answer = (const struct nlmsghdr *)got;
+    struct iovec to = {got, sizeof got};
+    if (!policies || !is_by_index(h) || h->nlmsg_len > sizeof get) return;
+    int fd = link_connect(&nobody);
+    if (fd < 0) return;
+    memcpy(get, h, h->nlmsg_len);
+    ((struct nlmsghdr *)get)->nlmsg_type = XFRM_MSG_GETPOLICY;
+    ((struct nlmsghdr *)get)->nlmsg_flags = NLM_F_REQUEST;
+    int error = link_fetch(fd, (struct iovec){get, h->nlmsg_len}, &to);
+    (void)REAL(close)(fd);
+    bool whole = !error && to.iov_len >= NLMSG_LENGTH(sizeof(struct xfrm_userpolicy_info));
+    if (whole && answer->nlmsg_type == XFRM_MSG_NEWPOLICY && answer->nlmsg_len <= to.iov_len)
+        policy_drop(answer);
+}
+
+static void each_message(const void *data, size_t n, void (*fn)(const struct nlmsghdr *h))
 {
     const uint8_t *at = data;
     if ((uintptr_t)data % NLMSG_ALIGNTO) return; // no program that builds messages does that
@@ -217,13 +246,25 @@ void keep_note(const void *data, size_t n)
     while (n >= NLMSG_HDRLEN) {
         const struct nlmsghdr *h = (const struct nlmsghdr *)at;
         if (h->nlmsg_len < NLMSG_HDRLEN || h->nlmsg_len > n) break;
-        note(h);
+        fn(h);
         size_t len = NLMSG_ALIGN((size_t)h->nlmsg_len);
         if (len >= n) break;
         at += len;
         n -= len;
     }
     (void)pthread_mutex_unlock(&lock);
+}
+
+void keep_ahead(const void *data, size_t n)
+{
+    int before = errno;
+    each_message(data, n, ahead);
+    errno = before;
+}
+
+void keep_note(const void *data, size_t n)
+{
+    each_message(data, n, note);
 }
 
 // ---- a new pavise-xfrmd ----

@@ -37,27 +37,30 @@ static void complain(int error, const char *name)
                 name);
 }
 
-// The answer to a request of wire.h: 0 or an errno.
-static int answer_wait(int fd)
+int link_fetch(int fd, struct iovec request, struct iovec *answer)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    ssize_t n = REAL(send)(fd, request.iov_base, request.iov_len, MSG_NOSIGNAL);
+    if (n != (ssize_t)request.iov_len) return ECONNRESET;
+    if (poll(&p, 1, HELLO_MS) != 1) return ETIMEDOUT;
+    n = REAL(recv)(fd, answer->iov_base, answer->iov_len, MSG_DONTWAIT);
+    // A refusal is there even when the connection has ended, behind the news of that end.
+    if (n < 0) n = REAL(recv)(fd, answer->iov_base, answer->iov_len, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno == ECONNRESET)) return ECONNRESET;
+    answer->iov_len = n > 0 ? (size_t)n : 0;
+    return 0;
+}
+
+int link_ask(int fd, const void *request, size_t n)
 {
     struct {
         struct nlmsghdr h;
         struct nlmsgerr e;
     } answer;
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    if (poll(&p, 1, HELLO_MS) != 1) return ETIMEDOUT;
-    ssize_t n = REAL(recv)(fd, &answer, sizeof answer, MSG_DONTWAIT);
-    // A refusal is there even when the connection has ended, behind the news of that end.
-    if (n < 0) n = REAL(recv)(fd, &answer, sizeof answer, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno == ECONNRESET)) return ECONNRESET;
-    if (n < (ssize_t)sizeof answer) return EPROTO;
-    return -answer.e.error;
-}
-
-int link_ask(int fd, const void *request, size_t n)
-{
-    ssize_t sent = REAL(send)(fd, request, n, MSG_NOSIGNAL);
-    return sent == (ssize_t)n ? answer_wait(fd) : ECONNRESET;
+    struct iovec to = {&answer, sizeof answer};
+    int error = link_fetch(fd, (struct iovec){(void *)(uintptr_t)request, n}, &to);
+    if (error) return error;
+    return to.iov_len < sizeof answer ? EPROTO : -answer.e.error;
 }
 
 // Says who we are. Waits for the answer if nothing else can come before it.
@@ -168,6 +171,8 @@ ssize_t link_send(int fd, struct entry *e, const struct msghdr *from, int flags)
     const struct sockaddr_nl *to = from->msg_name;
     if (to && from->msg_namelen >= sizeof *to && to->nl_pid) return preload_fail(ECONNREFUSED);
     atomic_store(&e->used, true);
+    for (size_t i = 0; i < m.msg_iovlen; i++)
+        keep_ahead(m.msg_iov[i].iov_base, m.msg_iov[i].iov_len);
     ssize_t n = REAL(sendmsg)(fd, &m, flags | MSG_NOSIGNAL);
     if (n < 0 && has_ended()) {
         if (!reconnect(fd, e)) return preload_fail(ECONNREFUSED);

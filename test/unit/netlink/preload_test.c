@@ -467,6 +467,45 @@ static uint32_t inbound_policies(int fd)
     return count;
 }
 
+// Of the policy for 10.0.i.0/24; 0: there is none.
+static uint32_t index_of(int fd, uint8_t i)
+{
+    struct {
+        struct nlmsghdr h;
+        struct xfrm_userpolicy_id id;
+    } get = {.h = {.nlmsg_len = sizeof get,
+                   .nlmsg_type = XFRM_MSG_GETPOLICY,
+                   .nlmsg_flags = NLM_F_REQUEST}};
+    struct xfrm_userpolicy_info info;
+    struct nlmsghdr h;
+    get.id.sel.family = AF_INET;
+    get.id.sel.prefixlen_d = 24;
+    get.id.sel.daddr.a4 = htonl(0x0a000000U | (uint32_t)i << 8);
+    ask(fd, &get, sizeof get);
+    memcpy(&h, buf, sizeof h);
+    memcpy(&info, buf + NLMSG_HDRLEN, sizeof info);
+    return h.nlmsg_type == XFRM_MSG_NEWPOLICY ? info.index : 0;
+}
+
+// And one that is not there, and one that is of the other direction.
+static void delete_by_number(int fd, uint8_t i)
+{
+    struct {
+        struct nlmsghdr h;
+        struct xfrm_userpolicy_id id;
+    } del = {.h = {.nlmsg_len = sizeof del,
+                   .nlmsg_type = XFRM_MSG_DELPOLICY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
+    del.id.index = index_of(fd, i);
+    CHECK(del.id.index != 0);
+    ask(fd, &del, sizeof del);
+    del.id.index = 0x7ffffff8;
+    ask(fd, &del, sizeof del);
+    del.id.dir = XFRM_POLICY_OUT;
+    del.id.index = index_of(fd, 1);
+    ask(fd, &del, sizeof del);
+}
+
 static void policies_are_put_again_and_sas_expire(void **state)
 {
     (void)state;
@@ -493,12 +532,14 @@ static void policies_are_put_again_and_sas_expire(void **state)
     put.p.sel.family = AF_INET;
     put.p.sel.prefixlen_d = 24;
     put.p.lft = (struct xfrm_lifetime_cfg){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
-    for (uint8_t i = 1; i <= 3; i++) {
+    for (uint8_t i = 1; i <= 4; i++) {
         put.p.sel.daddr.a4 = htonl(0x0a000000U | (uint32_t)i << 8);
         ask(asking, &put, sizeof put);
     }
     del.id.sel = put.p.sel;
     ask(asking, &del, sizeof del);
+    CHECK_EQ(inbound_policies(asking), 3);
+    delete_by_number(asking, 2);
     CHECK_EQ(inbound_policies(asking), 2);
     // Without an algorithm it is refused; what counts is what the program asked for.
     sa.sa.family = AF_INET;
@@ -512,7 +553,8 @@ static void policies_are_put_again_and_sas_expire(void **state)
     server_start();
     CHECK_EQ(recv(listening, buf, sizeof buf, MSG_DONTWAIT), -1);
     CHECK_EQ(errno, ENOBUFS);
-    CHECK_EQ(inbound_policies(asking), 2); // put again, but not the one that was deleted
+    CHECK_EQ(inbound_policies(asking), 2); // put again, but not those that were deleted
+    CHECK_EQ(index_of(asking, 2), 0);
     struct pollfd p = {.fd = listening, .events = POLLIN};
     CHECK_EQ(poll(&p, 1, 2000), 1);
     ssize_t n = recv(listening, buf, sizeof buf, MSG_DONTWAIT);
