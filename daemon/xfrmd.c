@@ -195,6 +195,7 @@ static err_t start_core(struct xfrmd *d, struct why *why)
     if (d->db) d->control = control_new(d->db, on_event, d);
     if (d->control) control_on_listened(d->control, on_listened, d);
     if (d->control) control_on_keepalive(d->control, on_keepalive, d);
+    if (d->control) control_set_workers(d->control, d->options.workers);
     if (d->control && d->options.legacy) control_allow_legacy(d->control);
     if (!d->tick || !d->control) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(loop_on_signal(d->loop, SIGTERM, on_signal, d));

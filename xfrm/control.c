@@ -80,6 +80,11 @@ void control_allow_legacy(struct control *c)
     c->legacy = true;
 }
 
+void control_set_workers(struct control *c, unsigned workers)
+{
+    c->workers = workers;
+}
+
 void control_free(struct control *c)
 {
     free(c);

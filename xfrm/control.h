@@ -19,6 +19,10 @@ void control_free(struct control *c); // the database stays
 // From now on SAs may have algorithms that are weak (struct alg: legacy).
 void control_allow_legacy(struct control *c);
 
+// How many workers there are (1 by default): packets come to the one that their SPI modulo that
+// number says, and ALLOCSPI keeps a flow with its worker.
+void control_set_workers(struct control *c, unsigned workers);
+
 // The conversation (xfrm.h), for the netlink server or an in-process diplomat.
 // ERR_NOTFOUND for sa_flush that found nothing; policy_flush is ERR_OK then.
 // sa_alloc_spi: ERR_NOTFOUND when no SPI of the range is free (the kernel: ENOENT).

@@ -23,6 +23,7 @@ struct control {
     uint32_t acquire_seq; // of the last ACQUIRE
     uint32_t next_index;  // for policies
     uint32_t plain_spi;   // of the last companion in IPv6
+    unsigned workers;     // of the engine
     bool legacy;          // weak algorithms are taken
     control_listened_fn *listened;
     void *listened_ctx;

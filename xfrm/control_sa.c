@@ -320,11 +320,39 @@ static uint32_t spi_random(uint32_t min, uint32_t max)
     return (uint32_t)(min + r % ((uint64_t)max - min + 1));
 }
 
+// The SA that the one for which x is larval will take over from, if x tells. The mode may come with
+// the keys.
+static const struct sa *elder_of(const struct control *c, const struct xfrm_sa *x)
+{
+    static const uint8_t modes[] = {XFRM_TUNNEL, XFRM_TRANSPORT, XFRM_BEET};
+    const struct sa *sa = NULL;
+    for (unsigned i = 0; x->reqid && !sa && i < sizeof modes; i++) {
+        const struct lane_key key = {x->daddr, x->reqid, x->proto, modes[i]};
+        sa = lane_youngest(lane_find(sad_lanes(c->db->sad), &key), &x->saddr, x->pcpu);
+    }
+    return sa;
+}
+
+// Its SPI tells to which worker an inbound packet comes (base/natt_share.h): that of the SA before,
+// so that nothing overtakes when the keys change (xfrm/path/owner.c).
+static bool spi_choose_alike(const struct control *c, struct xfrm_sa *x, uint32_t min, uint32_t max)
+{
+    const struct sa *elder = c->workers > 1 ? elder_of(c, x) : NULL;
+    if (!elder || max - min < c->workers) return false;
+    uint32_t rest = host32(elder->spi) % c->workers;
+    for (unsigned i = 0; i < SPI_TRIES; i++) {
+        uint32_t r = spi_random(min, max), spi = r - r % c->workers + rest;
+        if (spi >= min && spi <= max && spi_free(c, x, spi)) return true;
+    }
+    return false;
+}
+
 // Leaves a free SPI of the range in x. In order, one more candidate than there are SAs is enough.
 static bool spi_choose(const struct control *c, struct xfrm_sa *x, uint32_t min, uint32_t max)
 {
     uint64_t width = (uint64_t)max - min + 1, most = (uint64_t)sad_count(c->db->sad) + 1;
     uint64_t first = spi_random(min, max) - min;
+    if (spi_choose_alike(c, x, min, max)) return true;
     for (unsigned i = 0; i < SPI_TRIES && width > SPI_TRIES; i++) {
         if (spi_free(c, x, spi_random(min, max))) return true;
     }

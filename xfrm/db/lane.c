@@ -174,6 +174,31 @@ struct sa *lane_first(const struct lane *l)
     return NULL;
 }
 
+#define ELDERS_MAX 8 // looked at; usually the first is the one
+
+static struct sa *next_of(const struct lane *l, const struct cds_list_head *at, const ip_t *saddr,
+                          uint32_t cpu)
+{
+    at = rcu_dereference(at->next);
+    for (unsigned n = 0; at != &l->sas && n < ELDERS_MAX; at = rcu_dereference(at->next), n++) {
+        struct sa *sa = caa_container_of(at, struct sa, in_lane);
+        const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
+        if (x->pcpu == cpu && ip_eq(&x->saddr, saddr)) return sa;
+    }
+    return NULL;
+}
+
+struct sa *lane_elder(const struct sa *sa)
+{
+    const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
+    return next_of(sa->lane, &sa->in_lane, &x->saddr, x->pcpu);
+}
+
+struct sa *lane_youngest(const struct lane *l, const ip_t *saddr, uint32_t cpu)
+{
+    return l ? next_of(l, &l->sas, saddr, cpu) : NULL;
+}
+
 // Those past their soft lifetime last; of the others that of this CPU first.
 static int rank(const struct sa *sa)
 {

@@ -49,5 +49,10 @@ void lane_hint(const struct lane *l);
 const struct sa *lane_hint_more(const struct lane *l);
 // The youngest, whatever its state. A lane of NULL has none.
 struct sa *lane_first(const struct lane *l);
+// The SA that `sa`, which is in a lane, takes over from: the next older one of the same source and
+// CPU. NULL: none.
+struct sa *lane_elder(const struct sa *sa);
+// The youngest of this source and CPU. NULL: none. A lane of NULL has none.
+struct sa *lane_youngest(const struct lane *l, const ip_t *saddr, uint32_t cpu);
 // The SA to use now, or NULL. A lane of NULL has none.
 struct sa *lane_pick(const struct lane *l, const struct lane_ask *ask);

@@ -8,6 +8,11 @@
 // TUN device gives a flow to the queue into which the flow's other direction is written, so that
 // nothing is handed over while things are as usual.
 //
+// With its keys a flow goes from one SA to the next, and must not overtake itself on the way: the
+// new SA has the owner of the one it takes over from. ALLOCSPI gives it an SPI of the same socket
+// (xfrm/control_sa.c). Where a client has chosen another one, both directions move, and packets may
+// change places at that moment.
+//
 // Policies that ask for several SAs need those in one hand. Which SAs a packet will meet inside is
 // not known when it comes in, so from the first such policy on all new owners are worker 0.
 #include "xfrm/db/counter.h"
@@ -15,20 +20,44 @@
 
 #define NOBODY 0 // sa->owner; else the worker's index and 1
 
-static unsigned owner_with_inbound(const struct worker *w, const struct sa *sa)
+static unsigned owner_get(const struct sa *sa)
+{
+    return __atomic_load_n(&sa->owner, __ATOMIC_RELAXED);
+}
+
+// Two inbound SAs whose packets come to the same worker's socket?
+static bool same_socket(const struct worker *w, const struct sa *a, const struct sa *b)
+{
+    return host32(a->spi) % w->workers == host32(b->spi) % w->workers;
+}
+
+// What has come through the elder may still lie with its owner.
+static unsigned owner_in(const struct worker *w, const struct sa *sa, unsigned arrived)
+{
+    const struct sa *elder = sa->lane ? lane_elder(sa) : NULL;
+    unsigned owner = elder && same_socket(w, elder, sa) ? owner_get(elder) : NOBODY;
+    return owner == NOBODY ? arrived : owner;
+}
+
+static unsigned owner_out(const struct worker *w, const struct sa *sa)
 {
     const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
     const struct lane_key back = {x->saddr, x->reqid, x->proto, x->mode};
+    const struct sa *elder = sa->lane ? lane_elder(sa) : NULL;
     const struct sa *in = lane_first(lane_find(sad_lanes(w->db->sad), &back));
+    const struct sa *in_elder = in && in->lane ? lane_elder(in) : NULL;
+    unsigned owner = elder ? owner_get(elder) : NOBODY;
+    bool moves = in_elder && !same_socket(w, in_elder, in);
+    if (owner != NOBODY && !moves) return owner;
     if (!in) return w->index + 1;
-    unsigned owner = __atomic_load_n(&in->owner, __ATOMIC_RELAXED);
-    return owner == NOBODY ? rcu_dereference(in->conf)->x.spi % w->workers + 1 : owner;
+    owner = owner_get(in);
+    return owner == NOBODY ? owner_in(w, in, host32(in->spi) % w->workers + 1) : owner;
 }
 
 static unsigned owner_wanted(const struct worker *w, const struct sa *sa, bool in)
 {
     if (db_has_bundles(w->db)) return 1;
-    return in ? w->index + 1 : owner_with_inbound(w, sa);
+    return in ? owner_in(w, sa, w->index + 1) : owner_out(w, sa);
 }
 
 static unsigned owner_claim(const struct worker *w, struct sa *sa, bool in)

@@ -408,6 +408,35 @@ static void spis_come_from_the_range_until_it_is_full(void **state)
     rig_free(r);
 }
 
+// An SPI says to which worker packets come: that of the SA before, where there is one.
+static void the_next_spi_leads_to_the_same_worker(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x7005), like = rig_sa(MOON, SUN, 0), got;
+    unsigned other = 0;
+    x.reqid = like.reqid = 5;
+    x.mode = XFRM_TRANSPORT; // told with the keys only
+    control_set_workers(r->control, 7);
+    CHECK_OK(add(r, &x));
+    for (unsigned i = 0; i < 50; i++) {
+        CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &like, 0x100, UINT32_MAX, &got, &why));
+        CHECK_EQ(got.spi % 7, x.spi % 7);
+        struct xfrm_sa stranger = like;
+        if (i % 2) stranger.reqid = 6;
+        if (i % 2 == 0) stranger.saddr.b[3]++;
+        CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &stranger, 0x100, UINT32_MAX, &got, &why));
+        other += got.spi % 7 != x.spi % 7;
+    }
+    CHECK(other > 25);
+    // where the range does not have one, any other will do
+    CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &like, 0x7006, 0x7006, &got, &why));
+    CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &like, 0x7006, 0x700b, &got, &why));
+    for (unsigned i = 0; i < 10; i++)
+        CHECK_OK(r->api.ops->sa_alloc_spi(r->api.ctx, &like, 0x8000, 0x8009, &got, &why));
+    rig_free(r);
+}
+
 static void an_acquire_leaves_a_larval_sa_that_the_answer_replaces(void **state)
 {
     (void)state;
@@ -609,6 +638,7 @@ int main(void)
         cmocka_unit_test(an_update_changes_what_it_may),
         cmocka_unit_test(alloc_spi_makes_a_larval_sa_that_an_update_completes),
         cmocka_unit_test(spis_come_from_the_range_until_it_is_full),
+        cmocka_unit_test(the_next_spi_leads_to_the_same_worker),
         cmocka_unit_test(an_acquire_leaves_a_larval_sa_that_the_answer_replaces),
         cmocka_unit_test(an_answer_is_known_by_its_sequence_number_too),
         cmocka_unit_test(the_rest_of_the_conversation),

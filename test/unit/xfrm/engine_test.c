@@ -498,6 +498,25 @@ static void an_sa_stays_with_one_worker(void **state)
     city_close(&c);
 }
 
+// What takes over from it stays there, too, or packets would overtake those that wait with it.
+static void the_next_sa_has_the_owner_of_the_one_before(void **state)
+{
+    (void)state;
+    struct city c;
+    city_open(&c);
+    add_policies(&c.town);
+    add_sa(&c.town);
+    city_sends(&c, 1, 9);
+    CHECK_EQ(city_receives(&c, 1), 9);
+    for (uint16_t i = 0; i < MANY; i++) {
+        struct xfrm_sa next = rig_sa(MOON, SUN, 0x1001 + CITY_WORKERS * (1U + i));
+        CHECK_OK(c.town.rig->api.ops->sa_add(c.town.rig->api.ctx, &next, NULL));
+        city_sends(&c, i % CITY_WORKERS, i);
+        CHECK_EQ(city_receives(&c, 1), i);
+    }
+    city_close(&c);
+}
+
 static void order_survives_handing_over(void **state)
 {
     (void)state;
@@ -591,6 +610,7 @@ int main(void)
         cmocka_unit_test(there_is_an_end_of_sources),
         cmocka_unit_test(a_device_that_is_gone_is_noticed),
         cmocka_unit_test(an_sa_stays_with_one_worker),
+        cmocka_unit_test(the_next_sa_has_the_owner_of_the_one_before),
         cmocka_unit_test(order_survives_handing_over),
         cmocka_unit_test(with_bundles_all_is_done_by_the_first),
         cmocka_unit_test(a_port_that_comes_later_is_the_firsts),
