@@ -506,6 +506,21 @@ static void delete_by_number(int fd, uint8_t i)
     ask(fd, &del, sizeof del);
 }
 
+static void hears_one_expire(int fd, __be32 spi)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    struct xfrm_user_expire expire;
+    struct nlmsghdr h;
+    CHECK_EQ(poll(&p, 1, 2000), 1);
+    CHECK_EQ(recv(fd, buf, sizeof buf, MSG_DONTWAIT), NLMSG_LENGTH(sizeof expire));
+    memcpy(&h, buf, sizeof h);
+    memcpy(&expire, buf + NLMSG_HDRLEN, sizeof expire);
+    CHECK_EQ(h.nlmsg_type, XFRM_MSG_EXPIRE);
+    CHECK_EQ(expire.hard, 0);
+    CHECK_EQ(expire.state.id.spi, spi);
+    CHECK_EQ(poll(&p, 1, 50), 0);
+}
+
 static void policies_are_put_again_and_sas_expire(void **state)
 {
     (void)state;
@@ -527,7 +542,6 @@ static void policies_are_put_again_and_sas_expire(void **state)
     } sa = {.h = {.nlmsg_len = sizeof sa,
                   .nlmsg_type = XFRM_MSG_NEWSA,
                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
-    struct nlmsghdr h;
     int asking = xfrm_socket(0), listening = xfrm_socket(0x2);
     put.p.sel.family = AF_INET;
     put.p.sel.prefixlen_d = 24;
@@ -555,17 +569,7 @@ static void policies_are_put_again_and_sas_expire(void **state)
     CHECK_EQ(errno, ENOBUFS);
     CHECK_EQ(inbound_policies(asking), 2); // put again, but not those that were deleted
     CHECK_EQ(index_of(asking, 2), 0);
-    struct pollfd p = {.fd = listening, .events = POLLIN};
-    CHECK_EQ(poll(&p, 1, 2000), 1);
-    ssize_t n = recv(listening, buf, sizeof buf, MSG_DONTWAIT);
-    struct xfrm_user_expire expire;
-    CHECK_EQ(n, NLMSG_LENGTH(sizeof expire));
-    memcpy(&h, buf, sizeof h);
-    memcpy(&expire, buf + NLMSG_HDRLEN, sizeof expire);
-    CHECK_EQ(h.nlmsg_type, XFRM_MSG_EXPIRE);
-    CHECK_EQ(expire.hard, 0);
-    CHECK_EQ(expire.state.id.spi, htonl(0x1234));
-    CHECK_EQ(poll(&p, 1, 50), 0); // the inbound one only
+    hears_one_expire(listening, htonl(0x1234)); // the inbound one only
     (void)close(asking);
     (void)close(listening);
 }
