@@ -19,7 +19,7 @@ def fuzz(target, seconds):
     grown = os.path.join(ROOT, "build/fuzz-corpus", target)
     os.makedirs(grown, exist_ok=True)
     # The executor frees after an RCU grace period: to look for leaks after each input only takes time.
-    late = ["-detect_leaks=0"] if target in ("netlink_session", "path_in", "path_walk") else []
+    late = ["-detect_leaks=0"] if target in ("assemble", "icmp", "netlink_session", "path_in", "path_walk") else []
     done = subprocess.run([program, grown, os.path.join(ROOT, "test/fuzz/corpus", target), f"-max_total_time={seconds}",
                            "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={grown}-", *late],
                           text=True, errors="replace", capture_output=True, timeout=seconds + 120)

@@ -8,6 +8,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+FULL = os.environ.get("PAVISE_FULL") == "1"
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
 from lab import PAVISE, PRELOAD, Failed, main, wait_until
 
@@ -62,12 +63,13 @@ ADDRESSES = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
 class Shared:
-    def __init__(self, tap, host, peer, bind, family):
+    def __init__(self, tap, host, peer, bind, family, workers=1):
+        self.workers = workers
         self.tap, self.host, self.peer, self.bind, self.family = tap, host, peer, bind, family
         self.xfrmd = self.daemon = None
 
     def start_xfrmd(self):
-        self.xfrmd = self.host.xfrmd()
+        self.xfrmd = self.host.xfrmd("--workers", str(self.workers))
 
     def start_daemon(self):
         self.daemon = self.host.start(["/usr/bin/python3", "-c", DAEMON, self.bind], "ike", env={"LD_PRELOAD": PRELOAD})
@@ -143,6 +145,9 @@ def test(lab, tap):
         h(f"ip address add 2001:db8::{n}/64 dev eth0 nodad")
     for bind, family in (("0.0.0.0", 4), (ADDRESSES[4], 4), ("::", 6), (ADDRESSES[6], 6)):
         session(Shared(tap, host, peer, bind, family))
+        if FULL:
+            tap.note("three workers")
+            session(Shared(tap, host, peer, bind, family, 3))
     both(lab, tap, host, peer)
 
 

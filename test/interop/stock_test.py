@@ -4,7 +4,9 @@ pavise-iked, on pavise-xfrmd (stock.py). Negotiation, trap, ping, TCP, rekeying 
 deletion, restarts and crashes.
 
     stock_test.py             one flow for each pair, and the crashes for one of them
-    PAVISE_FULL=1 ...         all modes, families and encapsulations; crashes for every pair; writes doc/interop-stock.md
+    PAVISE_FULL=1 ...         all modes, families and encapsulations; crashes for every pair; the same flow as in the short run
+                              with two workers in each executor, and all crashes; writes doc/interop-stock.md
+    stock_test.py workers     only that with two workers
 """
 import json
 import os
@@ -20,6 +22,7 @@ from lab import Failed, main, wait_until
 from stock import DAEMONS, Flow, Flood, spis
 
 FULL = os.environ.get("PAVISE_FULL") == "1"
+ONLY_WORKERS = "workers" in sys.argv[1:]
 PAIRS = (("charon", "charon"), ("pluto", "charon"), ("charon", "iked"), ("pluto", "iked"))
 SHORT = {
     ("charon", "charon"): Flow(trap=True),
@@ -52,7 +55,9 @@ kernel without ESP. Written by `PAVISE_FULL=1 test/interop/stock_test.py`.
 
 *Pings*: lost of those sent, one every 5 ms, while left and right rekey the child SA and then the IKE SA. *Too early*:
 packets that came through an SA which the receiver did not have yet. pluto, when its peer rekeys, sends through the new
-SA before that peer has heard of it; nobody else does, and no other packet is lost. *TCP*: iperf3, one second, everything on two shared
+SA before that peer has heard of it; nobody else does, and no other packet is lost. *2 workers*: each executor has so
+many, for one flow of each pair with restarts and crashes of both daemons and both executors (by itself:
+`test/interop/stock_test.py workers`). *TCP*: iperf3, one second, everything on two shared
 cores.
 
 | left - right | flow | up | pings lost | too early | TCP, Mbit/s | deleted |
@@ -62,10 +67,12 @@ cores.
 
 class Session:
     """Two daemons with a flow between them."""
-    def __init__(self, hosts, pair, flow, tap):
+    def __init__(self, hosts, pair, flow, tap, workers=1):
         self.hosts, self.flow, self.tap, self.pair = hosts, flow, tap, pair
-        self.name = f"{pair[0]} - {pair[1]}, {flow}"
-        self.executors = [host.xfrmd() for host in hosts]
+        self.what = f"{flow}, {workers} workers" if workers > 1 else str(flow)
+        self.name = f"{pair[0]} - {pair[1]}, {self.what}"
+        self.options = ("--workers", str(workers))
+        self.executors = [host.xfrmd(*self.options) for host in hosts]
         self.daemons = []
         self.orphans = {"0x00000000"}  # SAs whose daemon was killed stay, as in a kernel; so does what waits for a packet
         # The responder first: a trap may be sprung at once.
@@ -176,7 +183,7 @@ class Session:
         what = f"pavise-xfrmd ({stock.SIDES[side]}) is killed"
         self.executors[side].stop(signal.SIGKILL)
         self.check(f"{what}: nothing gets through", not self.ping(1))
-        self.executors[side] = self.hosts[side].xfrmd()
+        self.executors[side] = self.hosts[side].xfrmd(*self.options)
         self.check(f"{what} and comes back: traffic flows again by itself", wait_until(lambda: self.ping(1), 20, 0.2))
         self.protected()
 
@@ -190,8 +197,8 @@ def inner(host):
     return [done["packets_in"], done["packets_out"]]
 
 
-def session(hosts, pair, flow, tap, table, accidents):
-    s = Session(hosts, pair, flow, tap)
+def session(hosts, pair, flow, tap, table, accidents, workers):
+    s = Session(hosts, pair, flow, tap, workers)
     if s.up():
         s.protected()
         rate = s.tcp()
@@ -200,7 +207,7 @@ def session(hosts, pair, flow, tap, table, accidents):
         for accident, side in accidents:
             accident(s, side)
         gone = s.down()
-        table.add(f"{pair[0]} - {pair[1]}", flow, "yes", f"{lost} of {sent}", early, f"{rate:.0f}", "yes" if gone else "no")
+        table.add(f"{pair[0]} - {pair[1]}", s.what, "yes", f"{lost} of {sent}", early, f"{rate:.0f}", "yes" if gone else "no")
     s.close()
 
 
@@ -209,15 +216,19 @@ SHORT_ACCIDENTS = [(Session.restarts, 1), (Session.dies, 0), (Session.executor_d
 
 
 def flows(pair):
-    """(flow, with accidents)"""
+    """(flow, accidents, workers)"""
+    if FULL or ONLY_WORKERS:
+        yield SHORT[pair], ACCIDENTS, 2
+    if ONLY_WORKERS:
+        return
     if not FULL:
-        yield SHORT[pair], SHORT_ACCIDENTS if pair == ("pluto", "charon") else ()
+        yield SHORT[pair], SHORT_ACCIDENTS if pair == ("pluto", "charon") else (), 1
         return
     for mode in ("tunnel", "transport"):
         for family in (4, 6):
             for encap in (False, True):
-                yield Flow(mode, encap, family), ACCIDENTS if family == 4 and mode == "tunnel" else ()
-            yield Flow(mode, False, family, trap=True), ()
+                yield Flow(mode, encap, family), ACCIDENTS if family == 4 and mode == "tunnel" else (), 1
+            yield Flow(mode, False, family, trap=True), (), 1
 
 
 def test(lab, tap):
@@ -228,16 +239,16 @@ def test(lab, tap):
         if why:
             tap.skip(f"{pair[0]} - {pair[1]}", why)
             continue
-        for flow, accidents in flows(pair):
+        for flow, accidents, workers in flows(pair):
             began = time.monotonic()
             try:
-                session(hosts, pair, flow, tap, table, accidents)
+                session(hosts, pair, flow, tap, table, accidents, workers)
             except Failed as e:
                 tap.check(f"{pair[0]} - {pair[1]}, {flow}: ran to its end", False, e)
                 for process in lab.processes:
                     process.stop()
             tap.note(f"{time.monotonic() - began:.1f} s")
-    if FULL and not tap.failed:
+    if FULL and not ONLY_WORKERS and not tap.failed:
         table.write()
 
 
