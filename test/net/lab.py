@@ -26,6 +26,7 @@ BUILD = os.path.join(ROOT, os.environ.get("PAVISE_BUILD", "build/release"))
 IKED = os.path.join(BUILD, "daemon/pavise-iked")
 XFRMD = os.path.join(BUILD, "daemon/pavise-xfrmd")
 PAVISE = os.path.join(BUILD, "cli/pavise")
+NETNS = "/run/netns"
 PRELOAD = os.path.join(BUILD, "netlink/libpavise-netlink.so")
 
 
@@ -182,6 +183,12 @@ def run(command):
     return done.stdout
 
 
+def leave(number, _frame):
+    """Who is told to end takes everything away, as after an error."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 class Lab:
     """`with Lab() as lab:` - a set of hosts that is gone afterwards."""
 
@@ -190,6 +197,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix="pavise-lab-")
         self.hosts, self.processes, self.keep = {}, [], keep
         atexit.register(self.close)
+        signal.signal(signal.SIGTERM, leave)
 
     def __enter__(self):
         return self
@@ -211,11 +219,16 @@ class Lab:
         for process in reversed(self.processes):
             process.stop(seconds=8)
         self.processes.clear()
-        for host in self.hosts.values():
-            subprocess.run(["ip", "netns", "del", host.ns], capture_output=True, check=False)
+        for ns in self.namespaces():
+            subprocess.run(["ip", "netns", "del", ns], capture_output=True, check=False)
         self.hosts.clear()
         if not self.keep:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def namespaces(self):
+        """Those that are there: one may have been made and not got into hosts any more."""
+        there = os.listdir(NETNS) if os.path.isdir(NETNS) else []
+        return [name for name in there if name.startswith(self.prefix + "-")]
 
     def logs(self):
         """The last lines of every process, for a failed test."""
