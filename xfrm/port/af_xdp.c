@@ -150,7 +150,7 @@ static uint8_t *into_frame(struct af_xdp *x, const struct pkt *p, uint32_t *fram
 
 static uint32_t write_head(const struct af_xdp *x, uint8_t *end, const struct pkt *p)
 {
-    if (x->side == XDP_OUTER) return ether_write_outer(end, p, p->hop->ether, x->udp_port);
+    if (x->side == XDP_OUTER) return ether_write_outer(end, p, p->hop->ether);
     memcpy(end - HOP_HEAD, p->hop->ether, HOP_HEAD);
     (void)ether_hop(end); // the engine has looked that it can
     return HOP_HEAD;

@@ -124,11 +124,11 @@ bool ether_read_inner(struct pkt *p)
 
 // With a checksum, which over IPv4 need not be (rfc3948 2.1 SHOULD): the kernel at the other end
 // couples only datagrams that have one.
-static void write_udp(uint8_t *at, const struct pkt *p, uint16_t udp_port)
+static void write_udp(uint8_t *at, const struct pkt *p)
 {
     const uint16_t len = (uint16_t)(UDP_HEAD + p->len);
     const unsigned address = ip_len(p->to.ip.family);
-    put16(at, udp_port);
+    put16(at, p->from.port);
     put16(at + 2, p->to.port);
     put16(at + 4, len);
     put16(at + 6, 0);
@@ -140,8 +140,7 @@ static void write_udp(uint8_t *at, const struct pkt *p, uint16_t udp_port)
     checksum_write(at + 6, done ? done : UINT16_MAX);
 }
 
-uint32_t ether_write_outer(uint8_t *end, const struct pkt *p, const uint8_t *ether,
-                           uint16_t udp_port)
+uint32_t ether_write_outer(uint8_t *end, const struct pkt *p, const uint8_t *ether)
 {
     const struct ip_wanted w = {.src = p->from.ip,
                                 .dst = p->to.ip,
@@ -153,7 +152,7 @@ uint32_t ether_write_outer(uint8_t *end, const struct pkt *p, const uint8_t *eth
                                 .id = p->outer_id,
                                 .payload = p->len + (p->udp ? UDP_HEAD : 0)};
     uint8_t *at = end;
-    if (p->udp) write_udp(at -= UDP_HEAD, p, udp_port);
+    if (p->udp) write_udp(at -= UDP_HEAD, p);
     at -= w.src.family == AF_INET6 ? IP6_HEADER : IP4_HEADER;
     (void)ip_head_make(at, &w);
     at -= ETHER_HEAD;

@@ -18,9 +18,8 @@ bool ether_read_inner(struct pkt *p);
 
 // Writes what goes in front of the protected packet p, so that it ends at `end`, where there must
 // be ETHER_HEAD_MAX bytes of room. `payload`: where ESP lies, for the UDP checksum. Returns its
-// length. `ether`: the 14 bytes of Ethernet; `udp_port`: ours.
-uint32_t ether_write_outer(uint8_t *end, const struct pkt *p, const uint8_t *ether,
-                           uint16_t udp_port);
+// length. `ether`: the 14 bytes of Ethernet.
+uint32_t ether_write_outer(uint8_t *end, const struct pkt *p, const uint8_t *ether);
 
 // How long the IP packet will be that ether_write_outer() makes of p.
 static inline uint32_t ether_outer_len(const struct pkt *p)
