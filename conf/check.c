@@ -72,6 +72,28 @@ static void check_transport(struct load *ld, const struct node *n, const struct 
     }
 }
 
+// One address on each side stands in every packet's place: the SA puts it back.
+static bool is_one(const struct conf_ts *ts, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        bool one = ts[i].dynamic || ip_eq(&ts[i].lo, &ts[i].hi);
+        bool same = ts[i].dynamic == ts[0].dynamic && ip_eq(&ts[i].lo, &ts[0].lo);
+        if (!one || !same) return false;
+    }
+    return true;
+}
+
+static void check_beet(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    if (c->mode != CONF_BEET) return;
+    bool local = is_one(c->local_ts, c->local_n), remote = is_one(c->remote_ts, c->remote_n);
+    if (local && remote) return;
+    const char *key = local ? "remote_ts" : "local_ts";
+    issue_error(ld->issues, schema_place(ld, n, key), key,
+                "beet mode is for one address on each side");
+    issue_hint(ld->issues, "write one address, as in 10.1.0.1, or mode = tunnel");
+}
+
 static void check_shunt(struct load *ld, const struct node *n, const struct conf_child *c)
 {
     if (!is_shunt(c)) return;
@@ -225,6 +247,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
     for (unsigned k = 0; k < c->child_n; k++) {
         check_child_limits(ld, o->child[k], &c->child[k]);
         check_transport(ld, o->child[k], &c->child[k]);
+        check_beet(ld, o->child[k], &c->child[k]);
         check_shunt(ld, o->child[k], &c->child[k]);
     }
 }

@@ -8,14 +8,13 @@
 #include "conf/ts.h"
 #include "conf/value.h"
 
-#define NO_BEET "beet mode is not supported yet"
 #define NO_PROXY "transport proxy mode (Mobile IPv6) is not supported"
 
 static const struct word modes[] = {{"tunnel", CONF_TUNNEL, NULL},
                                     {"transport", CONF_TRANSPORT, NULL},
                                     {"pass", CONF_PASS, NULL},
                                     {"drop", CONF_DROP, NULL},
-                                    {"beet", -1, NO_BEET},
+                                    {"beet", CONF_BEET, NULL},
                                     {"transport_proxy", -1, NO_PROXY},
                                     {"iptfs", -1, "IP-TFS (RFC 9347) is not supported yet"},
                                     {0}};

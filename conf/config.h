@@ -58,7 +58,7 @@ struct conf_ts {
     uint16_t port_lo, port_hi;
 };
 
-enum conf_mode { CONF_TUNNEL, CONF_TRANSPORT, CONF_PASS, CONF_DROP };
+enum conf_mode { CONF_TUNNEL, CONF_TRANSPORT, CONF_BEET, CONF_PASS, CONF_DROP };
 enum conf_start { CONF_NONE, CONF_TRAP, CONF_START, CONF_TRAP_START };
 enum conf_dpd_action { CONF_CLEAR, CONF_DPD_TRAP, CONF_RESTART };
 

@@ -99,6 +99,7 @@ static bool policy_wanted(const struct policy_list *l, const struct conf_conn *c
         return l->drop;
     case CONF_TUNNEL:
     case CONF_TRANSPORT:
+    case CONF_BEET:
         return l->trap;
     }
     return false;

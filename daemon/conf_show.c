@@ -101,6 +101,8 @@ static const char *mode_name(enum conf_mode mode)
         return "TUNNEL";
     case CONF_TRANSPORT:
         return "TRANSPORT";
+    case CONF_BEET:
+        return "BEET";
     case CONF_PASS:
         return "PASS";
     case CONF_DROP:

@@ -1,6 +1,7 @@
 #include "daemon/network.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,9 @@ struct network {
     struct loop_io *io;
     struct loop_timer *settle;
     bool waiting; // for more changes
+    bool known;   // nothing has changed since the look that filled ip[]
+    unsigned count;
+    ip_t ip[NETWORK_ADDRESSES_MAX];
 };
 
 static void on_settled(void *ctx)
@@ -30,6 +34,7 @@ static void on_change(void *ctx, int fd, int events)
     struct network *n = ctx;
     (void)events;
     rtnl_drain(fd);
+    n->known = false;
     if (n->waiting) return;
     n->waiting = true;
     loop_timer_at(n->settle, clock_mono() + NETWORK_SETTLE_NS);
@@ -65,23 +70,25 @@ void network_free(struct network *n)
     free(n);
 }
 
-struct list {
-    ip_t *ip;
-    unsigned n, max;
-};
-
 static void add(void *ctx, const ip_t *addr)
 {
-    struct list *l = ctx;
-    if (l->n < l->max) l->ip[l->n++] = *addr;
+    struct network *n = ctx;
+    if (n->count < NETWORK_ADDRESSES_MAX) n->ip[n->count++] = *addr;
+}
+
+// Every new IKE SA asks: the kernel is asked only after a change.
+static void look(struct network *n)
+{
+    struct why why = {0};
+    n->count = 0;
+    n->known = rtnl_each_addr(n->rtnl, add, n, &why) == ERR_OK;
+    if (!n->known) log_say(LOG_WARN, "net", "%s", why.text);
 }
 
 unsigned network_addresses(struct network *n, ip_t *out, unsigned max)
 {
-    struct list l = {out, 0, max};
-    struct why why = {0};
-    if (rtnl_each_addr(n->rtnl, add, &l, &why) != ERR_OK) {
-        log_say(LOG_WARN, "net", "%s", why.text);
-    }
-    return l.n;
+    if (!n->known) look(n);
+    unsigned count = n->count < max ? n->count : max;
+    memcpy(out, n->ip, count * sizeof *out);
+    return count;
 }

@@ -8,11 +8,13 @@
 // when so much time has passed since the first.
 #define NETWORK_SETTLE_NS (200 * NSEC_PER_MSEC)
 
+#define NETWORK_ADDRESSES_MAX 256 // of this host, that the diplomat is told of
+
 struct network;
 
 // Tells the diplomat of changes (ike_network_changed) from now on; before there is one, nobody.
 // Errors: ERR_NOMEM, ERR_SYSTEM, with a sentence.
 err_t network_new(struct iked *d, struct network **out, struct why *why);
 void network_free(struct network *n); // NULL is fine
-// All addresses but loopback and link-local ones, at most max; how many there are.
+// All addresses but loopback and link-local ones, at most max; how many they are.
 unsigned network_addresses(struct network *n, ip_t *out, unsigned max);

@@ -156,13 +156,19 @@ static void put_traffic(struct vici_msg *m, const struct child_sa_view *v)
     vici_kv(m, "install-time", "%" PRIu64, v->install_s);
 }
 
+static const char *mode_name(enum xfrm_mode mode)
+{
+    if (mode == XFRM_TUNNEL) return "TUNNEL";
+    return mode == XFRM_BEET ? "BEET" : "TRANSPORT";
+}
+
 void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
 {
     vici_kv(m, "name", "%s", v->name);
     vici_kv(m, "uniqueid", "%u", v->id);
     vici_kv(m, "reqid", "%u", v->reqid);
     vici_kv(m, "state", "%s", child_state(v->state));
-    vici_kv(m, "mode", "%s", v->tunnel ? "TUNNEL" : "TRANSPORT");
+    vici_kv(m, "mode", "%s", mode_name(v->mode));
     if (v->encr) {
         vici_kv(m, "protocol", "ESP");
         put_flag(m, "encap", v->udp);

@@ -114,7 +114,8 @@ struct child_sa_view {
     const char *name;
     uint32_t id, reqid;
     enum child_state_view state;
-    bool tunnel, udp;
+    enum xfrm_mode mode;
+    bool udp;
     uint32_t spi_in, spi_out;
     const struct alg *encr, *integ;
     uint16_t ke; // PFS group, 0 = none

@@ -108,7 +108,8 @@ err_t nonce_read(span_t body, span_t *out);
     X(SIGNATURE_HASH_ALGORITHMS, 16431)       \
     X(USE_PPK, 16435)                         \
     X(INTERMEDIATE_EXCHANGE_SUPPORTED, 16438) \
-    X(ADDITIONAL_KEY_EXCHANGE, 16441)
+    X(ADDITIONAL_KEY_EXCHANGE, 16441)         \
+    X(USE_BEET_MODE, 40961) /* of the private range: strongSwan's */
 enum notify_type {
 #define X(name, number) N_##name = number,
     NOTIFY_LIST(X)

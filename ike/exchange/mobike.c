@@ -38,13 +38,24 @@ void mobike_put(struct ike_sa *sa, struct msgw *m)
     put_addresses(sa, m);
 }
 
+// Could a peer be there? Not at addresses of nobody, of everybody, of this host or of one cable.
+static bool is_host(const ip_t *ip)
+{
+    bool v4 = ip->family == AF_INET, loopback6 = ip->b[15] == 1;
+    if (ip_is_any(ip)) return false;
+    if (v4) return ip->b[0] != 0 && ip->b[0] != 127 && ip->b[0] < 224;
+    for (unsigned i = 0; i < 15 && loopback6; i++) loopback6 = ip->b[i] == 0;
+    bool link_local = ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+    return ip->b[0] != 0xff && !link_local && !loopback6;
+}
+
 static bool take_address(const struct notify *n, ip_t *out)
 {
     bool v4 = n->type == N_ADDITIONAL_IP4_ADDRESS, v6 = n->type == N_ADDITIONAL_IP6_ADDRESS;
     uint16_t family = v4 ? AF_INET : AF_INET6;
     if ((!v4 && !v6) || n->data.len != ip_len(family)) return false;
     *out = ip_from(family, n->data.at);
-    return !ip_is_any(out);
+    return is_host(out);
 }
 
 // Replaces what we knew (RFC 4555 3.6). false: the message does not speak of addresses.

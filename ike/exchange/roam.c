@@ -10,7 +10,8 @@
 #include "ike/sa/retransmit.h"
 #include "ike/sa/vip.h"
 
-#define HERE_MAX 256  // addresses of this host that are looked at
+#define HERE_MAX 256                       // addresses of this host that are looked at
+#define NEWS_SPREAD_NS (5 * NSEC_PER_MSEC) // for each IKE SA, between all that have the same news
 #define DOUBT_AFTER 2 // repetitions without an answer: then other ways are tried, too
 
 struct here { // this host's addresses
@@ -217,6 +218,17 @@ static void answer_from_elsewhere(struct ike_sa *sa, const struct here *h)
     request_next(sa);
 }
 
+// One of ours has come or gone, and every peer is to know: not all of them in the same moment.
+static void tell_addresses(struct ike_sa *sa)
+{
+    const struct ike *ike = sa->ike;
+    if (queue_find(&sa->queue, TASK_ADDRESSES, 0)) return;
+    struct task *t = request_task(TASK_ADDRESSES, NULL);
+    if (!t) return;
+    t->not_before = ike_now(ike) + ike_random_below(sa->ike, ike->table.n * NEWS_SPREAD_NS);
+    request_add(sa, t);
+}
+
 static bool told_all(const struct ike_sa *sa)
 {
     ip_t now[ROAM_ADDRS_MAX];
@@ -257,7 +269,7 @@ void roam_look(struct ike_sa *sa)
     } else if (!good) {
         answer_from_elsewhere(sa, &h);
     } else if (!told_all(sa)) {
-        speak(sa, TASK_ADDRESSES);
+        tell_addresses(sa);
     }
 }
 

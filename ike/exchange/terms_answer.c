@@ -15,7 +15,8 @@ struct deal {
     struct proposals theirs;
     struct proposal chosen;
     struct ts_list tsi, tsr; // as asked for, then as granted
-    bool transport, peer_no_tfc;
+    enum xfrm_mode mode;     // as asked for, then as granted
+    bool peer_no_tfc;
     struct conn *conn;
     const struct conf_child *conf;
     uint32_t reqid, spi;
@@ -33,7 +34,7 @@ static err_t deal_read(struct turn *t, const struct terms_question *q, struct de
     TRY(take_sa(t->in, &d->theirs));
     TRY(take_ts(t->in, PAYLOAD_TSi, &d->tsi));
     TRY(take_ts(t->in, PAYLOAD_TSr, &d->tsr));
-    d->transport = notify_find(t->in, N_USE_TRANSPORT_MODE, &n) == ERR_OK;
+    d->mode = terms_take_mode(t->in);
     d->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
     if (q->first) {
         d->ni = t->sa->opening->ni;
@@ -54,12 +55,12 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
     dynamic_ts_hosts(f->remote_ts, f->remote_n, &them, &remote);
     *tsi = d->tsi;
     *tsr = d->tsr;
-    if (d->transport && f->mode == CONF_TRANSPORT) terms_nat_in(sa, tsi, tsr);
+    if (d->mode == XFRM_TRANSPORT && f->mode == CONF_TRANSPORT) terms_nat_in(sa, tsi, tsr);
     bool whole = ts_subset(tsi, &remote) && ts_subset(tsr, &local);
     bool equal = whole && ts_subset(&remote, tsi) && ts_subset(&local, tsr);
     if (ts_narrow(&remote, tsi, tsi) != ERR_OK) return 0;
     if (ts_narrow(&local, tsr, tsr) != ERR_OK) return 0;
-    unsigned same_mode = d->transport == (f->mode == CONF_TRANSPORT);
+    unsigned same_mode = d->mode == child_sa_mode(f);
     return 1 + same_mode + 2 * whole + 4 * equal;
 }
 
@@ -91,7 +92,7 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
     if (!best) return refuse_ts(t, d);
     d->tsi = best_i;
     d->tsr = best_r;
-    d->transport = d->transport && d->conf->mode == CONF_TRANSPORT;
+    if (d->mode != child_sa_mode(d->conf)) d->mode = XFRM_TUNNEL;
     return ERR_OK;
 }
 
@@ -174,7 +175,7 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         .spi_in = d->spi,
         .spi_out = (uint32_t)d->chosen.spi,
         .replaces = q->old ? q->old->id : 0,
-        .tunnel = !d->transport,
+        .mode = d->mode,
         .peer_no_tfc = d->peer_no_tfc,
         .ke = d->ke,
     };
@@ -204,7 +205,7 @@ static void write_answer(struct turn *t, const struct deal *d, bool first, const
     if (d->ke) put_ke(&t->out, d->ke, span(d->value, d->value_len));
     put_ts(&t->out, PAYLOAD_TSi, &d->tsi);
     put_ts(&t->out, PAYLOAD_TSr, &d->tsr);
-    if (d->transport) put_notify(&t->out, N_USE_TRANSPORT_MODE, span(NULL, 0));
+    terms_put_mode(&t->out, d->mode);
 }
 
 static err_t deal_make(struct turn *t, const struct terms_question *q, struct deal *d,

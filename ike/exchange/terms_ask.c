@@ -51,7 +51,7 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     TRY(reqid_for(sa, t, old));
     TRY(install_spi(sa, o->reqid, &spi, why));
     o->spi = spi;
-    o->transport = old ? !old->tunnel : t->conf->mode == CONF_TRANSPORT;
+    o->mode = old ? old->mode : child_sa_mode(t->conf);
     propose_esp(&t->conf->esp, spi, !first, &o->proposals);
     if (old) {
         o->tsi = old->local_ts;
@@ -66,6 +66,21 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     return offer_ke(t, old, why);
 }
 
+void terms_put_mode(struct msgw *m, enum xfrm_mode mode)
+{
+    if (mode == XFRM_TRANSPORT) put_notify(m, N_USE_TRANSPORT_MODE, span(NULL, 0));
+    if (mode == XFRM_BEET) put_notify(m, N_USE_BEET_MODE, span(NULL, 0));
+    // Without a header that says how long the packet is, nobody can take padding off.
+    if (mode != XFRM_TUNNEL) put_notify(m, N_ESP_TFC_PADDING_NOT_SUPPORTED, span(NULL, 0));
+}
+
+enum xfrm_mode terms_take_mode(const struct msg *in)
+{
+    struct notify n;
+    if (notify_find(in, N_USE_TRANSPORT_MODE, &n) == ERR_OK) return XFRM_TRANSPORT;
+    return notify_find(in, N_USE_BEET_MODE, &n) == ERR_OK ? XFRM_BEET : XFRM_TUNNEL;
+}
+
 void terms_put(const struct task *t, bool first, struct msgw *m)
 {
     const struct offer *o = t->offer;
@@ -74,7 +89,7 @@ void terms_put(const struct task *t, bool first, struct msgw *m)
     if (o->ke) put_ke(m, ke_method(o->ke), ke_public(o->ke));
     put_ts(m, PAYLOAD_TSi, &o->tsi);
     put_ts(m, PAYLOAD_TSr, &o->tsr);
-    if (o->transport) put_notify(m, N_USE_TRANSPORT_MODE, span(NULL, 0));
+    terms_put_mode(m, o->mode);
 }
 
 // ---- the peer's answer -------------------------------------------------------------------------
@@ -84,8 +99,8 @@ struct answer {
     struct proposal chosen;
     struct nonce nonce;
     struct ts_list tsi, tsr;
-    bool tunnel, peer_no_tfc;
-    bool with_ke;
+    enum xfrm_mode mode;
+    bool peer_no_tfc, with_ke;
     struct secret shared;
 };
 
@@ -125,11 +140,10 @@ static err_t answer_read(struct turn *t, bool first, struct answer *a)
     if (a->chosen.spi == t->task->deleted_spi) return ERR_CLOSED;
     TRY(take_ts(t->in, PAYLOAD_TSi, &a->tsi));
     TRY(take_ts(t->in, PAYLOAD_TSr, &a->tsr));
-    bool transport = notify_find(t->in, N_USE_TRANSPORT_MODE, &n) == ERR_OK;
-    if (transport && !o->transport) return ERR_NOCHOICE;
-    a->tunnel = !transport;
+    a->mode = terms_take_mode(t->in);
+    if (a->mode != XFRM_TUNNEL && a->mode != o->mode) return ERR_NOCHOICE;
     a->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
-    if (transport) terms_nat_back(t->sa, &a->tsi, &a->tsr);
+    if (a->mode == XFRM_TRANSPORT) terms_nat_back(t->sa, &a->tsi, &a->tsr);
     if (first) TRY(answer_own_address(t, a));
     // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
     bool narrower =
@@ -162,7 +176,7 @@ static err_t answer_install(struct turn *t, const struct answer *a, const struct
         .spi_out = (uint32_t)a->chosen.spi,
         .acquire_seq = task->acquire_seq,
         .replaces = old ? old->id : 0,
-        .tunnel = a->tunnel,
+        .mode = a->mode,
         .peer_no_tfc = a->peer_no_tfc,
         .initiator = true,
         .ke = a->with_ke ? ke_method(task->offer->ke) : KE_NONE,
@@ -236,6 +250,12 @@ struct nonce terms_lowest(const struct nonce *ours, const struct msg *in)
     return *nonce_lower(ours, &theirs);
 }
 
+static const char *mode_said(const struct child_sa *c)
+{
+    if (c->mode == XFRM_TUNNEL) return "";
+    return c->mode == XFRM_BEET ? ", BEET mode" : ", transport mode";
+}
+
 static void tell_terms(const struct child_sa *c, const char *what)
 {
     char local[200], remote[200], suite[256];
@@ -243,7 +263,11 @@ static void tell_terms(const struct child_sa *c, const char *what)
          "child SA %s{%u} %s: %s === %s, %s, SPIs %08x in, %08x out%s%s", c->conf->name, c->id,
          what, ts_show(&c->local_ts, local, sizeof local),
          ts_show(&c->remote_ts, remote, sizeof remote), proposal_show(&c->chosen, suite), c->spi_in,
-         c->spi_out, c->tunnel ? "" : ", transport mode", c->udp ? ", ESP in UDP" : "");
+         c->spi_out, mode_said(c), c->udp ? ", ESP in UDP" : "");
+    if (c->peer_no_tfc && c->conf->tfc_padding) {
+        tell(c->sa->ike, c->sa, LOG_STORY, "the peer takes no TFC padding: %s goes without",
+             c->conf->name);
+    }
 }
 
 void terms_up(struct child_sa *c)

@@ -19,7 +19,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .id = ++sa->ike->last_child_id,
         .spi_in = spec->spi_in,
         .spi_out = spec->spi_out,
-        .tunnel = spec->tunnel,
+        .mode = spec->mode,
         .peer_no_tfc = spec->peer_no_tfc,
         .esn = esn && esn->id == ESN_YES,
         .udp = ike_sa_udp(sa),

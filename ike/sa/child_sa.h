@@ -30,7 +30,8 @@ struct child_sa {
     enum child_state state;
     enum close_why why; // of our DELETE
     uint32_t spi_in, spi_out;
-    bool tunnel, esn, udp;
+    enum xfrm_mode mode;
+    bool esn, udp;
     bool peer_no_tfc; // the peer said ESP_TFC_PADDING_NOT_SUPPORTED
     bool initiator;   // of the exchange that made it: tells which keys are whose
     uint16_t ke;      // PFS group; 0 = none
@@ -61,9 +62,17 @@ struct child_spec { // what was agreed on
     const struct proposal *chosen;
     const struct ts_list *local_ts, *remote_ts;
     uint32_t spi_in, spi_out, acquire_seq, replaces;
-    bool tunnel, initiator, peer_no_tfc;
+    enum xfrm_mode mode;
+    bool initiator, peer_no_tfc;
     uint16_t ke;
 };
+
+static inline enum xfrm_mode child_sa_mode(const struct conf_child *f) // as wished for
+{
+    return f->mode == CONF_TRANSPORT ? XFRM_TRANSPORT
+           : f->mode == CONF_BEET    ? XFRM_BEET
+                                     : XFRM_TUNNEL;
+}
 
 // A new child of sa, not yet in the executor. NULL when out of memory or CHILDREN_MAX is reached.
 struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec);

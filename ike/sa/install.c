@@ -143,7 +143,7 @@ static void say_dscp(struct xfrm_sa *x, const struct child_sa *c, bool out)
     enum conf_dscp copy = c->conf->copy_dscp;
     bool outwards = copy == CONF_DSCP_OUT || copy == CONF_DSCP_BOTH;
     bool inwards = copy == CONF_DSCP_IN || copy == CONF_DSCP_BOTH;
-    if (!c->tunnel) return;
+    if (c->mode != XFRM_TUNNEL) return;
     if (out && !outwards) x->extra_flags |= XFRM_SA_DONT_ENCAP_DSCP;
     if (!out && inwards) x->flags |= XFRM_STATE_DECAP_DSCP;
 }
@@ -151,9 +151,10 @@ static void say_dscp(struct xfrm_sa *x, const struct child_sa *c, bool out)
 static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     const struct conf_child *f = c->conf;
-    if (c->tunnel) x->flags |= XFRM_STATE_AF_UNSPEC; // inner family may differ from outer
-    if (c->tunnel && !f->copy_ecn) x->flags |= XFRM_STATE_NOECN;
-    if (c->tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
+    bool tunnel = c->mode == XFRM_TUNNEL;
+    if (tunnel) x->flags |= XFRM_STATE_AF_UNSPEC; // inner family may differ from outer
+    if (tunnel && !f->copy_ecn) x->flags |= XFRM_STATE_NOECN;
+    if (tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
     x->if_id = out ? f->if_id_out : f->if_id_in;
     if (!x->if_id) x->if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
     say_dscp(x, c, out);
@@ -161,7 +162,22 @@ static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
     x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
     x->output_mark = (struct xfrm_mark){f->output_mark.value, f->output_mark.mask};
     // rfc7296 1.3.1: a peer that cannot take it off gets none; neither can any in transport mode.
-    if (c->tunnel && !c->peer_no_tfc) x->tfcpad = f->tfc_padding;
+    if (tunnel && !c->peer_no_tfc) x->tfcpad = f->tfc_padding;
+}
+
+// Of transport mode: what the SA may carry, if one selector can say it. Of BEET: the addresses that
+// its packets get back, which are the same in all selectors.
+static void say_selector(struct xfrm_sa *x, const struct child_sa *c, bool out)
+{
+    struct selectors s;
+    const struct ts_list *src = out ? &c->local_ts : &c->remote_ts;
+    const struct ts_list *dst = out ? &c->remote_ts : &c->local_ts;
+    bool beet = c->mode == XFRM_BEET;
+    if (selectors_make(src, dst, &s) != ERR_OK || (s.n != 1 && !beet)) return;
+    x->sel = s.at[0];
+    if (!beet) return;
+    x->sel.proto = 0;
+    x->sel.sport = x->sel.sport_mask = x->sel.dport = x->sel.dport_mask = 0;
 }
 
 static err_t say_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_keys *k, bool out,
@@ -170,18 +186,13 @@ static err_t say_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_ke
     bool i_keys = out == c->initiator; // rfc7296 2.17 MUST: keys of the initiator's direction first
     *x = (struct xfrm_sa){.reqid = c->reqid, .pcpu = UINT32_MAX};
     x->spi = out ? c->spi_out : c->spi_in;
-    x->mode = c->tunnel ? XFRM_TUNNEL : XFRM_TRANSPORT;
+    x->mode = (uint8_t)c->mode;
     x->seq = out ? c->acquire_seq : 0; // releases the packet that asked for it
     say_where(x, c->sa, out);
     say_limits(x, c);
     say_flags(x, c, out);
     say_replay(x, c, out);
-    if (!c->tunnel) {
-        struct selectors s;
-        const struct ts_list *src = out ? &c->local_ts : &c->remote_ts;
-        const struct ts_list *dst = out ? &c->remote_ts : &c->local_ts;
-        if (selectors_make(src, dst, &s) == ERR_OK && s.n == 1) x->sel = s.at[0];
-    }
+    if (c->mode != XFRM_TUNNEL) say_selector(x, c, out);
     TRY(say_keys(x, c, i_keys ? &k->ei : &k->er, i_keys ? &k->ai : &k->ar, why));
     return ERR_OK;
 }
@@ -203,13 +214,13 @@ static err_t put_sa(struct child_sa *c, const struct xfrm_sa *x, bool out, struc
 static struct xfrm_tmpl tmpl_for(const struct child_sa *c, bool out)
 {
     struct xfrm_tmpl t = {.proto = XFRM_PROTO_ESP,
-                          .mode = c->tunnel ? XFRM_TUNNEL : XFRM_TRANSPORT,
+                          .mode = (uint8_t)c->mode,
                           .family = out ? c->remote.family : c->local.family,
                           .reqid = c->reqid,
                           .aalgos = UINT32_MAX,
                           .ealgos = UINT32_MAX,
                           .calgos = UINT32_MAX};
-    if (!c->tunnel) return t;
+    if (c->mode == XFRM_TRANSPORT) return t;
     t.saddr = out ? c->via : c->from;
     t.daddr = out ? c->remote : c->local;
     return t;
@@ -246,7 +257,7 @@ static err_t put_policies(struct child_sa *c, struct why *why)
     if (!c->conf->policies) return ERR_OK;
     c->policies_there = true;
     TRY(put_policies_dir(c, XFRM_IN, why));
-    if (c->tunnel) TRY(put_policies_dir(c, XFRM_FWD, why));
+    if (c->mode != XFRM_TRANSPORT) TRY(put_policies_dir(c, XFRM_FWD, why));
     return put_policies_dir(c, XFRM_OUT, why);
 }
 

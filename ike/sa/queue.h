@@ -41,10 +41,10 @@ const struct nonce *nonce_lower(const struct nonce *a, const struct nonce *b);
 struct offer {
     struct proposals proposals;
     struct nonce nonce;
-    struct ke *ke;  // owned; NULL without a key exchange
-    uint64_t spi;   // ours: of the child SA (inbound) or of the new IKE SA
-    uint32_t reqid; // child SA: held; 0 once the child has it
-    bool transport; // USE_TRANSPORT_MODE was asked for
+    struct ke *ke;       // owned; NULL without a key exchange
+    uint64_t spi;        // ours: of the child SA (inbound) or of the new IKE SA
+    uint32_t reqid;      // child SA: held; 0 once the child has it
+    enum xfrm_mode mode; // asked for
     struct ts_list tsi, tsr;
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/dynamic.h"
 #include "ike/sa/vip.h"
@@ -42,7 +43,7 @@ static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfr
     if (shunt) return p;
     p.tmpl_count = 1;
     p.tmpl[0] = (struct xfrm_tmpl){.proto = XFRM_PROTO_ESP,
-                                   .mode = f->mode == CONF_TRANSPORT ? XFRM_TRANSPORT : XFRM_TUNNEL,
+                                   .mode = (uint8_t)child_sa_mode(f),
                                    .family = t->local.ip.family,
                                    .reqid = t->reqid,
                                    .aalgos = UINT32_MAX,

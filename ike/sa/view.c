@@ -132,7 +132,7 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .id = c->id,
         .reqid = c->reqid,
         .state = child_state(c),
-        .tunnel = c->tunnel,
+        .mode = c->mode,
         .udp = c->udp,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,

@@ -1,5 +1,6 @@
 // What a connection and a child may ask for besides algorithms and networks: childless beginnings,
 // an end after silence, and what the executor is told of SAs.
+#include <stdio.h>
 #include <string.h>
 
 #include "ike/sa/later.h"
@@ -144,8 +145,42 @@ static void no_padding_in_transport_mode(void **state)
     sim_run(s, SECOND);
     CHECK_EQ(r.err, ERR_OK);
     CHECK_EQ(sim_xfrm_sas(&s->node[ALICE].xfrm), 2);
+    for (int i = ALICE; i <= BOB; i++) CHECK(sim_told(s, i, "the peer takes no TFC padding"));
     for (unsigned i = 0; i < SIM_SAS; i++) CHECK_EQ(s->node[ALICE].xfrm.sa[i].x.tfcpad, 0);
     sim_free(s);
+}
+
+#define ONE_EACH "local_ts = %s\n remote_ts = %s\n mode = %s"
+
+// BEET: tunnel mode's addresses without its header. A peer that does not want it gets a tunnel.
+static void beet(void **state)
+{
+    (void)state;
+    for (int both = 0; both <= 1; both++) {
+        struct sim *s = sim_new(10);
+        char alice[200], bob[200];
+        (void)snprintf(alice, sizeof alice, ONE_EACH, "10.1.0.1", "10.2.0.1[tcp/80],10.2.0.1[udp]",
+                       "beet");
+        (void)snprintf(bob, sizeof bob, ONE_EACH, "10.2.0.1", "10.1.0.1", both ? "beet" : "tunnel");
+        sim_net_net_side(s, BOB, "", bob);
+        sim_net_net_side(s, ALICE, "", alice);
+        struct sim_result r;
+        sim_initiate(s, ALICE, "net", &r);
+        sim_run(s, SECOND);
+        CHECK_EQ(r.err, ERR_OK);
+        const struct xfrm_sa *x = &sim_outbound(s, ALICE)->x;
+        const struct xfrm_policy *p = &s->node[BOB].xfrm.policy[0];
+        CHECK_EQ(x->mode, both ? XFRM_BEET : XFRM_TUNNEL);
+        CHECK_EQ(p->tmpl[0].mode, x->mode);
+        CHECK(ip_eq(&x->daddr, &s->node[BOB].ip)); // outside; within stands in the selector
+        CHECK_EQ(x->sel.src.len, both ? 32 : 0);
+        CHECK_EQ(x->sel.proto, 0);
+        CHECK_EQ(sim_told(s, BOB, "BEET mode"), both);
+        sim_rekey_child(s, BOB);
+        sim_run(s, 10 * SECOND);
+        CHECK_EQ(sim_outbound(s, BOB)->x.mode, both ? XFRM_BEET : XFRM_TUNNEL);
+        sim_free(s);
+    }
 }
 
 static unsigned marked(struct sim *s, struct sim_message *m, unsigned n)
@@ -193,11 +228,17 @@ static void pauses_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(childless_by_preference),   cmocka_unit_test(responder_cannot),
-        cmocka_unit_test(responder_insists),         cmocka_unit_test(never_childless),
-        cmocka_unit_test(silence_ends_it),           cmocka_unit_test(silence_outlasts_rekeying),
-        cmocka_unit_test(what_the_executor_is_told), cmocka_unit_test(no_padding_in_transport_mode),
-        cmocka_unit_test(dscp_of_messages),          cmocka_unit_test(pauses_differ),
+        cmocka_unit_test(childless_by_preference),
+        cmocka_unit_test(responder_cannot),
+        cmocka_unit_test(responder_insists),
+        cmocka_unit_test(never_childless),
+        cmocka_unit_test(silence_ends_it),
+        cmocka_unit_test(silence_outlasts_rekeying),
+        cmocka_unit_test(what_the_executor_is_told),
+        cmocka_unit_test(no_padding_in_transport_mode),
+        cmocka_unit_test(beet),
+        cmocka_unit_test(dscp_of_messages),
+        cmocka_unit_test(pauses_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

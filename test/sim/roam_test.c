@@ -132,6 +132,13 @@ static void after_rekeying(void **state)
     }
 }
 
+static struct ike_sa *up_at(struct sim *s, int node)
+{
+    struct ike_sa *sa = s->node[node].ike->all;
+    while (sa && sa->state != IKE_UP) sa = sa->next;
+    return sa;
+}
+
 // The gateway's address changes: it may only say so, and the laptop follows.
 static void gateway_moves(void **state)
 {
@@ -150,6 +157,33 @@ static unsigned first_address_dead(struct sim *s, struct sim_message *m, unsigne
     (void)s, (void)n;
     CHECK_OK(ip_parse("192.0.2.2", &dead));
     return !ip_eq(&m->d.to.ip, &dead) && !ip_eq(&m->d.from.ip, &dead);
+}
+
+// A second address of the gateway comes later: the laptop hears of it, and goes there when the
+// first one is gone. What nobody can be at is not believed.
+static void news_of_addresses(void **state)
+{
+    struct sim *s = laptop_up(14, "");
+    ip_t *also = &s->node[BOB].also;
+    (void)state;
+    static const char *const nowhere[] = {"127.0.0.1", "224.0.0.1", "255.255.255.255", "0.1.2.3",
+                                          "::1",       "fe80::1",   "ff02::1"};
+    for (unsigned i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {
+        CHECK_OK(ip_parse(nowhere[i], also));
+        ike_network_changed(s->node[BOB].ike);
+        sim_run(s, SECOND);
+        CHECK_EQ(up_at(s, ALICE)->roam.theirs_n, 0);
+    }
+    CHECK_OK(ip_parse("198.51.100.2", also));
+    ike_network_changed(s->node[BOB].ike);
+    sim_run(s, SECOND);
+    CHECK_EQ(up_at(s, ALICE)->roam.theirs_n, 1);
+    CHECK(ip_eq(&up_at(s, ALICE)->roam.theirs[0], also));
+    also->family = AF_UNSPEC; // and it goes again
+    ike_network_changed(s->node[BOB].ike);
+    sim_run(s, SECOND);
+    CHECK_EQ(up_at(s, ALICE)->roam.theirs_n, 0);
+    sim_free(s);
 }
 
 // The way in use fails without a word; the peer has told of another address.
@@ -214,13 +248,6 @@ static void only_if_both_can(void **state)
         CHECK(!sim_told(s, ALICE, "both sides can change"));
         sim_free(s);
     }
-}
-
-static struct ike_sa *up_at(struct sim *s, int node)
-{
-    struct ike_sa *sa = s->node[node].ike->all;
-    while (sa && sa->state != IKE_UP) sa = sa->next;
-    return sa;
 }
 
 // Who does not return our cookie has not seen the question (RFC 4555 3.7).
@@ -314,10 +341,11 @@ int main(void)
         cmocka_unit_test(another_address),      cmocka_unit_test(lifetimes_go_on),
         cmocka_unit_test(to_ipv6_and_back),     cmocka_unit_test(nat_appears_and_vanishes),
         cmocka_unit_test(after_rekeying),       cmocka_unit_test(gateway_moves),
-        cmocka_unit_test(another_way_is_tried), cmocka_unit_test(offline_for_a_while),
-        cmocka_unit_test(where_it_may_not_be),  cmocka_unit_test(only_if_both_can),
-        cmocka_unit_test(wrong_cookie),         cmocka_unit_test(forged_source),
-        cmocka_unit_test(who_does_not_decide),  cmocka_unit_test(moves_in_bad_weather),
+        cmocka_unit_test(news_of_addresses),    cmocka_unit_test(another_way_is_tried),
+        cmocka_unit_test(offline_for_a_while),  cmocka_unit_test(where_it_may_not_be),
+        cmocka_unit_test(only_if_both_can),     cmocka_unit_test(wrong_cookie),
+        cmocka_unit_test(forged_source),        cmocka_unit_test(who_does_not_decide),
+        cmocka_unit_test(moves_in_bad_weather),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

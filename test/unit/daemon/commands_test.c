@@ -108,7 +108,7 @@ static struct child_sa_view child_view(const char *name, uint32_t id)
                                   .id = id,
                                   .reqid = 1,
                                   .state = CHILD_VIEW_INSTALLED,
-                                  .tunnel = true,
+                                  .mode = XFRM_TUNNEL,
                                   .udp = true,
                                   .spi_in = 0x0064e4e,
                                   .spi_out = 0xf9e2ee85,
