@@ -12,9 +12,9 @@
 
 static const struct word modes[] = {{"tunnel", CONF_TUNNEL, NULL},
                                     {"transport", CONF_TRANSPORT, NULL},
+                                    {"beet", CONF_BEET, NULL},
                                     {"pass", CONF_PASS, NULL},
                                     {"drop", CONF_DROP, NULL},
-                                    {"beet", CONF_BEET, NULL},
                                     {"transport_proxy", -1, NO_PROXY},
                                     {"iptfs", -1, "IP-TFS (RFC 9347) is not supported yet"},
                                     {0}};

@@ -338,6 +338,7 @@ err_t auth_on_request(struct turn *t)
     char peer[ID_TEXT_MAX];
     err_t err = authenticate(t, &why);
     if (err == ERR_OK) TRY(childless_judge(t));
+    if (err == ERR_OK) TRY(mobike_judge(t));
     if (err == ERR_SYNTAX || err == ERR_SHORT) return err;
     if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
     tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: pre-shared key",

@@ -16,6 +16,44 @@
 
 #define COOKIE2_MIN 8 // RFC 4555 4.2.5
 #define COOKIE2_MAX 64
+#define NAT_TRIES 5 // updates that a NAT may spoil where none is allowed
+
+// ---- NO_NATS_ALLOWED ---------------------------------------------------------------------------
+
+#define NO_NATS_MAX (2 * 16 + 4)
+
+// Both addresses, then both ports.
+static span_t no_nats(const endpoint_t *from, const endpoint_t *to, uint8_t buf[NO_NATS_MAX])
+{
+    wr_t w = wr_into(buf, NO_NATS_MAX);
+    wr_bytes(&w, span(from->ip.b, ip_len(from->ip.family)));
+    wr_bytes(&w, span(to->ip.b, ip_len(to->ip.family)));
+    wr_u16(&w, from->port);
+    wr_u16(&w, to->port);
+    return wr_span(&w);
+}
+
+// rfc4555 3.9 MUST: without NAT traversal nobody on the way may change the addresses that count.
+static void put_no_nats(struct ike_sa *sa, struct msgw *m)
+{
+    uint8_t buf[NO_NATS_MAX];
+    if (!sa->roam.natt) put_notify(m, N_NO_NATS_ALLOWED, no_nats(&sa->local, &sa->remote, buf));
+}
+
+static bool nat_forbidden(const struct turn *t)
+{
+    struct notify n;
+    uint8_t buf[NO_NATS_MAX];
+    if (notify_find(t->in, N_NO_NATS_ALLOWED, &n) != ERR_OK) return false;
+    return !span_eq(n.data, no_nats(&t->d->from, &t->d->to, buf));
+}
+
+err_t mobike_judge(struct turn *t)
+{
+    if (!t->sa->conn->conf.mobike || !nat_forbidden(t)) return ERR_OK;
+    return refuse(t, N_UNEXPECTED_NAT_DETECTED, ERR_CLOSED,
+                  "somebody has changed the addresses of the peer's message, who forbids it");
+}
 
 // ---- IKE_AUTH ----------------------------------------------------------------------------------
 
@@ -36,6 +74,7 @@ void mobike_put(struct ike_sa *sa, struct msgw *m)
     if (!sa->conn->conf.mobike) return;
     put_notify(m, N_MOBIKE_SUPPORTED, span(NULL, 0));
     put_addresses(sa, m);
+    if (sa->initiator) put_no_nats(sa, m);
 }
 
 // Could a peer be there? Not at addresses of nobody, of everybody, of this host or of one cable.
@@ -130,6 +169,7 @@ err_t mobike_move_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct 
     sa->roam.pending = false;
     put_notify(m, N_UPDATE_SA_ADDRESSES, span(NULL, 0));
     if (sa->roam.natt) natd_put(sa, m);
+    put_no_nats(sa, m);
     put_cookie(sa, m);
     return ERR_OK;
 }
@@ -158,6 +198,11 @@ static err_t move_refused(struct turn *t, const struct notify *n)
 {
     char name[40];
     struct why why;
+    // rfc4555 3.9 SHOULD: several times, since it takes only one changed packet to say this.
+    if (n->type == N_UNEXPECTED_NAT_DETECTED && ++t->sa->roam.refusals < NAT_TRIES) {
+        roam_announce(t->sa);
+        return ERR_OK;
+    }
     err_t err = why_not(&why, ERR_CLOSED, "the peer does not accept our addresses: %s",
                         notify_name(n->type, name));
     tell(t->ike, t->sa, LOG_WARN, "%s", why.text);
@@ -191,6 +236,7 @@ err_t mobike_addresses_ask(struct ike_sa *sa, struct task *t, struct msgw *m, st
     (void)t, (void)why;
     put_addresses(sa, m);
     if (!sa->roam.ours_n) put_notify(m, N_NO_ADDITIONAL_ADDRESSES, span(NULL, 0));
+    put_no_nats(sa, m);
     return ERR_OK;
 }
 
@@ -216,20 +262,6 @@ void mobike_on_probe(struct turn *t)
 }
 
 // ---- the peer decides --------------------------------------------------------------------------
-
-// NO_NATS_ALLOWED holds both addresses, then both ports, as the sender wrote them.
-static bool nat_forbidden(const struct turn *t)
-{
-    struct notify n;
-    uint8_t want[2 * 16 + 4];
-    if (notify_find(t->in, N_NO_NATS_ALLOWED, &n) != ERR_OK) return false;
-    wr_t w = wr_into(want, sizeof want);
-    wr_bytes(&w, span(t->d->from.ip.b, ip_len(t->d->from.ip.family)));
-    wr_bytes(&w, span(t->d->to.ip.b, ip_len(t->d->to.ip.family)));
-    wr_u16(&w, t->d->from.port);
-    wr_u16(&w, t->d->to.port);
-    return !span_eq(n.data, wr_span(&w));
-}
 
 static void follow(struct turn *t)
 {

@@ -8,6 +8,9 @@
 void mobike_put(struct ike_sa *sa, struct msgw *m);
 // ... and the peer's: from here on both speak MOBIKE, or not.
 void mobike_agree(struct ike_sa *sa, const struct msg *in);
+// Responder, at IKE_AUTH: are its addresses as the peer insists (NO_NATS_ALLOWED)? An error has
+// been said (refuse()).
+err_t mobike_judge(struct turn *t);
 // Does the initiator have to go on from port 4500, NAT or not?
 bool mobike_floats(const struct ike_sa *sa);
 // What a request of the peer says about addresses, and the answer to it.

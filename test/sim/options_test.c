@@ -183,6 +183,70 @@ static void beet(void **state)
     }
 }
 
+static bool has_policy(const struct sim_xfrm *x, enum xfrm_dir dir, const struct xfrm_selector *sel)
+{
+    for (unsigned i = 0; i < x->policies; i++) {
+        if (x->policy[i].dir == dir && xfrm_selector_eq(&x->policy[i].sel, sel)) return true;
+    }
+    return false;
+}
+
+// What one side sends protected, the other takes protected; how many selectors that needs.
+static unsigned mirrored(struct sim *s, int from)
+{
+    const struct sim_xfrm *us = &s->node[from].xfrm;
+    const struct sim_xfrm *peer = &s->node[from == ALICE ? BOB : ALICE].xfrm;
+    unsigned n = 0;
+    for (unsigned i = 0; i < us->policies; i++) {
+        if (us->policy[i].dir != XFRM_OUT) continue;
+        CHECK(has_policy(peer, XFRM_IN, &us->policy[i].sel));
+        n++;
+    }
+    CHECK_EQ(us->policies, 3 * n); // in, out, fwd
+    return n;
+}
+
+// Several selectors, port ranges, ICMP types; the responder, who allows less, narrows them.
+static void selectors_by_negotiation(void **state)
+{
+    static const struct {
+        const char *alice, *bob; // each side's local_ts; the other's is its remote_ts
+        const char *told;
+        unsigned n;
+    } cases[] = {
+        {"10.1.0.0/16", "10.2.0.0/16", "10.1.0.0/16 === 10.2.0.0/16,", 1},
+        {"10.1.0.0/16,10.3.0.0/16", "10.2.0.0/16", "10.1.0.0/16 10.3.0.0/16 === 10.2.0.0/16,", 2},
+        {"10.1.0.1-10.1.0.3", "10.2.0.0/16", "10.1.0.1..10.1.0.3 === ", 2},
+        {"10.1.0.0/16", "10.2.0.0/16[tcp/80]", "=== 10.2.0.0/16[tcp/80],", 1},
+        // 1000-1999 is 1000/8 1008/16 1024/512 1536/256 1792/128 1920/64 1984/16
+        {"10.1.0.0/16", "10.2.0.0/16[udp/1000-1999]", "=== 10.2.0.0/16[udp/1000-1999],", 7},
+        {"10.1.0.0/16", "10.2.0.0/16[icmp/8]", "=== 10.2.0.0/16[icmp/8", 1},
+        {"10.1.0.0/16", "10.2.0.0/16[tcp/80],10.2.0.0/16[icmp/8]", "[tcp/80] 10.2.0.0/16[icmp/8",
+         2},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sim *s = sim_new(20 + i);
+        struct sim_result r;
+        char bob[300];
+        (void)snprintf(bob, sizeof bob, "local_ts = %s\n remote_ts = %s", cases[i].bob,
+                       cases[i].alice);
+        sim_net_net_side(s, BOB, "", bob);
+        // ALICE asks for the world.
+        sim_net_net_side(s, ALICE, "", "local_ts = 0.0.0.0/0\n remote_ts = 0.0.0.0/0");
+        sim_initiate(s, ALICE, "net", &r);
+        sim_run(s, SECOND);
+        CHECK_EQ(r.err, ERR_OK);
+        if (!sim_told(s, ALICE, cases[i].told)) {
+            (void)fprintf(stderr, "# %s in\n%s", cases[i].told, text_str(&s->node[ALICE].story));
+        }
+        CHECK(sim_told(s, ALICE, cases[i].told));
+        CHECK_EQ(mirrored(s, ALICE), cases[i].n);
+        CHECK_EQ(mirrored(s, BOB), cases[i].n);
+        sim_free(s);
+    }
+}
+
 static unsigned marked(struct sim *s, struct sim_message *m, unsigned n)
 {
     (void)n;
@@ -237,6 +301,7 @@ int main(void)
         cmocka_unit_test(what_the_executor_is_told),
         cmocka_unit_test(no_padding_in_transport_mode),
         cmocka_unit_test(beet),
+        cmocka_unit_test(selectors_by_negotiation),
         cmocka_unit_test(dscp_of_messages),
         cmocka_unit_test(pauses_differ),
     };

@@ -293,7 +293,27 @@ static void forged_source(void **state)
     sim_free(s);
 }
 
-// A NAT that must not be there (RFC 4555 3.9) changes nothing; words of the wrong side neither.
+// Without NAT traversal the addresses themselves are protected (RFC 4555 3.9): a NAT is found out,
+// after five attempts there is no way, and nothing of the peer's has moved.
+static void no_nat_where_none_is_allowed(void **state)
+{
+    (void)state;
+    for (int nat = 0; nat <= 1; nat++) {
+        struct sim *s = laptop_up(15, "");
+        up_at(s, ALICE)->roam.natt = up_at(s, BOB)->roam.natt = false;
+        if (nat) CHECK_OK(ip_parse("198.51.100.1", &s->node[ALICE].nat_ip));
+        s->node[ALICE].nat_port_4500 = 34500;
+        sim_roam(s, ALICE, "10.99.0.1");
+        sim_run(s, SECOND);
+        CHECK_EQ(sim_told(s, BOB, "the peer is at"), !nat);
+        CHECK_EQ(sim_told(s, ALICE, "not accept our addresses: UNEXPECTED_NAT_DETECTED"), nat);
+        if (nat) CHECK_EQ(sim_ikes(s, ALICE), 0);
+        if (!nat) expect_at(s, "10.99.0.1", "192.0.2.2");
+        sim_free(s);
+    }
+}
+
+// Words of the wrong side change nothing.
 static void who_does_not_decide(void **state)
 {
     struct sim *s = laptop_up(13, "");
@@ -338,14 +358,14 @@ static void moves_in_bad_weather(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_address),      cmocka_unit_test(lifetimes_go_on),
-        cmocka_unit_test(to_ipv6_and_back),     cmocka_unit_test(nat_appears_and_vanishes),
-        cmocka_unit_test(after_rekeying),       cmocka_unit_test(gateway_moves),
-        cmocka_unit_test(news_of_addresses),    cmocka_unit_test(another_way_is_tried),
-        cmocka_unit_test(offline_for_a_while),  cmocka_unit_test(where_it_may_not_be),
-        cmocka_unit_test(only_if_both_can),     cmocka_unit_test(wrong_cookie),
-        cmocka_unit_test(forged_source),        cmocka_unit_test(who_does_not_decide),
-        cmocka_unit_test(moves_in_bad_weather),
+        cmocka_unit_test(another_address),     cmocka_unit_test(lifetimes_go_on),
+        cmocka_unit_test(to_ipv6_and_back),    cmocka_unit_test(nat_appears_and_vanishes),
+        cmocka_unit_test(after_rekeying),      cmocka_unit_test(gateway_moves),
+        cmocka_unit_test(news_of_addresses),   cmocka_unit_test(another_way_is_tried),
+        cmocka_unit_test(offline_for_a_while), cmocka_unit_test(where_it_may_not_be),
+        cmocka_unit_test(only_if_both_can),    cmocka_unit_test(wrong_cookie),
+        cmocka_unit_test(forged_source),       cmocka_unit_test(no_nat_where_none_is_allowed),
+        cmocka_unit_test(who_does_not_decide), cmocka_unit_test(moves_in_bad_weather),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
