@@ -49,6 +49,7 @@ struct crl_cache {
     struct crl_entry *first;
     unsigned n;
     size_t bytes;
+    uint64_t generation;
     struct status_entry *status; // CRL_STATUS_MAX, written in turn
     unsigned n_status, next_status;
 };
@@ -101,6 +102,14 @@ unsigned crl_cache_count(struct crl_cache *c)
     for (const struct crl_entry *e = c->first; e; e = e->next) n += e->crl != NULL;
     pthread_mutex_unlock(&c->lock);
     return n;
+}
+
+uint64_t crl_cache_generation(struct crl_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    uint64_t g = c->generation;
+    pthread_mutex_unlock(&c->lock);
+    return g;
 }
 
 // The entry goes to the front. NULL: there is none.
@@ -175,6 +184,7 @@ err_t crl_cache_put(struct crl_cache *c, const char *url, X509_CRL *crl, size_t 
         e->crl = crl;
         e->len = len;
         e->until = crl_until(crl, now);
+        c->generation++;
         // One that is out of date when it comes is not asked for again at once.
         e->failed = e->until < now ? now : 0;
         IGNORE(why_not(&e->why, ERR_OK, "the CRL from %.100s is out of date", url)); // stored

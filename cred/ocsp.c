@@ -58,6 +58,30 @@ static bool answer_verify(const struct walk *w, unsigned depth, OCSP_BASICRESP *
     return ok;
 }
 
+// rfc6960 4.2.2.2.1: who may sign answers can lose that, unless the issuer promises not to look
+static bool lists_name(const struct walk *w, X509 *issuer, X509 *signer)
+{
+    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+    bool named = !lists || walk_lists(w, lists) != ERR_OK;
+    for (int i = 0; !named && i < sk_X509_CRL_num(lists); i++) {
+        X509_CRL *crl = sk_X509_CRL_value(lists, i);
+        X509_REVOKED *entry = NULL;
+        named = X509_CRL_get0_by_cert(crl, &entry, signer) == 1 &&
+                X509_CRL_verify(crl, X509_get0_pubkey(issuer)) == 1;
+    }
+    sk_X509_CRL_pop_free(lists, X509_CRL_free);
+    return named;
+}
+
+static bool signer_is_revoked(const struct walk *w, unsigned depth, OCSP_BASICRESP *basic)
+{
+    X509 *signer = NULL, *issuer = cert_x509(w->chain.cert[depth + 1]);
+    // Not found in the answer: the issuer itself, or one that the user named.
+    if (!OCSP_resp_get0_signer(basic, &signer, NULL) || X509_cmp(signer, issuer) == 0) return false;
+    if (X509_get_ext_by_NID(signer, NID_id_pkix_OCSP_noCheck, -1) >= 0) return false;
+    return lists_name(w, issuer, signer);
+}
+
 // ---- what it says ----
 
 static err_t times_judge(const struct walk *w, const ASN1_GENERALIZEDTIME *from,
@@ -69,7 +93,9 @@ static err_t times_judge(const struct walk *w, const ASN1_GENERALIZEDTIME *from,
     if (to && time_from_asn1(to, &until) != ERR_OK) return unknown(out, "has malformed times");
     if (since > w->now + OCSP_SKEW_S) return unknown(out, "is from the future; are clocks right?");
     if (until < w->now - OCSP_SKEW_S) return unknown(out, "is out of date");
-    out->until = to ? until : w->now + CRL_KEEP_S;
+    // However far ahead the next one is: keys that were lost are reported in between.
+    if (!to || until > w->now + OCSP_FRESH_S) until = w->now + (to ? OCSP_FRESH_S : CRL_KEEP_S);
+    out->until = until;
     return ERR_OK;
 }
 
@@ -109,6 +135,8 @@ static err_t response_judge(const struct walk *w, unsigned depth, OCSP_RESPONSE 
         e = unknown(out, "has another nonce than the question: it was recorded earlier");
     else if (!answer_verify(w, depth, basic))
         e = unknown(out, "is not signed by the issuer nor by whom it delegated that to");
+    else if (signer_is_revoked(w, depth, basic))
+        e = unknown(out, "is signed with a certificate that was revoked");
     else
         e = basic_judge(w, depth, basic, out);
     OCSP_BASICRESP_free(basic);

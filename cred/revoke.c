@@ -63,11 +63,6 @@ static bool still_speaks(const struct status *s)
     return !strcmp(s->why.text, crl_error_find(X509_V_ERR_CRL_HAS_EXPIRED));
 }
 
-static bool is_missing(const struct status *s)
-{
-    return !s->why.text[0] || !strcmp(s->why.text, crl_error_find(X509_V_ERR_UNABLE_TO_GET_CRL));
-}
-
 static int look_note(int ok, X509_STORE_CTX *ctx)
 {
     struct look *k = X509_STORE_CTX_get_app_data(ctx);
@@ -145,7 +140,7 @@ static err_t look_run(struct look *k, struct probe *p, STACK_OF(X509_CRL) * list
     return ERR_OK;
 }
 
-static err_t lists_get(const struct walk *w, STACK_OF(X509_CRL) * lists)
+err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * lists)
 {
     for (int i = 0; i < sk_X509_CRL_num(w->t->crls); i++) {
         X509_CRL *crl = sk_X509_CRL_value(w->t->crls, i);
@@ -162,15 +157,14 @@ static err_t crl_look(const struct walk *w, struct status *at)
     struct look k = {.w = w};
     struct probe p = {0};
     if (!lists) return ERR_NOMEM;
-    err_t e = lists_get(w, lists);
+    err_t e = walk_lists(w, lists);
     if (e == ERR_OK) e = look_run(&k, &p, lists);
     probe_done(&p);
     sk_X509_CRL_pop_free(lists, X509_CRL_free);
     for (unsigned i = 0; e == ERR_OK && i + 1 < w->chain.n; i++) {
         if (at[i].state != REVOKE_UNKNOWN) continue;
-        // Why nothing could be asked says more than that there is nothing.
-        bool nothing = k.at[i].state == REVOKE_UNKNOWN && is_missing(&k.at[i]);
-        if (!nothing || !at[i].why.text[0]) at[i] = k.at[i];
+        // That a server failed says more than what is missing without it.
+        if (k.at[i].state != REVOKE_UNKNOWN || !at[i].failed) at[i] = k.at[i];
     }
     return e;
 }
@@ -220,7 +214,7 @@ static err_t crl_take(const struct walk *w, const char *url, span_t bytes, struc
     return e;
 }
 
-// Leaves the list in the cache. Returns whether there is one of this URL that was not there before.
+// Leaves the list in the cache.
 static bool crl_fetch(const struct walk *w, const char *url, struct why *why)
 {
     struct fetched got = {0};
@@ -234,57 +228,56 @@ static bool crl_fetch(const struct walk *w, const char *url, struct why *why)
 }
 
 // Of each group one list.
-static bool crl_fetch_all(const struct walk *w, struct uris *u, struct why *why)
+static void crl_fetch_all(const struct walk *w, struct uris *u, struct why *why)
 {
-    bool any = false;
     for (unsigned i = 0; i < u->n; i++) {
         u->good[i] = i > 0 && u->group[i] == u->group[i - 1] && u->good[i - 1];
         if (u->good[i]) continue;
-        u->good[i] = crl_cache_need(w->t->cache, u->at[i], w->now, why) == CRL_FRESH;
-        if (u->good[i]) continue;
-        u->good[i] = crl_fetch(w, u->at[i], why);
-        any = any || u->good[i];
+        u->good[i] = crl_cache_need(w->t->cache, u->at[i], w->now, why) == CRL_FRESH ||
+                     crl_fetch(w, u->at[i], why);
     }
-    return any;
 }
 
-static bool bases_fetch(const struct walk *w, struct status *at)
+static void bases_fetch(const struct walk *w, struct status *at)
 {
-    bool any = false;
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         struct uris u;
+        struct why why = {""};
         if (at[i].state != REVOKE_UNKNOWN) continue;
         uris_of_crl(w, i, &u);
-        any = crl_fetch_all(w, &u, &at[i].why) || any;
+        crl_fetch_all(w, &u, &why);
         uris_done(&u);
+        if (!why.text[0]) continue;
+        at[i].why = why;
+        at[i].failed = true;
     }
-    return any;
 }
 
 // Lists of what has changed since; without them the base is good enough (RFC 5280 5.2.4).
-static bool deltas_fetch(const struct walk *w, const struct status *at, STACK_OF(X509_CRL) * lists)
+static err_t deltas_fetch(const struct walk *w, const struct status *at)
 {
-    bool any = false;
-    for (unsigned i = 0; i + 1 < w->chain.n; i++) {
+    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+    err_t e = lists ? walk_lists(w, lists) : ERR_NOMEM;
+    for (unsigned i = 0; e == ERR_OK && i + 1 < w->chain.n; i++) {
         struct uris u;
         struct why why = {""};
         if (at[i].state == REVOKE_REVOKED || at[i].online) continue;
         uris_of_delta(w, i, lists, &u);
-        any = crl_fetch_all(w, &u, &why) || any;
+        crl_fetch_all(w, &u, &why);
         uris_done(&u);
     }
-    return any;
+    sk_X509_CRL_pop_free(lists, X509_CRL_free);
+    return e;
 }
 
-static err_t crl_fetch_more(const struct walk *w, struct status *at)
+// before: what the cache's generation was when the lists were looked at. Another thread may have
+// fetched meanwhile what we would have.
+static err_t crl_fetch_more(const struct walk *w, struct status *at, uint64_t before)
 {
     if (!w->t->fetcher || !w->t->cache) return ERR_OK;
-    bool more = bases_fetch(w, at);
-    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
-    err_t e = lists ? lists_get(w, lists) : ERR_NOMEM;
-    if (e == ERR_OK) more = deltas_fetch(w, at, lists) || more;
-    sk_X509_CRL_pop_free(lists, X509_CRL_free);
-    if (e != ERR_OK || !more) return e;
+    bases_fetch(w, at);
+    TRY(deltas_fetch(w, at));
+    if (crl_cache_generation(w->t->cache) == before) return ERR_OK;
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         if (!at[i].online) at[i].state = REVOKE_UNKNOWN;
     }
@@ -341,9 +334,11 @@ err_t revoke_check(struct walk *w, struct why *why)
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         ocsp_check(w, i, &at[i]);
         at[i].online = at[i].state != REVOKE_UNKNOWN;
+        at[i].failed = at[i].why.text[0] != 0;
     }
+    uint64_t before = w->t->cache ? crl_cache_generation(w->t->cache) : 0;
     TRY(crl_look(w, at));
-    TRY(crl_fetch_more(w, at));
+    TRY(crl_fetch_more(w, at, before));
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         if (at[i].state == REVOKE_REVOKED) return say_revoked(w, i, &at[i], why);
     }

@@ -64,11 +64,15 @@ err_t refusal_say(int code, const struct cert *c, const struct walk *w, struct w
 // revoke.c: is any of w->chain revoked?
 err_t revoke_check(struct walk *w, struct why *why);
 
+// Adds references to the lists at hand, from files and fetched.
+err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * lists);
+
 // ---- of one certificate and its issuer ----
 enum revoke_state { REVOKE_UNKNOWN, REVOKE_GOOD, REVOKE_REVOKED };
 struct status {
     enum revoke_state state;
     bool online;    // OCSP said so
+    bool failed;    // `why` is about a server
     int64_t until;  // GOOD: seconds since 1970
     int64_t since;  // REVOKED
     struct why why; // UNKNOWN: the reason, as the end of a sentence
@@ -83,6 +87,7 @@ err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUE
 
 // crl.c: one list of PEM or DER. ERR_SYNTAX, ERR_SPACE.
 err_t crl_read(span_t file, X509_CRL **out, struct why *why);
+uint64_t crl_cache_generation(struct crl_cache *c); // counts the lists that came
 // Adds references to all that is cached.
 err_t crl_cache_list(struct crl_cache *c, STACK_OF(X509_CRL) * out);
 enum crl_need { CRL_FRESH, CRL_FETCH, CRL_WAIT }; // at hand; to be fetched; failed a moment ago

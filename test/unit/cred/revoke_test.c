@@ -1,4 +1,7 @@
 // Revocation: lists at hand, lists and answers that a made-up network serves.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +20,7 @@ struct page {
     span_t bytes;
     bool ocsp; // an answer is made for each question
     err_t error;
-    unsigned asked;
+    atomic_uint asked;
 };
 
 enum answer { ANSWER_GOOD, ANSWER_REVOKED, ANSWER_UNKNOWN, ANSWER_REFUSED };
@@ -470,6 +473,43 @@ static void answers_that_do_not_count(void **state)
     world_done(w);
 }
 
+static void signers_lose_their_office(void **state)
+{
+    (void)state;
+    struct world *w = ocsp_world();
+    struct mint mortal =
+        MINT(.name = "CN=mortal", .by = &w->sub, .ext = {"extendedKeyUsage=OCSPSigning"});
+    struct mint liar = MINT(.name = "CN=Sub", .ext = {MINT_CA});
+    at_hand(w, MINT_CRL(.by = &liar, .revoked = {&mortal})); // nobody's business
+    w->signer = &mortal;
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    crl_cache_flush(w->cache);
+    at_hand(w, MINT_CRL(.by = &w->sub, .from = MINT_NOW - 3 * DAY, .to = MINT_NOW - 2 * DAY,
+                        .revoked = {&w->responder, &mortal}));
+    verdicts(w, true, false, false, "certificate that was revoked");
+    w->signer = &w->responder; // which is never looked after: noCheck
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    mint_done(&liar);
+    mint_done(&mortal);
+    world_done(w);
+}
+
+static void verdicts_are_kept_for_a_day_at_most(void **state)
+{
+    (void)state;
+    struct world *w = ocsp_world();
+    w->to = MINT_NOW + 300 * DAY;
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    CHECK_EQ(w->found.good_until, MINT_NOW + DAY);
+    w->now += DAY;
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    CHECK_EQ(w->page[0].asked, 1);
+    w->now++;
+    CHECK_OK(ask(w, REVOCATION_STRICT));
+    CHECK_EQ(w->page[0].asked, 2);
+    world_done(w);
+}
+
 // OCSP failing, the lists are asked.
 static void lists_stand_in_for_responders(void **state)
 {
@@ -496,6 +536,40 @@ static void nothing_is_fetched_for_strangers(void **state)
     CHECK_EQ(trust_verify(empty, chain, 2, &w->terms, w->now, NULL, &w->why), ERR_AUTH);
     CHECK_EQ(o->asked + p->asked, 0);
     trust_free(empty);
+    world_done(w);
+}
+
+static void *ask_often(void *ctx)
+{
+    struct world *w = ctx;
+    struct cert *chain[] = {w->moon.cert, w->sub.cert};
+    struct trust_terms terms = {.revocation = REVOCATION_STRICT};
+    for (unsigned i = 0; i < 20; i++) {
+        struct trust_chain found = {0};
+        struct why why = {""};
+        if (trust_verify(w->store, chain, 2, &terms, MINT_NOW, &found, &why) != ERR_OK) {
+            print_error("%s\n", why.text);
+            return w;
+        }
+        trust_chain_done(&found);
+    }
+    return NULL;
+}
+
+// With threads and sanitizers this shows that any thread may ask.
+static void many_threads_ask(void **state)
+{
+    (void)state;
+    struct world *w = world_new(POINT, NULL);
+    pthread_t thread[4];
+    at_hand(w, MINT_CRL(.by = &w->root));
+    serve(w, "http://crl.example.org/sub.crl", MINT_CRL(.by = &w->sub));
+    for (unsigned i = 0; i < 4; i++) CHECK_EQ(pthread_create(&thread[i], NULL, ask_often, w), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        void *failed;
+        CHECK_EQ(pthread_join(thread[i], &failed), 0);
+        CHECK(!failed);
+    }
     world_done(w);
 }
 
@@ -531,8 +605,11 @@ int main(void)
         cmocka_unit_test(other_signers_and_scopes),
         cmocka_unit_test(responders_are_asked),
         cmocka_unit_test(answers_that_do_not_count),
+        cmocka_unit_test(signers_lose_their_office),
+        cmocka_unit_test(verdicts_are_kept_for_a_day_at_most),
         cmocka_unit_test(lists_stand_in_for_responders),
         cmocka_unit_test(nothing_is_fetched_for_strangers),
+        cmocka_unit_test(many_threads_ask),
         cmocka_unit_test(the_cache_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
