@@ -112,9 +112,7 @@ static err_t ids_read(struct cert *c)
 
 static err_t cert_fill(struct cert *c, struct why *why)
 {
-    EVP_PKEY *key = X509_get0_pubkey(c->x);
-    if (!key) return why_not(why, ERR_UNSUPPORTED, "the certificate's key is of an unknown kind");
-    TRY(pubkey_from_pkey(key, &c->key, why));
+    TRY(pubkey_from_x509(X509_get_X509_PUBKEY(c->x), &c->key, why));
     int n = i2d_X509(c->x, &c->der);
     if (n <= 0) return ERR_SYNTAX;
     if (n > CERT_DER_MAX) return ERR_SPACE;

@@ -99,36 +99,34 @@ static err_t pkey_check(EVP_PKEY *pkey, uint8_t *kind, int *curve, struct why *w
 }
 
 // The two digests that name a key.
-static bool digests_make(struct pubkey *k)
+static bool digests_make(struct pubkey *k, const X509_PUBKEY *spki)
 {
-    const unsigned char *at = k->spki;
-    X509_PUBKEY *p = d2i_X509_PUBKEY(NULL, &at, (long)k->len);
     const unsigned char *bits;
     int n;
-    bool ok = p && X509_PUBKEY_get0_param(NULL, &bits, &n, NULL, p) &&
-              EVP_Digest(bits, (size_t)n, k->key_sha1, NULL, EVP_sha1(), NULL) &&
-              EVP_Digest(k->spki, k->len, k->spki_sha1, NULL, EVP_sha1(), NULL);
-    X509_PUBKEY_free(p);
-    return ok;
+    return X509_PUBKEY_get0_param(NULL, &bits, &n, NULL, spki) &&
+           EVP_Digest(bits, (size_t)n, k->key_sha1, NULL, EVP_sha1(), NULL) &&
+           EVP_Digest(k->spki, k->len, k->spki_sha1, NULL, EVP_sha1(), NULL);
 }
 
-err_t pubkey_from_pkey(EVP_PKEY *pkey, struct pubkey **out, struct why *why)
+// The bytes are kept as they came: CERTREQ names a key by these.
+err_t pubkey_from_x509(X509_PUBKEY *spki, struct pubkey **out, struct why *why)
 {
     uint8_t kind = 0;
-    int curve = NID_undef;
+    int curve = NID_undef, n = i2d_X509_PUBKEY(spki, NULL);
+    EVP_PKEY *pkey = X509_PUBKEY_get0(spki);
+    if (!pkey) return why_not(why, ERR_UNSUPPORTED, "the key is malformed or of an unknown kind");
     TRY(pkey_check(pkey, &kind, &curve, why));
-    int n = i2d_PUBKEY(pkey, NULL);
     if (n <= 0) return ERR_CRYPTO;
     if (n > PUBKEY_DER_MAX) return ERR_RANGE;
     struct pubkey *k = calloc(1, sizeof *k + (size_t)n);
     if (!k) return ERR_NOMEM;
     unsigned char *to = k->spki;
-    k->len = (size_t)i2d_PUBKEY(pkey, &to);
+    k->len = (size_t)i2d_X509_PUBKEY(spki, &to);
     k->holders = 1;
     k->kind = kind;
     k->curve = curve;
     k->bits = (unsigned)EVP_PKEY_get_bits(pkey);
-    if (!digests_make(k)) {
+    if (!digests_make(k, spki)) {
         free(k);
         return ERR_CRYPTO;
     }
@@ -138,14 +136,26 @@ err_t pubkey_from_pkey(EVP_PKEY *pkey, struct pubkey **out, struct why *why)
     return ERR_OK;
 }
 
+err_t pubkey_from_pkey(EVP_PKEY *pkey, struct pubkey **out, struct why *why)
+{
+    X509_PUBKEY *spki = NULL;
+    err_t e = X509_PUBKEY_set(&spki, pkey)
+                  ? pubkey_from_x509(spki, out, why)
+                  : why_not(why, ERR_UNSUPPORTED, "the key is of an unknown kind");
+    X509_PUBKEY_free(spki);
+    ERR_clear_error();
+    return e;
+}
+
 err_t pubkey_from_spki(span_t der, struct pubkey **out, struct why *why)
 {
     const unsigned char *at = der.at;
-    EVP_PKEY *pkey = der.len <= PUBKEY_DER_MAX ? d2i_PUBKEY(NULL, &at, (long)der.len) : NULL;
-    err_t e = pkey && at == der.at + der.len
-                  ? pubkey_from_pkey(pkey, out, why)
+    X509_PUBKEY *spki =
+        der.len <= PUBKEY_DER_MAX ? d2i_X509_PUBKEY(NULL, &at, (long)der.len) : NULL;
+    err_t e = spki && at == der.at + der.len
+                  ? pubkey_from_x509(spki, out, why)
                   : why_not(why, ERR_SYNTAX, "this is no public key (SubjectPublicKeyInfo)");
-    EVP_PKEY_free(pkey);
+    X509_PUBKEY_free(spki);
     ERR_clear_error();
     return e;
 }
