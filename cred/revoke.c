@@ -7,6 +7,61 @@
 #include "cred/pkey.h"
 #include "cred/trustx.h"
 
+// ---- the lists at hand ----
+
+static bool signed_by(X509_CRL *crl, const struct cert *c)
+{
+    bool yes = X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(cert_x509(c))) == 0 &&
+               X509_CRL_verify(crl, pubkey_pkey(cert_pubkey(c))) == 1;
+    ERR_clear_error();
+    return yes;
+}
+
+static bool chain_issued(const struct walk *w, const struct cert *c)
+{
+    for (unsigned i = 1; i < w->chain.n; i++) {
+        if (w->chain.cert[i] == c || cert_is_issued_by(c, w->chain.cert[i])) return true;
+    }
+    return false;
+}
+
+// OpenSSL takes the newest list of a name and then looks at its signature, so one that anybody
+// could have made, or another connection's authority of the same name, must not come to stand
+// beside the good ones.
+static bool crl_is_known(const struct walk *w, X509_CRL *crl)
+{
+    struct cert *c;
+    for (unsigned i = 1; i < w->chain.n; i++) {
+        if (signed_by(crl, w->chain.cert[i])) return true;
+    }
+    for (unsigned i = 0; (c = walk_source(w, i)) != NULL; i++) {
+        if (signed_by(crl, c) && (trust_has(&w->t->cas, c) || chain_issued(w, c))) return true;
+    }
+    return false;
+}
+
+static err_t known_add(const struct walk *w, STACK_OF(X509_CRL) * from, STACK_OF(X509_CRL) * to)
+{
+    for (int i = 0; i < sk_X509_CRL_num(from); i++) {
+        X509_CRL *crl = sk_X509_CRL_value(from, i);
+        if (!crl_is_known(w, crl)) continue;
+        if (!sk_X509_CRL_push(to, crl)) return ERR_NOMEM;
+        X509_CRL_up_ref(crl);
+    }
+    return ERR_OK;
+}
+
+err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * out)
+{
+    TRY(known_add(w, w->t->crls, out));
+    if (!w->t->cache) return ERR_OK;
+    STACK_OF(X509_CRL) *fetched = sk_X509_CRL_new_null();
+    err_t e = fetched ? crl_cache_list(w->t->cache, fetched) : ERR_NOMEM;
+    if (e == ERR_OK) e = known_add(w, fetched, out);
+    sk_X509_CRL_pop_free(fetched, X509_CRL_free);
+    return e;
+}
+
 // ---- what the CRLs say ----
 
 // One validation with CRLs. What the callback notes of a depth stands over what comes later.
@@ -131,23 +186,15 @@ static err_t look_run(struct look *k, struct probe *p, STACK_OF(X509_CRL) * list
     X509_STORE_CTX_set0_crls(p->ctx, lists);
     X509_STORE_CTX_set_app_data(p->ctx, k);
     X509_STORE_CTX_set_verify_cb(p->ctx, look_note);
-    bool done = X509_verify_cert(p->ctx) == 1 && same_path(w, p->ctx);
-    for (unsigned i = 0; done && i + 1 < w->chain.n; i++) {
+    // It was valid without lists, so nothing but a list can stand against it now; if something
+    // does, not knowing must not become believing.
+    if (X509_verify_cert(p->ctx) != 1 || !same_path(w, p->ctx)) return ERR_CRYPTO;
+    for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         if (k->noted[i]) continue;
         k->at[i].state = REVOKE_GOOD;
         k->at[i].until = lists_until(w, lists, w->chain.cert[i]);
     }
     return ERR_OK;
-}
-
-err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * lists)
-{
-    for (int i = 0; i < sk_X509_CRL_num(w->t->crls); i++) {
-        X509_CRL *crl = sk_X509_CRL_value(w->t->crls, i);
-        if (!sk_X509_CRL_push(lists, crl)) return ERR_NOMEM;
-        X509_CRL_up_ref(crl);
-    }
-    return w->t->cache ? crl_cache_list(w->t->cache, lists) : ERR_OK;
 }
 
 // Fills in what is not known yet.
@@ -170,36 +217,6 @@ static err_t crl_look(const struct walk *w, struct status *at)
 }
 
 // ---- fetching ----
-
-static bool signed_by(X509_CRL *crl, const struct cert *c)
-{
-    bool yes = X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(cert_x509(c))) == 0 &&
-               X509_CRL_verify(crl, pubkey_pkey(cert_pubkey(c))) == 1;
-    ERR_clear_error();
-    return yes;
-}
-
-static bool chain_issued(const struct walk *w, const struct cert *c)
-{
-    for (unsigned i = 1; i < w->chain.n; i++) {
-        if (w->chain.cert[i] == c || cert_is_issued_by(c, w->chain.cert[i])) return true;
-    }
-    return false;
-}
-
-// OpenSSL takes the newest list of a name and then looks at its signature, so one that anybody
-// could have made must not come to stand beside the good ones.
-static bool crl_is_known(const struct walk *w, X509_CRL *crl)
-{
-    struct cert *c;
-    for (unsigned i = 1; i < w->chain.n; i++) {
-        if (signed_by(crl, w->chain.cert[i])) return true;
-    }
-    for (unsigned i = 0; (c = walk_source(w, i)) != NULL; i++) {
-        if (signed_by(crl, c) && (trust_has(&w->t->cas, c) || chain_issued(w, c))) return true;
-    }
-    return false;
-}
 
 static err_t crl_take(const struct walk *w, const char *url, span_t bytes, struct why *why)
 {

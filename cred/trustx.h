@@ -64,8 +64,8 @@ err_t refusal_say(int code, const struct cert *c, const struct walk *w, struct w
 // revoke.c: is any of w->chain revoked?
 err_t revoke_check(struct walk *w, struct why *why);
 
-// Adds references to the lists at hand, from files and fetched.
-err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * lists);
+// Adds references to the lists at hand, files and fetched, that somebody known has signed.
+err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * out);
 
 // ---- of one certificate and its issuer ----
 enum revoke_state { REVOKE_UNKNOWN, REVOKE_GOOD, REVOKE_REVOKED };

@@ -227,11 +227,11 @@ static void lists_that_do_not_count(void **state)
     at_hand(w, MINT_CRL(.by = &w->sub, .to = MINT_NOW - 1, .revoked = {&w->moon}));
     verdicts(w, false, false, false, "\"CN=moon\" was revoked");
     world_done(w);
-    // Signed by somebody of the same name: neither good nor revoked.
+    // Signed by somebody of the same name: as if it were not there.
     w = world_new(NULL, NULL);
     at_hand(w, MINT_CRL(.by = &w->root));
     at_hand(w, MINT_CRL(.by = &liar, .revoked = {&w->moon}));
-    verdicts(w, true, true, false, "does not verify");
+    verdicts(w, true, true, false, "no CRL that covers it");
     world_done(w);
     w = world_new(NULL, NULL);
     CHECK_EQ(trust_add_crl(w->store, span_str("moon"), &w->why), ERR_SYNTAX);
@@ -329,6 +329,25 @@ static void forged_lists_do_not_count(void **state)
     verdicts(w, true, false, false, "no CRL");
     world_done(w);
     mint_done(&liar);
+}
+
+// What was fetched for one connection says nothing to another one whose authority only has the name
+// of the first one's.
+static void authorities_of_one_name_do_not_mix(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL, NULL);
+    struct mint other = MINT(.name = "CN=Sub", .ext = {MINT_CA});
+    X509_CRL *newer = MINT_CRL(.by = &other, .from = MINT_NOW - 60);
+    at_hand(w, MINT_CRL(.by = &w->root));
+    at_hand(w, MINT_CRL(.by = &w->sub, .revoked = {&w->moon}));
+    CHECK_OK(crl_cache_put(w->cache, "http://crl.example.org/other", newer, 100, MINT_NOW));
+    verdicts(w, false, false, false, "was revoked");
+    CHECK_OK(trust_add_crl(w->store, mint_crl_der(newer), &w->why)); // nor do files
+    verdicts(w, false, false, false, "was revoked");
+    X509_CRL_free(newer);
+    mint_done(&other);
+    world_done(w);
 }
 
 static void deltas_are_added_to_bases(void **state)
@@ -601,6 +620,7 @@ int main(void)
         cmocka_unit_test(servers_that_are_down),
         cmocka_unit_test(authorities_name_places),
         cmocka_unit_test(forged_lists_do_not_count),
+        cmocka_unit_test(authorities_of_one_name_do_not_mix),
         cmocka_unit_test(deltas_are_added_to_bases),
         cmocka_unit_test(other_signers_and_scopes),
         cmocka_unit_test(responders_are_asked),
