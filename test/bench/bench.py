@@ -21,6 +21,7 @@ from bed import Bed, Forwarder, Peer, Plain, Tunnel, answers
 from lab import Failed, Lab
 
 UDP, RAW = "ESP in UDP, AES-128-GCM", "raw ESP, AES-128-GCM"
+RAW_XDP = "raw ESP by AF_XDP, AES-128-GCM"
 NOCRYPT, PLAIN = "no crypto, our ports", "plain veth"
 PEERS = {"wireguard-go": "wireguard-go", "OpenVPN": "openvpn", "strongSwan kernel-libipsec": "strongswan"}
 
@@ -37,6 +38,8 @@ def ways():
         "ESP in UDP, a worker for each core": lambda: Tunnel(options=("--workers", "auto")),
         "ESP in UDP over IPv6, AES-128-GCM": lambda: Tunnel(family=6),
         "raw ESP over IPv6, AES-128-GCM": lambda: Tunnel(encap="raw", family=6),
+        RAW_XDP: lambda: Tunnel(encap="raw", options=("--xdp", "eth0")),
+        "ESP in UDP by AF_XDP, AES-128-GCM": lambda: Tunnel(options=("--xdp", "eth0")),
     }
     for algorithm in ("AES-256-GCM", "ChaCha20-Poly1305", "AES-128-CBC + HMAC-SHA-256"):
         table[f"ESP in UDP, {algorithm}"] = lambda algorithm=algorithm: Tunnel(algorithm)

@@ -185,6 +185,24 @@ def mixed(lab, tap):
     streams(site, tap, "beside one with sockets")
 
 
+def jumbo(lab, tap):
+    """Frames that are longer than those of the sockets go through the stack, in both directions."""
+    site = Sites(lab)
+    for host, device in ((site.alice, "eth0"), (site.moon, INNER), (site.moon, OUTER), (site.cafe, "eth0")):
+        host(f"ip link set {device} mtu 9000")
+    site.xfrmd = {site.moon: site.moon.xfrmd("--xdp", f"{OUTER},{INNER}", "--mtu", "8900"), site.sun: site.sun.xfrmd()}
+    tap.check("with a long MTU the kernel runs the program", "generic" in site.xfrmd[site.moon].output(),
+              site.xfrmd[site.moon].output())
+    site.iked = {host: host.iked(site.config(host.name)) for host in (site.moon, site.sun)}
+    site.up()
+    warm_up(site, 4)
+    before = counts(site.moon)
+    done = site.alice.try_run(f"ping -q -M dont -c 5 -i 0.05 -s 5000 {BOB[4]}")
+    tap.check("long packets get through", " 5 received" in done.stdout, done.stdout)
+    tap.check("by the stack", grown(site.moon, before).get(("raw_ip", "out"), 0) >= 5, grown(site.moon, before))
+    tap.equal("and short ones", site.alice.ping(BOB[4], 5), 5)
+
+
 def refused(site, tap, what, value, words):
     done = subprocess.run(["ip", "netns", "exec", site.moon.ns, XFRMD, "--xdp", value, "--socket", "@second"],
                           capture_output=True, text=True, timeout=20, check=False)
@@ -206,7 +224,7 @@ def test(lab, tap):
     if not has_xdp():
         tap.skip("packets past the host's stack", "this kernel has no AF_XDP")
         return
-    for part in (raw, in_udp, mixed, errors):
+    for part in (raw, in_udp, mixed, jumbo, errors):
         part(lab, tap)
         lab.close()
 

@@ -55,6 +55,9 @@ static struct af_xdp *self(struct port *p)
     return (struct af_xdp *)p;
 }
 
+_Static_assert(HOP_MTU_MAX + HOP_HEAD <= XDP_FRAME_MAX, "what has a hop fits into a frame");
+_Static_assert(FRAME_START + ETHER_HEAD_MAX + XDP_FRAME_MAX <= FRAME_BYTES, "headers in front");
+
 // ---- frames ----
 
 // Those of the burst before, but for the ones that were sent from where they stood.
@@ -113,7 +116,7 @@ static void af_xdp_recv(struct port *port, struct pool *pool, struct burst *b)
     uint32_t n = xdp_ring_ready(&x->rings.rx), i = 0;
     struct pkt *p;
     take_back(x);
-    for (; i < n && b->n < BURST_MAX && (p = pool_take(pool)); i++) {
+    for (; i < n && x->lent_count < BURST_MAX && (p = pool_take(pool)); i++) {
         const struct xdp_desc *d = xdp_ring_packet(&x->rings.rx, i);
         const uint32_t frame = (uint32_t)(d->addr / FRAME_BYTES);
         x->umem->state[frame] = (uint8_t)(FRAME_LENT + x->number);
@@ -121,7 +124,6 @@ static void af_xdp_recv(struct port *port, struct pool *pool, struct burst *b)
         if (!read_frame(x, p, d)) {
             count_add(&port->counts.ignored, 1);
             pool_give(pool, p);
-            if (x->lent_count == BURST_MAX) break;
             continue;
         }
         count_add(&port->counts.packets_in, 1);

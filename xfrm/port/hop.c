@@ -254,6 +254,7 @@ static void resolve(struct hops *h, const struct question *q, struct hop *e)
     if (!ask_route(h, q, &via, &mtu) || !ask_neighbour(h, q, &via, e->ether)) return;
     e->mtu = device_mtu(h, h->conf.device[q->way]);
     if (mtu && mtu < e->mtu) e->mtu = mtu;
+    if (e->mtu > HOP_MTU_MAX) e->mtu = HOP_MTU_MAX;
     memcpy(e->ether + MAC, h->mac[q->way], MAC);
     put16(e->ether + 2 * MAC, q->dst.family == AF_INET6 ? 0x86dd : 0x0800);
     e->known = true;

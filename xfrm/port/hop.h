@@ -12,8 +12,9 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-#define HOP_HEAD 14                   // bytes of Ethernet
-#define HOP_FRESH NSEC_PER_SEC        // after this the kernel is asked again: changes act this late
+#define HOP_HEAD 14            // bytes of Ethernet
+#define HOP_MTU_MAX 3486       // bytes of a packet: with Ethernet those of a frame (xdp_prog.h)
+#define HOP_FRESH NSEC_PER_SEC // after this the kernel is asked again: changes act this late
 #define HOP_STALE (HOP_FRESH * 5 / 4) // after this it is not used any more
 #define HOPS_WAITING 16               // questions between two bursts; others are asked later
 #define HOPS_PER_SECOND 2000          // questions, for some 2 % of a core
