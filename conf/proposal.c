@@ -110,13 +110,6 @@ static bool round_read(const struct proposal_arg *t, const char *word, unsigned 
 {
     const char *method = word + ROUND_PREFIX;
     const struct alg *alg = alg_by_keyword(method);
-    if (!t->ike) {
-        issue_error(t->a->ld->issues, element_place(t->a, t->e, off), word,
-                    "additional key exchanges for child SAs are not supported yet");
-        value_hint(t->a,
-                   "remove it; the IKE SA's keys, which may have several, are in theirs, too");
-        return false;
-    }
     if (!strcasecmp(method, "none")) {
         t->p->without |= (uint8_t)(1U << round);
         return true;
@@ -185,6 +178,13 @@ static void derive_prf(struct conf_proposal *p)
     }
 }
 
+static bool has_rounds(const struct conf_proposal *p)
+{
+    bool found = p->without != 0;
+    for (unsigned i = 0; i < p->n; i++) found |= p->round[i] != 0;
+    return found;
+}
+
 // What the proposal lacks, or NULL. *hint is set with it.
 static const char *lacks(const struct conf_proposal *p, bool ike, const char **hint)
 {
@@ -202,6 +202,8 @@ static const char *lacks(const struct conf_proposal *p, bool ike, const char **h
     if (ike && !count(p, ALG_PRF)) return "this proposal has no PRF";
     *hint = "add one, as in -x25519 or -ecp256";
     if (ike && !count(p, ALG_KE)) return "this proposal has no key exchange (Diffie-Hellman) group";
+    *hint = "add one that the others come on top of, as in -x25519-ke1_mlkem768";
+    if (has_rounds(p) && !count(p, ALG_KE)) return "an additional key exchange needs a first one";
     return NULL;
 }
 

@@ -22,7 +22,7 @@ static bool algorithms_fit(const struct conn *c, const struct proposal *chosen)
 {
     struct proposals ours, agreed = {.n = 1, .p = {*chosen}};
     struct proposal p;
-    propose_ike(&c->conf.ike, 0, true, &ours);
+    propose_ike(&c->conf.ike, 0, &ours);
     return proposal_choose(&ours, &agreed, false, &p) == ERR_OK;
 }
 

@@ -20,6 +20,7 @@ const char *exchange_name(uint8_t x)
     case X_CHILD:
         return "CREATE_CHILD_SA";
     case X_INTERMEDIATE:
+    case X_FOLLOWUP:
         return "IKE_INTERMEDIATE";
     case X_INFO:
         return "INFORMATIONAL";

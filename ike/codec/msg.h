@@ -15,7 +15,14 @@
 #define IKE_MSG_MAX 65535   // bytes of one message
 #define MSG_PAYLOADS_MAX 64 // payloads of one message, more is ERR_LIMIT
 
-enum exchange { X_SA_INIT = 34, X_AUTH = 35, X_CHILD = 36, X_INFO = 37, X_INTERMEDIATE = 43 };
+enum exchange {
+    X_SA_INIT = 34,
+    X_AUTH = 35,
+    X_CHILD = 36,
+    X_INFO = 37,
+    X_INTERMEDIATE = 43,
+    X_FOLLOWUP = 44, // IKE_FOLLOWUP_KE
+};
 const char *exchange_name(uint8_t x); // "IKE_SA_INIT"
 
 enum payload_type {

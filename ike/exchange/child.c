@@ -4,6 +4,7 @@
 // is enough: as in a rekeying (2.8.1) the exchange with the lowest of the four nonces loses, and
 // who began it deletes what it made. A peer that knows nothing of this keeps both, and both work.
 #include "ike/exchange/close.h"
+#include "ike/exchange/followup.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
@@ -16,6 +17,7 @@ err_t child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *w
     if (!t->acquire_seq && child_sa_by_name(sa, t->conf->name)) {
         return why_not(why, ERR_AGAIN, "child SA %s is up already", t->conf->name);
     }
+    if (followup_rekeys_ike(sa) || followup_makes(sa, t->conf)) return ERR_STATE;
     TRY(terms_offer(sa, t, false, NULL, why));
     terms_put(t, false, m);
     return ERR_OK;
@@ -26,10 +28,14 @@ static bool loses(struct turn *t, const struct child_sa *ours)
 {
     const struct rival *rival = &t->task->rival;
     struct child_sa *theirs = rival->id ? child_sa_by_id(t->sa, rival->id) : NULL;
+    if (rival->known && !rival->id) { // the peer is not done with its key exchanges yet
+        bool lost = followup_lost(t->task);
+        if (!lost) followup_drop(t->sa);
+        return lost;
+    }
     if (!theirs || !child_sa_in_use(theirs) || theirs->conf != ours->conf) return false;
     if (!child_sa_has(theirs, &ours->local_ts, &ours->remote_ts)) return false;
-    struct nonce our_lowest = terms_lowest(&t->task->offer->nonce, t->in);
-    bool we_win = nonce_lower(&our_lowest, &rival->lowest) == &rival->lowest;
+    bool we_win = !followup_lost(t->task);
     tell(t->ike, t->sa, LOG_STORY, "both sides made %s at once: %s stays", ours->conf->name,
          we_win ? "ours" : "the peer's");
     if (we_win) theirs->redundant = true;
@@ -41,6 +47,7 @@ err_t child_on_response(struct turn *t)
     struct child_sa *c = NULL;
     // What went wrong has been told, and the peer's half is being deleted.
     err_t err = terms_accept(t, false, NULL, &c);
+    if (err == ERR_AGAIN) return followup_go_on(t);
     if (err != ERR_OK) {
         request_end(t->sa, t->task, err, "the peer's terms for the child SA cannot be accepted");
         t->task = NULL;
@@ -73,7 +80,8 @@ err_t child_on_refusal(struct turn *t)
     err_t err = why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s",
                         t->task->conf->name, notify_name(n.type, name));
     tell(t->ike, sa, LOG_WARN, "%s", why.text);
-    if (n.type == N_TEMPORARY_FAILURE && request_retry(sa, t->task) == ERR_OK) {
+    bool later = n.type == N_TEMPORARY_FAILURE || n.type == N_STATE_NOT_FOUND;
+    if (later && request_retry(sa, t->task) == ERR_OK) {
         t->task = NULL;
         return ERR_OK;
     }
@@ -93,10 +101,24 @@ err_t child_on_request(struct turn *t)
                       "the peer wants a child SA while the IKE SA is being rekeyed");
     }
     TRY(terms_answer(t, &q, &ours, &c));
-    terms_up(c);
     struct task *mine = t->sa->active;
-    if (!mine || mine->kind != TASK_CHILD || mine->conf != c->conf) return ERR_OK;
-    mine->rival.id = c->id;
-    mine->rival.lowest = terms_lowest(&ours, t->in);
+    const struct conf_child *conf = c ? c->conf : t->sa->pending->conf;
+    if (mine && mine->kind == TASK_CHILD && mine->conf == conf) {
+        mine->rival.known = true;
+        mine->rival.id = c ? c->id : 0;
+        mine->rival.lowest = terms_lowest(&ours, t->in);
+    }
+    if (c) terms_up(c);
+    return ERR_OK;
+}
+
+err_t child_finish(struct turn *t, struct pending *p)
+{
+    struct child_sa *c = NULL;
+    struct terms_question q = {0};
+    TRY(terms_finish(t, &q, p, &c));
+    struct task *mine = t->sa->active;
+    if (mine && mine->kind == TASK_CHILD && mine->conf == c->conf) mine->rival.id = c->id;
+    terms_up(c);
     return ERR_OK;
 }

@@ -24,6 +24,9 @@ handler rekey_child_on_request, rekey_child_on_response, rekey_child_on_refusal;
 // rekey_ike.c - ... and for the IKE SA itself (1.3.2, 2.18)
 asker rekey_ike_ask;
 handler rekey_ike_on_request, rekey_ike_on_response, rekey_ike_on_refusal;
+// followup.c - IKE_FOLLOWUP_KE (RFC 9370)
+asker followup_ask;
+handler followup_on_request, followup_on_response, followup_on_refusal;
 // info.c - INFORMATIONAL: dead-peer detection, notifies (1.4, 2.4); not now (2.25)
 asker probe_ask;
 handler info_on_request, probe_on_response, not_now_on_request;

@@ -49,8 +49,8 @@ static err_t agree(struct turn *t, struct secret *shared)
     err_t err = intermediate_cover(sa, !sa->initiator, &clear);
     // rfc9370 2.2.2: SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), as in a rekeying
     if (err == ERR_OK)
-        err = ike_keys_rekey(&sa->keys, &sa->chosen, nonce_span(&o->ni), nonce_span(&o->nr), shared,
-                             sa->spi_i, sa->spi_r, &o->next_keys);
+        err = ike_keys_rekey(&sa->keys, &sa->chosen, nonce_span(&o->ni), nonce_span(&o->nr),
+                             ke_single(shared), sa->spi_i, sa->spi_r, &o->next_keys);
     secret_done(shared);
     return err;
 }

@@ -142,7 +142,7 @@ static void propose_esn(const struct conf_proposal *conf, struct proposal *p)
     }
 }
 
-void propose_ike(const struct conf_proposals *conf, uint64_t spi, bool extra, struct proposals *out)
+void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposals *out)
 {
     out->n = 0;
     for (unsigned i = 0; i < conf->n && i < PROPOSALS_MAX; i++) {
@@ -150,7 +150,7 @@ void propose_ike(const struct conf_proposals *conf, uint64_t spi, bool extra, st
         *p = (struct proposal){.number = (uint8_t)out->n, .protocol = PROTO_IKE, .spi = spi};
         p->spi_len = spi ? 8 : 0;
         propose_one(&conf->p[i], p, true);
-        if (extra) propose_rounds(&conf->p[i], p);
+        propose_rounds(&conf->p[i], p);
     }
 }
 
@@ -163,6 +163,7 @@ void propose_esp(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
         *p = (struct proposal){
             .number = (uint8_t)out->n, .protocol = PROTO_ESP, .spi_len = 4, .spi = spi};
         propose_one(&conf->p[i], p, with_ke);
+        if (with_ke) propose_rounds(&conf->p[i], p);
         propose_esn(&conf->p[i], p);
     }
 }

@@ -26,10 +26,8 @@ err_t take_nonce(const struct msg *in, struct nonce *out);
 err_t take_ke(const struct msg *in, struct kex *out);
 err_t take_ts(const struct msg *in, enum payload_type type, struct ts_list *out);
 
-// Proposals as configured. ike: the IKE SA's, with an 8-byte SPI (0: none, in IKE_SA_INIT). extra:
-// with additional key exchanges; a rekeying does without, since its keys come from SK_d, too.
-void propose_ike(const struct conf_proposals *conf, uint64_t spi, bool extra,
-                 struct proposals *out);
+// Proposals as configured. ike: the IKE SA's, with an 8-byte SPI (0: none, in IKE_SA_INIT).
+void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposals *out);
 // ESP; with_ke: key exchange methods are offered (not in IKE_AUTH).
 void propose_esp(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
                  struct proposals *out);

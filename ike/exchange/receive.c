@@ -248,7 +248,7 @@ static void receive_protected_response(struct ike_sa *sa, const struct datagram 
     err_t err = open_protected(sa, m, false);
     if (is_silent(err)) return drop(ike, sa, d, "not authentic");
     if (err == ERR_AGAIN) return;
-    if (m->h.exchange != step_question(sa->active->kind)->exchange) {
+    if (m->h.exchange != step_question_of(sa->active)->exchange) {
         return drop(ike, sa, d, "the answer to something else");
     }
     sa->heard_at = ike_now(ike);

@@ -5,6 +5,14 @@
 
 // Is this IKE SA being rekeyed by us, or is it undecided whether it stays?
 bool rekey_ike_under_way(const struct ike_sa *sa);
+// The additional key exchanges of the peer's CREATE_CHILD_SA are done (followup.h): what was agreed
+// on is made. p is still the caller's.
+struct pending;
+struct ike_deal;
+err_t child_finish(struct turn *t, struct pending *p);
+err_t rekey_child_finish(struct turn *t, struct pending *p);
+err_t rekey_ike_finish(struct turn *t, struct pending *p);
+void rekey_ike_deal_free(struct ike_deal *d); // wipes; NULL is fine
 // Are we creating, rekeying or closing a child SA of it?
 bool rekey_child_under_way(const struct ike_sa *sa);
 // The IKE SA is closed while our rekeying of it is under way: if the peer's own rekeying was

@@ -4,6 +4,7 @@
 // When both sides begin at once (2.8.1), two new ones appear. The exchange with the lowest of the
 // four nonces loses: who began it deletes what it made; the other one deletes the old child SA.
 #include "ike/exchange/close.h"
+#include "ike/exchange/followup.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/rekey.h"
@@ -21,6 +22,8 @@ err_t rekey_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct 
         return ERR_AGAIN; // deleted, or rekeyed by the peer, meanwhile
     // The peer, who made it, may still wait for our answer: it would not know what we speak of.
     if (!install_confirmed(old)) return ERR_STATE;
+    // The peer is at it, or at the IKE SA, with more key exchanges to come.
+    if (followup_rekeys_child(sa, old->id) || followup_rekeys_ike(sa)) return ERR_STATE;
     if (!t->conn) task_set_child(t, old->conn, old->conf);
     TRY(terms_offer(sa, t, false, old, why));
     old->state = CHILD_REKEYING;
@@ -41,17 +44,18 @@ static void delete_child(struct child_sa *c)
 static void settle(struct turn *t, struct child_sa *ours, struct child_sa *old)
 {
     const struct rival *rival = &t->task->rival;
-    struct nonce our_lowest = terms_lowest(&t->task->offer->nonce, t->in);
-    struct child_sa *theirs = child_sa_by_id(t->sa, rival->id);
-    bool we_win = nonce_lower(&our_lowest, &rival->lowest) == &rival->lowest;
+    struct child_sa *theirs = rival->id ? child_sa_by_id(t->sa, rival->id) : NULL;
+    bool we_win = !followup_lost(t->task);
     tell(t->ike, t->sa, LOG_STORY, "both sides rekeyed %s at once: %s stays", ours->conf->name,
          we_win ? "ours" : "the peer's");
     if (!we_win) {
         ours->state = CHILD_REKEYED; // redundant from the start
-        if (old) old->state = CHILD_REKEYED;
+        // Without an SA of the peer's yet, the old one serves until its key exchanges are done.
+        if (old) old->state = rival->id ? CHILD_REKEYED : CHILD_INSTALLED;
         delete_child(ours);
         return;
     }
+    if (!rival->id) followup_drop(t->sa);
     if (theirs) {
         install_stop_out(theirs); // the peer will delete it
         theirs->state = CHILD_REKEYED;
@@ -64,6 +68,7 @@ err_t rekey_child_on_response(struct turn *t)
     struct ike_sa *sa = t->sa;
     struct child_sa *old = child_sa_by_id(sa, t->task->child_id), *c = NULL;
     err_t err = terms_accept(t, false, old, &c);
+    if (err == ERR_AGAIN) return followup_go_on(t);
     if (err != ERR_OK) {
         if (old && old->state == CHILD_REKEYING) old->state = CHILD_INSTALLED;
         if (old && err == ERR_CLOSED) close_child_ask(old, CLOSED_BY_PEER, NULL);
@@ -73,7 +78,7 @@ err_t rekey_child_on_response(struct turn *t)
     }
     c->replaces = t->task->child_id;
     terms_fresh(c);
-    if (t->task->rival.id) {
+    if (t->task->rival.known) {
         settle(t, c, old);
     } else if (old) {
         old->state = CHILD_REKEYED;
@@ -140,6 +145,19 @@ err_t rekey_child_on_refusal(struct turn *t)
 
 // ---- the peer begins ---------------------------------------------------------------------------
 
+static err_t refuse_ending(struct turn *t, const struct child_sa *old)
+{
+    return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
+                  "the peer wants to rekey child SA %s{%u}, which is being closed", old->conf->name,
+                  old->id);
+}
+
+static bool is_ending(const struct child_sa *old)
+{
+    return old->state == CHILD_DELETING || old->state == CHILD_REKEYED ||
+           queue_find(&old->sa->queue, TASK_DELETE_CHILD, old->id);
+}
+
 static err_t find_old(struct turn *t, struct child_sa **out)
 {
     struct ike_sa *sa = t->sa;
@@ -152,15 +170,28 @@ static err_t find_old(struct turn *t, struct child_sa **out)
                       "the peer wants to rekey a child SA that is not there (SPI %08x)",
                       (uint32_t)n.spi);
     }
-    bool ending = old->state == CHILD_DELETING || old->state == CHILD_REKEYED ||
-                  queue_find(&sa->queue, TASK_DELETE_CHILD, old->id);
-    if (ending) {
-        return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
-                      "the peer wants to rekey child SA %s{%u}, which is being closed",
-                      old->conf->name, old->id);
-    }
+    if (is_ending(old)) return refuse_ending(t, old);
     *out = old;
     return ERR_OK;
+}
+
+// Our own attempt to rekey the same, if one is under way.
+static struct task *mine_of(struct ike_sa *sa, const struct child_sa *old)
+{
+    struct task *mine = sa->active;
+    return mine && mine->kind == TASK_REKEY_CHILD && mine->child_id == old->id ? mine : NULL;
+}
+
+// The peer's new one is there.
+static void came(struct ike_sa *sa, struct child_sa *old, struct child_sa *c)
+{
+    struct task *mine = mine_of(sa, old);
+    terms_fresh(c);
+    if (mine) {
+        mine->rival.id = c->id;
+        return;
+    }
+    old->state = CHILD_REKEYED; // the peer deletes it when it has our answer
 }
 
 err_t rekey_child_on_request(struct turn *t)
@@ -176,14 +207,27 @@ err_t rekey_child_on_request(struct turn *t)
     struct terms_question q = {.old = old, .hold_out = true};
     struct nonce ours = {0};
     TRY(terms_answer(t, &q, &ours, &c));
-    terms_fresh(c);
-    struct task *mine = sa->active;
-    if (mine && mine->kind == TASK_REKEY_CHILD && mine->child_id == old->id) {
-        mine->rival.id = c->id;
+    struct task *mine = mine_of(sa, old);
+    if (mine) {
+        mine->rival.known = true;
         mine->rival.lowest = terms_lowest(&ours, t->in);
-        return ERR_OK;
     }
-    old->state = CHILD_REKEYED; // the peer deletes it when it has our answer
+    if (c) came(sa, old, c);
+    return ERR_OK;
+}
+
+err_t rekey_child_finish(struct turn *t, struct pending *p)
+{
+    struct ike_sa *sa = t->sa;
+    struct child_sa *old = child_sa_by_id(sa, p->old), *c = NULL;
+    if (!old || old->state == CHILD_LINGER) {
+        return refuse(t, N_CHILD_SA_NOT_FOUND, ERR_NOTFOUND,
+                      "the child SA that the peer wants to rekey has gone meanwhile");
+    }
+    if (is_ending(old)) return refuse_ending(t, old);
+    struct terms_question q = {.old = old, .hold_out = true};
+    TRY(terms_finish(t, &q, p, &c));
+    came(sa, old, c);
     return ERR_OK;
 }
 

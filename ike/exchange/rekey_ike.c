@@ -7,6 +7,7 @@
 
 #include "base/order.h"
 #include "ike/exchange/close.h"
+#include "ike/exchange/followup.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/rekey.h"
@@ -21,7 +22,8 @@
 
 bool rekey_ike_under_way(const struct ike_sa *sa)
 {
-    return sa->elder || (sa->active && sa->active->kind == TASK_REKEY_IKE);
+    bool ours = sa->active && sa->active->kind == TASK_REKEY_IKE;
+    return ours || sa->elder || followup_rekeys_ike(sa);
 }
 
 // ---- the new IKE SA ----------------------------------------------------------------------------
@@ -32,7 +34,7 @@ struct birth {
     uint64_t our_spi, peer_spi;
     const struct proposal *chosen;
     const struct nonce *ni, *nr;
-    const struct secret *shared;
+    struct ke_secrets shared;
 };
 
 static err_t birth_keys(struct ike_sa *sa, const struct ike_sa *old, const struct birth *b)
@@ -155,10 +157,11 @@ void rekey_ike_heard(struct ike_sa *heir, const struct msg *in)
 
 err_t rekey_ike_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
+    if (sa->pending) return ERR_STATE; // the peer is not done with its own key exchanges
     struct offer *o = t->offer = calloc(1, sizeof *t->offer);
     if (!o) return why_not(why, ERR_NOMEM, "out of memory");
     o->spi = ike_sa_random_spi(sa->ike);
-    propose_ike(&sa->conn->conf.ike, o->spi, false, &o->proposals);
+    propose_ike(&sa->conn->conf.ike, o->spi, &o->proposals);
     // The group that both know from last time is the best guess.
     const struct transform *last = proposal_get(&sa->chosen, ALG_KE);
     uint16_t method = t->ke_wanted;
@@ -172,34 +175,43 @@ err_t rekey_ike_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct wh
     return ERR_OK;
 }
 
-static err_t answer_make(struct turn *t, struct ike_sa **out)
+static err_t answer_read(struct turn *t, struct agreement *a)
 {
     const struct offer *o = t->task->offer;
     struct proposals ps;
-    struct proposal chosen;
-    struct nonce nr;
     struct kex kex;
-    struct secret shared;
     TRY(take_sa(t->in, &ps));
-    TRY(proposal_check_answer(&o->proposals, &ps, &chosen));
-    TRY(take_nonce(t->in, &nr));
+    TRY(proposal_check_answer(&o->proposals, &ps, &a->chosen));
+    TRY(take_nonce(t->in, &a->nonce));
     TRY(take_ke(t->in, &kex));
-    const struct transform *ke = proposal_get(&chosen, ALG_KE);
-    if (chosen.spi_len != 8 || chosen.spi == 0) return ERR_SYNTAX;
+    const struct transform *ke = proposal_get(&a->chosen, ALG_KE);
+    if (a->chosen.spi_len != 8 || a->chosen.spi == 0) return ERR_SYNTAX;
     if (!ke || ke->id != kex.method || kex.method != ke_method(o->ke)) return ERR_NOCHOICE;
-    TRY(ke_finish(o->ke, kex.data, &shared));
-    struct birth b = {true, o->spi, chosen.spi, &chosen, &o->nonce, &nr, &shared};
+    chain_plan(&a->chain, &a->chosen);
+    return ke_finish(o->ke, kex.data, &a->shared);
+}
+
+// ERR_AGAIN: more key exchanges must come first.
+static err_t answer_make(struct turn *t, struct ike_sa **out)
+{
+    const struct offer *o = t->task->offer;
+    struct agreement *a = t->task->agreed;
+    if (!a) {
+        a = t->task->agreed = calloc(1, sizeof *a);
+        if (!a) return ERR_NOMEM;
+        TRY(answer_read(t, a));
+        if (chain_is_due(&a->chain)) return ERR_AGAIN;
+    }
+    struct ke_secrets shared = {&a->shared, chain_secrets(&a->chain)};
+    struct birth b = {true, o->spi, a->chosen.spi, &a->chosen, &o->nonce, &a->nonce, shared};
     *out = birth_sa(t->sa, &b);
-    wipe(&shared, sizeof shared);
     return *out ? ERR_OK : ERR_CRYPTO;
 }
 
 static void settle(struct turn *t, struct ike_sa *ours, struct ike_sa *theirs)
 {
     struct ike_sa *old = t->sa;
-    struct nonce our_lowest = terms_lowest(&t->task->offer->nonce, t->in);
-    const struct nonce *rivals = &t->task->rival.lowest;
-    bool we_win = nonce_lower(&our_lowest, rivals) == rivals;
+    bool we_win = !followup_lost(t->task);
     tell(t->ike, old, LOG_STORY, "both sides rekeyed the IKE SA at once: %s stays",
          we_win ? "ours" : "the peer's");
     if (we_win) {
@@ -212,10 +224,23 @@ static void settle(struct turn *t, struct ike_sa *ours, struct ike_sa *theirs)
     rekey_ike_hand_over(old, theirs); // the peer deletes the old one
 }
 
+// More key exchanges, unless the peer's rekeying is done already, and stands.
+static err_t go_on(struct turn *t)
+{
+    const struct task *task = t->task;
+    struct ike_sa *theirs = task->rival.id ? ike_sa_by_id(t->ike, task->rival.id) : NULL;
+    bool stands = theirs && theirs->state == IKE_UP && theirs->elder == t->sa->id;
+    if (!stands || !followup_lost(task)) return followup_go_on(t);
+    rekey_ike_hand_over(t->sa, theirs);
+    return ERR_OK;
+}
+
 err_t rekey_ike_on_response(struct turn *t)
 {
     struct ike_sa *ours = NULL;
-    TRY(answer_make(t, &ours));
+    err_t err = answer_make(t, &ours);
+    if (err == ERR_AGAIN) return go_on(t);
+    if (err != ERR_OK) return err;
     struct ike_sa *theirs = t->task->rival.id ? ike_sa_by_id(t->ike, t->task->rival.id) : NULL;
     if (t->sa->state == IKE_REKEYED) {
         give_up(ours); // the peer's has taken over already
@@ -223,7 +248,11 @@ err_t rekey_ike_on_response(struct turn *t)
     }
     if (theirs && theirs->state == IKE_UP) {
         settle(t, ours, theirs);
+    } else if (followup_lost(t->task)) {
+        give_up(ours); // the peer is not done with its key exchanges yet
+        followup_yield(t);
     } else {
+        followup_drop(t->sa);
         inherit(t->sa, ours);
         close_old(t->sa);
     }
@@ -273,14 +302,29 @@ static err_t refuse_group(struct turn *t, uint16_t wanted)
                   alg_show(ALG_KE, wanted, name));
 }
 
-static err_t request_read(struct turn *t, struct proposal *chosen, struct nonce *ni,
-                          struct kex *kex)
+// What was agreed on with the peer.
+struct ike_deal {
+    struct proposal chosen;
+    struct nonce ni, nr;
+    uint64_t spi; // ours
+    struct secret shared;
+};
+
+void rekey_ike_deal_free(struct ike_deal *d)
+{
+    if (!d) return;
+    wipe(d, sizeof *d);
+    free(d);
+}
+
+static err_t request_read(struct turn *t, struct ike_deal *d, struct kex *kex)
 {
     struct proposals ours, theirs;
+    struct proposal *chosen = &d->chosen;
     TRY(take_sa(t->in, &theirs));
-    TRY(take_nonce(t->in, ni));
+    TRY(take_nonce(t->in, &d->ni));
     TRY(take_ke(t->in, kex));
-    propose_ike(&t->sa->conn->conf.ike, 0, false, &ours);
+    propose_ike(&t->sa->conn->conf.ike, 0, &ours);
     if (proposal_choose(&ours, &theirs, false, chosen) != ERR_OK) {
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "none of the algorithms for a new IKE SA is in our `proposals`");
@@ -291,22 +335,16 @@ static err_t request_read(struct turn *t, struct proposal *chosen, struct nonce 
     return ke->id == kex->method ? ERR_OK : refuse_group(t, ke->id);
 }
 
-static err_t request_answer(struct turn *t, const struct proposal *chosen, const struct nonce *ni,
-                            const struct kex *kex, struct nonce *nr, struct ike_sa **out)
+static err_t request_answer(struct turn *t, struct ike_deal *d, const struct kex *kex)
 {
     uint8_t value[KE_PUBLIC_MAX];
     size_t len = sizeof value;
-    struct secret shared;
-    struct proposal ours = *chosen;
-    TRY(ke_answer(kex->method, kex->data, value, &len, &shared));
-    ours.spi = ike_sa_random_spi(t->ike);
-    ike_random_nonce(t->ike, nr);
-    struct birth b = {false, ours.spi, chosen->spi, chosen, ni, nr, &shared};
-    *out = birth_sa(t->sa, &b);
-    wipe(&shared, sizeof shared);
-    if (!*out) return ERR_NOMEM;
+    struct proposal ours = d->chosen;
+    TRY(ke_answer(kex->method, kex->data, value, &len, &d->shared));
+    d->spi = ours.spi = ike_sa_random_spi(t->ike);
+    ike_random_nonce(t->ike, &d->nr);
     put_one_sa(&t->out, &ours);
-    put_nonce(&t->out, nr);
+    put_nonce(&t->out, &d->nr);
     put_ke(&t->out, kex->method, span(value, len));
     return ERR_OK;
 }
@@ -318,24 +356,75 @@ static bool parent_lives(const struct ike_sa *sa)
     return parent && ike_sa_live(parent);
 }
 
-err_t rekey_ike_on_request(struct turn *t)
+// Not now: something else is under way that must be done, or has its way, first.
+static bool is_busy(const struct ike_sa *sa)
 {
-    struct ike_sa *sa = t->sa, *heir = NULL;
-    struct proposal chosen;
-    struct nonce ni, nr;
-    struct kex kex;
     bool closing = queue_find(&sa->queue, TASK_DELETE_IKE, 0);
-    if (rekey_child_under_way(sa) || sa->elder || closing || parent_lives(sa)) {
-        return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
-                      "the peer wants to rekey the IKE SA while something else is under way");
-    }
-    TRY(request_read(t, &chosen, &ni, &kex));
-    TRY(request_answer(t, &chosen, &ni, &kex, &nr, &heir));
+    return rekey_child_under_way(sa) || followup_rekeys_child(sa, 0) || sa->elder || closing ||
+           parent_lives(sa);
+}
+
+static err_t refuse_busy(struct turn *t)
+{
+    return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
+                  "the peer wants to rekey the IKE SA while something else is under way");
+}
+
+// The new IKE SA takes over once the answer, which still belongs to the old one, is out; or it is
+// seen later whether it does.
+static err_t deal_make(struct turn *t, const struct ike_deal *d, const struct chain *chain)
+{
+    struct ike_sa *sa = t->sa;
+    struct ke_secrets shared = {&d->shared, chain_secrets(chain)};
+    struct birth b = {false, d->spi, d->chosen.spi, &d->chosen, &d->ni, &d->nr, shared};
+    struct ike_sa *heir = birth_sa(sa, &b);
+    if (!heir) return ERR_NOMEM;
     if (sa->active && sa->active->kind == TASK_REKEY_IKE) {
         sa->active->rival.id = heir->id;
-        sa->active->rival.lowest = *nonce_lower(&ni, &nr);
-        return ERR_OK;
+    } else {
+        t->heir = heir;
     }
-    t->heir = heir; // takes over once the answer, which still belongs to the old one, is out
     return ERR_OK;
+}
+
+static err_t deal_keep(struct turn *t, struct ike_deal *d, const struct chain *chain)
+{
+    struct pending *p = calloc(1, sizeof *p);
+    if (!p) return ERR_NOMEM;
+    *p = (struct pending){.ike = d, .chain = *chain};
+    followup_keep(t, p);
+    return ERR_OK;
+}
+
+static err_t deal_begin(struct turn *t, struct ike_deal *d, bool *kept)
+{
+    struct kex kex;
+    struct chain chain = {0};
+    TRY(request_read(t, d, &kex));
+    TRY(request_answer(t, d, &kex));
+    chain_plan(&chain, &d->chosen);
+    struct task *mine = t->sa->active;
+    *kept = chain_is_due(&chain);
+    TRY(*kept ? deal_keep(t, d, &chain) : deal_make(t, d, &chain));
+    if (!mine || mine->kind != TASK_REKEY_IKE) return ERR_OK;
+    mine->rival.known = true;
+    mine->rival.lowest = *nonce_lower(&d->ni, &d->nr);
+    return ERR_OK;
+}
+
+err_t rekey_ike_on_request(struct turn *t)
+{
+    bool kept = false;
+    if (is_busy(t->sa)) return refuse_busy(t);
+    struct ike_deal *d = calloc(1, sizeof *d);
+    if (!d) return ERR_NOMEM;
+    err_t err = deal_begin(t, d, &kept);
+    if (err != ERR_OK || !kept) rekey_ike_deal_free(d);
+    return err;
+}
+
+err_t rekey_ike_finish(struct turn *t, struct pending *p)
+{
+    if (is_busy(t->sa)) return refuse_busy(t);
+    return deal_make(t, p->ike, &p->chain);
 }

@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "ike/exchange/close.h"
+#include "ike/exchange/followup.h"
 #include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
@@ -38,6 +39,8 @@ void request_add(struct ike_sa *sa, struct task *t)
 void offer_drop(struct ike_sa *sa, struct task *t)
 {
     struct offer *o = t->offer;
+    agreement_free(t->agreed);
+    t->agreed = NULL;
     if (!o) return;
     if (t->kind != TASK_REKEY_IKE) install_spi_back(sa, (uint32_t)o->spi);
     reqid_put(&sa->ike->reqids, o->reqid);
@@ -60,6 +63,7 @@ void request_end(struct ike_sa *sa, struct task *t, err_t err, const char *sente
 
 void request_end_all(struct ike_sa *sa, err_t err, const char *sentence)
 {
+    followup_drop(sa);
     if (sa->active) request_end(sa, sa->active, err, sentence);
     while (sa->queue.first) {
         struct task *t = sa->queue.first;
@@ -84,7 +88,7 @@ err_t request_retry(struct ike_sa *sa, struct task *t)
 // Writes the task's request. *out borrows ike->out.
 static err_t request_write(struct ike_sa *sa, struct task *t, span_t *out, struct why *why)
 {
-    const struct question *q = step_question(t->kind);
+    const struct question *q = step_question_of(t);
     struct msgw m;
     message_begin(sa, &m, q->exchange, false, sa->window.send);
     TRY(q->build(sa, t, &m, why));
@@ -100,7 +104,7 @@ static err_t request_write(struct ike_sa *sa, struct task *t, span_t *out, struc
 
 static err_t request_start(struct ike_sa *sa, struct task *t, struct why *why)
 {
-    const struct question *q = step_question(t->kind);
+    const struct question *q = step_question_of(t);
     span_t bytes;
     TRY(request_write(sa, t, &bytes, why));
     tell(sa->ike, sa, LOG_DEBUG, "%s", q->says);
@@ -135,8 +139,7 @@ static void request_failed(struct ike_sa *sa, struct task *t, err_t err, const s
         return;
     }
     if (!sentence.text[0]) (void)why_not(&sentence, err, "%s", err_text(err));
-    tell(sa->ike, sa, LOG_ERROR, "cannot go on: %s: %s", step_question(t->kind)->says,
-         sentence.text);
+    tell(sa->ike, sa, LOG_ERROR, "cannot go on: %s: %s", step_question_of(t)->says, sentence.text);
     request_end(sa, t, err, sentence.text);
     if (opening) close_ike(sa, CLOSED_FAILED, err, sentence.text);
 }

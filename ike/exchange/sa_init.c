@@ -54,7 +54,7 @@ static err_t offer_begin(struct ike_sa *sa, struct why *why)
     struct opening *o = sa->opening;
     o->offered = calloc(1, sizeof *o->offered);
     if (!o->offered) return ERR_NOMEM;
-    propose_ike(&sa->conn->conf.ike, 0, true, o->offered);
+    propose_ike(&sa->conn->conf.ike, 0, o->offered);
     uint16_t method = propose_ke(o->offered);
     if (method == KE_NONE) {
         return why_not(why, ERR_ALGORITHM,
@@ -222,7 +222,7 @@ static struct conn *conn_choose(struct ike *ike, const struct datagram *d,
         unsigned fit = conn_fit(c, &d->to.ip, &d->from.ip);
         *any = *any || fit;
         if (fit <= best_fit) continue;
-        propose_ike(&c->conf.ike, 0, true, &ours);
+        propose_ike(&c->conf.ike, 0, &ours);
         if (proposal_choose(&ours, theirs, false, &p) != ERR_OK) continue;
         best = c;
         best_fit = fit;

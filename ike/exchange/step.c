@@ -32,6 +32,10 @@ static const struct question questions[TASK_KINDS] = {
     [TASK_ADDRESSES] = {"we tell our other addresses", X_INFO, S(UP), IKE_UP, mobike_addresses_ask},
 };
 
+// Of a task whose CREATE_CHILD_SA was answered, and which has more key exchanges to do.
+static const struct question question_followup = {"we add another key exchange to fresh keys",
+                                                  X_FOLLOWUP, S(UP), IKE_UP, followup_ask};
+
 // ---- what we do with each message --------------------------------------------------------------
 #define CHILD (P(SA) | P(TSi) | P(TSr)) // a child SA's terms, in IKE_AUTH
 #define NOISE (P(N) | P(V))             // may be anywhere
@@ -93,6 +97,17 @@ static const struct step steps[] = {
     {"the peer refuses to rekey the IKE SA", S(UP) | S(REKEYED), X_CHILD, RESPONSE, EITHER,
      TASK_REKEY_IKE, .need = P(N), .may = ANY_PAYLOAD, .run = rekey_ike_on_refusal},
 
+    // IKE_FOLLOWUP_KE: more key exchanges for what CREATE_CHILD_SA began                 RFC 9370
+    {"the peer adds another key exchange to fresh keys", S(UP), X_FOLLOWUP, REQUEST, EITHER,
+     .about = N_ADDITIONAL_KEY_EXCHANGE, .need = P(KE) | P(N), .may = NOISE,
+     .run = followup_on_request},
+    {"the peer adds a key exchange for an IKE SA that is on its way out", S(REKEYED) | S(DELETING),
+     X_FOLLOWUP, REQUEST, EITHER, .may = ANY_PAYLOAD, .run = not_now_on_request},
+    {"the peer adds its half of it to fresh keys", S(UP) | S(REKEYED), X_FOLLOWUP, RESPONSE, EITHER,
+     .need = P(KE), .may = NOISE, .run = followup_on_response},
+    {"the peer refuses another key exchange for fresh keys", S(UP) | S(REKEYED), X_FOLLOWUP,
+     RESPONSE, EITHER, .need = P(N), .may = ANY_PAYLOAD, .run = followup_on_refusal},
+
     // INFORMATIONAL: ends, news and signs of life                                RFC 7296 1.4
     {"the peer closes SAs", S(UP) | S(REKEYED) | S(DELETING), X_INFO, REQUEST, EITHER, .need = P(D),
      .may = ANY_PAYLOAD, .run = delete_on_request},
@@ -153,6 +168,11 @@ err_t step_find(const struct ike_sa *sa, const struct msg *m, enum task_kind ask
 const struct question *step_question(enum task_kind kind)
 {
     return &questions[kind];
+}
+
+const struct question *step_question_of(const struct task *t)
+{
+    return t->agreed ? &question_followup : &questions[t->kind];
 }
 
 err_t refuse(struct turn *t, uint16_t notify, err_t err, const char *fmt, ...)

@@ -64,6 +64,8 @@ struct question {
     err_t (*build)(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why);
 };
 const struct question *step_question(enum task_kind kind);
+// ... and of a task: the same, or the next of its additional key exchanges.
+const struct question *step_question_of(const struct task *t);
 
 // Fills in what a failing handler answers with, tells the story, returns err.
 err_t refuse(struct turn *t, uint16_t notify, err_t err, const char *fmt, ...)

@@ -10,8 +10,9 @@
 err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
                   struct why *why);
 void terms_put(const struct task *t, bool first, struct msgw *m);
-// The peer agreed: the child SA is made and installed. After an error the peer is told to delete
-// its half; but for ERR_CLOSED: it has done so already.
+// The peer agreed: the child SA is made and installed. ERR_AGAIN: what was agreed on is in the
+// task, and more key exchanges follow before it is made (followup.h); call again then. After
+// another error the peer is told to delete its half; but for ERR_CLOSED: it has done so already.
 err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struct child_sa **out);
 // INVALID_KE_PAYLOAD in the peer's refusal: the group it wants goes into the task. ERR_NOTFOUND: it
 // refuses for another reason; ERR_NOCHOICE: it wants one that we do not offer.
@@ -30,9 +31,17 @@ struct terms_question {
     bool takes_over;            // ... and let a child of an earlier IKE SA serve until then
 };
 // Decides, installs, and only then writes into the reply: an error leaves the reply as it was and
-// t->refuse, t->about say why. nonce (may be NULL): ours.
+// t->refuse, t->about say why. nonce (may be NULL): ours. *out is NULL if more key exchanges must
+// come first: the reply says so, and what was agreed on is kept (followup.h).
 err_t terms_answer(struct turn *t, const struct terms_question *q, struct nonce *nonce,
                    struct child_sa **out);
+
+// They have come: the child SA is made of the deal, which is still the caller's.
+struct pending;
+err_t terms_finish(struct turn *t, const struct terms_question *q, struct pending *p,
+                   struct child_sa **out);
+struct deal;
+void terms_deal_free(struct ike_sa *sa, struct deal *d); // gives back what it holds; NULL is fine
 
 // The lower nonce of an exchange, for RFC 7296 2.8.1: of ours and the peer's message.
 struct nonce terms_lowest(const struct nonce *ours, const struct msg *in);

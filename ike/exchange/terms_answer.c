@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/order.h"
+#include "ike/exchange/followup.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/terms_nat.h"
@@ -26,6 +27,8 @@ struct deal {
     size_t value_len;
     struct secret shared;
     struct child_keys keys;
+    uint32_t said;      // our SPI, as the answer names it
+    struct chain chain; // additional key exchanges that were agreed on
 };
 
 static err_t deal_read(struct turn *t, const struct terms_question *q, struct deal *d)
@@ -131,7 +134,9 @@ static err_t deal_group(struct turn *t, struct deal *d)
     const struct transform *ke = proposal_get(&d->chosen, ALG_KE);
     struct kex kex = {0};
     char name[32];
-    if (!ke || ke->id == KE_NONE) return ERR_OK;
+    chain_plan(&d->chain, &d->chosen);
+    // rfc9370 2.2.1: additional key exchanges come on top of a first one.
+    if (!ke || ke->id == KE_NONE) return d->chain.n ? ERR_NOCHOICE : ERR_OK;
     if (msg_has(t->in, P(KE))) TRY(take_ke(t->in, &kex));
     if (kex.method != ke->id) {
         put16(t->data, ke->id);
@@ -159,8 +164,15 @@ static err_t deal_numbers(struct turn *t, const struct child_sa *old, struct dea
     }
     if (!d->reqid) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(install_spi(t->sa, d->reqid, &d->spi, why));
-    return child_keys_make(&t->sa->keys, &d->chosen, nonce_span(&d->ni), nonce_span(&d->nr),
-                           d->ke ? &d->shared : NULL, &d->keys);
+    d->said = d->spi;
+    return ERR_OK;
+}
+
+static err_t deal_keys(struct turn *t, struct deal *d, const struct chain *chain)
+{
+    struct ke_secrets shared = {d->ke ? &d->shared : NULL, chain_secrets(chain)};
+    return child_keys_make(&t->sa->keys, &d->chosen, nonce_span(&d->ni), nonce_span(&d->nr), shared,
+                           &d->keys);
 }
 
 static err_t deal_install(struct turn *t, const struct terms_question *q, struct deal *d,
@@ -196,10 +208,10 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
     return err;
 }
 
-static void write_answer(struct turn *t, const struct deal *d, bool first, const struct child_sa *c)
+static void write_answer(struct turn *t, const struct deal *d, bool first)
 {
     struct proposal ours = d->chosen;
-    ours.spi = c->spi_in;
+    ours.spi = d->said;
     put_one_sa(&t->out, &ours);
     if (!first) put_nonce(&t->out, &d->nr);
     if (d->ke) put_ke(&t->out, d->ke, span(d->value, d->value_len));
@@ -208,8 +220,15 @@ static void write_answer(struct turn *t, const struct deal *d, bool first, const
     terms_put_mode(&t->out, d->mode);
 }
 
-static err_t deal_make(struct turn *t, const struct terms_question *q, struct deal *d,
-                       struct child_sa **out)
+static err_t deal_refused(struct turn *t, const struct deal *d, err_t err, const struct why *why)
+{
+    bool never = err == ERR_ALGORITHM || err == ERR_UNSUPPORTED;
+    uint16_t notify = t->refuse ? t->refuse : never ? N_NO_PROPOSAL_CHOSEN : N_TEMPORARY_FAILURE;
+    return refuse(t, notify, err, "child SA %s cannot be installed: %s", d->conf->name,
+                  why->text[0] ? why->text : err_text(err));
+}
+
+static err_t deal_agree(struct turn *t, const struct terms_question *q, struct deal *d)
 {
     struct why why = {0};
     TRY(deal_read(t, q, d));
@@ -218,12 +237,43 @@ static err_t deal_make(struct turn *t, const struct terms_question *q, struct de
     TRY(deal_algorithms(t, q->first, d));
     TRY(deal_group(t, d));
     err_t err = deal_numbers(t, q->old, d, &why);
+    return err == ERR_OK ? ERR_OK : deal_refused(t, d, err, &why);
+}
+
+static err_t deal_make(struct turn *t, const struct terms_question *q, struct deal *d,
+                       const struct chain *chain, struct child_sa **out)
+{
+    struct why why = {0};
+    err_t err = deal_keys(t, d, chain);
     if (err == ERR_OK) err = deal_install(t, q, d, out, &why);
-    if (err == ERR_OK) return ERR_OK;
-    bool never = err == ERR_ALGORITHM || err == ERR_UNSUPPORTED;
-    uint16_t notify = t->refuse ? t->refuse : never ? N_NO_PROPOSAL_CHOSEN : N_TEMPORARY_FAILURE;
-    return refuse(t, notify, err, "child SA %s cannot be installed: %s", d->conf->name,
-                  why.text[0] ? why.text : err_text(err));
+    return err == ERR_OK ? ERR_OK : deal_refused(t, d, err, &why);
+}
+
+void terms_deal_free(struct ike_sa *sa, struct deal *d)
+{
+    if (!d) return;
+    install_spi_back(sa, d->spi);
+    reqid_put(&sa->ike->reqids, d->reqid);
+    wipe(d, sizeof *d);
+    free(d);
+}
+
+// The deal waits for its additional key exchanges. Takes d if that succeeds.
+static err_t deal_keep(struct turn *t, const struct terms_question *q, struct deal *d)
+{
+    struct pending *p = calloc(1, sizeof *p);
+    if (!p) return ERR_NOMEM;
+    *p = (struct pending){.deal = d, .conn = conn_get(d->conn), .conf = d->conf};
+    p->old = q->old ? q->old->id : 0;
+    p->chain = d->chain;
+    followup_keep(t, p);
+    return ERR_OK;
+}
+
+err_t terms_finish(struct turn *t, const struct terms_question *q, struct pending *p,
+                   struct child_sa **out)
+{
+    return deal_make(t, q, p->deal, &p->chain, out);
 }
 
 err_t terms_answer(struct turn *t, const struct terms_question *q, struct nonce *nonce,
@@ -235,14 +285,16 @@ err_t terms_answer(struct turn *t, const struct terms_question *q, struct nonce 
     }
     struct deal *d = calloc(1, sizeof *d);
     if (!d) return ERR_NOMEM;
-    err_t err = deal_make(t, q, d, out);
-    if (err == ERR_OK) write_answer(t, d, q->first, *out);
+    *out = NULL;
+    err_t err = deal_agree(t, q, d);
+    bool waits = err == ERR_OK && chain_is_due(&d->chain);
+    if (err == ERR_OK && !waits) err = deal_make(t, q, d, &d->chain, out);
+    if (err == ERR_OK) write_answer(t, d, q->first);
     if (err == ERR_OK && nonce) *nonce = d->nr;
-    if (err != ERR_OK) {
-        install_spi_back(t->sa, d->spi);
-        reqid_put(&t->ike->reqids, d->reqid);
+    if (waits) {
+        err = deal_keep(t, q, d);
+        if (err == ERR_OK) return ERR_OK;
     }
-    wipe(d, sizeof *d);
-    free(d);
+    terms_deal_free(t->sa, d);
     return err;
 }

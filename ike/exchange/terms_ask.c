@@ -94,22 +94,14 @@ void terms_put(const struct task *t, bool first, struct msgw *m)
 
 // ---- the peer's answer -------------------------------------------------------------------------
 
-// What the answer says, checked against what was offered.
-struct answer {
-    struct proposal chosen;
-    struct nonce nonce;
-    struct ts_list tsi, tsr;
-    enum xfrm_mode mode;
-    bool peer_no_tfc, with_ke;
-    struct secret shared;
-};
-
-static err_t answer_read_ke(struct turn *t, struct answer *a)
+static err_t answer_read_ke(struct turn *t, struct agreement *a)
 {
     struct offer *o = t->task->offer;
     const struct transform *ke = proposal_get(&a->chosen, ALG_KE);
     struct kex kex;
-    if (!ke || ke->id == KE_NONE) return ERR_OK;
+    chain_plan(&a->chain, &a->chosen);
+    // rfc9370 2.2.1: additional key exchanges come on top of a first one.
+    if (!ke || ke->id == KE_NONE) return a->chain.n ? ERR_NOCHOICE : ERR_OK;
     TRY(take_ke(t->in, &kex));
     if (!o->ke || kex.method != ke->id || ke_method(o->ke) != ke->id) return ERR_NOCHOICE;
     a->with_ke = true;
@@ -118,7 +110,7 @@ static err_t answer_read_ke(struct turn *t, struct answer *a)
 
 // We asked for all addresses, since ours was not known yet. Now it is: whatever the responder says,
 // no other is protected.
-static err_t answer_own_address(const struct turn *t, struct answer *a)
+static err_t answer_own_address(const struct turn *t, struct agreement *a)
 {
     const struct conf_child *f = t->task->conf;
     struct ts_list ours;
@@ -128,7 +120,8 @@ static err_t answer_own_address(const struct turn *t, struct answer *a)
     return ts_narrow(&ours, &a->tsi, &a->tsi);
 }
 
-static err_t answer_read(struct turn *t, bool first, struct answer *a)
+// What the answer says, checked against what was offered.
+static err_t answer_read(struct turn *t, bool first, struct agreement *a)
 {
     const struct offer *o = t->task->offer;
     struct proposals ps;
@@ -152,18 +145,19 @@ static err_t answer_read(struct turn *t, bool first, struct answer *a)
     return answer_read_ke(t, a);
 }
 
-static err_t answer_keys(struct turn *t, bool first, const struct answer *a,
+static err_t answer_keys(struct turn *t, bool first, const struct agreement *a,
                          struct child_keys *keys)
 {
     const struct opening *open = t->sa->opening;
     const struct nonce *ni = first ? &open->ni : &t->task->offer->nonce;
     const struct nonce *nr = first ? &open->nr : &a->nonce;
-    return child_keys_make(&t->sa->keys, &a->chosen, nonce_span(ni), nonce_span(nr),
-                           a->with_ke ? &a->shared : NULL, keys);
+    struct ke_secrets shared = {a->with_ke ? &a->shared : NULL, chain_secrets(&a->chain)};
+    return child_keys_make(&t->sa->keys, &a->chosen, nonce_span(ni), nonce_span(nr), shared, keys);
 }
 
-static err_t answer_install(struct turn *t, const struct answer *a, const struct child_keys *keys,
-                            const struct child_sa *old, struct child_sa **out, struct why *why)
+static err_t answer_install(struct turn *t, const struct agreement *a,
+                            const struct child_keys *keys, const struct child_sa *old,
+                            struct child_sa **out, struct why *why)
 {
     struct task *task = t->task;
     struct child_spec spec = {
@@ -204,17 +198,36 @@ static void delete_at_peer(struct ike_sa *sa, uint32_t our_spi)
     if (queue_push(&sa->queue, t) != ERR_OK) task_free(t);
 }
 
+static err_t answer_take(struct turn *t, bool first)
+{
+    struct task *task = t->task;
+    if (task->agreed) { // and its additional key exchanges are done
+        return task->agreed->chosen.spi == task->deleted_spi ? ERR_CLOSED : ERR_OK;
+    }
+    task->agreed = calloc(1, sizeof *task->agreed);
+    if (!task->agreed) return ERR_NOMEM;
+    TRY(answer_read(t, first, task->agreed));
+    return chain_is_due(&task->agreed->chain) ? ERR_AGAIN : ERR_OK;
+}
+
+static err_t answer_make(struct turn *t, bool first, const struct child_sa *old,
+                         struct child_sa **out, struct why *why)
+{
+    struct child_keys keys = {0};
+    const struct agreement *a = t->task->agreed;
+    TRY(answer_keys(t, first, a, &keys));
+    err_t err = answer_install(t, a, &keys, old, out, why);
+    child_keys_done(&keys);
+    return err;
+}
+
 err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struct child_sa **out)
 {
-    struct answer a = {0};
-    struct child_keys keys = {0};
     struct why why = {0};
     uint32_t spi = (uint32_t)t->task->offer->spi;
-    err_t err = answer_read(t, first, &a);
-    if (err == ERR_OK) err = answer_keys(t, first, &a, &keys);
-    if (err == ERR_OK) err = answer_install(t, &a, &keys, old, out, &why);
-    child_keys_done(&keys);
-    secret_done(&a.shared);
+    err_t err = answer_take(t, first);
+    if (err == ERR_AGAIN) return err;
+    if (err == ERR_OK) err = answer_make(t, first, old, out, &why);
     if (err == ERR_OK) return ERR_OK;
     if (err == ERR_CLOSED) {
         tell(t->ike, t->sa, LOG_STORY, "the peer has closed child SA %s again",

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "ike/exchange/close.h"
+#include "ike/exchange/followup.h"
 #include "ike/exchange/move.h"
 #include "ike/exchange/open.h"
 #include "ike/exchange/request.h"
@@ -143,15 +144,11 @@ static void on_life(struct ike_sa *sa)
 
 // Each clears its timer first (timers_run), so that none can fire for ever.
 static void (*const on_timer[TIMERS])(struct ike_sa *sa) = {
-    [TIMER_RETRANSMIT] = on_retransmit,
-    [TIMER_CLOSE] = on_close,
-    [TIMER_TASK] = on_task,
-    [TIMER_CHILD] = on_child,
-    [TIMER_PROBE] = on_probe,
-    [TIMER_KEEPALIVE] = on_keepalive,
-    [TIMER_REKEY] = timers_rekey_ike,
-    [TIMER_REAUTH] = on_reauth,
-    [TIMER_LIFE] = on_life,
+    [TIMER_RETRANSMIT] = on_retransmit, [TIMER_CLOSE] = on_close,
+    [TIMER_PENDING] = followup_drop,    [TIMER_TASK] = on_task,
+    [TIMER_CHILD] = on_child,           [TIMER_PROBE] = on_probe,
+    [TIMER_KEEPALIVE] = on_keepalive,   [TIMER_REKEY] = timers_rekey_ike,
+    [TIMER_REAUTH] = on_reauth,         [TIMER_LIFE] = on_life,
 };
 
 static struct ike_sa *sa_of(struct due *d)

@@ -31,6 +31,7 @@ const char *ike_state_name(enum ike_state s);
 enum ike_timer {
     TIMER_RETRANSMIT, // repeat our request
     TIMER_CLOSE,      // an end that comes whatever happens: half-open, rekeyed, closed
+    TIMER_PENDING,    // the peer does not go on with its key exchanges
     TIMER_TASK,       // a task has waited long enough
     TIMER_CHILD,      // a child SA wants something
     TIMER_PROBE,      // dead-peer detection
@@ -103,7 +104,8 @@ struct ike_sa {
     bool send_pieces;            // ... and our user lets us
     unsigned retransmits;        // of the request under way
     struct queue queue;
-    struct task *active; // the exchange under way; NULL = idle
+    struct task *active;     // the exchange under way; NULL = idle
+    struct pending *pending; // the peer's CREATE_CHILD_SA that is not complete (followup.h); NULL
 
     struct child_sa *children;
     unsigned child_n;

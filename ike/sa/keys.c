@@ -4,11 +4,12 @@
 
 #include "crypto/prf.h"
 #include "ike/codec/payloads.h"
+#include "ike/sa/chain.h"
 
 #define SPI_LEN 8
 #define SHORT_NONCE 8 // rfc7296 2.14: bytes of each nonce in SKEYSEED with a PRF on AES
-#define SEED_MAX (SECRET_MAX + 2 * NONCE_MAX + 2 * SPI_LEN) // the longest input to prf+
-#define PARTS_MAX 8                                         // keys cut from one prf+ stream
+#define SEED_MAX (SECRET_MAX + 2 * NONCE_MAX + CHAIN_MAX * CHAIN_SECRET_MAX) // ... of KEYMAT
+#define PARTS_MAX 8 // keys cut from one prf+ stream
 
 // A key to be cut from a prf+ stream.
 struct part {
@@ -61,13 +62,13 @@ static err_t ike_keys_expand(const struct proposal *chosen, span_t skeyseed, spa
 
 // What both ways to an IKE SA share: SKEYSEED = prf(key, parts), then the keys.
 static err_t ike_keys_derive(const struct proposal *chosen, uint16_t seed_prf, span_t key,
-                             const span_t parts[3], span_t seed, struct ike_keys *out)
+                             const span_t parts[4], span_t seed, struct ike_keys *out)
 {
     const struct transform *prf = proposal_get(chosen, ALG_PRF);
     uint8_t skeyseed[PRF_MAX];
     if (!prf || prf_len(prf->id) == 0 || prf_len(seed_prf) == 0) return ERR_ALGORITHM;
     struct ike_keys k = {.prf = prf->id};
-    err_t e = prf_do(seed_prf, key, parts, 3, skeyseed);
+    err_t e = prf_do(seed_prf, key, parts, 4, skeyseed);
     if (e == ERR_OK) e = ike_keys_expand(chosen, span(skeyseed, prf_len(seed_prf)), seed, &k);
     if (e == ERR_OK) *out = k;
     ike_keys_done(&k);
@@ -102,18 +103,18 @@ err_t ike_keys_initial(const struct proposal *chosen, span_t ni, span_t nr,
         memcpy(key + SHORT_NONCE, nr.at, SHORT_NONCE);
         nonces = span(key, sizeof key);
     }
-    const span_t parts[3] = {secret_span(shared)};
+    const span_t parts[4] = {secret_span(shared)};
     return ike_keys_derive(chosen, prf->id, nonces, parts, wr_span(&w), out);
 }
 
 err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, span_t ni,
-                     span_t nr, const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
+                     span_t nr, struct ke_secrets shared, uint64_t spi_i, uint64_t spi_r,
                      struct ike_keys *out)
 {
     uint8_t buf[2 * NONCE_MAX + 2 * SPI_LEN];
     wr_t w = wr_into(buf, sizeof buf);
     TRY(ike_seed(&w, ni, nr, spi_i, spi_r));
-    const span_t parts[3] = {secret_span(shared), ni, nr};
+    const span_t parts[4] = {secret_span(shared.first), ni, nr, shared.more};
     // rfc7296 2.18 MUST: the old IKE SA's PRF makes SKEYSEED, the new one's the keys
     return ike_keys_derive(chosen, old->prf, secret_span(&old->d), parts, wr_span(&w), out);
 }
@@ -152,16 +153,17 @@ void ike_keys_done(struct ike_keys *k)
 }
 
 err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen, span_t ni,
-                      span_t nr, const struct secret *shared, struct child_keys *out)
+                      span_t nr, struct ke_secrets shared, struct child_keys *out)
 {
     uint32_t encr, integ;
     uint8_t seed[SEED_MAX];
     struct child_keys k = {0};
     wr_t w = wr_into(seed, sizeof seed);
     TRY(suite_key_lens(chosen, &encr, &integ));
-    if (shared) wr_bytes(&w, secret_span(shared));
+    if (shared.first) wr_bytes(&w, secret_span(shared.first));
     wr_bytes(&w, ni);
     wr_bytes(&w, nr);
+    wr_bytes(&w, shared.more);
     // rfc7296 2.17 MUST: initiator to responder first, encryption before integrity
     const struct part parts[] = {{&k.ei, encr}, {&k.ai, integ}, {&k.er, encr}, {&k.ar, integ}};
     err_t e = wr_done(&w);

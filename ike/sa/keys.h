@@ -17,23 +17,32 @@ struct ike_keys {
 err_t ike_keys_initial(const struct proposal *chosen, span_t ni, span_t nr,
                        const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
                        struct ike_keys *out);
-// Rekey: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), old PRF (RFC 7296 2.18).
+// What the key exchanges of one CREATE_CHILD_SA gave: SK(0), and SK(1) | ... | SK(n) of those that
+// followed (RFC 9370 2.2.4).
+struct ke_secrets {
+    const struct secret *first; // NULL: none
+    span_t more;
+};
+static inline struct ke_secrets ke_single(const struct secret *s)
+{
+    return (struct ke_secrets){.first = s};
+}
+// Rekey: SKEYSEED = prf(SK_d (old), SK(0) | Ni | Nr | SK(1) ...), old PRF (RFC 7296 2.18).
 err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, span_t ni,
-                     span_t nr, const struct secret *shared, uint64_t spi_i, uint64_t spi_r,
+                     span_t nr, struct ke_secrets shared, uint64_t spi_i, uint64_t spi_r,
                      struct ike_keys *out);
 // Sealers of both directions. initiator: are we the original initiator of this IKE SA?
 err_t ike_keys_sealers(const struct ike_keys *k, const struct proposal *chosen, bool initiator,
                        struct sealer **seal, struct sealer **open);
 void ike_keys_done(struct ike_keys *k);
 
-// KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): initiator->responder keys first, encryption before
-// integrity (2.17).
+// KEYMAT = prf+(SK_d, [SK(0) |] Ni | Nr [| SK(1) ...]): initiator->responder keys first, encryption
+// before integrity (2.17).
 struct child_keys {
     struct secret ei, ai, er, ar; // i: for traffic from the exchange's initiator
 };
 err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen, span_t ni,
-                      span_t nr, const struct secret *shared /* NULL without PFS */,
-                      struct child_keys *out);
+                      span_t nr, struct ke_secrets shared, struct child_keys *out);
 void child_keys_done(struct child_keys *k);
 
 // InitiatorSignedOctets / ResponderSignedOctets = message | nonce of the other | prf(SK_p, ID

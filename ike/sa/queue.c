@@ -28,9 +28,18 @@ struct task *task_new(enum task_kind kind)
     return t;
 }
 
+void agreement_free(struct agreement *a)
+{
+    if (!a) return;
+    chain_done(&a->chain);
+    wipe(a, sizeof *a);
+    free(a);
+}
+
 void task_free(struct task *t)
 {
     if (!t) return;
+    agreement_free(t->agreed);
     if (t->offer) {
         ke_free(t->offer->ke);
         wipe(t->offer, sizeof *t->offer);

@@ -5,6 +5,7 @@
 #include "crypto/ke.h"
 #include "ike/codec/payloads.h"
 #include "ike/codec/proposal.h"
+#include "ike/sa/chain.h"
 #include "ike/sa/conn.h"
 #include "ike/sa/job.h"
 
@@ -48,9 +49,21 @@ struct offer {
     struct ts_list tsi, tsr;
 };
 
+// What the answer said, while additional key exchanges follow it (RFC 9370).
+struct agreement {
+    struct proposal chosen;
+    struct nonce nonce; // the peer's
+    struct ts_list tsi, tsr;
+    enum xfrm_mode mode;
+    bool peer_no_tfc, with_ke;
+    struct secret shared;
+    struct chain chain;
+};
+
 // The peer has rekeyed the same SA while our own request was under way (RFC 7296 2.8.1, 2.8.2).
 struct rival {
-    uint32_t id; // of the SA that the peer's exchange made; 0 = there is none
+    bool known;
+    uint32_t id; // of the SA that the peer's exchange made; 0 = none yet
     struct nonce lowest;
 };
 
@@ -66,11 +79,14 @@ struct task {
     struct conn *conn;   // AUTH, CHILD: what to make (counted)
     const struct conf_child *conf;
     uint32_t acquire_seq;
-    struct offer *offer; // owned
+    struct offer *offer;      // owned
+    struct agreement *agreed; // owned; NULL before the answer
     struct rival rival;
     uint32_t deleted_spi; // CHILD, REKEY_CHILD: the peer has closed this before its answer came
     struct waiter *waiters;
 };
+
+void agreement_free(struct agreement *a); // wipes; NULL is fine
 
 struct task *task_new(enum task_kind kind); // NULL when out of memory
 // Frees the task and wipes its offer. Its waiters must have been told, its SPI given back.

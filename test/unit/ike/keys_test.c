@@ -55,10 +55,11 @@ static void check_children(const struct vec *v, const struct ike_keys *ike)
     struct child_keys c;
     const struct secret *const keys[] = {&c.ei, &c.ai, &c.er, &c.ar};
     size_t len = sha1 ? 72 : 128;
-    CHECK_OK(child_keys_make(ike, &esp, VEC_HEX(v, "ni"), VEC_HEX(v, "nr"), NULL, &c));
+    CHECK_OK(child_keys_make(ike, &esp, VEC_HEX(v, "ni"), VEC_HEX(v, "nr"), ke_single(NULL), &c));
     check_stream(keys, 4, span(VEC_HEX(v, "dkm_child").at, len));
     secret_of(&shared, v, "gir_new");
-    CHECK_OK(child_keys_make(ike, &esp, VEC_HEX(v, "ni"), VEC_HEX(v, "nr"), &shared, &c));
+    CHECK_OK(
+        child_keys_make(ike, &esp, VEC_HEX(v, "ni"), VEC_HEX(v, "nr"), ke_single(&shared), &c));
     check_stream(keys, 4, span(VEC_HEX(v, "dkm_child_dh").at, len));
     child_keys_done(&c);
 }
@@ -77,7 +78,7 @@ static void check_rekey(const struct vec *v, const struct ike_keys *old, const s
     CHECK_OK(prf_plus((uint16_t)vec_number(v, "prf"), VEC_HEX(v, "skeyseed_rekey"), wr_span(&w),
                       want, len));
     secret_of(&shared, v, "gir_new");
-    CHECK_OK(ike_keys_rekey(old, ike, VEC_HEX(v, "ni"), VEC_HEX(v, "nr"), &shared,
+    CHECK_OK(ike_keys_rekey(old, ike, VEC_HEX(v, "ni"), VEC_HEX(v, "nr"), ke_single(&shared),
                             spi_of(v, "spii"), spi_of(v, "spir"), &k));
     check_ike_keys(&k, span(want, len));
     ike_keys_done(&k);
@@ -247,9 +248,9 @@ static void unprotected_suites_get_no_keys(void **state)
     keys_for(&p, &k);
     struct child_keys c;
     struct proposal esp = suite_of(PROTO_ESP, "aes128", NULL, NULL);
-    CHECK_EQ(child_keys_make(&k, &esp, SPAN(ni), SPAN(nr), NULL, &c), ERR_ALGORITHM);
+    CHECK_EQ(child_keys_make(&k, &esp, SPAN(ni), SPAN(nr), ke_single(NULL), &c), ERR_ALGORITHM);
     esp.t[0].key_len = 0; // no such cipher without KEY_LENGTH
-    CHECK_EQ(child_keys_make(&k, &esp, SPAN(ni), SPAN(nr), NULL, &c), ERR_ALGORITHM);
+    CHECK_EQ(child_keys_make(&k, &esp, SPAN(ni), SPAN(nr), ke_single(NULL), &c), ERR_ALGORITHM);
     ike_keys_done(&k);
 }
 
@@ -263,11 +264,11 @@ static void child_suites(void **state)
     struct ike_keys k;
     struct child_keys c;
     keys_for(&ike, &k);
-    CHECK_OK(child_keys_make(&k, &gcm, SPAN(ni), SPAN(nr), NULL, &c));
+    CHECK_OK(child_keys_make(&k, &gcm, SPAN(ni), SPAN(nr), ke_single(NULL), &c));
     CHECK(c.ei.len == 36 && c.ai.len == 0 && memcmp(c.ei.at, c.er.at, 36) != 0);
-    CHECK_OK(child_keys_make(&k, &ah, SPAN(ni), SPAN(nr), NULL, &c));
+    CHECK_OK(child_keys_make(&k, &ah, SPAN(ni), SPAN(nr), ke_single(NULL), &c));
     CHECK(c.ei.len == 0 && c.ai.len == 32 && c.ar.len == 32);
-    CHECK_OK(child_keys_make(&k, &null, SPAN(ni), SPAN(nr), NULL, &c));
+    CHECK_OK(child_keys_make(&k, &null, SPAN(ni), SPAN(nr), ke_single(NULL), &c));
     CHECK(c.ei.len == 0 && c.ai.len == 64);
     child_keys_done(&c);
     ike_keys_done(&k);
@@ -300,7 +301,8 @@ static void prfs_on_aes_take_half_of_the_nonces(void **state)
         const span_t parts[] = {gir, SPAN(long_i), SPAN(long_r)};
         CHECK_OK(prf_do(prf, secret_span(&k.d), parts, 3, skeyseed));
         CHECK_OK(prf_plus(prf, SPAN(skeyseed), wr_span(&w), want, sizeof want));
-        CHECK_OK(ike_keys_rekey(&k, &p, SPAN(long_i), SPAN(long_r), &shared, 1, 2, &rekeyed));
+        CHECK_OK(
+            ike_keys_rekey(&k, &p, SPAN(long_i), SPAN(long_r), ke_single(&shared), 1, 2, &rekeyed));
         check_ike_keys(&rekeyed, SPAN(want));
         CHECK_EQ(ike_keys_initial(&p, span(long_i, 7), SPAN(long_r), &shared, 1, 2, &k),
                  ERR_CRYPTO);
