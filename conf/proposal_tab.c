@@ -4,10 +4,13 @@
 
 #define KEY_EXCHANGES "x25519-ecp256-ecp384-ecp521-modp3072-modp4096-modp2048"
 
-// Every one of these is fine today (RFC 8247); the order is preference.
+#define AEAD "aes256gcm16-aes192gcm16-aes128gcm16-chacha20poly1305-prfsha256-prfsha384-prfsha512-"
+
+// Every one of these is fine today (RFC 8247); the order is preference. First comes what also holds
+// against whoever records today and has a quantum computer one day.
 const char *const proposal_ike_default[] = {
-    "aes256gcm16-aes192gcm16-aes128gcm16-chacha20poly1305-prfsha256-prfsha384-"
-    "prfsha512-" KEY_EXCHANGES,
+    AEAD "x25519-ke1_mlkem768",
+    AEAD KEY_EXCHANGES,
     "aes256-aes192-aes128-sha256-sha384-sha512-prfsha256-prfsha384-prfsha512-" KEY_EXCHANGES,
     NULL,
 };

@@ -1,7 +1,7 @@
 // proposal_tab.h - what "default" stands for, and algorithms that strongSwan knows and we do not.
 #pragma once
 
-// Proposals, NULL-terminated: with AEAD first, then without; the best first in each.
+// Proposals, NULL-terminated; the best first.
 extern const char *const proposal_ike_default[], *const proposal_esp_default[];
 
 struct proposal_unknown {

@@ -23,7 +23,7 @@ static const char *const wish_name[] = {"rekey child", "rekey IKE", "close child
 // Algorithms of a world: as usual, or with more key exchanges after each CREATE_CHILD_SA (RFC
 // 9370).
 static const char *const suites[][2] = {
-    {"", ""},
+    {SIM_SUITE, ""},
     {"proposals = aes128-sha256-x25519-ke1_mlkem512",
      "esp_proposals = aes128gcm16-x25519-ke1_mlkem512"},
 };
@@ -31,7 +31,7 @@ static const char *const suites[][2] = {
 
 static void configure(struct sim *s, int node, unsigned suite)
 {
-    char conf[1500];
+    char conf[2000];
     bool alice = node == ALICE;
     (void)snprintf(
         conf, sizeof conf,

@@ -445,8 +445,8 @@ static void configure_crowd(struct sim *s, unsigned host)
                  "to%u {\n local_addrs = 192.0.2.%u\n remote_addrs = 192.0.2.%u\n"
                  "local { auth = psk\n id = h%u.example }\n remote { auth = psk\n id = "
                  "h%u.example }\n children { net { start_action = start\n local_ts = "
-                 "10.%u.0.0/16\n remote_ts = 10.%u.0.0/16 } }\n}\n",
-                 peer, host + 1, peer + 1, host, peer, host + 1, peer + 1);
+                 "10.%u.0.0/16\n remote_ts = 10.%u.0.0/16 } }\n%s\n}\n",
+                 peer, host + 1, peer + 1, host, peer, host + 1, peer + 1, SIM_SUITE);
     }
     text_add(&t, "}\nsecrets { ike-1 { secret = \"correct horse\" } }\n");
     sim_configure(s, (int)host, text_str(&t));

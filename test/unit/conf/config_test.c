@@ -123,11 +123,15 @@ static void defaults_are_strongswans(void **state)
     CHECK_EQ(a->keyingtries, 1);
     CHECK_EQ(a->unique, CONF_UNIQUE_NO);
     CHECK(!a->encap);
-    CHECK_EQ(a->ike.n, 2);
+    CHECK_EQ(a->ike.n, 3);
     PROPOSAL(&a->ike.p[0], "aes256gcm16", "aes192gcm16", "aes128gcm16", "chacha20poly1305",
+             "prfsha256", "prfsha384", "prfsha512", "x25519", "mlkem768");
+    CHECK_EQ(a->ike.p[0].round[7], 0);
+    CHECK_EQ(a->ike.p[0].round[8], 1);
+    PROPOSAL(&a->ike.p[1], "aes256gcm16", "aes192gcm16", "aes128gcm16", "chacha20poly1305",
              "prfsha256", "prfsha384", "prfsha512", "x25519", "ecp256", "ecp384", "ecp521",
              "modp3072", "modp4096", "modp2048");
-    PROPOSAL(&a->ike.p[1], "aes256", "aes192", "aes128", "sha256", "sha384", "sha512", "prfsha256",
+    PROPOSAL(&a->ike.p[2], "aes256", "aes192", "aes128", "sha256", "sha384", "sha512", "prfsha256",
              "prfsha384", "prfsha512", "x25519", "ecp256", "ecp384", "ecp521", "modp3072",
              "modp4096", "modp2048");
     CHECK_EQ(c->executor, CONF_EXEC_AUTO);
