@@ -14,7 +14,7 @@ struct ike_options {
     unsigned retransmit_tries;    // 5
     uint64_t half_open_ns;        // an unfinished responder IKE SA lives this long: 30 s
     unsigned cookie_threshold;    // half-open IKE SAs before cookies are asked for: 30
-    unsigned cookie_threshold_ip; // from one address: 3
+    unsigned cookie_threshold_ip; // from one address, or IPv6 /64: 3
     unsigned half_open_max;       // in all; above, IKE_SA_INIT is dropped: 10000
     uint64_t keepalive_ns;        // NAT keepalive: 20 s; 0 = off
     uint16_t fragment_size;       // longest IP packet that an IKE message is sent in: 1280 bytes

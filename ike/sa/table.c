@@ -47,6 +47,18 @@ static struct ike_sa **peer_bucket(const struct table *t, const endpoint_t *peer
     return &t->by_peer[siphash(t->key, &k, sizeof k) % BUCKETS];
 }
 
+// Whom an address stands for: with IPv6 one host has a /64 to choose from.
+#define IP6_HOST_BYTES 8
+
+static ip_t ip_owner(const ip_t *ip)
+{
+    ip_t owner = *ip;
+    if (ip->family == AF_INET6)
+        memset(owner.b + IP6_HOST_BYTES, 0, sizeof owner.b - IP6_HOST_BYTES);
+    return owner;
+}
+
+// The place of an owner's count.
 static struct from_ip **ip_place(const struct table *t, const ip_t *ip)
 {
     struct from_ip **at = &t->by_ip[siphash(t->key, ip->b, sizeof ip->b) % BUCKETS];
@@ -83,11 +95,12 @@ struct ike_sa *table_find(const struct table *t, uint64_t our_spi)
 err_t table_add_half_open(struct table *t, struct ike_sa *sa)
 {
     sa->came_from = sa->remote;
-    struct from_ip **count = ip_place(t, &sa->came_from.ip);
+    const ip_t owner = ip_owner(&sa->came_from.ip);
+    struct from_ip **count = ip_place(t, &owner);
     if (!*count) {
         *count = calloc(1, sizeof **count);
         if (!*count) return ERR_NOMEM;
-        (*count)->ip = sa->came_from.ip;
+        (*count)->ip = owner;
     }
     (*count)->n++;
     struct ike_sa **bucket = peer_bucket(t, &sa->came_from, sa->spi_i);
@@ -106,7 +119,8 @@ void table_remove_half_open(struct table *t, struct ike_sa *sa)
     *at = sa->peer_next;
     sa->half_open = false;
     t->half_open--;
-    struct from_ip **place = ip_place(t, &sa->came_from.ip), *count = *place;
+    const ip_t owner = ip_owner(&sa->came_from.ip);
+    struct from_ip **place = ip_place(t, &owner), *count = *place;
     if (!count || --count->n) return;
     *place = count->next;
     free(count);
@@ -121,6 +135,7 @@ struct ike_sa *table_find_half_open(const struct table *t, const endpoint_t *pee
 
 unsigned table_half_open_from(const struct table *t, const ip_t *ip)
 {
-    const struct from_ip *count = *ip_place(t, ip);
+    const ip_t owner = ip_owner(ip);
+    const struct from_ip *count = *ip_place(t, &owner);
     return count ? count->n : 0;
 }

@@ -6,7 +6,7 @@
 struct table {
     uint8_t key[16]; // peers choose addresses and SPIs: the hash is keyed (base/siphash.h)
     struct ike_sa **by_spi, **by_peer;
-    struct from_ip **by_ip; // half-open IKE SAs per address
+    struct from_ip **by_ip; // half-open IKE SAs per IPv4 address or IPv6 /64
     unsigned n, half_open;
 };
 
@@ -20,4 +20,5 @@ struct ike_sa *table_find(const struct table *t, uint64_t our_spi); // NULL if n
 err_t table_add_half_open(struct table *t, struct ike_sa *sa);   // ERR_NOMEM
 void table_remove_half_open(struct table *t, struct ike_sa *sa); // no harm if it is not one
 struct ike_sa *table_find_half_open(const struct table *t, const endpoint_t *peer, uint64_t spi_i);
+// From this address, or with IPv6 from its /64.
 unsigned table_half_open_from(const struct table *t, const ip_t *ip);

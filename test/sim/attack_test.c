@@ -82,6 +82,78 @@ static void one_address_with_cookies(void **state)
     sim_free(s);
 }
 
+// 100,000 strangers who are nobody, and an honest peer among them. What they cost is bounded, and
+// he gets through while they go on.
+static unsigned to_hosts_only(struct sim *s, struct sim_message *m, unsigned n)
+{
+    (void)n;
+    return ip_eq(&m->d.to.ip, &s->node[ALICE].ip) || ip_eq(&m->d.to.ip, &s->node[BOB].ip);
+}
+
+#define STRANGERS 100000
+
+static void an_honest_peer_in_a_flood(void **state)
+{
+    struct sim *s = sim_new(4);
+    struct sim_result r = {0};
+    unsigned most = 0;
+    (void)state;
+    sim_net_net(s, "", "");
+    s->fate = catch_init;
+    sim_establish(s);
+    sim_terminate_ike(s, ALICE, &r);
+    sim_run(s, 20 * SECOND);
+    sim_net_net_side(s, BOB, "remote_addrs = %any", "");
+    s->fate = to_hosts_only;
+    for (uint32_t i = 0; i < STRANGERS; i++) {
+        struct sim_message m = first_init;
+        memcpy(m.bytes, &i, sizeof i); // SPIi
+        m.bytes[7] = 1;
+        memcpy(m.d.from.ip.b, &(uint32_t){i * 2654435761U | 1}, 4);
+        deliver(s, BOB, &m);
+        if (i == STRANGERS / 2) sim_initiate(s, ALICE, "net", &r);
+        if (i % 1000 == 0) sim_run(s, 10 * NSEC_PER_MSEC);
+        if (s->node[BOB].ike->table.n > most) most = s->node[BOB].ike->table.n;
+    }
+    CHECK_EQ(r.told, 1);
+    CHECK_EQ(r.err, ERR_OK);
+    CHECK(most <= s->node[BOB].opt.cookie_threshold + 1);
+    CHECK(sim_packet(s, ALICE) && sim_packet(s, BOB));
+    sim_run(s, 40 * SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+// With IPv6 one host has 2^64 addresses: they count as one.
+static void one_host_with_many_addresses(void **state)
+{
+    struct sim *s = sim_new(5);
+    (void)state;
+    for (int i = ALICE; i <= BOB; i++) {
+        CHECK_OK(ip_parse(i == ALICE ? "2001:db8:a::1" : "2001:db8:b::1", &s->node[i].ip));
+    }
+    sim_net_net(s, "", "");
+    s->fate = catch_init;
+    sim_establish(s);
+    sim_net_net_side(s, BOB, "remote_addrs = %any", "");
+    s->fate = sim_fate_cut;
+    for (uint32_t i = 0; i < 100; i++) {
+        struct sim_message m = first_init;
+        memcpy(m.bytes, &i, sizeof i);
+        m.bytes[7] = 1;
+        CHECK_OK(ip_parse("2001:db8:1:2::", &m.d.from.ip));
+        memcpy(m.d.from.ip.b + 12, &i, sizeof i);
+        m.d.from.ip.b[7] = (uint8_t)(2 + i / 50); // two hosts
+        deliver(s, BOB, &m);
+    }
+    CHECK_EQ(sim_stats(s, BOB).half_open, 2 * s->node[BOB].opt.cookie_threshold_ip);
+    s->fate = NULL;
+    sim_run(s, 40 * SECOND);
+    CHECK_EQ(sim_stats(s, BOB).half_open, 0);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
 static void strangers_are_answered_sparingly(void **state)
 {
     struct sim *s = sim_new(3);
@@ -499,6 +571,29 @@ static void everything_in_every_state(void **state)
     }
 }
 
+// Before IKE_AUTH is complete only IKE_INTERMEDIATE (if it was agreed on) and IKE_AUTH are heard,
+// however well the others are sealed: no answer, no SA, and the peer who goes on properly comes up.
+static void nothing_else_before_auth(void **state)
+{
+    static const uint8_t exchanges[] = {X_CHILD, X_INFO, X_FOLLOWUP, 45};
+    const struct stage half_open = {"INIT_DONE, with keys", BOB, 2, NULL};
+    (void)state;
+    struct sim *s = reach(&half_open);
+    unsigned sent = s->sent;
+    for (unsigned i = 0; i < sizeof exchanges * SETS * BODIES; i++) {
+        struct ike_header h = {.exchange = exchanges[i / SETS % sizeof exchanges],
+                               .id = expected_id(s, BOB, false)};
+        CHECK(annoy(s, BOB, h, payload_sets[i % SETS], (enum body)(i / SETS / sizeof exchanges)));
+        CHECK_EQ(s->node[BOB].ike->all->state, IKE_INIT_DONE);
+    }
+    CHECK_EQ(s->sent, sent);
+    CHECK_EQ(sim_xfrm_sas(&s->node[BOB].xfrm) + sim_xfrm_larval(&s->node[BOB].xfrm), 0);
+    s->by_hand = false;
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
 // ... and time goes on afterwards: no timer spins, nothing is left that never ends.
 static void and_then_time_passes(void **state)
 {
@@ -594,6 +689,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flood),
         cmocka_unit_test(one_address_with_cookies),
+        cmocka_unit_test(an_honest_peer_in_a_flood),
+        cmocka_unit_test(one_host_with_many_addresses),
+        cmocka_unit_test(nothing_else_before_auth),
         cmocka_unit_test(strangers_are_answered_sparingly),
         cmocka_unit_test(spoiled_and_replayed),
         cmocka_unit_test(spoiled_before_genuine),
