@@ -7,6 +7,7 @@
 #include "ike/exchange/config.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/intermediate.h"
+#include "ike/exchange/lifetime.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/mobike.h"
 #include "ike/exchange/request.h"
@@ -213,6 +214,7 @@ err_t auth_on_response(struct turn *t)
     }
     mobike_agree(sa, t->in);
     up_now(sa);
+    lifetime_take(sa, t->in);
     if (config_answered(t) != ERR_OK) return ERR_OK; // it has seen to the end of the IKE SA
     first_child_answered(t);
     opening_done(sa); // its nonces made the child SA's keys
@@ -347,6 +349,7 @@ err_t auth_on_request(struct turn *t)
     TRY(prove(sa, &sa->local_id, &sa->remote_id, &t->out));
     mobike_agree(sa, t->in);
     if (sa->roam.on) mobike_put(sa, &t->out);
+    lifetime_put(sa, &t->out);
     up_now(sa);
     answer_first_child(t);
     opening_done(sa); // its nonces made the child SA's keys

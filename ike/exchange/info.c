@@ -3,6 +3,7 @@
 #include "ike/exchange/close.h"
 #include "ike/exchange/config.h"
 #include "ike/exchange/handlers.h"
+#include "ike/exchange/lifetime.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/mobike.h"
 #include "ike/sa/diplomat.h"
@@ -26,6 +27,7 @@ err_t info_on_request(struct turn *t)
     struct notify n;
     char name[40];
     mobike_on_request(t);
+    lifetime_take(t->sa, t->in);
     TRY(config_on_info(t));
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_OK; // an empty answer is a sign of life
     tell(t->ike, t->sa, LOG_WARN, "the peer reports %s", notify_name(n.type, name));

@@ -208,6 +208,48 @@ static void reauthenticate(void **state)
     sim_free(s);
 }
 
+// No moment without a working SA, whichever message of it gets lost.
+static void reauthenticate_with_loss(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 12; lost++) {
+        for (int node = ALICE; node <= BOB; node++) {
+            struct sim *s = established(190 + lost, "", "");
+            unsigned n;
+            struct ike_choice what = {.ike = "net", .reauth = true};
+            s->fate = sim_fate_nth_lost;
+            s->fate_arg = s->sent + lost;
+            CHECK_OK(ike_rekey(s->node[node].ike, &what, &n));
+            sim_run(s, 60 * SECOND);
+            CHECK_EQ(s->node[node].events[IKE_EV_UP], 2);
+            expect_settled(s);
+        }
+    }
+}
+
+// RFC 4478: the responder says how long it holds an authentication good.
+static void reauthenticate_at_the_peers_wish(void **state)
+{
+    struct sim *s = sim_new(200);
+    (void)state;
+    sim_net_net(s, "", "");
+    sim_net_net_side(s, BOB, "reauth_time = 1000s\n rand_time = 0s", "");
+    sim_establish(s);
+    CHECK(sim_told(s, ALICE, "wants us to authenticate again within 1000 s"));
+    sim_watch(s, true);
+    sim_run(s, 800 * SECOND);
+    CHECK_EQ(s->node[ALICE].events[IKE_EV_UP], 1);
+    sim_run(s, 150 * SECOND);
+    CHECK_EQ(s->node[ALICE].events[IKE_EV_UP], 2);
+    CHECK_EQ(s->node[BOB].events[IKE_EV_UP], 2);
+    CHECK_EQ(s->node[BOB].events[IKE_EV_DOWN], 1);
+    sim_run(s, 3000 * SECOND); // and so on
+    CHECK(s->node[ALICE].events[IKE_EV_UP] >= 4);
+    sim_watch(s, false);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
 static void reauthenticate_with_unique(void **state)
 {
     static const char *const policies[] = {"unique = no", "unique = never", "unique = replace",
@@ -552,6 +594,8 @@ int main(void)
         cmocka_unit_test(rekey_meets_close),
         cmocka_unit_test(a_week),
         cmocka_unit_test(reauthenticate),
+        cmocka_unit_test(reauthenticate_with_loss),
+        cmocka_unit_test(reauthenticate_at_the_peers_wish),
         cmocka_unit_test(reauthenticate_with_unique),
         cmocka_unit_test(alive),
         cmocka_unit_test(dead_peers),
