@@ -276,8 +276,7 @@ static void follow(struct turn *t)
     keepalives(sa);
     if (!elsewhere) return;
     if (sa->active) retransmit_anew(sa); // the answer could not find us any more
-    struct task *check = request_task(TASK_WHERE, NULL);
-    if (check) queue_push_front(&sa->queue, check); // starts when the answer is out
+    roam_ask_first(sa, TASK_WHERE);      // starts when the answer is out
 }
 
 static void on_update(struct turn *t)

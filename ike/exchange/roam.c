@@ -147,7 +147,7 @@ static void speak(struct ike_sa *sa, enum task_kind kind)
     if (!queue_find(&sa->queue, kind, 0)) request_add(sa, request_task(kind, NULL));
 }
 
-static void ask_first(struct ike_sa *sa, enum task_kind kind)
+void roam_ask_first(struct ike_sa *sa, enum task_kind kind)
 {
     if (queue_find(&sa->queue, kind, 0)) return;
     struct task *t = request_task(kind, NULL);
@@ -157,7 +157,7 @@ static void ask_first(struct ike_sa *sa, enum task_kind kind)
 void roam_announce(struct ike_sa *sa)
 {
     sa->roam.pending = true;
-    ask_first(sa, TASK_MOVE);
+    roam_ask_first(sa, TASK_MOVE);
 }
 
 static void seek(struct ike_sa *sa, const struct here *h)
@@ -213,7 +213,7 @@ static void answer_from_elsewhere(struct ike_sa *sa, const struct here *h)
     tell(sa->ike, sa, LOG_STORY, "our address is gone: we go on from %s", ip_show(&pick, us));
     go(sa, &(struct way){pick, sa->remote.ip});
     move_children(sa, INSTALL_IN | INSTALL_OUT);
-    ask_first(sa, TASK_ADDRESSES);
+    roam_ask_first(sa, TASK_ADDRESSES);
     if (sa->active) retransmit_anew(sa);
     request_next(sa);
 }
@@ -263,7 +263,8 @@ void roam_look(struct ike_sa *sa)
     here_look(sa->ike, &h);
     if (sa->state == IKE_REKEYED) look_rekeyed(sa, &h);
     if (sa->state != IKE_UP || sa->rekeyed || sa->elder) return;
-    bool good = still_good(sa, &h);
+    // Who follows only looks whether its address is there: routes change often where many call.
+    bool good = r->decides ? still_good(sa, &h) : is_here(&h, &sa->local.ip);
     if (r->decides && (!good || r->pending)) {
         seek(sa, &h);
     } else if (!good) {
@@ -352,7 +353,7 @@ void roam_inherit(const struct ike_sa *old, struct ike_sa *heir)
     heir->nat_remote = old->nat_remote;
     // What the old one has asked may stay without an answer: it is asked once more.
     enum task_kind asked = old->active ? old->active->kind : TASK_NONE;
-    if (asked == TASK_WHERE) ask_first(heir, TASK_WHERE);
+    if (asked == TASK_WHERE) roam_ask_first(heir, TASK_WHERE);
     if (asked == TASK_MOVE) roam_announce(heir);
-    if (heir->roam.ways_n) ask_first(heir, TASK_PROBE);
+    if (heir->roam.ways_n) roam_ask_first(heir, TASK_PROBE);
 }

@@ -15,6 +15,8 @@ void roam_answered(struct ike_sa *sa, const struct datagram *d);
 void roam_peer_moved(struct ike_sa *sa, const ip_t *from);
 // The peer refuses the addresses that we have chosen. false: there are no others.
 bool roam_refused(struct ike_sa *sa);
+// Puts a task before all others, unless one of its kind waits already.
+void roam_ask_first(struct ike_sa *sa, enum task_kind kind);
 // "These addresses count now" is to be said (again).
 void roam_announce(struct ike_sa *sa);
 // Our addresses besides the one in use, as the peer may know them; at most ROAM_ADDRS_MAX.

@@ -313,6 +313,31 @@ static void no_nat_where_none_is_allowed(void **state)
     }
 }
 
+static unsigned bob_asks_in_vain(struct sim *s, struct sim_message *m, unsigned n)
+{
+    (void)s, (void)n;
+    return m->from != BOB || m->bytes[19] & IKE_FLAG_RESPONSE;
+}
+
+// A peer that moves without end and never answers the check costs one task, and in the end its SA.
+static void moves_without_end(void **state)
+{
+    struct sim *s = laptop_up(16, "");
+    char ip[IP_TEXT_MAX];
+    (void)state;
+    s->fate = bob_asks_in_vain;
+    for (unsigned i = 0; i < 100; i++) {
+        (void)snprintf(ip, sizeof ip, "203.0.113.%u", i + 1);
+        sim_roam(s, ALICE, ip);
+        sim_run(s, SECOND);
+        CHECK(up_at(s, BOB)->queue.n <= 1);
+    }
+    CHECK(sim_told(s, BOB, "the peer is at 203.0.113.100:4500 now"));
+    sim_run(s, 400 * SECOND);
+    CHECK_EQ(sim_ikes(s, BOB), 0);
+    sim_free(s);
+}
+
 // Words of the wrong side change nothing.
 static void who_does_not_decide(void **state)
 {
@@ -358,14 +383,15 @@ static void moves_in_bad_weather(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_address),     cmocka_unit_test(lifetimes_go_on),
-        cmocka_unit_test(to_ipv6_and_back),    cmocka_unit_test(nat_appears_and_vanishes),
-        cmocka_unit_test(after_rekeying),      cmocka_unit_test(gateway_moves),
-        cmocka_unit_test(news_of_addresses),   cmocka_unit_test(another_way_is_tried),
-        cmocka_unit_test(offline_for_a_while), cmocka_unit_test(where_it_may_not_be),
-        cmocka_unit_test(only_if_both_can),    cmocka_unit_test(wrong_cookie),
-        cmocka_unit_test(forged_source),       cmocka_unit_test(no_nat_where_none_is_allowed),
-        cmocka_unit_test(who_does_not_decide), cmocka_unit_test(moves_in_bad_weather),
+        cmocka_unit_test(another_address),      cmocka_unit_test(lifetimes_go_on),
+        cmocka_unit_test(to_ipv6_and_back),     cmocka_unit_test(nat_appears_and_vanishes),
+        cmocka_unit_test(after_rekeying),       cmocka_unit_test(gateway_moves),
+        cmocka_unit_test(news_of_addresses),    cmocka_unit_test(another_way_is_tried),
+        cmocka_unit_test(offline_for_a_while),  cmocka_unit_test(where_it_may_not_be),
+        cmocka_unit_test(only_if_both_can),     cmocka_unit_test(wrong_cookie),
+        cmocka_unit_test(forged_source),        cmocka_unit_test(no_nat_where_none_is_allowed),
+        cmocka_unit_test(who_does_not_decide),  cmocka_unit_test(moves_without_end),
+        cmocka_unit_test(moves_in_bad_weather),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
