@@ -3,7 +3,7 @@
 
 On this host's kernel as far as it goes (one without ESP is refused at the start, with a sentence); in a
 real kernel with ESP where the test bed for that is at hand (../shared/realkernel next to the checkout):
-tunnel, ping, rekeying."""
+tunnel, ping, rekeying, and a change of address (MOBIKE)."""
 import os
 import re
 import subprocess
@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import ROOT, Failed, main
+from lab import ROOT, Failed, main, wait_until
 from sites import ALICE, BOB, Sites
 
 BED = os.path.join(ROOT, "../shared/realkernel/realkernel")
@@ -51,6 +51,29 @@ def tunnel(site, tap):
         tap.check(f"{name}: the daemon stops and leaves no policy", "tmpl" not in left, left)
 
 
+def moves(site, tap):
+    """MOBIKE: the kernel's SAs get new addresses, and keep their keys, windows and numbers."""
+    moon = site.moon
+    moon.sysctl(net__ipv4__conf__all__promote_secondaries=1, net__ipv4__conf__eth0__promote_secondaries=1)
+    site.start(executor="kernel", inner=(4,), remote_any=True, conn_extra="local_addrs = %any")
+    site.up()
+    tap.equal("moving: ping passes", site.alice.ping(BOB[4], 3), 3)
+    before = set(re.findall(r"spi (0x[0-9a-f]+)", moon("ip xfrm state")))
+    moon("ip address add 192.0.2.77/24 dev eth0")
+    moon("ip route replace default via 192.0.2.254 src 192.0.2.77")
+    moon("ip address del 192.0.2.1/24 dev eth0")
+    moved = wait_until(lambda: all("192.0.2.77" in h("ip xfrm state") and "192.0.2.1 " not in h("ip xfrm state")
+                                   for h in (moon, site.sun)), 10, 0.2)
+    state = moon("ip -s xfrm state")
+    tap.check("moving: both kernels' SAs are at the new address", moved, state + site.iked[moon].output()[-1500:])
+    tap.equal("moving: they are the same SAs", set(re.findall(r"spi (0x[0-9a-f]+)", moon("ip xfrm state"))), before)
+    tap.equal("moving: ping passes both ways", (site.alice.ping(BOB[4], 3), site.bob.ping(ALICE[4], 3)), (3, 3))
+    numbers = [int(n, 16) for n in re.findall(r"oseq (0x[0-9a-f]+)", moon("ip xfrm state"))]
+    tap.check("moving: no sequence number is used twice", max(numbers) > 1 << 20, numbers)
+    for process in site.iked.values():
+        process.stop()
+
+
 def without_esp(site, tap):
     """The daemon says at once that it cannot work here, and what to do; it never half-works."""
     try:
@@ -73,6 +96,7 @@ def test(lab, tap):
     site = Sites(lab)
     if host_has_esp():
         tunnel(site, tap)
+        moves(site, tap)
         return
     without_esp(site, tap)
     lab.close()
