@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -54,8 +55,11 @@ def rekey_all(site, count):
     for i in range(count):
         what = "sites" if i % 5 == 4 else "net-net"
         hosts = (site.moon, site.sun) if i % 7 == 6 else ((site.moon, site.sun)[i % 2],)
-        for host in hosts:
-            host.pavise("rekey", what)
+        both = [threading.Thread(target=host.pavise, args=("rekey", what)) for host in hosts]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
         time.sleep(0.12)
 
 
