@@ -173,6 +173,11 @@ struct config {
     uint16_t port, port_nat_t; // 500, 4500: where we listen
     uint32_t fwmark;           // on the executor's own packets; 0 = the daemon's default
     char *vici_socket;         // path; VICI_SOCKET of vici/msg.h by default
+    // Client: do virtual addresses go on a device of this host, and on which (NULL: the executor's
+    // TUN device, else lo)? The file that gets the gateway's name servers, "" = none.
+    bool install_virtual_ip;
+    char *install_virtual_ip_on;
+    char *resolv_conf;
 };
 
 // One mistake (or warning) and where it is. Strings live in the list's arena.

@@ -37,11 +37,30 @@ static void set_socket(const struct arg *a)
     set_string(&b);
 }
 
+static void set_path(const struct arg *a)
+{
+    struct value v = *a->v;
+    struct arg b = {a->ld, a->key, &v, a->to, a->written};
+    if (value_is_no(v.text)) {
+        v.text = "";
+        v.len = 0;
+    } else if (v.text[0] != '/') {
+        issue_error(a->ld->issues, value_place(a->v, 0), v.text, "'%s' is not an absolute path",
+                    v.text);
+        value_hint(a, "the path of a file, as in /etc/resolv.conf, or no");
+        return;
+    }
+    set_string(&b);
+}
+
 static const struct key own_keys[] = {
     KEY_WORD("executor", executors, config, executor, "auto"),
     KEY("port", set_port, config, port, "500"),
     KEY("port_nat_t", set_port, config, port_nat_t, "4500"),
     KEY("fwmark", set_number, config, fwmark, "0"),
+    KEY("install_virtual_ip", set_yes_no, config, install_virtual_ip, "yes"),
+    KEY("install_virtual_ip_on", set_string, config, install_virtual_ip_on, NULL),
+    KEY("resolv_conf", set_path, config, resolv_conf, "/etc/resolv.conf"),
     KEY("vici_socket", set_socket, config, vici_socket, "/var/run/charon.vici"),
     {0},
 };

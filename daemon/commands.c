@@ -270,7 +270,7 @@ const struct vici_command commands[] = {
     {"unload-authority", run_use_config},
     {"load-pool", run_use_config},
     {"unload-pool", run_use_config},
-    {"get-pools", run_nothing},
+    {"get-pools", commands_get_pools},
     {"get-algorithms", commands_get_algorithms},
     {"get-counters", run_no_counters},
     {"reset-counters", run_done},

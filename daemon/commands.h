@@ -13,6 +13,7 @@ void commands_list_conns(void *ctx, struct vici_call *call, span_t args);
 void commands_list_policies(void *ctx, struct vici_call *call, span_t args);
 void commands_get_conns(void *ctx, struct vici_call *call, span_t args);
 void commands_get_shared(void *ctx, struct vici_call *call, span_t args);
+void commands_get_pools(void *ctx, struct vici_call *call, span_t args);
 void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
 
 // commands_act.c

@@ -1,4 +1,5 @@
 // commands_list.c - the commands that look: list-sas, list-conns, list-policies, get-*.
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -178,4 +179,55 @@ void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args)
     put_algorithms(&m, "prf", ALG_PRF, false);
     put_algorithms(&m, "dh", ALG_KE, false);
     vici_answer(call, &m);
+}
+
+// ---- get-pools ----
+
+struct pool_list {
+    struct pools *pools;
+    struct vici_msg m;
+    char name[COMMAND_NAME_MAX]; // "": all
+    bool leases;
+    unsigned n;
+};
+
+static void list_lease(void *ctx, const struct lease_view *v)
+{
+    struct pool_list *l = ctx;
+    char index[24], ip[IP_TEXT_MAX], id[ID_TEXT_MAX];
+    (void)snprintf(index, sizeof index, "%u", l->n++);
+    vici_section(&l->m, index);
+    vici_kv(&l->m, "address", "%s", ip_show(&v->ip, ip));
+    vici_kv(&l->m, "identity", "%s", id_show(&v->who, id));
+    vici_kv(&l->m, "status", "%s", v->online ? "online" : "offline");
+    vici_section_end(&l->m);
+}
+
+static void list_pool(void *ctx, const struct pool_view *v)
+{
+    struct pool_list *l = ctx;
+    char ip[IP_TEXT_MAX];
+    if (l->name[0] && strcmp(l->name, v->name) != 0) return;
+    // strongSwan counts in 32 bits; readers of its answers may, too.
+    uint64_t size = v->size > INT32_MAX ? INT32_MAX : v->size;
+    vici_section(&l->m, v->name);
+    vici_kv(&l->m, "base", "%s", ip_show(&v->first, ip));
+    vici_kv(&l->m, "size", "%" PRIu64, size);
+    vici_kv(&l->m, "online", "%u", v->online);
+    vici_kv(&l->m, "offline", "%u", v->offline);
+    if (l->leases) {
+        l->n = 0;
+        vici_section(&l->m, "leases");
+        pools_each_lease(l->pools, v->name, list_lease, l);
+        vici_section_end(&l->m);
+    }
+    vici_section_end(&l->m);
+}
+
+void commands_get_pools(void *ctx, struct vici_call *call, span_t args)
+{
+    struct pool_list l = {.pools = ike_pools(((struct iked *)ctx)->ike),
+                          .leases = commands_yes(args, "leases")};
+    if (commands_str(args, "name", l.name)) pools_each(l.pools, list_pool, &l);
+    vici_answer(call, &l.m);
 }

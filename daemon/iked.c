@@ -14,8 +14,10 @@
 #include "base/clock.h"
 #include "daemon/commands.h"
 #include "daemon/events.h"
+#include "daemon/given.h"
 #include "daemon/iked_env.h"
 #include "daemon/keylog.h"
+#include "daemon/leases.h"
 #include "daemon/names.h"
 #include "daemon/network.h"
 #include "daemon/ready.h"
@@ -30,6 +32,7 @@
 void iked_rearm(struct iked *d)
 {
     uint64_t next = d->ike ? ike_next(d->ike) : UINT64_MAX;
+    leases_notice(d);
     if (next == UINT64_MAX) {
         loop_timer_stop(d->ticker);
     } else {
@@ -60,6 +63,7 @@ static void on_executor_back(void *ctx)
     if (!d->ike || d->stopping) return;
     log_say(LOG_WARN, "iked",
             "the executor has started anew: installing policies, asking for fresh keys");
+    if (d->given) given_again(d->given);
     ike_executor_returned(d->ike);
     iked_rearm(d);
 }
@@ -113,6 +117,7 @@ static void on_leave_signal(void *ctx, int signal)
     struct iked *d = ctx;
     (void)signal;
     d->stopping = true;
+    d->leaving = true;
     log_say(LOG_STORY, "iked", "SIGUSR2: leaving; the tunnels stay in the executor");
     ready_tell("STOPPING=1");
     loop_stop(d->loop);
@@ -136,12 +141,19 @@ static err_t watch_signals(struct iked *d)
 // ---- start ----
 
 // What the command line leaves open, the configuration's section `pavise` says.
-static void settle_options(struct iked_options *o, const struct config *c)
+static err_t settle_options(struct iked_options *o, const struct config *c)
 {
+    o->install_virtual_ip = c->install_virtual_ip;
+    if (c->install_virtual_ip_on) o->virtual_ip_device = strdup(c->install_virtual_ip_on);
+    if (c->resolv_conf && *c->resolv_conf) o->resolv_conf = strdup(c->resolv_conf);
+    bool copied = (o->virtual_ip_device || !c->install_virtual_ip_on) &&
+                  (o->resolv_conf || !c->resolv_conf || !*c->resolv_conf);
+    if (!copied) return ERR_NOMEM;
     if (!o->executor_given) o->executor = c->executor;
     if (!o->port) o->port = c->port;
     if (!o->port_nat_t) o->port_nat_t = c->port_nat_t;
     if (!o->fwmark_given) o->fwmark = c->fwmark ? c->fwmark : IKED_FWMARK;
+    return ERR_OK;
 }
 
 static err_t start_net(struct iked *d, struct why *why)
@@ -171,8 +183,11 @@ static err_t start_diplomat(struct iked *d, struct why *why)
     struct ike_options o = ike_options_default();
     o.natt_port = d->options.port_nat_t;
     o.executor_has_raw_esp = true;
+    d->given = given_new(d);
     d->ike = ike_new(&env, &o);
-    return d->ike ? ERR_OK : why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    if (!d->ike) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    leases_restore(d);
+    return ERR_OK;
 }
 
 static err_t start_base(struct iked *d, struct why *why)
@@ -199,11 +214,20 @@ static err_t start_sandbox(const struct iked_options *o, const char *socket, str
     if (!path) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     const struct sandbox_conf conf = {
         .caps = SANDBOX_CAP(NET_ADMIN) | SANDBOX_CAP(NET_BIND_SERVICE) | SANDBOX_CAP(DAC_OVERRIDE),
-        .writable = {sandbox_folder(path), o->keylog, "/dev/null"},
+        .writable = {sandbox_folder(path), o->keylog, "/dev/null", o->state_dir, o->resolv_conf},
     };
     err_t e = sandbox_enter(&conf, why);
     free(path);
     return e;
+}
+
+// Without the folder nothing is remembered; that is no reason not to be there.
+static void start_state(const struct iked_options *o)
+{
+    struct why why = {0};
+    if (state_folder(o->state_dir, &why) == ERR_OK) return;
+    log_say(LOG_WARN, "iked", "%s; leases of virtual addresses do not outlive us (--state-dir)",
+            why.text);
 }
 
 static err_t start(struct iked *d, struct why *why)
@@ -211,10 +235,11 @@ static err_t start(struct iked *d, struct why *why)
     struct config *c = NULL;
     TRY(start_base(d, why));
     TRY(reload_read(d, &c, why));
-    settle_options(&d->options, c);
+    err_t e = settle_options(&d->options, c);
     const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
     const struct executor_choice choice = {d->options.executor, d->options.socket};
-    err_t e = start_sandbox(&d->options, socket, why);
+    start_state(&d->options);
+    if (e == ERR_OK) e = start_sandbox(&d->options, socket, why);
     if (e == ERR_OK) d->resolver = resolver_new(on_name, d);
     if (e == ERR_OK && !d->resolver) e = why_not(why, ERR_NOMEM, "no threads");
     if (e == ERR_OK) e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
@@ -243,8 +268,10 @@ static void stop(struct iked *d)
 {
     reload_cancel(d);
     names_done(d);
+    leases_done(d);
     ike_free(d->ike);
     d->ike = NULL;
+    given_free(d->given, !d->leaving);
     commands_done(d);
     vici_server_free(d->vici);
     d->vici = NULL;
@@ -256,6 +283,8 @@ static void stop(struct iked *d)
     config_free(d->config);
     loop_timer_free(d->ticker);
     loop_free(d->loop);
+    free(d->options.virtual_ip_device);
+    free(d->options.resolv_conf);
 }
 
 static int run(struct iked *d)

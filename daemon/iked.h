@@ -10,6 +10,7 @@
 #include "ike/ike.h"
 #include "vici/server.h"
 
+struct given;
 struct iked_act;
 struct keylog;
 struct network;
@@ -34,10 +35,15 @@ struct iked {
     uint64_t names_sum;    // names.c
     uint64_t started_s;    // seconds since 1970
     uint64_t started_ns;   // monotonic
+    struct given *given;   // what gateways have given this host; NULL: nothing can be installed
+    uint64_t leases_saved; // pools_version() of what is in the file
+    struct loop_timer *leases_timer;
+    bool leases_due;       // it is armed
     struct iked_act *acts; // commands under way (commands_act.c)
     bool telling;          // a line of the story is being logged: clients have it already
     bool configured;       // a configuration has come into force
     bool stopping;
+    bool leaving; // ... but the tunnels stay
     pthread_t thread;
 };
 

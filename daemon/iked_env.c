@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "crypto/rng.h"
 #include "daemon/events.h"
+#include "daemon/given.h"
 #include "daemon/keylog.h"
 #include "daemon/network.h"
 #include "daemon/resolver.h"
@@ -67,6 +68,19 @@ static void env_keylog(void *ctx, const char *file, const char *line)
     keylog_line(d->keylog, file, line);
 }
 
+static err_t env_given_put(void *ctx, const struct ike_given *g, struct why *why)
+{
+    struct iked *d = ctx;
+    if (!d->given) return why_not(why, ERR_UNSUPPORTED, "virtual addresses cannot be installed");
+    return given_put(d->given, g, why);
+}
+
+static void env_given_take(void *ctx, const struct ike_given *g)
+{
+    struct iked *d = ctx;
+    if (d->given) given_take(d->given, g);
+}
+
 struct env iked_env(struct iked *d)
 {
     return (struct env){
@@ -82,5 +96,7 @@ struct env iked_env(struct iked *d)
         .tell = env_tell,
         .event = env_event,
         .keylog = d->keylog ? env_keylog : NULL,
+        .given_put = env_given_put,
+        .given_take = env_given_take,
     };
 }

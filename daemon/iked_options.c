@@ -21,6 +21,8 @@ const char iked_options_help[] =
     "  --port-nat-t N          UDP port for IKE and ESP behind NAT (default 4500)\n"
     "  --fwmark N              mark of our own packets; must equal that of pavise-xfrmd\n"
     "  --keylog DIR            DANGER: writes all session keys into files for Wireshark in DIR\n"
+    "  --state-dir DIR         leases of virtual addresses and the like (default " STATE_FOLDER
+    ")\n"
     "  --log-level LEVEL       error, warn, story, info or debug (default story)\n"
     "  --help, --version\n"
     "\n"
@@ -37,6 +39,7 @@ enum option_id {
     OPT_PORT_NAT_T,
     OPT_FWMARK,
     OPT_KEYLOG,
+    OPT_STATE_DIR,
     OPT_LOG_LEVEL,
     OPT_HELP,
     OPT_VERSION,
@@ -51,14 +54,15 @@ static const struct option known[] = {
     {"port-nat-t", required_argument, NULL, OPT_PORT_NAT_T},
     {"fwmark", required_argument, NULL, OPT_FWMARK},
     {"keylog", required_argument, NULL, OPT_KEYLOG},
+    {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--config", "--vici-socket", "--executor",  "--socket", "--port",    "--port-nat-t",
-    "--fwmark", "--keylog",      "--log-level", "--help",   "--version", NULL,
+    "--config", "--vici-socket", "--executor",  "--socket", "--port",    "--port-nat-t", "--fwmark",
+    "--keylog", "--state-dir",   "--log-level", "--help",   "--version", NULL,
 };
 
 // The place of word in names[], or -1.
@@ -147,6 +151,9 @@ static err_t take(int id, const char *value, struct iked_options *o, struct why 
     case OPT_KEYLOG:
         o->keylog = value;
         return ERR_OK;
+    case OPT_STATE_DIR:
+        o->state_dir = value;
+        return ERR_OK;
     case OPT_EXECUTOR:
         return read_executor(value, o, why);
     case OPT_PORT:
@@ -169,7 +176,8 @@ static err_t take(int id, const char *value, struct iked_options *o, struct why 
 
 err_t iked_options_read(int argc, char **argv, struct iked_options *out, struct why *why)
 {
-    struct iked_options o = {.config = IKED_CONFIG, .log_level = LOG_STORY};
+    struct iked_options o = {
+        .config = IKED_CONFIG, .state_dir = STATE_FOLDER, .log_level = LOG_STORY};
     opterr = 0;
     optind = 0; // start afresh: a test reads more than one command line
     for (;;) {

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/config.h"
+#include "daemon/state.h"
 
 #define IKED_CONFIG "/etc/swanctl/swanctl.conf"
 #define IKED_PORT 500
@@ -20,6 +21,11 @@ struct iked_options {
     const char *vici_socket; // NULL = not given
     const char *socket;      // of pavise-xfrmd; NULL = its default
     const char *keylog;      // directory; NULL = off
+    const char *state_dir;   // what has to outlive us
+    // From the configuration, as it was at the start; owned copies.
+    bool install_virtual_ip;
+    char *virtual_ip_device; // NULL = chosen by the executor
+    char *resolv_conf;       // NULL = none
     bool executor_given;
     enum conf_executor executor;
     uint16_t port, port_nat_t; // 0 = not given

@@ -373,6 +373,36 @@ err_t rtnl_each_addr(struct rtnl *r, void (*fn)(void *ctx, const ip_t *addr), vo
     return e;
 }
 
+static struct nlmsghdr *addr_message(struct rtnl *r, uint16_t type, uint16_t flags,
+                                     uint32_t ifindex, const ip_t *addr)
+{
+    struct nlmsghdr *h = start(r, type, flags);
+    struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+    m->ifa_family = (uint8_t)addr->family;
+    m->ifa_prefixlen = (uint8_t)ip_bits(addr->family);
+    m->ifa_scope = RT_SCOPE_UNIVERSE;
+    m->ifa_index = ifindex;
+    // Nobody on this link could have it, too: there is no link.
+    if (addr->family == AF_INET6) m->ifa_flags = IFA_F_NODAD;
+    put_ip(h, IFA_LOCAL, addr);
+    put_ip(h, IFA_ADDRESS, addr);
+    return h;
+}
+
+err_t rtnl_addr_put(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why)
+{
+    struct nlmsghdr *h =
+        addr_message(r, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex, addr);
+    err_t e = ask(r, h, NULL, NULL, "cannot add an address", why);
+    return e == ERR_EXISTS ? ERR_OK : e;
+}
+
+err_t rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why)
+{
+    struct nlmsghdr *h = addr_message(r, RTM_DELADDR, NLM_F_ACK, ifindex, addr);
+    return ask(r, h, NULL, NULL, "cannot remove an address", why);
+}
+
 // ---- news ----
 
 #define GROUP(name) (1U << (RTNLGRP_##name - 1))

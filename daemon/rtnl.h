@@ -68,6 +68,10 @@ err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, const struct r
 err_t rtnl_each_addr(struct rtnl *r, void (*fn)(void *ctx, const ip_t *addr), void *ctx,
                      struct why *why);
 
+// An address of this host alone (/32, /128) on a device; it is no error if it is there already.
+err_t rtnl_addr_put(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why);
+err_t rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why);
+
 // A socket that becomes readable when addresses or links change, with `routes` also when routes or
 // routing rules do; rtnl_drain() empties it.
 err_t rtnl_watch(bool routes, int *fd, struct why *why);

@@ -86,6 +86,14 @@ static void put_tasks(struct vici_msg *m, const char *key, unsigned n)
     vici_list_end(m);
 }
 
+static void put_vips(struct vici_msg *m, const struct ike_sa_view *v)
+{
+    char ip[IP_TEXT_MAX];
+    vici_list(m, v->vips_ours ? "local-vips" : "remote-vips");
+    for (unsigned i = 0; i < v->vip_n; i++) vici_item(m, "%s", ip_show(&v->vip[i], ip));
+    vici_list_end(m);
+}
+
 void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
 {
     vici_kv(m, "uniqueid", "%u", v->id);
@@ -94,6 +102,7 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     put_end(m, "local", &v->local, &v->local_id);
     put_end(m, "remote", &v->remote, &v->remote_id);
     put_flag(m, "initiator", v->initiator);
+    if (v->vip_n) put_vips(m, v);
     vici_kv(m, "initiator-spi", "%016" PRIx64, v->spi_i);
     vici_kv(m, "responder-spi", "%016" PRIx64, v->spi_r);
     put_flag(m, "nat-local", v->nat_local);

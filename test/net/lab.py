@@ -153,7 +153,8 @@ class Host:
 
     def iked(self, config, *options, binary=IKED):
         path = self.file("swanctl.conf", config)
-        process = self.start([binary, "--config", path, "--vici-socket", self.vici, *options], "iked")
+        process = self.start([binary, "--config", path, "--vici-socket", self.vici, "--state-dir", self.dir,
+                              *options], "iked")
         if not wait_until(lambda: os.path.exists(self.vici) or not process.alive(), 15) or not process.alive():
             raise Failed(f"{self.name}: pavise-iked did not start:\n{process.output()}")
         return process

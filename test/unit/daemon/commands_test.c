@@ -339,7 +339,18 @@ static void answers_have_the_keys_that_tools_read(void **state)
     CHECK_EQ(vici_get_str(answer, "encryption.AES_GCM_16", text, sizeof text), ERR_NOTFOUND);
     CHECK_OK(vici_get_str(answer, "dh.CURVE_25519", text, sizeof text));
     ask(f, "get-authorities", "", "authorities=[]");
+    struct why why;
+    uint8_t key[16] = {0};
+    f->ike.pools = pools_new(key);
     ask(f, "get-pools", "", "");
+    CHECK_OK(pools_restore(f->ike.pools,
+                           span_str("pavise leases 1\n10.3.0.1 2 6361726f6c rw\nend 1\n"), &why));
+    ask(f, "get-pools", "", "rw {base=%any size=0 online=0 offline=1}");
+    ask(f, "get-pools", "leases=yes",
+        "rw {base=%any size=0 online=0 offline=1 "
+        "leases {0 {address=10.3.0.1 identity=carol status=offline}}}");
+    ask(f, "get-pools", "name=other", "");
+    pools_free(f->ike.pools);
     ask(f, "list-certs", "", "");
     ask(f, "get-counters", "", "counters {} success=yes");
     CHECK_EQ(vici_ask(f->c, "bogus", NULL, WAIT_MS, NULL, NULL, NULL), ERR_UNSUPPORTED);

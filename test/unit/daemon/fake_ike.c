@@ -32,6 +32,11 @@ void ike_configure(struct ike *ike, const struct config *config)
     fake(ike)->configured++;
 }
 
+struct pools *ike_pools(struct ike *ike)
+{
+    return fake(ike)->pools;
+}
+
 void ike_initiate(struct ike *ike, const char *conn, const char *child, ike_done_fn *done,
                   void *ctx)
 {

@@ -11,6 +11,7 @@ struct fake_ike {
     struct ike_sa_view sa[FAKE_SAS];
     struct child_sa_view child[FAKE_SAS]; // one of each IKE SA; name NULL: none
     struct ike_stats stats;
+    struct pools *pools;
     unsigned configured;
 
     // the latest request

@@ -21,6 +21,7 @@ static void nothing_gives_the_defaults(void **state)
     struct why why;
     CHECK_OK(read_line((char *[]){W("pavise-iked"), NULL}, &o, &why));
     CHECK_STR(o.config, "/etc/swanctl/swanctl.conf");
+    CHECK_STR(o.state_dir, "/var/lib/pavise");
     CHECK_EQ(o.log_level, LOG_STORY);
     CHECK(!o.vici_socket && !o.keylog && !o.executor_given && !o.fwmark_given && !o.port);
 }
@@ -32,12 +33,13 @@ static void all_options_are_taken(void **state)
     struct why why;
     CHECK_OK(read_line(WORDS(W("--config"), W("a.conf"), W("--vici-socket=/run/v"), W("--executor"),
                              W("kernel"), W("--port"), W("1500"), W("--port-nat-t"), W("14500"),
-                             W("--fwmark"), W("0x10"), W("--keylog"), W("/tmp"), W("--socket"),
-                             W("@x"), W("--log-level"), W("debug")),
+                             W("--fwmark"), W("0x10"), W("--keylog"), W("/tmp"), W("--state-dir"),
+                             W("/run/state"), W("--socket"), W("@x"), W("--log-level"), W("debug")),
                        &o, &why));
     CHECK_STR(o.config, "a.conf");
     CHECK_STR(o.vici_socket, "/run/v");
     CHECK_STR(o.keylog, "/tmp");
+    CHECK_STR(o.state_dir, "/run/state");
     CHECK_STR(o.socket, "@x");
     CHECK(o.executor_given && o.executor == CONF_EXEC_KERNEL);
     CHECK_EQ(o.port, 1500);
