@@ -9,7 +9,7 @@
 
 const struct command *const command_all[] = {
     &command_check,   &command_up,    &command_down, &command_rekey,
-    &command_status,  &command_conns, &command_xfrm, &command_log,
+    &command_status,  &command_conns, &command_pools, &command_xfrm, &command_log,
     &command_version, &command_help,  NULL,
 };
 

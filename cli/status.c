@@ -79,6 +79,15 @@ static void print_end(const json_t *sa, const char *id_key, const char *host_key
     if (!known) printf("%s%s", host, after);
 }
 
+static void print_vips(const json_t *sa)
+{
+    char text[256];
+    const json_t *ours = json_object_get(sa, "local-vips"),
+                 *theirs = json_object_get(sa, "remote-vips");
+    if (ours) printf("      our virtual address: %s\n", json_words(ours, text, sizeof text));
+    if (theirs) printf("      has virtual address %s\n", json_words(theirs, text, sizeof text));
+}
+
 static void print_sa(const char *name, const json_t *sa)
 {
     char algs[256], age[HUMAN_MAX];
@@ -98,6 +107,7 @@ static void print_sa(const char *name, const json_t *sa)
         printf(", %s%s\n", json_yes(sa, "initiator") ? "we called" : "the peer called",
                json_yes(sa, "nat-any") ? ", NAT on the way" : "");
     }
+    print_vips(sa);
     json_object_foreach(json_object_get(sa, "child-sas"), key, child) print_child(key, child);
 }
 
