@@ -76,6 +76,19 @@ static err_t refuse_ts(struct turn *t, const struct deal *d)
         ts_show(&d->tsi, a, sizeof a), ts_show(&d->tsr, b, sizeof b), ike_sa_name(t->sa));
 }
 
+// rfc7296 2.23.1: transport mode behind one NAT works for as many hosts as their ports tell apart.
+static err_t check_rival(struct turn *t, const struct deal *d)
+{
+    char id[ID_TEXT_MAX], ip[IP_TEXT_MAX];
+    const struct ike_sa *rival = terms_nat_rival(t->sa, &d->tsi, &d->tsr);
+    if (!rival) return ERR_OK;
+    return refuse(
+        t, N_TS_UNACCEPTABLE, ERR_EXISTS,
+        "%.90s, behind the same NAT (%s), uses transport mode for the same ports: nobody "
+        "could tell the two apart (give clients virtual addresses, or ports of their own)",
+        id_show(&rival->remote_id, id), ip_show(&rival->remote.ip, ip));
+}
+
 static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct deal *d)
 {
     const struct ike_sa *sa = t->sa;
@@ -96,7 +109,7 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
     d->tsi = best_i;
     d->tsr = best_r;
     if (d->mode != child_sa_mode(d->conf)) d->mode = XFRM_TUNNEL;
-    return ERR_OK;
+    return d->mode == XFRM_TRANSPORT && sa->nat_remote && !old ? check_rival(t, d) : ERR_OK;
 }
 
 // A request that crossed ours on its way, and finds ours done: the peer sees that it has what it

@@ -1,5 +1,8 @@
 #include "ike/exchange/terms_nat.h"
 
+#include "ike/sa/child_sa.h"
+#include "ike/sa/diplomat.h"
+
 // Every selector of a single address means the host itself.
 static void become(struct ts_list *l, const ip_t *ip)
 {
@@ -20,4 +23,26 @@ void terms_nat_back(const struct ike_sa *sa, struct ts_list *tsi, struct ts_list
 {
     if (sa->nat_local) become(tsi, &sa->local.ip);
     if (sa->nat_remote) become(tsr, &sa->remote.ip);
+}
+
+static bool meet(const struct ts_list *a, const struct ts_list *b)
+{
+    struct ts_list both;
+    return ts_narrow(a, b, &both) == ERR_OK;
+}
+
+const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct ts_list *tsi,
+                                     const struct ts_list *tsr)
+{
+    for (const struct ike_sa *other = sa->ike->all; other; other = other->next) {
+        // The same peer once more takes the place of what it had.
+        bool same = id_eq(&other->remote_id, &sa->remote_id);
+        if (other == sa || same || !other->nat_remote) continue;
+        if (!ip_eq(&other->remote.ip, &sa->remote.ip)) continue;
+        for (const struct child_sa *c = other->children; c; c = c->next) {
+            if (c->mode != XFRM_TRANSPORT || !child_sa_in_use(c)) continue;
+            if (meet(&c->remote_ts, tsi) && meet(&c->local_ts, tsr)) return other;
+        }
+    }
+    return NULL;
 }
