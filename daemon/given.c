@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "daemon/resolvconf.h"
+#include "daemon/resolved.h"
 #include "daemon/rtnl.h"
 #include "daemon/state.h"
 
@@ -36,6 +37,7 @@ struct given {
     struct placed old[LEFTOVERS_MAX]; // of an earlier run
     unsigned old_n;
     struct loop_timer *grace;
+    struct resolved *resolved; // NULL before it is needed
 };
 
 // ---- addresses ----
@@ -124,7 +126,29 @@ static void add_domain(struct union_of *u, const char *name)
     if (u->domain_n < ALL_DOMAINS_MAX) u->domain[u->domain_n++] = name;
 }
 
-// The servers of all gateways together, into the file; nothing of ours in it if there are none.
+// Each device is told apart there; ours has the servers of all gateways.
+static void tell_resolved(struct given *g, const struct union_of *u)
+{
+    const char *dev = device_of(g);
+    const struct resolved_link link = {.ifindex = if_nametoindex(dev),
+                                       .dns_n = u->dns_n,
+                                       .domain_n = u->domain_n,
+                                       .dns = u->dns,
+                                       .domain = u->domain};
+    if (!link.ifindex) return; // went, and all that was told about it
+    if (strcmp(dev, "lo") == 0) {
+        if (!u->dns_n) return;
+        log_say(LOG_WARN, "dns",
+                "systemd-resolved takes name servers for a device that is not lo; name one as "
+                "install_virtual_ip_on in section pavise");
+        return;
+    }
+    if (!g->resolved) g->resolved = resolved_new(g->d->loop);
+    if (g->resolved) resolved_set(g->resolved, &link);
+}
+
+// The servers of all gateways together, to systemd-resolved or into the file; nothing of ours in it
+// if there are none.
 static void servers_set(struct given *g)
 {
     struct union_of u = {0};
@@ -136,6 +160,10 @@ static void servers_set(struct given *g)
     }
     const struct resolvconf all = {u.dns_n, u.domain_n, u.dns, u.domain};
     if (!path) return;
+    if (resolved_in_charge(path)) {
+        tell_resolved(g, &u);
+        return;
+    }
     err_t e = resolvconf_write(path, u.dns_n ? &all : NULL, &why);
     if (e == ERR_OK || (e == ERR_NOTFOUND && !u.dns_n)) return;
     log_say(LOG_WARN, "dns", "%s; names behind the gateway are not found", why.text);
@@ -257,6 +285,8 @@ void given_free(struct given *g, bool take_away)
         g->entries = e->next;
         free(e);
     }
+    if (g->resolved) resolved_finish(g->resolved);
+    resolved_free(g->resolved);
     loop_timer_free(g->grace);
     rtnl_close(g->rtnl);
     free(g);

@@ -356,6 +356,85 @@ def too_small(world, tap):
         host.pavise("down", "home")
 
 
+BUS = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={path}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_destination="*"/>
+    <allow receive_sender="*"/>
+  </policy>
+</busconfig>
+"""
+
+RESOLVED = """\
+import sys, dbus, dbus.service
+from dbus.mainloop.glib import DBusGMainLoop
+from gi.repository import GLib
+DBusGMainLoop(set_as_default=True)
+bus = dbus.bus.BusConnection('unix:path=' + sys.argv[1])
+MANAGER = 'org.freedesktop.resolve1.Manager'
+class Manager(dbus.service.Object):
+    @dbus.service.method(MANAGER, in_signature='ia(iay)')
+    def SetLinkDNS(self, link, servers):
+        print('dns', link, [(int(f), bytes(a).hex()) for f, a in servers], flush=True)
+    @dbus.service.method(MANAGER, in_signature='ia(sb)')
+    def SetLinkDomains(self, link, domains):
+        print('domains', link, [(str(d), bool(r)) for d, r in domains], flush=True)
+    @dbus.service.method(MANAGER, in_signature='ib')
+    def SetLinkDefaultRoute(self, link, on):
+        print('default', link, bool(on), flush=True)
+    @dbus.service.method(MANAGER, in_signature='i')
+    def RevertLink(self, link):
+        print('revert', link, flush=True)
+name = dbus.service.BusName('org.freedesktop.resolve1', bus)
+manager = Manager(bus, '/org/freedesktop/resolve1')
+print('ready', flush=True)
+GLib.MainLoop().run()
+"""
+
+
+def split_dns(world, tap):
+    """Where resolv.conf leads to systemd-resolved, that is told: a real bus, and an object that writes down what it hears."""
+    erin, path = world.erin, os.path.join(world.erin.dir, "bus")
+    if not shutil.which("dbus-daemon") or erin.try_run(["/usr/bin/python3", "-c", "import dbus, gi"]).returncode:
+        tap.skip("systemd-resolved", "dbus-daemon, python3-dbus or python3-gi is missing")
+        return
+    world.iked[erin].stop()
+    with open(f"/etc/netns/{erin.ns}/resolv.conf", "w", encoding="utf-8") as file:
+        file.write("nameserver 127.0.0.53\n")
+    bus = erin.start(["dbus-daemon", "--nofork", "--config-file", erin.file("bus.conf", BUS.format(path=path))], "bus")
+    wait_until(lambda: os.path.exists(path), 5)
+    resolved = erin.start(["/usr/bin/python3", "-c", RESOLVED, path], "resolved")
+    tap.check("the bus and a name service on it are up", resolved.wait_for("ready", 10), resolved.output() + bus.output())
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={path}"
+    try:
+        world.client(erin)
+    finally:
+        del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+    home(world, tap, erin)
+    link = json.loads(erin("ip -j link show dev pavise0"))[0]["ifindex"]
+    told = f"dns {link} [(2, '0a010035')]\ndomains {link} [('corp.example', False)]\ndefault {link} False\n"
+    tap.check("systemd-resolved is told servers and their domains, for our device", resolved.wait_for(told, 5),
+              resolved.output())
+    tap.equal("... and resolv.conf stays its own", world.resolv_conf(erin), "nameserver 127.0.0.53\n")
+    erin.pavise("down", "home")
+    tap.check("... and told to forget them", resolved.wait_for(f"revert {link}", 5), resolved.output())
+    said = world.iked[erin].output()
+    tap.check("... and agrees", "systemd-resolved" not in said, said)
+    resolved.stop()
+    bus.stop()
+    home(world, tap, erin)
+    said = world.iked[erin].output()
+    tap.check("without a bus that is said, and the tunnel is up", "system bus cannot be reached" in said
+              and erin.ping("10.1.0.10", 2, 0.05) == 2, said)
+
+
 def talk(client, server, port, text):
     """A word over TCP from a port of its own: what comes back."""
     code = ("import socket,struct,sys\ns=socket.create_connection((sys.argv[1],9000),3,('',int(sys.argv[2])))\n"
@@ -405,6 +484,7 @@ def test(lab, tap):
         bad_leases(world, tap)
         client_crashes(world, tap)
         executor_restarts(world, tap)
+        split_dns(world, tap)
         too_small(world, tap)
         transport(world, tap)
     finally:
