@@ -15,7 +15,7 @@
 #define HEAD "pavise client 1"
 #define TUN "pavise0"                   // pavise-xfrmd's device, unless it was told otherwise
 #define GRACE_NS (10 * NSEC_PER_SEC)    // for a connection that starts by itself to come back
-#define LEFTOVERS_MAX 64                // addresses; nobody has so many gateways
+#define LEFTOVERS_MAX 1024              // addresses; nobody has so many gateways
 #define ALL_DNS_MAX (4 * GIVEN_DNS_MAX) // of all gateways; a resolver asks three
 #define ALL_DOMAINS_MAX (4 * GIVEN_DOMAINS_MAX)
 
@@ -195,9 +195,10 @@ static err_t recall_line(struct given *g, char *line)
 {
     struct placed p = {0};
     char *blank = strchr(line, ' ');
-    if (!blank || !blank[1] || strlen(blank + 1) >= sizeof p.dev || g->old_n == LEFTOVERS_MAX) {
+    if (!blank || !blank[1] || strlen(blank + 1) >= sizeof p.dev) {
         return ERR_SYNTAX;
     }
+    if (g->old_n == LEFTOVERS_MAX) return ERR_OK; // it stays, and can be seen
     *blank = 0;
     TRY(ip_parse(line, &p.ip));
     (void)snprintf(p.dev, sizeof p.dev, "%s", blank + 1);

@@ -277,6 +277,7 @@ static err_t give_all(struct turn *t, const struct cp *request)
 {
     struct ike_sa *sa = t->sa;
     struct why why = {0};
+    vips_forget(sa);
     struct vips *v = sa->vips = calloc(1, sizeof *v);
     if (!v) return refuse(t, N_INTERNAL_ADDRESS_FAILURE, ERR_NOMEM, "out of memory");
     for (unsigned i = 0; i < request->n && v->n < CONF_VIPS_MAX; i++) {

@@ -104,6 +104,13 @@ struct lease *lease_at(const struct pools *p, const ip_t *ip)
     return l;
 }
 
+// Nobody's any more: its address can be given to others as if nobody ever had it.
+static void lease_forget(struct pools *p, struct lease *l)
+{
+    l->pool->holes = true;
+    lease_drop(p, l);
+}
+
 static bool in_range(const struct pool *p, const ip_t *ip)
 {
     return ip->family == p->lo.family && ip_cmp(ip, &p->lo) >= 0 && ip_cmp(ip, &p->hi) <= 0;
@@ -123,13 +130,32 @@ static void hold(struct lease *l, struct lease **out)
     *out = l;
 }
 
+// l has become idle: are there too many?
+static void trim(struct pools *p, struct lease *l)
+{
+    const struct id who = id_of(l);
+    struct lease *eldest = NULL; // the one made first is the last in its bucket
+    unsigned n = 0;
+    for (struct lease *x = p->by_id[id_hash(p, &who)]; x; x = x->id_next) {
+        if (x->held || !is_of(x, &who)) continue;
+        if (x != l) eldest = x;
+        n++;
+    }
+    if (n > IDLE_OF_ID_MAX) lease_forget(p, eldest);
+    if (l->pool->offline > IDLE_OF_POOL_MAX) lease_forget(p, l->pool->idle);
+}
+
 void pools_release(struct pools *p, struct lease *l)
 {
     if (!l || --l->held) return;
     struct pool *pool = l->pool;
     pool->online--;
     idle_add(l);
-    if (!fits(l)) lease_drop(p, l);
+    if (!fits(l)) {
+        lease_drop(p, l);
+    } else {
+        trim(p, l);
+    }
     pool_drop_if_gone(p, pool);
 }
 
@@ -193,14 +219,24 @@ static bool ip_step(ip_t *ip)
     return false;
 }
 
-// One that nobody ever had. next_never only moves on: leases are given up by reassigning only.
-static err_t give_new(struct pools *p, struct pool *pool, const struct lease_wish *w,
-                      struct lease **out)
+static bool look_on(struct pools *p, struct pool *pool)
 {
     while (!pool->full && lease_at(p, &pool->next_never)) {
         pool->full = ip_eq(&pool->next_never, &pool->hi) || !ip_step(&pool->next_never);
     }
-    if (pool->full) return ERR_NOTFOUND;
+    return !pool->full;
+}
+
+// One that nobody ever had. The search goes on from where it was; once at the end, it begins again
+// only if something has become free.
+static err_t give_new(struct pools *p, struct pool *pool, const struct lease_wish *w,
+                      struct lease **out)
+{
+    if (!look_on(p, pool) && pool->holes) {
+        pool->next_never = pool->lo;
+        pool->full = pool->holes = false;
+    }
+    if (!look_on(p, pool)) return ERR_NOTFOUND;
     struct lease *l = lease_make(p, pool, &pool->next_never, w->who);
     if (!l) return ERR_NOMEM;
     hold(l, out);

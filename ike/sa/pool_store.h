@@ -4,6 +4,10 @@
 #include "ike/sa/pool.h"
 
 #define POOL_BUCKETS 4096 // 50000 leases are a dozen in each
+// Leases cost memory, and peers make them: by asking for one address after another, or (who share
+// a secret) by one name after another. Of those that nobody holds, so many are kept:
+#define IDLE_OF_ID_MAX 16
+#define IDLE_OF_POOL_MAX 65536
 
 struct lease {
     struct lease *ip_next, *id_next; // in their buckets
@@ -22,6 +26,7 @@ struct pool {
     ip_t lo, hi;     // inclusive; AF_UNSPEC: none
     ip_t next_never; // where to look for one that nobody ever had
     bool full;       // ... there is none
+    bool holes;      // ... but for leases that were forgotten since
     bool gone;       // not in the configuration: only what is held is left
     struct lease *idle, *idle_last;
     unsigned online, offline; // leases

@@ -264,6 +264,50 @@ static void bad_file_is_refused_as_a_whole(void **state)
     pools_free(p);
 }
 
+// Who asks for one address after another does not fill the memory, or the pool for others.
+static void greedy_identity_keeps_a_few(void **state)
+{
+    (void)state;
+    struct lease *l;
+    char want[IP_TEXT_MAX];
+    AUTO(text) struct text saved = {0};
+    struct fixture f = with("rw { \n addrs = 10.3.0.0/24\n }");
+    for (unsigned i = 1; i <= 254; i++) {
+        (void)snprintf(want, sizeof want, "10.3.0.%u", i);
+        CHECK_STR(ask(&f, "greedy", want, &l), want);
+        pools_release(f.p, l);
+    }
+    pools_save(f.p, &saved);
+    CHECK(strstr(text_str(&saved), "end 16\n"));
+    CHECK(strstr(text_str(&saved), "10.3.0.254 ") && strstr(text_str(&saved), "10.3.0.239 "));
+    for (unsigned i = 0; i < 254; i++) { // all the others are free, and the idle ones can be had
+        (void)snprintf(want, sizeof want, "client%u", i);
+        CHECK(*ask(&f, want, "0.0.0.0", &l));
+    }
+    CHECK_STR(ask(&f, "late", "0.0.0.0", &l), "");
+    done(&f);
+}
+
+static void many_names_keep_so_many(void **state)
+{
+    (void)state;
+    struct lease *l;
+    char who[32];
+    unsigned n = 0;
+    AUTO(text) struct text saved = {0};
+    struct fixture f = with("rw { \n addrs = 2001:db8::/64\n }");
+    for (unsigned i = 0; i < 66000; i++) {
+        (void)snprintf(who, sizeof who, "client%u", i);
+        CHECK(*ask(&f, who, "::", &l));
+        pools_release(f.p, l);
+    }
+    pools_save(f.p, &saved);
+    for (const char *c = text_str(&saved); *c; c++) n += *c == '\n';
+    CHECK_EQ(n, 65536 + 2);
+    CHECK_STR(ask(&f, "client65999", "::", &l), "2001:db8::1:1d0");
+    done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +318,8 @@ int main(void)
         cmocka_unit_test(longest_idle_lease_goes_to_others),
         cmocka_unit_test(pools_are_tried_in_their_order),
         cmocka_unit_test(smaller_pool_forgets_what_nobody_holds),
+        cmocka_unit_test(greedy_identity_keeps_a_few),
+        cmocka_unit_test(many_names_keep_so_many),
         cmocka_unit_test(leases_outlive_the_daemon),
         cmocka_unit_test(bad_file_is_refused_as_a_whole),
     };
