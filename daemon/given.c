@@ -311,6 +311,11 @@ err_t given_put(struct given *g, const struct ike_given *what, struct why *why)
         return err;
     }
     if (what->dns_n) servers_set(g);
+    if (g->d->executor.kernel) {
+        log_say(LOG_WARN, "vip",
+                "with the kernel as executor nobody routes from virtual addresses: write 'ip route "
+                "add NETWORK via ROUTER src ADDRESS' for what is behind the gateway");
+    }
     return ERR_OK;
 }
 
