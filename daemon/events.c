@@ -5,6 +5,7 @@
 
 #include "daemon/commands.h"
 #include "daemon/sa_show.h"
+#include "daemon/updown.h"
 #include "ike/sa/child_sa.h"
 
 const char *const events_names[] = {
@@ -202,6 +203,7 @@ static void ike_rekeyed(struct iked *d, const struct ike_sa *heir)
 void events_sa(struct iked *d, enum ike_event_kind kind, const struct ike_sa *sa,
                const struct child_sa *child)
 {
+    if (kind == CHILD_EV_UP || kind == CHILD_EV_DOWN) updown_event(d, child, kind == CHILD_EV_UP);
     if (!d->vici) return;
     switch (kind) {
     case IKE_EV_UP:

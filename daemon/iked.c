@@ -24,6 +24,7 @@
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
 #include "daemon/sandbox.h"
+#include "daemon/scripts.h"
 #include "ike/net/net.h"
 
 #define SHUTDOWN_NS (3 * NSEC_PER_SEC) // for the peers' answers to our DELETEs
@@ -239,7 +240,10 @@ static err_t start(struct iked *d, struct why *why)
     const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
     const struct executor_choice choice = {d->options.executor, d->options.socket};
     start_state(&d->options);
+    if (e == ERR_OK && scripts_needed(c))
+        e = scripts_start(d->options.config, c, &d->scripts, why);
     if (e == ERR_OK) e = start_sandbox(&d->options, socket, why);
+    if (e == ERR_OK && d->scripts) e = scripts_listen(d->scripts, d->loop);
     if (e == ERR_OK) d->resolver = resolver_new(on_name, d);
     if (e == ERR_OK && !d->resolver) e = why_not(why, ERR_NOMEM, "no threads");
     if (e == ERR_OK) e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
@@ -278,6 +282,7 @@ static void stop(struct iked *d)
     network_free(d->network);
     net_free(d->net);
     executor_close(&d->executor);
+    scripts_free(d->scripts);
     resolver_free(d->resolver);
     keylog_close(d->keylog);
     config_free(d->config);

@@ -17,6 +17,7 @@ struct network;
 struct net;
 struct reload;
 struct resolver;
+struct scripts;
 
 struct iked {
     struct iked_options options;
@@ -28,6 +29,7 @@ struct iked {
     struct resolver *resolver;
     struct network *network;
     struct keylog *keylog;     // NULL = off
+    struct scripts *scripts;   // NULL: the configuration at the start had none
     struct loop_timer *ticker; // for ike_next()
     struct config *config;     // in force
     struct reload *reload;     // under way; NULL = none

@@ -8,6 +8,7 @@
 #include "daemon/names.h"
 #include "daemon/ready.h"
 #include "daemon/resolver.h"
+#include "daemon/scripts.h"
 
 struct reload {
     struct config *config;
@@ -83,6 +84,7 @@ static void put_in_force(struct iked *d)
     log_say(LOG_INFO, "conf", "%s: %u connection%s and %u secret%s in force", d->options.config,
             d->config->conn_n, d->config->conn_n == 1 ? "" : "s", d->config->psk_n,
             d->config->psk_n == 1 ? "" : "s");
+    if (d->scripts) scripts_reload(d->scripts);
     ike_configure(d->ike, d->config);
     config_free(old); // the diplomat has let go of it
     names_watch(d);
