@@ -191,6 +191,14 @@ static err_t start_diplomat(struct iked *d, struct why *why)
     return ERR_OK;
 }
 
+static err_t start_log(const struct iked_options *o, struct why *why)
+{
+    if (o->log_n == 0) return log_to("stderr", "pavise-iked", o->log_level, why);
+    for (unsigned i = 0; i < o->log_n; i++)
+        TRY(log_to(o->log[i], "pavise-iked", o->log_level, why));
+    return ERR_OK;
+}
+
 static err_t start_base(struct iked *d, struct why *why)
 {
     struct conf_issues issues = {0};
@@ -231,6 +239,21 @@ static void start_state(const struct iked_options *o)
             why.text);
 }
 
+// Everything that the diplomat works with, and the diplomat.
+static err_t start_parts(struct iked *d, const char *socket, struct why *why)
+{
+    const struct executor_choice choice = {d->options.executor, d->options.socket};
+    d->resolver = resolver_new(on_name, d);
+    if (!d->resolver) return why_not(why, ERR_NOMEM, "no threads");
+    TRY(executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why));
+    xfrm_client_on_return(d->executor.client, on_executor_back, d);
+    TRY(start_net(d, why));
+    TRY(network_new(d, &d->network, why));
+    TRY(start_keylog(d, why));
+    TRY(start_diplomat(d, why));
+    return vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
+}
+
 static err_t start(struct iked *d, struct why *why)
 {
     struct config *c = NULL;
@@ -238,23 +261,11 @@ static err_t start(struct iked *d, struct why *why)
     TRY(reload_read(d, &c, why));
     err_t e = settle_options(&d->options, c);
     const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
-    const struct executor_choice choice = {d->options.executor, d->options.socket};
     start_state(&d->options);
-    if (e == ERR_OK && scripts_needed(c))
-        e = scripts_start(d->options.config, c, &d->scripts, why);
+    if (e == ERR_OK && scripts_needed(c)) e = scripts_start(d->options.config, c, &d->scripts, why);
     if (e == ERR_OK) e = start_sandbox(&d->options, socket, why);
     if (e == ERR_OK && d->scripts) e = scripts_listen(d->scripts, d->loop);
-    if (e == ERR_OK) d->resolver = resolver_new(on_name, d);
-    if (e == ERR_OK && !d->resolver) e = why_not(why, ERR_NOMEM, "no threads");
-    if (e == ERR_OK) e = executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why);
-    if (e == ERR_OK) xfrm_client_on_return(d->executor.client, on_executor_back, d);
-    if (e == ERR_OK) e = start_net(d, why);
-    if (e == ERR_OK) e = network_new(d, &d->network, why);
-    if (e == ERR_OK) e = start_keylog(d, why);
-    if (e == ERR_OK) e = start_diplomat(d, why);
-    if (e == ERR_OK) {
-        e = vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
-    }
+    if (e == ERR_OK) e = start_parts(d, socket, why);
     if (e != ERR_OK) {
         config_free(c);
         return e;
@@ -298,14 +309,15 @@ static int run(struct iked *d)
     d->thread = pthread_self();
     d->started_s = clock_wall();
     d->started_ns = clock_mono();
-    log_set_level(d->options.log_level);
-    log_add_sink(log_to_stderr, NULL);
     log_add_sink(events_log, d);
-    err_t e = start(d, &why);
+    err_t e = start_log(&d->options, &why);
+    if (e == ERR_OK) e = start(d, &why);
     if (e == ERR_OK) {
         loop_run(d->loop);
     } else {
         log_say(LOG_ERROR, "iked", "%s", why.text);
+        if (d->options.log_n) // whoever started it must see why it ends
+            (void)fprintf(stderr, "pavise-iked: %s\n", why.text);
     }
     stop(d);
     log_remove_sink(events_log, d);

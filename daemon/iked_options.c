@@ -23,6 +23,9 @@ const char iked_options_help[] =
     "  --keylog DIR            DANGER: writes all session keys into files for Wireshark in DIR\n"
     "  --state-dir DIR         leases of virtual addresses and the like (default " STATE_FOLDER
     ")\n"
+    "  --log TARGET[,LEVEL]    stderr (the default), syslog[:FACILITY], file:PATH or json:PATH; up "
+    "to\n"
+    "                          three times, each with a level of its own\n"
     "  --log-level LEVEL       error, warn, story, info or debug (default story)\n"
     "  --help, --version\n"
     "\n"
@@ -40,6 +43,7 @@ enum option_id {
     OPT_FWMARK,
     OPT_KEYLOG,
     OPT_STATE_DIR,
+    OPT_LOG,
     OPT_LOG_LEVEL,
     OPT_HELP,
     OPT_VERSION,
@@ -55,14 +59,15 @@ static const struct option known[] = {
     {"fwmark", required_argument, NULL, OPT_FWMARK},
     {"keylog", required_argument, NULL, OPT_KEYLOG},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+    {"log", required_argument, NULL, OPT_LOG},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--config", "--vici-socket", "--executor",  "--socket", "--port",    "--port-nat-t", "--fwmark",
-    "--keylog", "--state-dir",   "--log-level", "--help",   "--version", NULL,
+    "--config", "--vici-socket", "--executor", "--socket",    "--port", "--port-nat-t", "--fwmark",
+    "--keylog", "--state-dir",   "--log",      "--log-level", "--help", "--version",    NULL,
 };
 
 // The place of word in names[], or -1.
@@ -110,15 +115,11 @@ static err_t read_executor(const char *s, struct iked_options *o, struct why *wh
     return ERR_OK;
 }
 
-static err_t read_log_level(const char *s, struct iked_options *o, struct why *why)
+static err_t read_log(const char *s, struct iked_options *o, struct why *why)
 {
-    static const char *const names[] = {"error", "warn", "story", "info", "debug", NULL};
-    int i = word_index(s, names);
-    if (i < 0) {
-        return why_not(why, ERR_SYNTAX,
-                       "--log-level takes error, warn, story, info or debug, not '%s'", s);
-    }
-    o->log_level = (enum log_level)i; // the names stand in the order of the enum
+    if (o->log_n == LOG_TARGETS_MAX)
+        return why_not(why, ERR_LIMIT, "--log may be given %u times at most", LOG_TARGETS_MAX);
+    o->log[o->log_n++] = s;
     return ERR_OK;
 }
 
@@ -164,7 +165,9 @@ static err_t take(int id, const char *value, struct iked_options *o, struct why 
         o->fwmark_given = true;
         return read_number("--fwmark", value, UINT32_MAX, &o->fwmark, why);
     case OPT_LOG_LEVEL:
-        return read_log_level(value, o, why);
+        return log_level_read("--log-level", value, &o->log_level, why);
+    case OPT_LOG:
+        return read_log(value, o, why);
     case OPT_HELP:
         o->help = true;
         return ERR_OK;

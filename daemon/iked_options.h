@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/config.h"
+#include "daemon/log_to.h"
 #include "daemon/state.h"
 
 #define IKED_CONFIG "/etc/swanctl/swanctl.conf"
@@ -31,6 +32,8 @@ struct iked_options {
     uint16_t port, port_nat_t; // 0 = not given
     bool fwmark_given;
     uint32_t fwmark;
+    const char *log[LOG_TARGETS_MAX]; // targets (log_to.h)
+    unsigned log_n;
     enum log_level log_level;
     bool help, version; // print and leave
 };

@@ -238,22 +238,28 @@ static int wait_ms(const struct queue *q)
     return now >= q->until ? 0 : (int)((q->until - now) / NSEC_PER_MSEC) + 1;
 }
 
+// Waits for requests and for what the script that runs has to say. False: nothing more can come.
+static bool serve_once(struct queue *q)
+{
+    struct pollfd p[] = {{.fd = q->over ? -1 : q->fd, .events = POLLIN},
+                         {.fd = q->out, .events = POLLIN}};
+    int n = poll(p, 2, wait_ms(q));
+    if (n < 0) return errno == EINTR;
+    if (p[0].revents) take_request(q);
+    if (p[1].revents) listen_to_script(q);
+    if (q->pid && clock_mono() >= q->until) ended(q, false);
+    return true;
+}
+
 int script_queue_serve(int fd, const char *path, const struct config *config)
 {
     struct queue q = {.fd = fd, .path = path, .allowed = allowed_by(config), .out = -1};
+    bool well = q.allowed != NULL;
     q.last = &q.first;
-    if (!q.allowed) return EXIT_FAILURE;
-    while (!q.over || q.pid || q.first) {
+    while (well && (!q.over || q.pid || q.first)) {
         run_next(&q);
-        if (q.over && !q.pid) continue;
-        struct pollfd p[] = {{.fd = q.over ? -1 : fd, .events = POLLIN},
-                             {.fd = q.out, .events = POLLIN}};
-        int n = poll(p, 2, wait_ms(&q));
-        if (n < 0 && errno != EINTR) return EXIT_FAILURE;
-        if (n > 0 && p[0].revents) take_request(&q);
-        if (n > 0 && p[1].revents) listen_to_script(&q);
-        if (q.pid && clock_mono() >= q.until) ended(&q, false);
+        if (!q.over || q.pid) well = serve_once(&q);
     }
     allowed_free(q.allowed);
-    return EXIT_SUCCESS;
+    return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

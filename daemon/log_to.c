@@ -1,0 +1,200 @@
+#include "daemon/log_to.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+struct log_target {
+    enum log_level level;
+    int fd;
+    unsigned facility; // as syslog(3) counts them
+    const char *ident;
+};
+
+static const char *const level_names[] = {"error", "warn", "story", "info", "debug", NULL};
+static const char *const facility_names[] = {"kern", "user", "mail", "daemon", "auth", NULL};
+#define FACILITY_DAEMON 3
+#define FACILITY_AUTHPRIV 10
+#define FACILITY_LOCAL0 16
+
+// Of the process, like the sinks that they serve.
+static struct log_target targets[LOG_TARGETS_MAX];
+static unsigned target_n;
+static enum log_level most = LOG_ERROR; // of all targets
+
+err_t log_level_read(const char *option, const char *s, enum log_level *out, struct why *why)
+{
+    for (unsigned i = 0; level_names[i]; i++) {
+        if (strcmp(s, level_names[i]) != 0) continue;
+        *out = (enum log_level)i; // the names stand in the order of the enum
+        return ERR_OK;
+    }
+    return why_not(why, ERR_SYNTAX, "%s takes error, warn, story, info or debug, not '%s'", option,
+                   s);
+}
+
+// ---- one line ----
+
+static void write_all(int fd, const char *s, size_t n)
+{
+    (void)!write(fd, s, n); // a full disk must not stop the tunnels
+}
+
+static void say_plainly(void *ctx, enum log_level level, const char *subject, const char *line)
+{
+    const struct log_target *t = ctx;
+    if (level <= t->level) log_to_stderr(NULL, level, subject, line);
+}
+
+static void say_in_file(void *ctx, enum log_level level, const char *subject, const char *line)
+{
+    const struct log_target *t = ctx;
+    struct text out = {0};
+    char when[40];
+    struct tm tm;
+    time_t now = time(NULL);
+    if (level > t->level) return;
+    (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S%z", localtime_r(&now, &tm));
+    text_add(&out, "%s %s %s: %s\n", when, level_names[level], subject, line);
+    write_all(t->fd, out.at, out.len);
+    text_done(&out);
+}
+
+static void say_in_json(void *ctx, enum log_level level, const char *subject, const char *line)
+{
+    const struct log_target *t = ctx;
+    struct timespec now;
+    if (level > t->level) return;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    json_t *j =
+        json_pack("{s:f, s:s, s:s, s:s}", "time", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec,
+                  "level", level_names[level], "subject", subject, "message", line);
+    char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
+    if (text) {
+        struct text out = {0};
+        text_add(&out, "%s\n", text);
+        write_all(t->fd, out.at, out.len);
+        text_done(&out);
+    }
+    free(text);
+    json_decref(j);
+}
+
+// RFC 3164, as syslog(3) writes it; but it never waits for whoever reads.
+static void say_in_syslog(void *ctx, enum log_level level, const char *subject, const char *line)
+{
+    static const unsigned severity[] = {
+        [LOG_ERROR] = 3, [LOG_WARN] = 4, [LOG_STORY] = 5, [LOG_INFO] = 6, [LOG_DEBUG] = 7};
+    static const struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    const struct log_target *t = ctx;
+    char when[32];
+    struct tm tm;
+    time_t now = time(NULL);
+    struct text out = {0};
+    if (level > t->level) return;
+    (void)strftime(when, sizeof when, "%b %e %H:%M:%S", localtime_r(&now, &tm));
+    text_add(&out, "<%u>%s %s[%d]: %s: %s", t->facility << 3 | severity[level], when, t->ident,
+             (int)getpid(), subject, line);
+    (void)sendto(t->fd, out.at, out.len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to,
+                 sizeof to);
+    text_done(&out);
+}
+
+// ---- targets ----
+
+static err_t open_syslog(struct log_target *t, const char *facility, struct why *why)
+{
+    unsigned n;
+    t->facility = FACILITY_DAEMON;
+    t->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (t->fd < 0) return why_not(why, ERR_SYSTEM, "--log syslog: %s", strerror(errno));
+    if (!*facility) return ERR_OK;
+    for (unsigned i = 0; facility_names[i]; i++) {
+        if (strcmp(facility, facility_names[i]) != 0) continue;
+        t->facility = i;
+        return ERR_OK;
+    }
+    if (strcmp(facility, "authpriv") == 0) {
+        t->facility = FACILITY_AUTHPRIV;
+        return ERR_OK;
+    }
+    if (strlen(facility) == 6 && sscanf(facility, "local%1u", &n) == 1 && n < 8) {
+        t->facility = FACILITY_LOCAL0 + n;
+        return ERR_OK;
+    }
+    return why_not(why, ERR_SYNTAX,
+                   "--log syslog: no facility '%s'; there are kern, user, mail, daemon, auth, "
+                   "authpriv and local0 to local7",
+                   facility);
+}
+
+static err_t open_file(struct log_target *t, const char *path, struct why *why)
+{
+    t->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+    if (t->fd >= 0) return ERR_OK;
+    return why_not(why, ERR_SYSTEM, "--log: %s cannot be written: %s", path, strerror(errno));
+}
+
+// What may follow a word of a target: nothing, or a colon and the rest.
+static const char *rest_after(const char *s, const char *word)
+{
+    size_t n = strlen(word);
+    if (strncmp(s, word, n) != 0) return NULL;
+    return s[n] == ':' ? s + n + 1 : s[n] == '\0' ? s + n : NULL;
+}
+
+static err_t open_target(struct log_target *t, const char *what, log_sink_t **sink, struct why *why)
+{
+    const char *rest;
+    if (strcmp(what, "stderr") == 0) {
+        *sink = say_plainly;
+        return ERR_OK;
+    }
+    if ((rest = rest_after(what, "syslog")) != NULL) {
+        *sink = say_in_syslog;
+        return open_syslog(t, rest, why);
+    }
+    if ((rest = rest_after(what, "file")) != NULL && *rest) {
+        *sink = say_in_file;
+        return open_file(t, rest, why);
+    }
+    if ((rest = rest_after(what, "json")) != NULL && *rest) {
+        *sink = say_in_json;
+        return open_file(t, rest, why);
+    }
+    return why_not(why, ERR_SYNTAX,
+                   "--log takes stderr, syslog[:FACILITY], file:PATH or json:PATH, not '%s'", what);
+}
+
+err_t log_to(const char *spec, const char *ident, enum log_level level, struct why *why)
+{
+    if (target_n == LOG_TARGETS_MAX)
+        return why_not(why, ERR_LIMIT, "--log may be given %u times at most", LOG_TARGETS_MAX);
+    struct log_target *t = &targets[target_n];
+    *t = (struct log_target){.level = level, .fd = -1, .ident = ident};
+    char *what = strdup(spec), *comma = what ? strrchr(what, ',') : NULL;
+    if (!what) return ERR_NOMEM;
+    log_sink_t *sink = NULL;
+    err_t e = ERR_OK;
+    if (comma) {
+        *comma = '\0';
+        e = log_level_read("--log", comma + 1, &t->level, why);
+    }
+    if (e == ERR_OK) e = open_target(t, what, &sink, why);
+    free(what);
+    if (e != ERR_OK) return e;
+    target_n++;
+    if (t->level > most) most = t->level;
+    log_set_level(most);
+    log_add_sink(sink, t);
+    return ERR_OK;
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+"""updown scripts: they see strongSwan's variables, open and close a real firewall, and run when a child comes,
+goes and when the daemon ends; a script that the configuration did not name is not run."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import main, wait_until
+from sites import Sites
+
+# What an administrator writes: the firewall lets only in what came for this child.
+SCRIPT = """#!/bin/sh
+echo "says $PLUTO_VERB"
+env | grep '^PLUTO_' | sort > {dir}/$PLUTO_VERB
+case $PLUTO_VERB in
+up-client)   nft add element ip filter open "{{ $PLUTO_PEER_CLIENT . $PLUTO_MY_CLIENT }}" ;;
+down-client) nft delete element ip filter open "{{ $PLUTO_PEER_CLIENT . $PLUTO_MY_CLIENT }}" ;;
+esac
+"""
+FIREWALL = """table ip filter {
+    set open { type ipv4_addr . ipv4_addr; flags interval; }
+    chain forward { type filter hook forward priority 0; policy drop;
+        ip saddr . ip daddr @open accept
+        ip daddr . ip saddr @open accept
+    }
+}
+"""
+WANTED = {"VERSION": "1.1", "CONNECTION": "net-net", "INTERFACE": "eth0", "PROTO": "esp", "UNIQUEID": "1",
+          "ME": "198.51.100.1", "MY_ID": "sun.example.org", "MY_CLIENT": "10.2.0.0/16", "MY_PORT": "0",
+          "MY_PROTOCOL": "0", "PEER": "192.0.2.1", "PEER_ID": "moon.example.org", "PEER_CLIENT": "10.1.0.0/16",
+          "PEER_PORT": "0", "PEER_PROTOCOL": "0", "VERB": "up-client", "HOST_ACCESS": "1"}
+
+
+def variables(path):
+    with open(path, encoding="utf-8") as f:
+        return {k: v for k, v in (line.rstrip("\n")[6:].split("=", 1) for line in f)}
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return f.read().split()
+
+
+def told(process, what):
+    return wait_until(lambda: what in process.output(), 10)
+
+
+def test(lab, tap):
+    sites = Sites(lab)
+    script = sites.sun.file("updown.sh", SCRIPT.format(dir=lab.dir), 0o755)
+    sites.sun.nft(FIREWALL)
+    for host in (sites.moon, sites.sun):
+        host.xfrmd()
+    sites.moon.iked(sites.config("moon"))
+    config = sites.config("sun", child_extra=f"updown = {script}\nhostaccess = yes")
+    iked = sites.sun.iked(config)
+    tap.check("the firewall is closed at first", not sites.alice.ping("10.2.0.10", 1))
+    sites.up()
+    tap.check("the script has run when the child came up", told(iked, "updown: says up-client-v6"), iked.output())
+    seen = variables(os.path.join(lab.dir, "up-client"))
+    reqid = seen.pop("REQID", "")
+    tap.check("PLUTO_REQID is a number", re.fullmatch(r"[1-9]\d*", reqid), reqid)
+    tap.check("the other variables are strongSwan's", seen == WANTED, f"{seen}")
+    six = variables(os.path.join(lab.dir, "up-client-v6"))
+    tap.check("IPv6 selectors have their own call", six["MY_CLIENT"] == "fd00:2::/64" and six["PEER_CLIENT"] == "fd00:1::/64", f"{six}")
+    tap.check("the firewall is open to the tunnel", sites.alice.ping("10.2.0.10", 3) == 3)
+    sites.moon.pavise("down", "sites")
+    tap.check("the script has run when the child went", told(iked, "updown: says down-client"), iked.output())
+    tap.check("the firewall is closed again", "10.1.0.0/16" not in sites.sun("nft list set ip filter open"))
+
+    sites.sun.file("swanctl.conf", config.replace(script, script + " --more"))
+    sites.sun.pavise("reload")
+    sites.up()
+    tap.check("a reloaded configuration's script runs", wait_until(lambda: iked.output().count("says up-client") == 4, 10),
+              iked.output())
+    runner = children(iked.popen.pid)
+    iked.stop()
+    tap.check("scripts still run when the daemon ends", iked.output().count("says down-client") == 4, iked.output())
+    tap.check("their process ends with it", len(runner) == 1 and not os.path.exists(f"/proc/{runner[0]}"), f"{runner}")
+
+
+if __name__ == "__main__":
+    main(test, "updown scripts")
