@@ -13,8 +13,10 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as xml
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -39,8 +41,36 @@ def paint(code, text):
     return f"\033[{code}m{text}\033[0m" if COLOUR else text
 
 
-def show(text):
-    print(text, flush=True)
+class Printer:
+    """Stages that run side by side: each keeps its lines until it has ended."""
+
+    QUIET = 20  # seconds; then it says how far it is
+
+    def __init__(self):
+        self.lock, self.kept = threading.Lock(), threading.local()
+
+    def show(self, text):
+        lines = getattr(self.kept, "lines", None)
+        if lines is None:
+            print(text, flush=True)
+            return
+        lines.append(text)
+        if time.monotonic() - self.kept.told > self.QUIET:
+            self.kept.told = time.monotonic()
+            with self.lock:
+                print(f"{self.kept.title}: {len(lines)} lines so far", flush=True)
+
+    def keep(self, title):
+        self.kept.title, self.kept.lines, self.kept.told = title, [], time.monotonic()
+
+    def release(self):
+        lines, self.kept.lines = self.kept.lines, None
+        with self.lock:
+            print("\n".join(lines), flush=True)
+
+
+PRINTER = Printer()
+show = PRINTER.show
 
 
 # ---- kinds of stages; each returns (passed, failures, skips) ----
@@ -116,6 +146,9 @@ def tap(script, *arguments, env=None):
     return stage
 
 
+# Most network tests wait most of the time, so two of them share the machine. These measure, or fill it:
+ALONE = ("net/workers", "net/scale", "net/keepalive", "ASan net/workers", "ASan net/scale")
+AT_ONCE = 2
 LONG = ("modes_kernel", "matrix")  # only in the full run
 
 
@@ -157,6 +190,47 @@ def report(tally, seconds):
         out.write(f"\n{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped\n")
 
 
+def run_stage(title, name, stage, tally):
+    began = time.monotonic()
+    show(paint(1, title))
+    try:
+        passed, failures, skips = stage(name)
+    except subprocess.TimeoutExpired:
+        passed, failures, skips = 0, [f"took longer than {STAGE_SECONDS} s"], []
+    took = time.monotonic() - began
+    word = paint(31, "FAILED") if failures else paint(32, "passed")
+    show(f"      {word}: {passed} passed, {len(failures)} failed, {len(skips)} skipped, {took:.1f} s")
+    with PRINTER.lock:
+        tally.add(name, passed, failures, skips, took)
+
+
+def run_beside(title, name, stage, tally):
+    """The same for a stage that others run beside."""
+    show(f"{title}: begun")
+    PRINTER.keep(title)
+    try:
+        run_stage(title, name, stage, tally)
+    finally:
+        PRINTER.release()
+
+
+def run_all(chosen, tally):
+    """Stages of network tests run side by side; between them each other one has the machine for itself."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        beside = []
+        for number, (name, stage) in enumerate(chosen, 1):
+            title = f"[{number}/{len(chosen)}] {name}"
+            if "/" in name and name not in ALONE:
+                beside.append(pool.submit(run_beside, title, name, stage, tally))
+                continue
+            for done in beside:
+                done.result()
+            beside = []
+            run_stage(title, name, stage, tally)
+        for done in beside:
+            done.result()
+
+
 def main():
     names = sys.argv[1:]
     full = "full" in names
@@ -165,17 +239,7 @@ def main():
     chosen = [(n, f) for n, f in stages(full) if not names or any(w in n for w in names)]
     if not chosen:
         sys.exit("run: no stage has such a name; stages: " + ", ".join(n for n, _ in stages(True)))
-    for number, (name, stage) in enumerate(chosen, 1):
-        show(paint(1, f"[{number}/{len(chosen)}] {name}"))
-        began = time.monotonic()
-        try:
-            passed, failures, skips = stage(name)
-        except subprocess.TimeoutExpired:
-            passed, failures, skips = 0, [f"took longer than {STAGE_SECONDS} s"], []
-        took = time.monotonic() - began
-        tally.add(name, passed, failures, skips, took)
-        word = paint(31, "FAILED") if failures else paint(32, "passed")
-        show(f"      {word}: {passed} passed, {len(failures)} failed, {len(skips)} skipped, {took:.1f} s")
+    run_all(chosen, tally)
     seconds = time.monotonic() - start
     for skip in tally.skips:
         show(f"skipped: {skip}")
