@@ -22,7 +22,7 @@ def threads(pid):
 
 def test(lab, tap):
     moon = lab.host("moon")
-    daemons = {"xfrmd": moon.xfrmd("--no-raw"), "iked": moon.iked("connections { }\n")}
+    daemons = {"xfrmd": moon.xfrmd("--no-raw", "--log-level", "info"), "iked": moon.iked("connections { }\n", "--log-level", "info")}
     wait_until(lambda: len(threads(daemons["xfrmd"].pid)) >= 2)
     for name, daemon in daemons.items():
         found = threads(daemon.pid)
