@@ -51,7 +51,7 @@ static void check_choice(const struct proposals *ps)
     struct proposals answer = {.n = 1};
     for (unsigned ignore_ke = 0; ignore_ke < 2; ignore_ke++) {
         if (proposal_choose(ps, ps, ignore_ke, &chosen) != ERR_OK) continue;
-        must(chosen.n > 0 && chosen.n <= 5);
+        must(chosen.n > 0 && chosen.n <= ALG_ADDKE7); // one of each type
         if (ignore_ke) continue;
         // a responder's choice is always an answer that the initiator takes
         answer.p[0] = chosen;
