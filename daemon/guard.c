@@ -22,7 +22,8 @@ struct guard {
     bool nft_on;
     bool v6_told; // a warning once is enough
     struct loop_timer *timer;
-    struct loop_timer *grace;    // of defaults that one who died has left
+    struct loop_timer *grace;    // of what one who died has left
+    bool defaults_left;          // and he who sets them has not spoken yet
     uint64_t nft_took, nft_done; // ns
     uint64_t second, spent;      // when the current one has begun, and nft's time in it
 };
@@ -109,15 +110,33 @@ void guard_defaults(struct guard *g, const uint8_t actions[XFRM_DIRS])
 {
     bool block[XFRM_DIRS];
     for (unsigned d = 0; d < XFRM_DIRS; d++) block[d] = actions[d] == XFRM_DEFAULT_BLOCK;
-    loop_timer_stop(g->grace);
+    g->defaults_left = false;
     if (any(block)) warn_default(g);
     set_defaults(g, block);
+}
+
+// ---- what one who died has left ----
+
+static void nft_drop_left(struct guard *g)
+{
+    AUTO(text) struct text script = {0};
+    struct why why;
+    if (!g->nft.left) return;
+    nft_changed(g); // our slot may still hold what another one had there: GUARD_SLOTS
+    guard_nft_drop_script(&g->nft, &script);
+    if (guard_nft_run(text_str(&script), &why) != ERR_OK)
+        log_say(LOG_ERROR, "guard", "rules of one who died stay: %s", why.text);
+    g->nft.left = 0;
 }
 
 static void on_grace(void *ctx)
 {
     static const bool nothing[XFRM_DIRS];
-    set_defaults(ctx, nothing);
+    struct guard *g = ctx;
+    if (g->defaults_left) set_defaults(g, nothing);
+    g->defaults_left = false;
+    if (g->xfrm) guard_xfrm_settle(g->xfrm);
+    nft_drop_left(g);
 }
 
 // Whoever has set the default will do so again soon; until then it stays.
@@ -129,15 +148,22 @@ static void keep_defaults(struct guard *g)
     log_say(LOG_STORY, "guard",
             "one who died has left a default policy to block: it is kept for %u s",
             g->conf.grace_s);
+    g->defaults_left = true;
     if (g->xfrm) guard_xfrm_defaults(g->xfrm, left);
     if (g->nft_on) nft_changed(g);
-    loop_timer_at(g->grace, clock_mono() + g->conf.grace_s * NSEC_PER_SEC);
 }
 
 void guard_watch(struct guard *g, const struct policies *ps)
 {
     g->policies = ps;
     keep_defaults(g);
+    unsigned left = g->xfrm ? guard_xfrm_former(g->xfrm) : 0;
+    if (!g->defaults_left && !g->nft.left && left == 0) return;
+    log_say(LOG_STORY, "guard",
+            "what one who died has left (kernel policies: %u, nftables: %s) keeps clear text out "
+            "for %u s, until its policies are back",
+            left, g->nft.left ? "yes" : "no", g->conf.grace_s);
+    loop_timer_at(g->grace, clock_mono() + g->conf.grace_s * NSEC_PER_SEC);
 }
 
 void guard_source(struct guard *g, uint16_t family, uint16_t number, bool on)
@@ -181,18 +207,31 @@ const char *guard_way(const struct guard *g, uint16_t family)
 
 #define NFT_REMOVE "add table inet " GUARD_NFT_TABLE "\ndelete table inet " GUARD_NFT_TABLE "\n"
 
+static void nft_choose_slot(struct guard *g)
+{
+    struct guard_nft_conf *n = &g->nft;
+    n->slot = 0;
+    while (n->slot < GUARD_SLOTS && (n->left & 1U << n->slot)) n->slot++;
+    if (n->slot == GUARD_SLOTS) n->slot = 0;
+    n->left &= ~(1U << n->slot);
+}
+
 static err_t start_nft(struct guard *g, bool v4, struct why *why)
 {
+    AUTO(text) struct text script = {0};
     g->nft = (struct guard_nft_conf){.tun = g->conf.tun,
                                      .udp_port = g->conf.udp_port,
                                      .fwmark = g->conf.fwmark,
                                      .uid = g->conf.uid,
                                      .v4 = v4,
                                      .v6 = true};
-    g->nft_on = true;
-    // With a default to block it stays as it is until it is replaced: guard_watch().
-    if (guard_nft_left(g->nft.block) == ERR_OK && any(g->nft.block)) return ERR_OK;
-    err_t e = guard_nft_run(NFT_REMOVE, why);
+    if (guard_nft_left(&g->nft.left, g->nft.block) == ERR_OK && g->nft.left) nft_choose_slot(g);
+    // With a default to block that stays as well until it is replaced: guard_watch().
+    if (g->nft.left)
+        guard_nft_own_script(&g->nft, &script);
+    else
+        text_add(&script, NFT_REMOVE);
+    err_t e = guard_nft_run(text_str(&script), why);
     g->nft_on = e == ERR_OK;
     return e;
 }

@@ -37,14 +37,15 @@ struct guard_conf {
     uint16_t udp_port; // of ESP in UDP
     uint32_t fwmark;   // of the executor's and the IKE daemon's own packets
     uint32_t uid;      // that owns the executor's sockets
-    uint32_t grace_s;  // seconds that a default to block of one who died is kept
+    uint32_t grace_s;  // seconds that the rules of one who died are kept
 };
 
 struct guard;
 
-// Removes what an earlier crash has left, but for a default to block, which stays for the grace or
-// until guard_defaults(). Errors: ERR_UNSUPPORTED, ERR_SYSTEM with a sentence that
-// says what to do: a guard that was asked for and cannot be had is no small matter.
+// What an earlier crash has left stays in force for the grace beside what comes anew, a default to
+// block until guard_defaults(); what it left of ways that conf->mode excludes goes at once. Errors:
+// ERR_UNSUPPORTED, ERR_SYSTEM with a sentence that says what to do: a guard that was asked for and
+// cannot be had is no small matter.
 err_t guard_new(const struct guard_conf *conf, struct guard **out, struct why *why);
 void guard_free(struct guard *g); // what it put into the kernel goes; NULL is fine
 

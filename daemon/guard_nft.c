@@ -4,13 +4,15 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ANSWER_MAX 1024 // characters of what nft says that are kept
+#define ANSWER_MAX 4096 // characters of what nft says that are kept; all our counters fit
+#define TABLE "inet " GUARD_NFT_TABLE
 
 extern char **environ;
 
@@ -18,6 +20,12 @@ extern char **environ;
 // the next pavise-xfrmd sees it.
 static const char *const default_mark[XFRM_DIRS] = {
     [XFRM_IN] = "default_in", [XFRM_OUT] = "default_out", [XFRM_FWD] = "default_fwd"};
+
+static const struct {
+    const char *chain, *hook, *dir;
+} hooks[XFRM_DIRS] = {[XFRM_IN] = {"input", "input", "in"},
+                      [XFRM_OUT] = {"leave", "postrouting", "out"},
+                      [XFRM_FWD] = {"forward", "forward", "fwd"}};
 
 // ---- one policy as one rule ----
 
@@ -86,25 +94,24 @@ static const char *counter_of(enum xfrm_dir dir)
     return dir == XFRM_OUT ? "clear_out" : "clear_in";
 }
 
-static void write_default(struct writer *w)
+static void write_default(const struct guard_nft_conf *c, enum xfrm_dir dir, struct text *out)
 {
-    const struct guard_nft_conf *c = w->conf;
-    if (!c->block[w->dir]) return;
     const char *family = c->v4 && c->v6 ? "" : c->v6 ? " meta nfproto ipv6" : " meta nfproto ipv4";
-    text_add(w->out, " %s counter name %s drop\n", family, counter_of(w->dir));
+    text_add(out, " chain rest_%u_%s {\n", c->slot, hooks[dir].dir);
+    if (c->block[dir]) text_add(out, " %s counter name %s drop\n", family, counter_of(dir));
+    text_add(out, " }\n");
 }
 
-static void write_chain(struct writer *w, const char *name, const char *head,
-                        const struct policies *ps)
+static void write_chain(struct writer *w, const struct policies *ps)
 {
-    text_add(w->out, " chain %s {\n%s", name, head);
-    // rfc4861 7.1: with hop limit 255 it cannot have crossed a router. A policy for everything
-    // would otherwise silence the link it runs over.
-    text_add(w->out, "  icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
-                     "nd-neighbor-advert } ip6 hoplimit 255 accept\n");
+    const struct guard_nft_conf *c = w->conf;
+    const char *name = hooks[w->dir].chain;
+    write_default(c, w->dir, w->out);
+    text_add(w->out, " chain %s_%u {\n  type filter hook %s priority filter; policy accept;\n",
+             name, c->slot, hooks[w->dir].hook);
+    text_add(w->out, "  jump own_%s\n", name);
     policies_each(ps, write_policy, w);
-    write_default(w);
-    text_add(w->out, " }\n");
+    text_add(w->out, "  jump rest_%u_%s\n }\n", c->slot, hooks[w->dir].dir);
 }
 
 static void write_sources(const struct guard_nft_conf *conf, struct text *input, struct text *leave)
@@ -118,44 +125,31 @@ static void write_sources(const struct guard_nft_conf *conf, struct text *input,
     }
 }
 
-// Adding first makes the flush, and a removal, succeed whether or not it was there. Counters live
-// on.
-static void write_frame(const struct guard_nft_conf *conf, struct text *out)
+static void write_own_chain(const char *name, const char *rules, struct text *out)
 {
-    text_add(out, "add table inet " GUARD_NFT_TABLE "\n"
-                  "add counter inet " GUARD_NFT_TABLE " clear_in\n"
-                  "add counter inet " GUARD_NFT_TABLE " clear_out\n");
-    for (unsigned d = 0; d < XFRM_DIRS; d++)
-        text_add(out, "add counter inet " GUARD_NFT_TABLE " %s\n", default_mark[d]);
-    text_add(out, "flush table inet " GUARD_NFT_TABLE "\n");
-    for (unsigned d = 0; d < XFRM_DIRS; d++)
-        if (!conf->block[d])
-            text_add(out, "delete counter inet " GUARD_NFT_TABLE " %s\n", default_mark[d]);
-    text_add(out, "table inet " GUARD_NFT_TABLE " {\n");
+    text_add(out, " chain own_%s {\n%s", name, rules);
+    // rfc4861 7.1: with hop limit 255 it cannot have crossed a router. A policy for everything
+    // would otherwise silence the link it runs over.
+    text_add(out, "  icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
+                  "nd-neighbor-advert } ip6 hoplimit 255 accept\n }\n");
 }
 
-void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *ps,
-                      struct text *out)
+static void write_own(const struct guard_nft_conf *conf, struct text *out)
 {
     AUTO(text) struct text input = {0}, forward = {0}, leave = {0};
     // IPv6 is put together behind this hook. Pieces of ESP in UDP that name no port, and those of
     // AH, which nftables takes for a header before the protocol, may come: without the first one,
     // which is judged here, nothing becomes of them.
     text_add(&input,
-             "  type filter hook input priority filter; policy accept;\n"
              "  iifname { \"%s\", \"lo\" } accept\n"
              "  meta l4proto { esp, ah, comp } accept\n"
              "  udp dport { 500, %u } accept\n"
              "  frag frag-off != 0 meta l4proto udp accept\n"
              "  frag frag-off != 0 frag nexthdr ah accept\n",
              conf->tun, conf->udp_port);
-    text_add(&forward,
-             "  type filter hook forward priority filter; policy accept;\n"
-             "  iifname \"%s\" accept\n",
-             conf->tun);
+    text_add(&forward, "  iifname \"%s\" accept\n", conf->tun);
     // With the mark of an SA they are known by the socket's owner, which what is forwarded has not
     text_add(&leave,
-             "  type filter hook postrouting priority filter; policy accept;\n"
              "  oifname { \"%s\", \"lo\" } accept\n"
              "  meta mark 0x%x accept\n"
              "  meta skuid %u meta l4proto { esp, ah, comp } accept\n"
@@ -163,14 +157,97 @@ void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *
              "  meta skuid %u udp sport %u accept\n",
              conf->tun, conf->fwmark, conf->uid, conf->uid, conf->uid, conf->udp_port);
     write_sources(conf, &input, &leave);
+    write_own_chain("input", text_str(&input), out);
+    write_own_chain("forward", text_str(&forward), out);
+    write_own_chain("leave", text_str(&leave), out);
+}
+
+// Adding first makes a flush, and a removal, succeed whether or not it was there.
+static void write_empty(const char *chain, const char *more, struct text *out)
+{
+    text_add(out, "add chain " TABLE " %s%s\nflush chain " TABLE " %s\n", chain, more, chain);
+}
+
+static void write_own_frame(struct text *out)
+{
+    text_add(out, "add table " TABLE "\n");
+    for (unsigned d = 0; d < XFRM_DIRS; d++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "own_%s", hooks[d].chain);
+        write_empty(name, "", out);
+    }
+}
+
+static void write_slot_frame(const struct guard_nft_conf *conf, enum xfrm_dir dir, struct text *out)
+{
+    char name[32], more[96];
+    for (unsigned slot = 0; slot < GUARD_SLOTS; slot++) {
+        if (slot != conf->slot && !(conf->left & 1U << slot)) continue;
+        (void)snprintf(name, sizeof name, "rest_%u_%s", slot, hooks[dir].dir);
+        write_empty(name, "", out);
+    }
+    (void)snprintf(name, sizeof name, "%s_%u", hooks[dir].chain, conf->slot);
+    (void)snprintf(more, sizeof more, " { type filter hook %s priority filter; policy accept; }",
+                   hooks[dir].hook);
+    write_empty(name, more, out);
+}
+
+// Counters live on.
+static void write_frame(const struct guard_nft_conf *conf, struct text *out)
+{
+    write_own_frame(out);
+    text_add(out,
+             "add counter " TABLE " clear_in\n"
+             "add counter " TABLE " clear_out\n"
+             "add counter " TABLE " slot_%u\n",
+             conf->slot);
+    for (unsigned d = 0; d < XFRM_DIRS; d++) {
+        text_add(out, "add counter " TABLE " %s\n", default_mark[d]);
+        if (!conf->block[d]) text_add(out, "delete counter " TABLE " %s\n", default_mark[d]);
+        write_slot_frame(conf, (enum xfrm_dir)d, out);
+    }
+}
+
+void guard_nft_script(const struct guard_nft_conf *conf, const struct policies *ps,
+                      struct text *out)
+{
     write_frame(conf, out);
+    text_add(out, "table " TABLE " {\n");
+    write_own(conf, out);
     struct writer w = {conf, out, XFRM_IN};
-    write_chain(&w, "input", text_str(&input), ps);
-    w.dir = XFRM_FWD;
-    write_chain(&w, "forward", text_str(&forward), ps);
-    w.dir = XFRM_OUT;
-    write_chain(&w, "leave", text_str(&leave), ps);
+    for (unsigned d = 0; d < XFRM_DIRS; d++) {
+        w.dir = (enum xfrm_dir)d;
+        write_chain(&w, ps);
+    }
     text_add(out, "}\n");
+}
+
+void guard_nft_own_script(const struct guard_nft_conf *conf, struct text *out)
+{
+    write_own_frame(out);
+    text_add(out, "table " TABLE " {\n");
+    write_own(conf, out);
+    text_add(out, "}\n");
+}
+
+static void drop_slot(unsigned slot, struct text *out)
+{
+    char name[32];
+    for (unsigned d = 0; d < XFRM_DIRS; d++) {
+        (void)snprintf(name, sizeof name, "%s_%u", hooks[d].chain, slot);
+        write_empty(name, "", out);
+        text_add(out, "delete chain " TABLE " %s\n", name);
+        (void)snprintf(name, sizeof name, "rest_%u_%s", slot, hooks[d].dir);
+        write_empty(name, "", out);
+        text_add(out, "delete chain " TABLE " %s\n", name);
+    }
+    text_add(out, "add counter " TABLE " slot_%u\ndelete counter " TABLE " slot_%u\n", slot, slot);
+}
+
+void guard_nft_drop_script(const struct guard_nft_conf *conf, struct text *out)
+{
+    for (unsigned slot = 0; slot < GUARD_SLOTS; slot++)
+        if (conf->left & 1U << slot) drop_slot(slot, out);
 }
 
 // ---- the program ----
@@ -254,7 +331,7 @@ static uint64_t packets_of(const char *answer, const char *counter)
     return at ? strtoull(at + strlen("packets "), NULL, 10) : 0;
 }
 
-#define LIST_COUNTERS "list counters table inet " GUARD_NFT_TABLE "\n"
+#define LIST_COUNTERS "list counters table " TABLE "\n"
 
 err_t guard_nft_counts(struct guard_counts *out)
 {
@@ -265,10 +342,15 @@ err_t guard_nft_counts(struct guard_counts *out)
     return ERR_OK;
 }
 
-err_t guard_nft_left(bool block[XFRM_DIRS])
+err_t guard_nft_left(unsigned *slots, bool block[XFRM_DIRS])
 {
-    char answer[ANSWER_MAX];
+    char answer[ANSWER_MAX], mark[16];
     TRY(nft(LIST_COUNTERS, answer, NULL));
     for (unsigned d = 0; d < XFRM_DIRS; d++) block[d] = strstr(answer, default_mark[d]) != NULL;
+    *slots = 0;
+    for (unsigned slot = 0; slot < GUARD_SLOTS; slot++) {
+        (void)snprintf(mark, sizeof mark, "slot_%u ", slot);
+        if (strstr(answer, mark)) *slots |= 1U << slot;
+    }
     return ERR_OK;
 }

@@ -1,6 +1,7 @@
 #include "daemon/guard_xfrm.h"
 
 #include <fcntl.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,22 @@
 
 static const struct xfrm_lifetime forever = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
 
+// A policy that one who died has left.
+struct former {
+    struct xfrm_policy policy;
+    bool gone; // or ours now
+    struct former *next;
+};
+
 struct guard_xfrm {
     struct xfrm_client *client;
     struct xfrm_api api;
     uint32_t next;           // index, without direction
     bool blocked[XFRM_DIRS]; // by default
+    bool allowances;         // of one who died are there
+    void *formers;           // a tree (tsearch), until guard_xfrm_settle()
+    struct former *first;    // and a list
+    unsigned former_count;
 };
 
 static void complain(const char *what, const struct xfrm_policy *p, const struct why *why)
@@ -63,31 +75,31 @@ static err_t can_exempt(const char *tun, struct why *why)
 
 // ---- what we have put there ----
 
+static bool is_ours(const struct xfrm_policy *p)
+{
+    return p->index >= INDEX_FIRST && p->index <= INT32_MAX && p->dir < XFRM_DIRS;
+}
+
 struct leftovers {
-    bool *blocked; // where defaults are noted and left alone; NULL: they go too
     unsigned n;
     struct xfrm_policy_id id[CLEAN_MAX];
 };
 
-static bool keep_ours(void *arg, const struct xfrm_policy *p)
+static bool note_ours(void *arg, const struct xfrm_policy *p)
 {
     struct leftovers *l = arg;
-    if (p->index < INDEX_FIRST || p->index > INT32_MAX || p->dir >= XFRM_DIRS) return true;
-    if (l->blocked && p->sel.user == DEFAULT_USER) {
-        l->blocked[p->dir] = true;
-        return true;
-    }
+    if (!is_ours(p)) return true;
     l->id[l->n++] =
         (struct xfrm_policy_id){.dir = p->dir, .type = p->type, .index = p->index, .mark = p->mark};
     return l->n < CLEAN_MAX;
 }
 
-static err_t clean(struct guard_xfrm *g, bool *blocked, struct why *why)
+static err_t clean(struct guard_xfrm *g, struct why *why)
 {
-    struct leftovers l = {.blocked = blocked};
+    struct leftovers l;
     do {
         l.n = 0;
-        err_t e = g->api.ops->policy_each(g->api.ctx, keep_ours, &l);
+        err_t e = g->api.ops->policy_each(g->api.ctx, note_ours, &l);
         if (e != ERR_OK && l.n == 0)
             return why_not(why, e, "cannot list the kernel's policies: %s", err_text(e));
         for (unsigned i = 0; i < l.n; i++) {
@@ -97,6 +109,94 @@ static err_t clean(struct guard_xfrm *g, bool *blocked, struct why *why)
         }
     } while (l.n > 0);
     return ERR_OK;
+}
+
+// ---- what one who died has left ----
+
+static int former_order(const void *x, const void *y)
+{
+    return policies_compare(&((const struct former *)x)->policy,
+                            &((const struct former *)y)->policy);
+}
+
+static struct former *former_find(const struct guard_xfrm *g, const struct xfrm_policy *p)
+{
+    const struct former like = {.policy = *p};
+    void *const *at = tfind(&like, &g->formers, former_order);
+    struct former *f = at ? *at : NULL;
+    return f && !f->gone ? f : NULL;
+}
+
+static bool keeps_out(const struct xfrm_policy *mirror)
+{
+    return mirror->action == XFRM_BLOCK || mirror->tmpl_count > 0;
+}
+
+static bool take_former(void *arg, const struct xfrm_policy *p)
+{
+    struct guard_xfrm *g = arg;
+    if (!is_ours(p)) return true;
+    // The kernel gives an index of its own to a policy whose index is taken: ours come behind.
+    uint32_t at = (p->index - INDEX_FIRST) & INDEX_MASK;
+    if (at >= g->next) g->next = (at + INDEX_STEP) & INDEX_MASK;
+    if (p->sel.user == DEFAULT_USER) {
+        g->blocked[p->dir] = true;
+        return true;
+    }
+    struct former *f = calloc(1, sizeof *f);
+    if (!f) return false;
+    *f = (struct former){.policy = *p, .next = g->first};
+    g->first = f;
+    g->former_count++;
+    if (!keeps_out(p)) g->allowances = true;
+    return tsearch(f, &g->formers, former_order) != NULL;
+}
+
+static void former_drop(struct guard_xfrm *g, struct former *f)
+{
+    const struct xfrm_policy *p = &f->policy;
+    const struct xfrm_policy_id id = {
+        .dir = p->dir, .type = p->type, .index = p->index, .mark = p->mark};
+    err_t e = f->gone ? ERR_OK : g->api.ops->policy_del(g->api.ctx, &id);
+    f->gone = true;
+    if (e != ERR_OK && e != ERR_NOTFOUND)
+        complain("a former guarding policy stays", p, &(struct why){"the kernel refuses"});
+}
+
+// They could come before what is to be kept out now.
+static void drop_allowances(struct guard_xfrm *g)
+{
+    g->allowances = false;
+    for (struct former *f = g->first; f; f = f->next)
+        if (!keeps_out(&f->policy)) former_drop(g, f);
+}
+
+static void former_keep(void *node)
+{
+    (void)node; // the list owns it
+}
+
+static void forget_formers(struct guard_xfrm *g)
+{
+    tdestroy(g->formers, former_keep);
+    g->formers = NULL;
+    for (struct former *f = g->first, *next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
+    g->first = NULL;
+    g->former_count = 0;
+}
+
+unsigned guard_xfrm_former(const struct guard_xfrm *g)
+{
+    return g->former_count;
+}
+
+void guard_xfrm_settle(struct guard_xfrm *g)
+{
+    for (struct former *f = g->first; f; f = f->next) former_drop(g, f);
+    forget_formers(g);
 }
 
 // ---- defaults ----
@@ -182,8 +282,13 @@ static void put(struct guard_xfrm *g, const struct xfrm_policy *p, bool update)
     struct xfrm_policy m = mirror_of(p);
     m.index = INDEX_FIRST + g->next + m.dir;
     g->next = (g->next + INDEX_STEP) & INDEX_MASK;
-    if (g->api.ops->policy_add(g->api.ctx, &m, update, &why) != ERR_OK)
+    struct former *former = former_find(g, &m);
+    if (g->api.ops->policy_add(g->api.ctx, &m, update || former, &why) != ERR_OK) {
         complain("the kernel did not take a guarding policy", p, &why);
+        return;
+    }
+    if (former) former->gone = true;
+    if (g->allowances && keeps_out(&m)) drop_allowances(g);
 }
 
 void guard_xfrm_add(struct guard_xfrm *g, const struct xfrm_policy *p)
@@ -196,7 +301,9 @@ void guard_xfrm_del(struct guard_xfrm *g, const struct xfrm_policy *p)
     if (!guard_xfrm_covers(p) || !is_safe(p)) return;
     const struct xfrm_policy m = mirror_of(p);
     const struct xfrm_policy_id id = {.dir = m.dir, .sel = m.sel, .mark = m.mark};
+    struct former *former = former_find(g, &m);
     err_t e = g->api.ops->policy_del(g->api.ctx, &id);
+    if (former) former->gone = true;
     if (e != ERR_OK && e != ERR_NOTFOUND)
         complain("a guarding policy stays", p, &(struct why){"the kernel refuses"});
 }
@@ -215,7 +322,9 @@ static err_t guard_xfrm_build(struct guard_xfrm *g, const char *tun, struct why 
     TRY(can_exempt(tun, why));
     TRY(xfrm_client_open(XFRM_PEER_KERNEL, NULL, NULL, NULL, &g->client, why));
     g->api = xfrm_client_api(g->client);
-    return clean(g, g->blocked, why);
+    err_t e = g->api.ops->policy_each(g->api.ctx, take_former, g);
+    if (e == ERR_OK) return ERR_OK;
+    return why_not(why, e, "cannot list the kernel's policies: %s", err_text(e));
 }
 
 err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why)
@@ -225,6 +334,7 @@ err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why)
     err_t e = guard_xfrm_build(g, tun, why);
     if (e != ERR_OK) {
         if (g->client) xfrm_client_close(g->client);
+        forget_formers(g);
         free(g);
         return e;
     }
@@ -236,8 +346,9 @@ void guard_xfrm_free(struct guard_xfrm *g)
 {
     struct why why;
     if (!g) return;
-    if (clean(g, NULL, &why) != ERR_OK) log_say(LOG_WARN, "guard", "%s", why.text);
+    if (clean(g, &why) != ERR_OK) log_say(LOG_WARN, "guard", "%s", why.text);
     xfrm_client_close(g->client);
+    forget_formers(g);
     free(g);
 }
 

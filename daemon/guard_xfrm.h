@@ -7,9 +7,13 @@
 struct guard_xfrm;
 
 // Errors: ERR_UNSUPPORTED when the kernel has no XFRM or the TUN device cannot be made exempt. What
-// one who died has left goes, but for his defaults to block, which are in force.
+// one who died has left stays in force; a policy that comes again takes the place of its former
+// self. His allowances go with the first policy that keeps something out: who sets it sets them
+// all.
 err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why);
-void guard_xfrm_free(struct guard_xfrm *g); // NULL is fine
+unsigned guard_xfrm_former(const struct guard_xfrm *g); // policies found, without defaults
+void guard_xfrm_settle(struct guard_xfrm *g);           // those of them that have not come again go
+void guard_xfrm_free(struct guard_xfrm *g);             // NULL is fine
 // What no policy names, in all directions; and as it is.
 void guard_xfrm_defaults(struct guard_xfrm *g, const bool block[XFRM_DIRS]);
 const bool *guard_xfrm_blocked(const struct guard_xfrm *g);

@@ -51,10 +51,8 @@ static void numbers_of(const struct xfrm_policy *p, uint64_t n[NUMBERS])
     memcpy(n, all, sizeof all);
 }
 
-static int identity_order(const void *x, const void *y)
+int policies_compare(const struct xfrm_policy *a, const struct xfrm_policy *b)
 {
-    const struct xfrm_policy *a = &((const struct known *)x)->policy;
-    const struct xfrm_policy *b = &((const struct known *)y)->policy;
     uint64_t of_a[NUMBERS], of_b[NUMBERS];
     numbers_of(a, of_a);
     numbers_of(b, of_b);
@@ -62,6 +60,11 @@ static int identity_order(const void *x, const void *y)
     if (!diff) diff = prefix_order(&a->sel.src, &b->sel.src);
     for (int i = 0; i < NUMBERS && !diff; i++) diff = order(of_a[i], of_b[i]);
     return diff;
+}
+
+static int identity_order(const void *x, const void *y)
+{
+    return policies_compare(&((const struct known *)x)->policy, &((const struct known *)y)->policy);
 }
 
 static int lookup_order(const void *x, const void *y)

@@ -17,6 +17,9 @@ struct policies_hooks {
 
 // api: asked for all policies after a flush. NULL when out of memory.
 struct policies *policies_new(struct xfrm_api api, const struct policies_hooks *hooks);
+// Less than, equal to or greater than 0, in some order: 0 for the same policy (dir, selector,
+// mark).
+int policies_compare(const struct xfrm_policy *a, const struct xfrm_policy *b);
 void policies_free(struct policies *ps); // tells nobody; NULL is fine
 // Every event of the executor; those that are not about policies are passed over.
 void policies_event(struct policies *ps, const struct xfrm_event *ev);

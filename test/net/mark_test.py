@@ -107,7 +107,7 @@ def play(tap, moon, sun, case):
 
 def stranger(tap, moon):
     """ESP's port and protocol are no way out: not for users, and not for what is forwarded."""
-    rules = moon("nft list chain inet pavise leave")
+    rules = moon("nft list chain inet pavise own_leave")
     tap.check("the guard asks for the owner of what it lets pass by protocol or port",
               rules.count("meta skuid 0 ") == 3 or rules.count('meta skuid "root" ') == 3, rules)
     reset(moon)

@@ -54,7 +54,8 @@ static void check_rule(const struct xfrm_policy *p, const struct guard_nft_conf 
     guard_nft_script(conf ? conf : &both, ps, &script);
     policies_free(ps);
     char head[32];
-    (void)snprintf(head, sizeof head, " chain %s {\n", chain);
+    (void)snprintf(head, sizeof head,
+                   strncmp(chain, "own_", 4) ? " chain %s_0 {\n" : " chain %s {\n", chain);
     const char *from = strstr(text_str(&script), head);
     CHECK(from != NULL);
     const char *to = strstr(from, " }\n");
@@ -149,14 +150,15 @@ static void our_own_packets_are_exempt(void **state)
 {
     (void)state;
     const struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
-    check_rule(&p, NULL, "input", "  iifname { \"pavise0\", \"lo\" } accept\n");
-    check_rule(&p, NULL, "input", "  udp dport { 500, 4500 } accept\n");
-    check_rule(&p, NULL, "input", "  frag frag-off != 0 meta l4proto udp accept\n");
-    check_rule(&p, NULL, "input", "  frag frag-off != 0 frag nexthdr ah accept\n");
-    check_rule(&p, NULL, "leave", "  meta mark 0x42 accept\n");
-    check_rule(&p, NULL, "leave", "  meta skuid 7 meta l4proto { esp, ah, comp } accept\n");
-    check_rule(&p, NULL, "leave", "  meta skuid 7 udp sport 4500 accept\n");
-    check_rule(&p, NULL, "forward", "  iifname \"pavise0\" accept\n");
+    check_rule(&p, NULL, "own_input", "  iifname { \"pavise0\", \"lo\" } accept\n");
+    check_rule(&p, NULL, "own_input", "  udp dport { 500, 4500 } accept\n");
+    check_rule(&p, NULL, "own_input", "  frag frag-off != 0 meta l4proto udp accept\n");
+    check_rule(&p, NULL, "own_input", "  frag frag-off != 0 frag nexthdr ah accept\n");
+    check_rule(&p, NULL, "own_leave", "  meta mark 0x42 accept\n");
+    check_rule(&p, NULL, "own_leave", "  meta skuid 7 meta l4proto { esp, ah, comp } accept\n");
+    check_rule(&p, NULL, "own_leave", "  meta skuid 7 udp sport 4500 accept\n");
+    check_rule(&p, NULL, "input", "  jump own_input\n  meta nfproto ipv4");
+    check_rule(&p, NULL, "own_forward", "  iifname \"pavise0\" accept\n");
 }
 
 // The frame of a table without policies.
@@ -178,14 +180,15 @@ static void a_default_to_block_ends_its_chain(void **state)
     check_frame(&conf, "delete counter inet pavise default_out\n", true);
     conf.block[XFRM_OUT] = true;
     check_frame(&conf, "udp sport 4500 accept\n", true);
-    check_frame(&conf, "  counter name clear_out drop\n }\n", true);
+    check_frame(&conf, " chain rest_0_out {\n  counter name clear_out drop\n }\n", true);
     check_frame(&conf, "clear_in drop", false);
     check_frame(&conf, "delete counter inet pavise default_out\n", false);
     check_frame(&conf, "delete counter inet pavise default_in\n", true);
     conf.v4 = false;
     check_frame(&conf, "  meta nfproto ipv6 counter name clear_out drop\n }\n", true);
     conf.block[XFRM_FWD] = true;
-    check_frame(&conf, "  meta nfproto ipv6 counter name clear_in drop\n }\n chain leave", true);
+    check_frame(&conf, "  meta nfproto ipv6 counter name clear_in drop\n }\n chain forward_0",
+                true);
 }
 
 static void further_udp_ports_are_ours_too(void **state)
@@ -200,6 +203,29 @@ static void further_udp_ports_are_ours_too(void **state)
     check_frame(&conf, "  meta nfproto ipv6 udp dport 5501", false);
 }
 
+static void what_others_left_stays_but_their_default(void **state)
+{
+    (void)state;
+    struct guard_nft_conf conf = BOTH;
+    AUTO(text) struct text own = {0}, drop = {0};
+    conf.slot = 1;
+    conf.left = 1U << 0 | 1U << 2;
+    check_frame(&conf, " chain input_1 {\n", true);
+    check_frame(&conf, "input_0", false);
+    check_frame(&conf, "input_2", false);
+    check_frame(&conf, "flush table", false);
+    check_frame(&conf, "flush chain inet pavise rest_0_in\n", true);
+    check_frame(&conf, "flush chain inet pavise rest_2_fwd\n", true);
+    check_frame(&conf, "rest_3", false);
+    guard_nft_own_script(&conf, &own);
+    CHECK(strstr(text_str(&own), "iifname { \"pavise0\", \"lo\" } accept") != NULL);
+    CHECK(strstr(text_str(&own), "_1") == NULL && strstr(text_str(&own), "rest") == NULL);
+    guard_nft_drop_script(&conf, &drop);
+    CHECK(strstr(text_str(&drop), "delete chain inet pavise leave_2\n") != NULL);
+    CHECK(strstr(text_str(&drop), "delete counter inet pavise slot_0\n") != NULL);
+    CHECK(strstr(text_str(&drop), "_1") == NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +237,7 @@ int main(void)
         cmocka_unit_test(our_own_packets_are_exempt),
         cmocka_unit_test(a_default_to_block_ends_its_chain),
         cmocka_unit_test(further_udp_ports_are_ours_too),
+        cmocka_unit_test(what_others_left_stays_but_their_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
