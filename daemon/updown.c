@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "daemon/scripts.h"
 #include "ike/sa/child_sa.h"
+#include "ike/sa/vip.h"
 
 // One variable; its terminator separates it from the next.
 __attribute__((format(printf, 3, 4))) static void put(struct text *t, const char *name,
@@ -72,6 +73,30 @@ static void put_mark(struct text *t, const char *name, uint32_t mark, uint32_t m
     if (mark) put(t, name, "%u/0x%08x", mark, mask);
 }
 
+// Virtual addresses: ours from a gateway with its name servers, or the peer's.
+static void put_virtual(struct text *t, const struct vips *v)
+{
+    char name[40], ip[IP_TEXT_MAX];
+    const char *whose = v->given ? "MY" : "PEER";
+    unsigned seen[2] = {0};
+    for (unsigned i = 0; i < v->n; i++) {
+        bool six = v->ip[i].family == AF_INET6;
+        if (i == 0) {
+            (void)snprintf(name, sizeof name, "PLUTO_%s_SOURCEIP", whose);
+            put(t, name, "%s", ip_show(&v->ip[i], ip));
+        }
+        (void)snprintf(name, sizeof name, "PLUTO_%s_SOURCEIP%c_%u", whose, six ? '6' : '4',
+                       ++seen[six]);
+        put(t, name, "%s", ip_show(&v->ip[i], ip));
+    }
+    seen[0] = seen[1] = 0;
+    for (unsigned i = 0; v->given && i < v->given->dns_n; i++) {
+        bool six = v->given->dns[i].family == AF_INET6;
+        (void)snprintf(name, sizeof name, "PLUTO_DNS%c_%u", six ? '6' : '4', ++seen[six]);
+        put(t, name, "%s", ip_show(&v->given->dns[i], ip));
+    }
+}
+
 static void put_sa(struct text *t, const struct ike_sa *sa, const struct child_sa *c)
 {
     char id[ID_TEXT_MAX], ip[IP_TEXT_MAX];
@@ -90,6 +115,7 @@ static void put_sa(struct text *t, const struct ike_sa *sa, const struct child_s
     if (c->conf->if_id_in) put(t, "PLUTO_IF_ID_IN", "%u", c->conf->if_id_in);
     if (c->conf->if_id_out) put(t, "PLUTO_IF_ID_OUT", "%u", c->conf->if_id_out);
     if (c->udp) put(t, "PLUTO_UDP_ENC", "%u", sa->remote.port);
+    if (sa->vips) put_virtual(t, sa->vips);
     if (c->conf->hostaccess) put(t, "PLUTO_HOST_ACCESS", "1");
 }
 
