@@ -119,7 +119,8 @@ static bool has_secret(struct owners *all, const struct load *ld, const struct c
 static void check_secret(struct load *ld, struct owners *all, const struct origin *o,
                          const struct conf_conn *c)
 {
-    if (!o->remote || !o->local || c->local.auth != CONF_AUTH_PSK) return;
+    bool psk = c->local.auth == CONF_AUTH_PSK || c->remote.auth == CONF_AUTH_PSK;
+    if (!o->remote || !o->local || !psk) return;
     if (has_secret(all, ld, c)) return;
     char id[ID_TEXT_MAX];
     const struct setting *s = schema_written(ld, o->remote, "id");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/creds_load.h"
 #include "conf/inherit.h"
 #include "conf/issue.h"
 #include "conf/parse.h"
@@ -11,28 +12,40 @@
 
 #define CONFIG_ARENA_MAX (2UL * 1024UL * 1024UL * 1024UL) // bytes: some 60000 connections
 
-static err_t type_tree(struct tree *t, struct config *c, struct conf_issues *issues)
+// The folder that a file is in; NULL when out of memory.
+static const char *folder_of(struct tree *t, const char *path)
 {
-    struct load ld = {.tree = t, .issues = issues, .out = c};
+    const char *slash = strrchr(path, '/');
+    if (!slash) return ".";
+    return arena_str(&t->arena, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static err_t type_tree(const struct parser *p, const char *path, struct config *c)
+{
+    struct load ld = {.tree = p->tree, .issues = p->issues, .out = c};
+    if (p->may_include) {
+        ld.folder = folder_of(p->tree, path);
+        if (!ld.folder) return ERR_NOMEM;
+    }
     top_read(&ld);
-    if (ld.nomem) return ERR_NOMEM;
-    check_all(&ld);
+    if (!ld.nomem) creds_load(&ld);
+    if (!ld.nomem) check_all(&ld);
     return ld.nomem ? ERR_NOMEM : ERR_OK;
 }
 
 // Text is in the tree: inherit, type, check. Without balanced braces nothing behind them is judged.
-static err_t finish(struct parser *p, struct config *c)
+static err_t finish(struct parser *p, const char *path, struct config *c)
 {
     if (p->unbalanced) return ERR_SYNTAX;
     TRY(inherit_all(p->tree, p->issues));
-    TRY(type_tree(p->tree, c, p->issues));
+    TRY(type_tree(p, path, c));
     return p->issues->errors ? ERR_SYNTAX : ERR_OK;
 }
 
 static err_t load_into(struct parser *p, const char *path, span_t text, struct config *c)
 {
     TRY(p->may_include ? parse_file(p, path) : parse_text(p, path, text));
-    return finish(p, c);
+    return finish(p, path, c);
 }
 
 static void say_limit(struct conf_issues *issues, const char *path, err_t e)
@@ -49,7 +62,8 @@ static err_t load(struct parser *p, const char *path, span_t text, struct config
     struct config *c = calloc(1, sizeof *c);
     if (!c) return ERR_NOMEM;
     c->arena.limit = CONFIG_ARENA_MAX;
-    err_t e = tree_init(&tree);
+    c->creds = creds_new();
+    err_t e = c->creds ? tree_init(&tree) : ERR_NOMEM;
     if (e == ERR_OK) {
         p->tree = &tree;
         e = load_into(p, path, text, c);
@@ -81,6 +95,7 @@ err_t config_load_text(const char *name, span_t text, struct config **out,
 void config_free(struct config *c)
 {
     if (!c) return;
+    creds_free(c->creds);
     arena_done(&c->arena); // wipes
     free(c);
 }

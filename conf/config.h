@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/arena.h"
 #include "cred/id.h"
+#include "cred/rules.h"
 #include "crypto/alg.h"
 
 #define CONF_PROPOSALS_MAX 32
@@ -44,10 +45,30 @@ struct conf_host {
 };
 
 enum conf_auth { CONF_AUTH_PSK = 1, CONF_AUTH_PUBKEY };
+// Which keys and hashes may sign: "rsa-3072-sha384".
+struct conf_auth_rules {
+    bool given;
+    bool pkcs1; // RSA only without PSS
+    struct key_rules rules;
+};
+struct creds;      // creds.h: certificates and private keys
+struct side_creds; // ... of one side of a connection
+// What becomes of a certificate that may have been revoked and of which nothing can be learnt.
+enum conf_revocation { CONF_REVOCATION_RELAXED, CONF_REVOCATION_IFURI, CONF_REVOCATION_STRICT };
+#define CONF_POLICIES_MAX 8
+
 struct conf_side { // local {} / remote {}
     enum conf_auth auth;
     bool id_given;
-    struct id id; // local default: our address; remote default: %any
+    struct id id; // local default: our address or our certificate's subject; remote: %any
+    // Public keys:
+    struct conf_auth_rules ike_rules, chain_rules; // of AUTH, of certificates
+    enum conf_revocation revocation;
+    bool ca_id_given;
+    struct id ca_id; // of an authority that must have its part in it
+    unsigned policy_n;
+    char *policy[CONF_POLICIES_MAX]; // OIDs, one of which the certificate must be good for
+    const struct side_creds *creds;  // what was in the files (creds.h); NULL: none
 };
 
 // local_ts / remote_ts: one entry; "dynamic" becomes the IKE SA's own address at negotiation.
@@ -113,6 +134,8 @@ enum conf_childless {
 };
 enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNIQUE_REPLACE };
 
+enum conf_send_cert { CONF_SEND_IFASKED, CONF_SEND_ALWAYS, CONF_SEND_NEVER };
+
 struct conf_conn {
     char *name;
     unsigned local_addr_n, remote_addr_n;
@@ -129,6 +152,9 @@ struct conf_conn {
     bool mobike; // RFC 4555
     enum conf_childless childless;
     uint8_t dscp; // of IKE packets
+    enum conf_send_cert send_cert;
+    bool send_certreq;
+    const struct creds *creds; // counted by whoever copies it; NULL if no files were read
     uint32_t if_id_in, if_id_out;
     // Client: addresses to ask the peer for; all zero: any of that family.
     unsigned vip_n;
@@ -168,6 +194,7 @@ struct config {
     struct conf_conn *conn;
     struct conf_psk *psk;
     struct conf_pool *pool;
+    struct creds *creds; // a hold of ours
     // The section "pavise", which strongSwan ignores:
     enum conf_executor executor;
     uint16_t port, port_nat_t; // 500, 4500: where we listen

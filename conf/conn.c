@@ -48,6 +48,11 @@ static void set_dscp(const struct arg *a)
     value_hint(a, "six binary digits, as in 101110 (expedited forwarding)");
 }
 
+static const struct word send_certs[] = {{"ifasked", CONF_SEND_IFASKED, NULL},
+                                         {"always", CONF_SEND_ALWAYS, NULL},
+                                         {"never", CONF_SEND_NEVER, NULL},
+                                         {0}};
+
 // "0 accepts both versions": we speak the one that is left.
 static void set_version(const struct arg *a)
 {
@@ -99,12 +104,9 @@ static const struct key conn_keys[] = {
      .mild = "*",
      .note = "dpd_timeout has no effect on IKEv2: retransmission decides when a peer is dead"},
     KEY_WORD("childless", childlesses, conf_conn, childless, "allow"),
-    {.name = "send_certreq",
-     .fine = "no",
-     .mild = "yes",
-     .note = "there are no certificates yet that could be asked for"},
-    KEY_NOT("send_cert", "ifasked never", "certificates are not supported yet"),
-    KEY_NOT("ocsp", "reply never", "certificates are not supported yet"),
+    KEY("send_certreq", set_yes_no, conf_conn, send_certreq, "yes"),
+    KEY_WORD("send_cert", send_certs, conf_conn, send_cert, "ifasked"),
+    KEY_NOT("ocsp", "reply never", "OCSP answers cannot be asked for in IKE yet"),
     KEY_NOT("ppk_id", NULL, NO_PPK),
     KEY_NOT("ppk_required", "no", NO_PPK),
     KEY_NOT("mediation", "no", NO_MEDIATION),

@@ -6,14 +6,38 @@
 #include "conf/config.h"
 #include "conf/tree.h"
 
+// A file that a setting names; creds_load() reads it.
+enum wanted_kind { WANTED_CERT, WANTED_CACERT, WANTED_PUBKEY, WANTED_AUTHORITY };
+struct wanted {
+    struct wanted *next;
+    enum wanted_kind kind;
+    void *whose; // struct conf_side, struct cred_authority
+    const char *name;
+    struct place at;
+};
+// The secret of a file in one of the folders of keys.
+struct passphrase {
+    struct passphrase *next;
+    const char *folder, *file;
+    span_t secret;
+    struct place at; // of the file's name
+    bool used;
+};
+
 // One config_load().
 struct load {
     struct tree *tree;
     struct conf_issues *issues;
     struct config *out;
     struct origin *origin; // of out->conn[i]: where checks across keys point to
+    const char *folder;    // of the configuration, without the last slash; NULL: no files are read
+    struct wanted *wanted, **wanted_end;
+    struct passphrase *passphrases;
     bool nomem;
 };
+// Notes a file that is wanted.
+void load_want(struct load *ld, enum wanted_kind kind, void *whose, const char *name,
+               struct place at);
 
 // The sections that a connection was read from.
 struct origin {
@@ -81,7 +105,7 @@ struct schema {
 };
 
 extern const struct schema schema_top, schema_conn, schema_local, schema_remote, schema_child;
-extern const struct schema schema_ike_secret, schema_own;
+extern const struct schema schema_ike_secret, schema_own, schema_authorities;
 
 // Types every setting of a section, then gives the keys that were not written their defaults, then
 // reads the sections in it. `to` is the struct that the offsets count in.

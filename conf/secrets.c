@@ -92,6 +92,28 @@ static void set_owner(const struct arg *a)
     value_hint(a, "an address, a host name, an e-mail address or \"@#hex\" for a key id");
 }
 
+// ---- passphrases of files ----
+
+static void set_file(const struct arg *a)
+{
+    struct passphrase *p = a->to;
+    p->file = a->v->text;
+    p->at = value_place(a->v, 0);
+    if (!strchr(a->v->text, '/')) return;
+    issue_error(a->ld->issues, p->at, a->v->text, "'%s' is not the name of a file", a->v->text);
+    issue_hint(a->ld->issues, "write it without its folder, which is %s", p->folder);
+}
+
+static void set_passphrase(const struct arg *a)
+{
+    struct passphrase *p = a->to;
+    if (a->v->len > SECRET_MAX) {
+        bad_secret(a, "this secret is too long", "no key is locked with so many bytes");
+        return;
+    }
+    p->secret = span(a->v->text, a->v->len);
+}
+
 // clang-format off: tables keep their columns
 static const struct key ike_keys[] = {
     {.name = "secret", .set = set_secret, .to = 0},
@@ -99,7 +121,11 @@ static const struct key ike_keys[] = {
     {0},
 };
 static const struct key other_keys[] = {KEY_NOT("secret", NULL, ""), KEY_NOT("id*", NULL, ""), {0}};
-static const struct key file_keys[] = {KEY_NOT("file", NULL, ""), KEY_NOT("secret", NULL, ""), {0}};
+static const struct key file_keys[] = {
+    {.name = "file", .set = set_file, .to = 0},
+    {.name = "secret", .set = set_passphrase, .to = 0},
+    {0},
+};
 static const struct key token_keys[] = {KEY_NOT("handle", NULL, ""),
                                         KEY_NOT("slot", NULL, ""),
                                         KEY_NOT("module", NULL, ""),
@@ -125,20 +151,52 @@ static void ike_read(struct load *ld, const struct node *n, void *config)
     issue_hint(ld->issues, "write secret = \"...\" in it");
 }
 
+static void passphrase_read(struct load *ld, const struct node *n, const char *folder)
+{
+    struct passphrase *p = arena_get(&ld->tree->arena, sizeof *p);
+    if (!p) {
+        ld->nomem = true;
+        return;
+    }
+    p->folder = folder;
+    schema_read(ld, &schema_file, n, p);
+    const char *missing = !p->file ? "file" : !p->secret.at ? "secret" : NULL;
+    if (missing) {
+        issue_error(ld->issues, n->at, n->name, "'%s' has no %s", n->name, missing);
+        issue_hint(ld->issues, "it gives the passphrase of one file: file = ... and secret = ...");
+        return;
+    }
+    p->next = ld->passphrases;
+    ld->passphrases = p;
+}
+
+// The folder is the section's kind.
+#define PASSPHRASES(kind)                                                        \
+    static void kind##_read(struct load *ld, const struct node *n, void *config) \
+    {                                                                            \
+        (void)config;                                                            \
+        passphrase_read(ld, n, #kind);                                           \
+    }
+PASSPHRASES(private)
+PASSPHRASES(rsa)
+PASSPHRASES(ecdsa)
+PASSPHRASES(pkcs8)
+PASSPHRASES(pkcs12)
+
 #define NO_EAP "EAP and XAuth secrets are not supported yet"
-#define NO_KEYS "private keys are not supported yet; use auth = psk"
+#define NO_TOKENS "private keys on tokens are not supported; put them into files"
 static const struct inside secrets_inside[] = {
     {"ike*", ike_read, &schema_ike_secret, NULL},
     {"eap*", NULL, &schema_other, NO_EAP},
     {"xauth*", NULL, &schema_other, NO_EAP},
     {"ntlm*", NULL, &schema_other, NO_EAP},
     {"ppk*", NULL, &schema_other, "postquantum pre-shared keys are not supported yet"},
-    {"private*", NULL, &schema_file, NO_KEYS},
-    {"rsa*", NULL, &schema_file, NO_KEYS},
-    {"ecdsa*", NULL, &schema_file, NO_KEYS},
-    {"pkcs8*", NULL, &schema_file, NO_KEYS},
-    {"pkcs12*", NULL, &schema_file, NO_KEYS},
-    {"token*", NULL, &schema_token, NO_KEYS},
+    {"private*", private_read, &schema_file, NULL},
+    {"rsa*", rsa_read, &schema_file, NULL},
+    {"ecdsa*", ecdsa_read, &schema_file, NULL},
+    {"pkcs8*", pkcs8_read, &schema_file, NULL},
+    {"pkcs12*", pkcs12_read, &schema_file, NULL},
+    {"token*", NULL, &schema_token, NO_TOKENS},
     {0},
 };
 static const struct key no_keys[] = {{0}};

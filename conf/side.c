@@ -1,37 +1,16 @@
 #include "conf/side.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "conf/auth.h"
 #include "conf/issue.h"
 #include "conf/value.h"
 
-#define NO_CERTS "certificates are not supported yet; use auth = psk"
-#define NO_EAP "EAP is not supported yet; use auth = psk"
+#define NO_EAP "EAP is not supported yet; use auth = psk or auth = pubkey"
 #define NO_XAUTH "XAuth belongs to IKEv1, which is not supported"
-
-static void set_auth(const struct arg *a)
-{
-    if (strcmp(a->v->text, "psk") == 0) {
-        *(enum conf_auth *)a->to = CONF_AUTH_PSK;
-        return;
-    }
-    static const struct {
-        const char *prefix, *why;
-    } known[] = {{"pubkey", NO_CERTS}, {"rsa", NO_CERTS},     {"ecdsa", NO_CERTS},
-                 {"bliss", NO_CERTS},  {"ed25519", NO_CERTS}, {"ed448", NO_CERTS},
-                 {"ike:", NO_CERTS},   {"eap", NO_EAP},       {"xauth", NO_XAUTH},
-                 {"any", NO_CERTS}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strncmp(a->v->text, known[i].prefix, strlen(known[i].prefix)) != 0) continue;
-        issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "%s", known[i].why);
-        value_hint(a, "write auth = psk and a secret in secrets { ike { ... } }");
-        return;
-    }
-    issue_error(a->ld->issues, value_place(a->v, 0), a->v->text,
-                "'%s' is not a way to authenticate", a->v->text);
-    value_hint(a, "write auth = psk");
-}
+#define NO_TOKENS "certificates on tokens are not supported; give a file"
 
 static void set_id(const struct arg *a)
 {
@@ -46,25 +25,117 @@ static void set_id(const struct arg *a)
     value_hint(a, "an address, a host name, an e-mail address, \"@#hex\" for a key id, or %%any");
 }
 
-#define CERT_TABLE(prefix, place)                                                 \
-    static const struct key prefix##_keys[] = {KEY_NOT("file", NULL, NO_CERTS),   \
-                                               KEY_NOT("handle", NULL, NO_CERTS), \
-                                               KEY_NOT("slot", NULL, NO_CERTS),   \
-                                               KEY_NOT("module", NULL, NO_CERTS), \
-                                               {0}};                              \
-    static const struct schema prefix##_schema = {                                \
-        .what = "a certificate", .where = place, .keys = prefix##_keys}
+// ---- certificates and public keys ----
 
-CERT_TABLE(cert, "cert<suffix>");
-CERT_TABLE(cacert, "cacert<suffix>");
+static void want_list(const struct arg *a, enum wanted_kind kind)
+{
+    unsigned n = 0;
+    for (struct element e = {0}; value_next(a, &e);) {
+        if (n++ < CONF_LIST_MAX) {
+            load_want(a->ld, kind, a->to, e.text, element_place(a, &e, 0));
+            continue;
+        }
+        issue_error(a->ld->issues, element_place(a, &e, 0), e.text, "this list is too long");
+        issue_hint(a->ld->issues, "at most %u files", CONF_LIST_MAX);
+        return;
+    }
+}
+
+static void set_certs(const struct arg *a)
+{
+    want_list(a, WANTED_CERT);
+}
+
+static void set_cacerts(const struct arg *a)
+{
+    want_list(a, WANTED_CACERT);
+}
+
+static void set_pubkeys(const struct arg *a)
+{
+    want_list(a, WANTED_PUBKEY);
+}
+
+static void set_cert_file(const struct arg *a)
+{
+    load_want(a->ld, WANTED_CERT, a->to, a->v->text, value_place(a->v, 0));
+}
+
+static void set_cacert_file(const struct arg *a)
+{
+    load_want(a->ld, WANTED_CACERT, a->to, a->v->text, value_place(a->v, 0));
+}
+
+static bool is_oid(const char *s)
+{
+    unsigned dots = 0;
+    for (; *s; s++) {
+        bool dot = *s == '.';
+        if (!dot && !isdigit((unsigned char)*s)) return false;
+        if (dot && (s[1] == 0 || s[1] == '.')) return false;
+        dots += dot;
+    }
+    return dots > 0;
+}
+
+static void set_policies(const struct arg *a)
+{
+    struct conf_side *side = a->to;
+    for (struct element e = {0}; value_next(a, &e);) {
+        bool good = isdigit((unsigned char)e.text[0]) && is_oid(e.text);
+        if (!good || side->policy_n == CONF_POLICIES_MAX) {
+            issue_error(a->ld->issues, element_place(a, &e, 0), e.text,
+                        good ? "this list is too long" : "'%s' is not the OID of a policy", e.text);
+            issue_hint(a->ld->issues, "at most %u numbers with dots, as in 2.23.140.1.2.1",
+                       CONF_POLICIES_MAX);
+            return;
+        }
+        char *copy = arena_str(&a->ld->out->arena, e.text, e.len);
+        if (!copy) a->ld->nomem = true;
+        side->policy[side->policy_n++] = copy;
+    }
+}
+
+static void set_ca_id(const struct arg *a)
+{
+    struct conf_side *side = a->to;
+    struct why why = {{0}};
+    side->ca_id_given = id_parse(a->v->text, &side->ca_id, &why) == ERR_OK;
+    if (side->ca_id_given) return;
+    issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' is not an identity: %s",
+                a->v->text, why.text[0] ? why.text : "malformed");
+    value_hint(a, "the subject of an authority, as in \"C=CH, O=Example, CN=Root\"");
+}
+
+static const struct word revocations[] = {{"relaxed", CONF_REVOCATION_RELAXED, NULL},
+                                          {"ifuri", CONF_REVOCATION_IFURI, NULL},
+                                          {"strict", CONF_REVOCATION_STRICT, NULL},
+                                          {0}};
 
 // clang-format off: tables keep their columns
+static const struct key cert_keys[] = {
+    {.name = "file", .set = set_cert_file, .to = 0},
+    KEY_NOT("handle", NULL, NO_TOKENS),
+    KEY_NOT("slot", NULL, NO_TOKENS),
+    KEY_NOT("module", NULL, NO_TOKENS),
+    {0},
+};
+static const struct key cacert_keys[] = {
+    {.name = "file", .set = set_cacert_file, .to = 0},
+    KEY_NOT("handle", NULL, NO_TOKENS),
+    KEY_NOT("slot", NULL, NO_TOKENS),
+    KEY_NOT("module", NULL, NO_TOKENS),
+    {0},
+};
+static const struct schema cert_schema = {"a certificate", "cert<suffix>", cert_keys, NULL};
+static const struct schema cacert_schema = {"an authority", "cacert<suffix>", cacert_keys, NULL};
+
 static const struct key local_keys[] = {
-    {.name = "auth", .set = set_auth, .to = offsetof(struct conf_side, auth)},
+    {.name = "auth", .set = set_auth, .to = 0},
     {.name = "id", .set = set_id, .to = 0},
     {.name = "round", .set = set_nothing, .to = 0},
-    KEY_NOT("certs", NULL, NO_CERTS),
-    KEY_NOT("pubkeys", NULL, "raw public keys are not supported yet; use auth = psk"),
+    {.name = "certs", .set = set_certs, .to = 0},
+    {.name = "pubkeys", .set = set_pubkeys, .to = 0},
     KEY_NOT("eap_id", NULL, NO_EAP),
     KEY_NOT("aaa_id", NULL, NO_EAP),
     KEY_NOT("xauth_id", NULL, NO_XAUTH),
@@ -72,27 +143,37 @@ static const struct key local_keys[] = {
 };
 
 static const struct key remote_keys[] = {
-    {.name = "auth", .set = set_auth, .to = offsetof(struct conf_side, auth)},
+    {.name = "auth", .set = set_auth, .to = 0},
     {.name = "id", .set = set_id, .to = 0},
     {.name = "round", .set = set_nothing, .to = 0},
+    {.name = "certs", .set = set_certs, .to = 0},
+    {.name = "cacerts", .set = set_cacerts, .to = 0},
+    {.name = "pubkeys", .set = set_pubkeys, .to = 0},
+    {.name = "ca_id", .set = set_ca_id, .to = 0},
+    {.name = "cert_policy", .set = set_policies, .to = 0},
+    KEY_WORD("revocation", revocations, conf_side, revocation, "relaxed"),
     KEY_NOT("eap_id", "%any", NO_EAP),
-    KEY_NOT("groups", NULL, "groups come from attribute certificates, which are not supported yet"),
-    KEY_NOT("cert_policy", NULL, NO_CERTS),
-    KEY_NOT("certs", NULL, NO_CERTS),
-    KEY_NOT("cacerts", NULL, NO_CERTS),
-    KEY_NOT("ca_id", NULL, NO_CERTS),
-    KEY_NOT("pubkeys", NULL, "raw public keys are not supported yet; use auth = psk"),
-    KEY_NOT("revocation", "relaxed", "there are no certificates yet that could be revoked"),
+    KEY_NOT("groups", NULL, "groups come from attribute certificates, which are not supported"),
     {0},
 };
 
+static void read_cert(struct load *ld, const struct node *n, void *side)
+{
+    schema_read(ld, &cert_schema, n, side);
+}
+
+static void read_cacert(struct load *ld, const struct node *n, void *side)
+{
+    schema_read(ld, &cacert_schema, n, side);
+}
+
 static const struct inside local_inside[] = {
-    {.name = "cert*", .schema = &cert_schema, .note = NO_CERTS},
+    {"cert*", read_cert, &cert_schema, NULL},
     {0},
 };
 static const struct inside remote_inside[] = {
-    {.name = "cert*", .schema = &cert_schema, .note = NO_CERTS},
-    {.name = "cacert*", .schema = &cacert_schema, .note = NO_CERTS},
+    {"cert*", read_cert, &cert_schema, NULL},
+    {"cacert*", read_cacert, &cacert_schema, NULL},
     {0},
 };
 // clang-format on
@@ -102,15 +183,12 @@ const struct schema schema_local = {"a local section", "connections.<conn>.local
 const struct schema schema_remote = {"a remote section", "connections.<conn>.remote", remote_keys,
                                      remote_inside};
 
+// As in strongSwan, who says nothing means public keys.
 static void side_read(struct load *ld, const struct schema *s, const struct node *n,
                       struct conf_side *to)
 {
     schema_read(ld, s, n, to);
-    if (to->auth || schema_written(ld, n, "auth")) return;
-    issue_error(ld->issues, n->at, n->name,
-                "'auth' is not set, and its default (pubkey) needs certificates, which are not "
-                "supported yet");
-    issue_hint(ld->issues, "write auth = psk");
+    if (!to->auth) to->auth = CONF_AUTH_PUBKEY;
 }
 
 // The second local* or remote* section would be a second round (RFC 4739).

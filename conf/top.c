@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/authority.h"
 #include "conf/child.h"
 #include "conf/conn.h"
 #include "conf/issue.h"
@@ -73,33 +74,12 @@ static void own_read(struct load *ld, const struct node *n, void *config)
 
 // ---- the top ----
 
-#define NO_CAS "certificates are not supported yet; use auth = psk"
-
-// clang-format off: tables keep their columns
-static const struct key authority_keys[] = {
-    KEY_NOT("cacert", NULL, ""),
-    KEY_NOT("file", NULL, ""),
-    KEY_NOT("handle", NULL, ""),
-    KEY_NOT("slot", NULL, ""),
-    KEY_NOT("module", NULL, ""),
-    KEY_NOT("crl_uris", NULL, ""),
-    KEY_NOT("ocsp_uris", NULL, ""),
-    KEY_NOT("cert_uri_base", NULL, ""),
-    {0},
-};
-// clang-format on
-static const struct schema schema_authority = {"an authority", "authorities.<name>", authority_keys,
-                                               NULL};
-static const struct inside authorities_inside[] = {{.name = "*", .schema = &schema_authority}, {0}};
-static const struct schema schema_authorities = {"section 'authorities'", "authorities", NULL,
-                                                 authorities_inside};
-
 static const struct inside top_inside[] = {
     {"connections", conn_read_all, &schema_conns, NULL},
     {"secrets", secrets_read, &schema_secrets, NULL},
     {"pavise", own_read, &schema_own, NULL},
     {"pools", pools_read, &schema_pools, NULL},
-    {"authorities", NULL, &schema_authorities, NO_CAS},
+    {"authorities", authorities_read, &schema_authorities, NULL},
     {0},
 };
 const struct schema schema_top = {"the configuration", "the file", NULL, top_inside};
@@ -138,8 +118,9 @@ static void unknown_section(struct load *ld, const struct node *n)
     if (inherited_from(ld->tree->root, n->name)) return;
     issue_warn(ld->issues, n->at, n->name, "section '%s' means nothing and nobody inherits from it",
                n->name);
-    issue_hint(ld->issues,
-               "known are connections, secrets and pavise; others can serve as templates");
+    issue_hint(
+        ld->issues,
+        "known are connections, secrets, authorities and pavise; others can serve as templates");
 }
 
 // A key outside of all sections.

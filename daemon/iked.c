@@ -25,6 +25,7 @@
 #include "daemon/resolver.h"
 #include "daemon/sandbox.h"
 #include "daemon/scripts.h"
+#include "daemon/works.h"
 #include "ike/net/net.h"
 
 #define SHUTDOWN_NS (3 * NSEC_PER_SEC) // for the peers' answers to our DELETEs
@@ -76,7 +77,7 @@ static void on_tick(void *ctx)
     iked_rearm(d);
 }
 
-// In one of the resolver's threads.
+// In one of the resolver's threads; works.c has others that do the same.
 static void on_name(void *ctx)
 {
     struct iked *d = ctx;
@@ -85,8 +86,11 @@ static void on_name(void *ctx)
 
 static void on_wake(void *ctx)
 {
-    reload_on_names(ctx);
-    names_on_answer(ctx);
+    struct iked *d = ctx;
+    reload_on_names(d);
+    names_on_answer(d);
+    works_deliver(d);
+    iked_rearm(d);
 }
 
 // ---- signals ----
@@ -245,6 +249,7 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     const struct executor_choice choice = {d->options.executor, d->options.socket};
     d->resolver = resolver_new(on_name, d);
     if (!d->resolver) return why_not(why, ERR_NOMEM, "no threads");
+    TRY(works_start(d, why));
     TRY(executor_open(&choice, d->loop, on_xfrm_event, d, &d->executor, why));
     xfrm_client_on_return(d->executor.client, on_executor_back, d);
     TRY(start_net(d, why));
@@ -295,6 +300,7 @@ static void stop(struct iked *d)
     executor_close(&d->executor);
     scripts_free(d->scripts);
     resolver_free(d->resolver);
+    works_stop(d);
     keylog_close(d->keylog);
     config_free(d->config);
     loop_timer_free(d->ticker);

@@ -18,6 +18,7 @@ struct net;
 struct reload;
 struct resolver;
 struct scripts;
+struct works;
 
 struct iked {
     struct iked_options options;
@@ -28,6 +29,7 @@ struct iked {
     struct executor executor;
     struct resolver *resolver;
     struct network *network;
+    struct works *works;
     struct keylog *keylog;     // NULL = off
     struct scripts *scripts;   // NULL: the configuration at the start had none
     struct loop_timer *ticker; // for ike_next()

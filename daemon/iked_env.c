@@ -7,6 +7,7 @@
 #include "daemon/keylog.h"
 #include "daemon/network.h"
 #include "daemon/resolver.h"
+#include "daemon/works.h"
 #include "ike/net/net.h"
 
 static uint64_t env_now(void *ctx)
@@ -92,6 +93,7 @@ struct env iked_env(struct iked *d)
         .source_for = env_source_for,
         .addresses = env_addresses,
         .resolve = env_resolve,
+        .work = works_add,
         .xfrm = xfrm_client_api(d->executor.client),
         .tell = env_tell,
         .event = env_event,

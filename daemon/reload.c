@@ -9,6 +9,7 @@
 #include "daemon/ready.h"
 #include "daemon/resolver.h"
 #include "daemon/scripts.h"
+#include "daemon/works.h"
 
 struct reload {
     struct config *config;
@@ -85,6 +86,7 @@ static void put_in_force(struct iked *d)
             d->config->conn_n, d->config->conn_n == 1 ? "" : "s", d->config->psk_n,
             d->config->psk_n == 1 ? "" : "s");
     if (d->scripts) scripts_reload(d->scripts);
+    works_serve(d, d->config);
     ike_configure(d->ike, d->config);
     config_free(old); // the diplomat has let go of it
     names_watch(d);

@@ -10,6 +10,7 @@
 
 struct ike_sa;
 struct child_sa;
+struct ike_work;
 
 // One UDP datagram with an IKE message (non-ESP marker already taken off / not yet put on).
 struct datagram {
@@ -63,6 +64,10 @@ struct env {
     unsigned (*addresses)(void *ctx, ip_t *out, unsigned max);
     // Name -> address for remote_addrs with DNS names; ERR_NOTFOUND.
     err_t (*resolve)(void *ctx, const char *name, uint16_t family, ip_t *out);
+    // Has w->run() done in another thread, or a little later in this one, and then calls
+    // ike_work_done(). Takes w only if it returns ERR_OK; ERR_LIMIT: too many wait already. NULL:
+    // there is nobody, so there is no public-key authentication.
+    err_t (*work)(void *ctx, struct ike_work *w);
     struct xfrm_api xfrm;
     // The story of a negotiation, one sentence a call; ike_sa may be NULL before there is one.
     void (*tell)(void *ctx, enum log_level level, const struct ike_sa *sa, const char *sentence);

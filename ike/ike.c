@@ -12,6 +12,7 @@
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/view.h"
+#include "ike/sa/work.h"
 
 struct ike_options ike_options_default(void)
 {
@@ -221,6 +222,13 @@ void ike_network_changed(struct ike *ike)
 {
     enter(ike);
     roam_look_all(ike);
+    leave(ike);
+}
+
+void ike_work_done(struct ike *ike, struct ike_work *w)
+{
+    enter(ike);
+    work_finish(ike, w);
     leave(ike);
 }
 

@@ -46,6 +46,8 @@ uint64_t ike_next(const struct ike *ike);
 void ike_xfrm_event(struct ike *ike, const struct xfrm_event *ev);
 // Addresses or routes of this host may have changed: IKE SAs with MOBIKE look for their way.
 void ike_network_changed(struct ike *ike);
+// A work (env.h) has run.
+void ike_work_done(struct ike *ike, struct ike_work *w);
 // The executor is back after it had gone, and its SAs and policies with it: policies are installed
 // again at once, so that it fails closed, and child SAs get fresh keys from their peers.
 void ike_executor_returned(struct ike *ike);

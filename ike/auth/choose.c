@@ -2,13 +2,13 @@
 
 #include <string.h>
 
+#include "ike/auth/own.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
 
 struct id choose_local_id(const struct conf_conn *conf, const ip_t *local)
 {
-    if (conf->local.id_given && conf->local.id.type != ID_ANY) return conf->local.id;
-    return id_from_ip(local);
+    return own_id(conf, own_first(conf), local);
 }
 
 bool choose_is_exact(const struct id *id)
@@ -27,18 +27,18 @@ static bool algorithms_fit(const struct conn *c, const struct proposal *chosen)
 }
 
 // 0: not meant. Identities say more than addresses.
-static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const struct id *idi,
-                        const struct id *idr)
+static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const struct choice *want)
 {
+    const struct id *idi = want->idi, *idr = want->idr;
     struct id local = choose_local_id(&c->conf, &sa->local.ip);
     unsigned remote = id_match(&c->conf.remote.id, idi);
     unsigned ours = idr ? id_match(&local, idr) : 1;
-    if (!remote || !ours || c->conf.remote.auth != CONF_AUTH_PSK) return 0;
+    if (!remote || !ours) return 0;
+    if (want->psk != (c->conf.remote.auth == CONF_AUTH_PSK)) return 0;
     return 1000 * remote + 100 * ours + conn_fit(c, &sa->local.ip, &sa->remote.ip);
 }
 
-struct conn *choose_conn(const struct ike_sa *sa, const struct id *idi, const struct id *idr,
-                         struct why *why)
+struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why)
 {
     struct conn *best = NULL;
     unsigned best_fit = 0, addresses = 0;
@@ -46,16 +46,17 @@ struct conn *choose_conn(const struct ike_sa *sa, const struct id *idi, const st
     for (struct conn *c = sa->ike->conns; c; c = c->next) {
         if (!conn_fit(c, &sa->local.ip, &sa->remote.ip)) continue;
         addresses++;
-        unsigned fit = ids_fit(c, sa, idi, idr);
+        unsigned fit = ids_fit(c, sa, want);
         if (fit <= best_fit || !algorithms_fit(c, &sa->chosen)) continue;
         best = c;
         best_fit = fit;
     }
     if (best) return best;
-    err_t none = why_not(why, ERR_NOTFOUND,
-                         "of %u connections for this address none expects the identity %.120s "
-                         "(remote.id) and is what the peer asked for (local.id)",
-                         addresses, id_show(idi, a));
+    err_t none =
+        why_not(why, ERR_NOTFOUND,
+                "of %u connections for this address none expects by %s (remote.auth) the identity "
+                "%.100s (remote.id) and is what the peer asked for (local.id)",
+                addresses, want->psk ? "pre-shared key" : "public key", id_show(want->idi, a));
     (void)none;
     return NULL;
 }

@@ -9,7 +9,10 @@ struct id choose_local_id(const struct conf_conn *conf, const ip_t *local);
 // Can this identity be named to a peer, or is it a pattern?
 bool choose_is_exact(const struct id *id);
 
-// For a responder who has heard IDi and perhaps IDr (NULL: not sent). NULL: none fits, and the
-// sentence says what came nearest.
-struct conn *choose_conn(const struct ike_sa *sa, const struct id *idi, const struct id *idr,
-                         struct why *why);
+// What a responder has heard.
+struct choice {
+    const struct id *idi, *idr; // idr NULL: not sent
+    bool psk;                   // the proof is one by pre-shared key
+};
+// NULL: none fits, and the sentence says what came nearest.
+struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why);

@@ -40,13 +40,77 @@ void ident_write(wr_t *w, const struct id *id);
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 // ~                      Authentication Data                      ~
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-enum auth_method { AUTH_RSA = 1, AUTH_PSK = 2, AUTH_NULL = 13, AUTH_SIGNATURE = 14 };
+enum auth_method {
+    AUTH_RSA = 1,
+    AUTH_PSK = 2,
+    AUTH_ECDSA_256 = 9, // RFC 4754: curve and hash go together
+    AUTH_ECDSA_384 = 10,
+    AUTH_ECDSA_521 = 11,
+    AUTH_NULL = 13,      // RFC 7619
+    AUTH_SIGNATURE = 14, // RFC 7427
+};
 struct authp {
     uint8_t method;
     span_t data;
 };
 err_t authp_read(span_t body, struct authp *out); // ERR_SHORT, ERR_SYNTAX (no data)
 void authp_write(wr_t *w, const struct authp *a);
+
+// What the data of AUTH_SIGNATURE is made of (RFC 7427 3).
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | ASN.1 Length  | AlgorithmIdentifier ASN.1 object              |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                         Signature Value                       ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+struct authp_signature {
+    span_t algorithm; // DER
+    span_t value;
+};
+err_t authp_signature_read(span_t data, struct authp_signature *out); // ERR_SHORT, ERR_SYNTAX
+void authp_signature_write(wr_t *w, const struct authp_signature *s);
+
+// ---- Certificate, 3.6, and Certificate Request, 3.7 (certp.c) ----
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// | Cert Encoding |                                               |
+// +-+-+-+-+-+-+-+-+                                               |
+// ~            Certificate Data / Certification Authorities       ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+enum cert_encoding {
+    CERT_X509 = 4,             // one certificate, DER
+    CERT_CRL = 7,              // one CRL, DER
+    CERT_HASH_URL = 12,        // SHA-1 of a certificate, and where it can be fetched
+    CERT_HASH_URL_BUNDLE = 13, // ... of a bundle of them
+    CERT_OCSP = 14,            // an OCSP answer (RFC 4806)
+    CERT_RAW_KEY = 15,         // SubjectPublicKeyInfo, DER (RFC 7670)
+};
+struct certp {
+    uint8_t encoding;
+    span_t data;
+};
+err_t certp_read(span_t body, struct certp *out); // ERR_SHORT, ERR_SYNTAX (no data)
+void certp_write(wr_t *w, const struct certp *c);
+
+#define KEY_HASH_LEN 20        // SHA-1 of a SubjectPublicKeyInfo, of a certificate
+#define CERT_URL_MAX 1024      // bytes; what is longer is not meant to be fetched
+#define CERTREQ_KEYS_MAX 1024U // authorities of one request; more is ERR_LIMIT
+struct certp_url {
+    span_t hash; // KEY_HASH_LEN
+    span_t url;  // printable ASCII that begins with "http://"; not terminated
+};
+// The data of CERT_HASH_URL and CERT_HASH_URL_BUNDLE. ERR_SHORT, ERR_SYNTAX (not a URL of the one
+// scheme that must be known), ERR_LIMIT.
+err_t certp_url_read(span_t data, struct certp_url *out);
+
+struct certreq {
+    uint8_t encoding;
+    span_t keys; // CERT_X509 and the two with a URL: hashes of authorities, one behind the other
+};
+// ERR_SHORT, ERR_SYNTAX (a hash is cut off), ERR_LIMIT. Of other encodings the rest is opaque.
+err_t certreq_read(span_t body, struct certreq *out);
+void certreq_write(wr_t *w, const struct certreq *c);
+bool certreq_has(const struct certreq *c, const uint8_t hash[KEY_HASH_LEN]);
 
 // ---- Nonce, 3.9 (nonce.c): 16..256 bytes, else ERR_SYNTAX ----
 #define NONCE_MIN 16

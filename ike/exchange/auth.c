@@ -1,6 +1,11 @@
 // auth.c - IKE_AUTH (RFC 7296 1.2, 2.15): identities, proofs, and the first child SA.
+#include <stdio.h>
+#include <string.h>
+
 #include "crypto/prf.h"
 #include "ike/auth/choose.h"
+#include "ike/auth/own.h"
+#include "ike/auth/peer.h"
 #include "ike/auth/psk.h"
 #include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
@@ -10,6 +15,7 @@
 #include "ike/exchange/lifetime.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/mobike.h"
+#include "ike/exchange/receive.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/up.h"
@@ -26,21 +32,80 @@ static span_t id_body(const struct id *id, uint8_t buf[ID_BODY_MAX])
     return wr_span(&w);
 }
 
-static void put_auth(struct msgw *m, const uint8_t *proof, size_t len)
+static void put_auth(struct msgw *m, uint8_t method, span_t proof)
 {
-    struct authp a = {.method = AUTH_PSK, .data = span(proof, len)};
+    struct authp a = {.method = method, .data = proof};
     authp_write(msgw_begin(m, PAYLOAD_AUTH), &a);
     msgw_end(m);
 }
 
-static err_t prove(struct ike_sa *sa, const struct id *us, const struct id *peer, struct msgw *m)
+static bool by_key(const struct conf_side *side)
+{
+    return side->auth == CONF_AUTH_PUBKEY;
+}
+
+static err_t prove_psk(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
 {
     uint8_t body[ID_BODY_MAX], proof[64];
-    struct psk_claim claim = {
-        .initiators = sa->initiator, .us = us, .peer = peer, .id_body = id_body(us, body)};
-    TRY(psk_prove(sa, &claim, proof));
-    put_auth(m, proof, prf_len(sa->keys.prf));
+    char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
+    struct psk_claim claim = {.initiators = sa->initiator, .us = &sa->local_id, .peer = peer};
+    claim.id_body = id_body(&sa->local_id, body);
+    err_t err = psk_prove(sa, &claim, proof);
+    if (err == ERR_OK) {
+        put_auth(m, AUTH_PSK, span(proof, prf_len(sa->keys.prf)));
+        return ERR_OK;
+    }
+    return why_not(why, err, "no pre-shared key for %.80s and %.80s (secrets)",
+                   id_show(&sa->local_id, us), id_show(peer, them));
+}
+
+// CERT and AUTH; a signature must have been made before.
+static err_t prove(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
+{
+    const struct proof *p = &sa->opening->our_proof;
+    if (!by_key(&sa->conn->conf.local)) return prove_psk(sa, peer, m, why);
+    put_auth(m, p->method, blob_span(&p->data));
     return ERR_OK;
+}
+
+static void told_how(struct ike_sa *sa, char buf[300])
+{
+    bool key = by_key(&sa->conn->conf.remote);
+    (void)snprintf(buf, 300, "%s", key ? peer_how(sa) : "pre-shared key");
+}
+
+// ---- the peer's proof --------------------------------------------------------------------------
+
+static err_t check_psk(struct ike_sa *sa, const struct peer_claim *c, struct why *why)
+{
+    char name[ID_TEXT_MAX];
+    struct psk_claim claim = {
+        .initiators = !sa->initiator, .us = &sa->local_id, .peer = c->id, .id_body = c->id_body};
+    if (c->auth.method != AUTH_PSK) {
+        return why_not(why, ERR_AUTH,
+                       "%.90s proves itself with method %u, not with a pre-shared key",
+                       id_show(c->id, name), c->auth.method);
+    }
+    err_t err = psk_check(sa, &claim, c->auth.data);
+    if (err == ERR_OK) return ERR_OK;
+    return why_not(why, err, "%.90s %s", id_show(c->id, name),
+                   err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
+                                       : "has not proved it: is the pre-shared key the same?");
+}
+
+// ERR_AGAIN: somebody else is at work on it.
+static err_t check_peer(struct turn *t, const struct peer_claim *c, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    struct why reason = {0};
+    char name[ID_TEXT_MAX];
+    if (!by_key(&sa->conn->conf.remote)) return check_psk(sa, c, why);
+    err_t err = peer_check(sa, c, receive_resume, &reason);
+    if (err == ERR_OK || err == ERR_AGAIN) return err;
+    const char *text = reason.text[0] ? reason.text : err_text(err);
+    // The reason names the certificate; the identity comes before it where there is room.
+    bool fits = strlen(id_show(c->id, name)) + strlen(text) + 2 < sizeof why->text;
+    return fits ? why_not(why, err, "%s: %s", name, text) : why_not(why, err, "%s", text);
 }
 
 static void opening_done(struct ike_sa *sa)
@@ -95,27 +160,33 @@ static struct id expected_peer(const struct ike_sa *sa)
     return conf->type == ID_ANY ? id_from_ip(&sa->remote.ip) : *conf;
 }
 
+// What has to be signed is known before the question is written.
+err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why)
+{
+    (void)t;
+    if (!sa->opening->our_proof.ready && !sa->work_id) own_choose(sa);
+    return by_key(&sa->conn->conf.local) ? own_sign(sa, request_next, why) : ERR_OK;
+}
+
 err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     struct id peer = expected_peer(sa);
-    char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
-    sa->local_id = choose_local_id(&sa->conn->conf, &sa->local.ip);
+    char us[ID_TEXT_MAX];
+    bool key = by_key(&sa->conn->conf.local);
     TRY(childless_check(sa, why));
     if (!childless_begins(sa)) {
         want_some_child(sa);
         take_first_child(sa, t);
     }
     put_id(m, PAYLOAD_IDi, &sa->local_id);
+    own_put_certs(sa, m);
+    peer_put_certreq(m, &sa->conn->conf);
     if (choose_is_exact(&sa->conn->conf.remote.id)) {
         put_id(m, PAYLOAD_IDr, &sa->conn->conf.remote.id);
     }
-    err_t err = prove(sa, &sa->local_id, &peer, m);
-    if (err != ERR_OK) {
-        return why_not(why, err, "no pre-shared key for %.80s and %.80s (secrets)",
-                       id_show(&sa->local_id, us), id_show(&peer, them));
-    }
-    tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by pre-shared key",
-         id_show(&sa->local_id, us));
+    TRY(prove(sa, &peer, m, why));
+    tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by %s",
+         id_show(&sa->local_id, us), key ? sa->opening->our_proof.how.text : "pre-shared key");
     config_ask(sa, m);
     if (t->offer) terms_put(t, true, m);
     mobike_put(sa, m);
@@ -130,29 +201,18 @@ static err_t check_responder(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     struct id idr;
-    struct authp a;
-    char name[ID_TEXT_MAX], want[ID_TEXT_MAX];
-    TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
-    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &a));
+    char name[ID_TEXT_MAX], want[ID_TEXT_MAX], how[300];
+    struct peer_claim c = {.in = t->in, .id = &idr, .id_body = msg_body(t->in, PAYLOAD_IDr)};
+    TRY(ident_read(c.id_body, &idr));
+    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
     if (!id_match(&sa->conn->conf.remote.id, &idr)) {
         return why_not(why, ERR_AUTH, "the responder is %.90s, but remote.id expects %.90s",
                        id_show(&idr, name), id_show(&sa->conn->conf.remote.id, want));
     }
-    if (a.method != AUTH_PSK) {
-        return why_not(why, ERR_AUTH,
-                       "%.90s proves itself with method %u, not with a pre-shared key",
-                       id_show(&idr, name), a.method);
-    }
-    struct psk_claim claim = {.us = &sa->local_id, .peer = &idr};
-    claim.id_body = msg_body(t->in, PAYLOAD_IDr);
-    err_t err = psk_check(sa, &claim, a.data);
-    if (err != ERR_OK) {
-        return why_not(why, err, "%.90s %s", id_show(&idr, name),
-                       err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
-                                           : "has not proved it: is the pre-shared key the same?");
-    }
+    TRY(check_peer(t, &c, why));
     sa->remote_id = idr;
-    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: pre-shared key", id_show(&idr, name));
+    told_how(sa, how);
+    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&idr, name), how);
     return ERR_OK;
 }
 
@@ -202,6 +262,7 @@ err_t auth_on_response(struct turn *t)
     struct why why = {0};
     if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) return ERR_OK; // not wanted any more
     err_t err = check_responder(t, &why);
+    if (err == ERR_AGAIN) return err;
     if (err != ERR_OK) {
         if (!why.text[0]) IGNORE(why_not(&why, err, "malformed IDr or AUTH")); // only the sentence
         tell(t->ike, sa, LOG_ERROR, "not authenticated: %s", why.text);
@@ -231,7 +292,8 @@ err_t auth_on_refusal(struct turn *t)
     char name[40];
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_SYNTAX;
     const char *hint = n.type == N_AUTHENTICATION_FAILED
-                           ? "; do the pre-shared keys and identities agree on both sides?"
+                           ? "; its log says why: a secret, a certificate, or an identity"
+                             " that is not the same on both sides"
                            : "";
     err_t err = n.type == N_AUTHENTICATION_FAILED ? ERR_AUTH : ERR_CLOSED;
     err = why_not(&why, err, "the responder refuses: %s%s", notify_name(n.type, name), hint);
@@ -254,22 +316,29 @@ static err_t unauthenticated(struct turn *t, const char *sentence)
 static err_t meet_initiator(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
+    // What was put aside and is looked at again has been met before.
+    if (sa->opening->their_proof.ready || sa->opening->our_proof.ready) return ERR_OK;
     if (intermediate_is_due(sa)) {
         return why_not(why, ERR_AUTH, "the peer left out a key exchange that was agreed on");
     }
     struct id idi, idr;
+    struct authp auth;
     bool named = msg_has(t->in, P(IDr));
     char us[ID_TEXT_MAX];
     TRY(ident_read(msg_body(t->in, PAYLOAD_IDi), &idi));
     if (named) TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
-    struct conn *conn = choose_conn(sa, &idi, named ? &idr : NULL, why);
+    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &auth));
+    struct choice want = {&idi, named ? &idr : NULL, auth.method == AUTH_PSK};
+    struct conn *conn = choose_conn(sa, &want, why);
     // Some peers name our address although another identity is configured; it is only a wish.
-    if (!conn && named) conn = choose_conn(sa, &idi, NULL, why);
+    want.idr = NULL;
+    if (!conn && named) conn = choose_conn(sa, &want, why);
     if (!conn) return ERR_NOTFOUND;
     conn_put(sa->conn);
     sa->conn = conn_get(conn);
     sa->remote_id = idi;
-    sa->local_id = choose_local_id(&conn->conf, &sa->local.ip);
+    own_hear(sa, t->in);
+    own_choose(sa);
     tell(t->ike, sa, LOG_INFO, "connection %s fits; we are %.200s", ike_sa_name(sa),
          id_show(&sa->local_id, us));
     return ERR_OK;
@@ -277,22 +346,10 @@ static err_t meet_initiator(struct turn *t, struct why *why)
 
 static err_t check_initiator(struct turn *t, struct why *why)
 {
-    struct ike_sa *sa = t->sa;
-    struct authp a;
-    char peer[ID_TEXT_MAX];
-    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &a));
-    if (a.method != AUTH_PSK) {
-        return why_not(why, ERR_AUTH,
-                       "%.90s proves itself with method %u, not with a pre-shared key",
-                       id_show(&sa->remote_id, peer), a.method);
-    }
-    struct psk_claim claim = {.initiators = true, .us = &sa->local_id, .peer = &sa->remote_id};
-    claim.id_body = msg_body(t->in, PAYLOAD_IDi);
-    err_t err = psk_check(sa, &claim, a.data);
-    if (err == ERR_OK) return ERR_OK;
-    return why_not(why, err, "%.90s %s", id_show(&sa->remote_id, peer),
-                   err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
-                                       : "has not proved it: is the pre-shared key the same?");
+    struct peer_claim c = {.in = t->in, .id = &t->sa->remote_id};
+    c.id_body = msg_body(t->in, PAYLOAD_IDi);
+    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
+    return check_peer(t, &c, why);
 }
 
 static err_t authenticate(struct turn *t, struct why *why)
@@ -337,16 +394,20 @@ err_t auth_on_request(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     struct why why = {0};
-    char peer[ID_TEXT_MAX];
+    char peer[ID_TEXT_MAX], how[300];
     err_t err = authenticate(t, &why);
     if (err == ERR_OK) TRY(childless_judge(t));
     if (err == ERR_OK) TRY(mobike_judge(t));
-    if (err == ERR_SYNTAX || err == ERR_SHORT) return err;
+    if (err == ERR_OK && by_key(&sa->conn->conf.local)) err = own_sign(sa, receive_resume, &why);
+    // Too much to do: the peer repeats its message.
+    if (err == ERR_LIMIT) err = ERR_AGAIN;
+    if (err == ERR_SYNTAX || err == ERR_SHORT || err == ERR_AGAIN) return err;
     if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
-    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: pre-shared key",
-         id_show(&sa->remote_id, peer));
+    told_how(sa, how);
+    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&sa->remote_id, peer), how);
     put_id(&t->out, PAYLOAD_IDr, &sa->local_id);
-    TRY(prove(sa, &sa->local_id, &sa->remote_id, &t->out));
+    own_put_certs(sa, &t->out);
+    TRY(prove(sa, &sa->remote_id, &t->out, &why));
     mobike_agree(sa, t->in);
     if (sa->roam.on) mobike_put(sa, &t->out);
     lifetime_put(sa, &t->out);

@@ -14,6 +14,7 @@ asker intermediate_ask;
 handler intermediate_on_request, intermediate_on_response;
 // auth.c - IKE_AUTH (1.2, 2.15)
 asker auth_ask;
+err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why);
 handler auth_on_request, auth_on_eap, auth_on_response, auth_on_refusal;
 // child.c - CREATE_CHILD_SA for another child SA (1.3.1)
 asker child_ask;

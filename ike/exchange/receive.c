@@ -116,6 +116,13 @@ static void answer(struct turn *t)
     struct ike_sa *sa = t->sa;
     message_begin(sa, &t->out, (enum exchange)t->in->h.exchange, true, t->in->h.id);
     err_t err = run_step(t, TASK_NONE);
+    if (err == ERR_AGAIN) {
+        // Its Message ID is not used up: what cannot be kept is repeated by the peer.
+        if (!sa->work_id || held_put(&sa->held, t->in, t->d) != ERR_OK) {
+            drop(t->ike, sa, t->d, "too much to do; it will come again");
+        }
+        return;
+    }
     if (err == ERR_STATE && !t->refuse && sa->state < IKE_UP) {
         // It may be a message of later that has overtaken an earlier one: it will come again.
         drop(t->ike, sa, t->d, "not expected yet");
@@ -204,6 +211,7 @@ static void receive_request(struct ike_sa *sa, const struct datagram *d, struct 
     err_t err = open_protected(sa, m, v == WINDOW_AGAIN);
     if (is_silent(err)) return drop(ike, sa, d, "not authentic");
     if (err == ERR_AGAIN) return;
+    if (v == WINDOW_NEW && sa->held.full) return drop(ike, sa, d, "we are still at work on it");
     if (v == WINDOW_AGAIN) {
         span_t again = window_reply_to(&sa->window, m->h.id);
         if (again.len) ike_sa_reply(sa, d, again);
@@ -242,6 +250,26 @@ static void response_failed(struct turn *t, err_t err)
     }
 }
 
+// One that is authentic. Its task is the active one.
+static void take_response(struct ike_sa *sa, const struct datagram *d, const struct msg *m,
+                          err_t err)
+{
+    struct turn t = {.ike = sa->ike, .sa = sa, .in = m, .d = d, .task = sa->active};
+    bool opening = sa->state == IKE_AUTH_SENT;
+    sa->active = NULL;
+    if (err == ERR_OK) err = run_step(&t, t.task->kind);
+    if (err == ERR_AGAIN && sa->work_id) {
+        sa->active = t.task;
+        err = held_put(&sa->held, m, d);
+        if (err == ERR_OK) return;
+        sa->active = NULL;
+    }
+    if (err != ERR_OK) response_failed(&t, err);
+    request_end(sa, t.task, ERR_OK, NULL);
+    if (opening && sa->state == IKE_UP) up_settle_twins(sa);
+    if (ike_sa_live(sa)) request_next(sa);
+}
+
 static void receive_protected_response(struct ike_sa *sa, const struct datagram *d, struct msg *m)
 {
     struct ike *ike = sa->ike;
@@ -256,14 +284,23 @@ static void receive_protected_response(struct ike_sa *sa, const struct datagram 
     roam_answered(sa, d);
     window_answered(&sa->window, m->h.id);
     retransmit_stop(sa);
-    struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d, .task = sa->active};
-    sa->active = NULL;
-    bool opening = sa->state == IKE_AUTH_SENT;
-    if (err == ERR_OK) err = run_step(&t, t.task->kind);
-    if (err != ERR_OK) response_failed(&t, err);
-    request_end(sa, t.task, ERR_OK, NULL);
-    if (opening && sa->state == IKE_UP) up_settle_twins(sa);
-    if (ike_sa_live(sa)) request_next(sa);
+    take_response(sa, d, m, err);
+}
+
+void receive_resume(struct ike_sa *sa)
+{
+    struct held held = sa->held;
+    struct datagram d;
+    struct msg m;
+    sa->held = (struct held){0};
+    err_t err = held.full ? held_get(&held, &m, &d) : ERR_STATE;
+    if (err == ERR_OK && m.h.flags & IKE_FLAG_RESPONSE) {
+        if (sa->active) take_response(sa, &d, &m, ERR_OK);
+    } else if (err == ERR_OK) {
+        struct turn t = {.ike = sa->ike, .sa = sa, .in = &m, .d = &d};
+        answer(&t);
+    }
+    held_done(&held);
 }
 
 // IKE_SA_INIT: nothing proves where it comes from. An answer that is no good is forgotten; a better

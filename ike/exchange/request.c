@@ -102,6 +102,12 @@ static err_t request_write(struct ike_sa *sa, struct task *t, span_t *out, struc
     return window_sent(&sa->window, *out);
 }
 
+static err_t request_prepare(struct ike_sa *sa, struct task *t, struct why *why)
+{
+    const struct question *q = step_question(t->kind);
+    return q->prepare ? q->prepare(sa, t, why) : ERR_OK;
+}
+
 static err_t request_start(struct ike_sa *sa, struct task *t, struct why *why)
 {
     const struct question *q = step_question_of(t);
@@ -152,7 +158,12 @@ void request_next(struct ike_sa *sa)
         struct task *t = queue_take(&sa->queue, ike_now(sa->ike), kinds);
         ike_sa_timer(sa, TIMER_TASK, t ? DUE_NEVER : queue_due(&sa->queue, kinds));
         if (!t) break;
-        err_t err = request_start(sa, t, &why);
+        err_t err = request_prepare(sa, t, &why);
+        if (err == ERR_AGAIN) {
+            queue_push_front(&sa->queue, t);
+            break;
+        }
+        if (err == ERR_OK) err = request_start(sa, t, &why);
         if (err != ERR_OK) request_failed(sa, t, err, &why);
     }
     close_if_replaced(sa);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "ike/auth/own.h"
+#include "ike/auth/peer.h"
 #include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
@@ -47,6 +49,15 @@ static void pieces_agree(struct ike_sa *sa, const struct msg *in)
     sa->send_pieces = sa->in_pieces && ours != CONF_FRAGMENTATION_ACCEPT;
 }
 
+// rfc7427 4: which hashes we can verify.
+static void put_hashes(struct msgw *m)
+{
+    uint8_t data[HASH_SET_MAX];
+    wr_t w = wr_into(data, sizeof data);
+    hash_set_write(HASHES_DEFAULT, &w);
+    put_notify(m, N_SIGNATURE_HASH_ALGORITHMS, wr_span(&w));
+}
+
 // ---- initiator ---------------------------------------------------------------------------------
 
 static err_t offer_begin(struct ike_sa *sa, struct why *why)
@@ -89,6 +100,7 @@ err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why 
     if (sa->conn->conf.fragmentation != CONF_FRAGMENTATION_NO) {
         put_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     }
+    put_hashes(m);
     return ERR_OK;
 }
 
@@ -135,6 +147,7 @@ err_t sa_init_on_response(struct turn *t)
         return err;
     }
     tell_suite(sa);
+    own_hear(sa, t->in);
     o->peer_childless = notify_find(t->in, N_CHILDLESS_IKEV2_SUPPORTED, &n) == ERR_OK;
     pieces_agree(sa, t->in);
     natd_take(sa, t->in, t->d);
@@ -287,6 +300,17 @@ static err_t answer_keys(struct ike_sa *sa, const struct kex *kex, struct msgw *
     return ERR_OK;
 }
 
+// Whoever it turns out to be: the first connection for this address that wants a certificate asks.
+static void ask_certs(struct turn *t)
+{
+    for (const struct conn *c = t->ike->conns; c; c = c->next) {
+        if (c->conf.remote.auth != CONF_AUTH_PUBKEY) continue;
+        if (!conn_fit(c, &t->d->to.ip, &t->d->from.ip)) continue;
+        peer_put_certreq(&t->out, &c->conf);
+        return;
+    }
+}
+
 err_t sa_init_on_request(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
@@ -309,6 +333,10 @@ err_t sa_init_on_request(struct turn *t)
     }
     pieces_agree(sa, t->in);
     if (sa->in_pieces) put_notify(&t->out, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
+    own_hear(sa, t->in);
+    // rfc7427 4: said by both, or by none.
+    if (o->peer_hashes) put_hashes(&t->out);
+    ask_certs(t);
     intermediate_plan(sa);
     if (intermediate_is_due(sa)) {
         put_notify(&t->out, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span(NULL, 0));

@@ -17,7 +17,7 @@ static const struct question questions[TASK_KINDS] = {
     [TASK_INTERMEDIATE] = {"we add another key exchange", X_INTERMEDIATE, S(INIT_SENT) | S(BETWEEN),
                            IKE_BETWEEN, intermediate_ask},
     [TASK_AUTH] = {"we say and prove who we are", X_AUTH, S(INIT_SENT) | S(BETWEEN), IKE_AUTH_SENT,
-                   auth_ask},
+                   auth_ask, auth_prepare},
     [TASK_CHILD] = {"we ask for another child SA", X_CHILD, S(UP), IKE_UP, child_ask},
     [TASK_REKEY_CHILD] = {"we ask to rekey a child SA", X_CHILD, S(UP), IKE_UP, rekey_child_ask},
     [TASK_REKEY_IKE] = {"we ask to rekey the IKE SA", X_CHILD, S(UP), IKE_UP, rekey_ike_ask},
@@ -33,8 +33,8 @@ static const struct question questions[TASK_KINDS] = {
 };
 
 // Of a task whose CREATE_CHILD_SA was answered, and which has more key exchanges to do.
-static const struct question question_followup = {"we add another key exchange to fresh keys",
-                                                  X_FOLLOWUP, S(UP), IKE_UP, followup_ask};
+static const struct question question_followup = {
+    "we add another key exchange to fresh keys", X_FOLLOWUP, S(UP), IKE_UP, followup_ask, NULL};
 
 // ---- what we do with each message --------------------------------------------------------------
 #define CHILD (P(SA) | P(TSi) | P(TSr)) // a child SA's terms, in IKE_AUTH
@@ -66,7 +66,7 @@ static const struct step steps[] = {
      .need = P(IDi), .may = CHILD | NOISE | P(IDr) | P(CERT) | P(CERTREQ) | P(CP),
      .run = auth_on_eap},
     {"the responder says and proves who it is", S(AUTH_SENT), X_AUTH, RESPONSE, INITIATOR,
-     TASK_AUTH, .need = P(IDr) | P(AUTH), .may = CHILD | NOISE | P(CERT) | P(CP),
+     TASK_AUTH, .need = P(IDr) | P(AUTH), .may = CHILD | NOISE | P(CERT) | P(CERTREQ) | P(CP),
      .run = auth_on_response},
     {"the responder refuses us", S(AUTH_SENT), X_AUTH, RESPONSE, INITIATOR, TASK_AUTH, .need = P(N),
      .may = ANY_PAYLOAD, .run = auth_on_refusal},

@@ -45,6 +45,8 @@ struct step {
     enum task_kind asked; // RESPONSE: to which question; TASK_NONE = any
     uint16_t about;       // REQUEST: this Notify must be there; 0 = any
     uint64_t need, may;   // payloads that must, and that may besides, be there
+    // ERR_AGAIN: a work was started (ike/sa/work.h). The message is kept, and `run` called again
+    // when that is done.
     err_t (*run)(struct turn *t);
 };
 
@@ -62,6 +64,9 @@ struct question {
     unsigned in;         // states in which it can be asked
     enum ike_state then; // state that follows; IKE_NEW: it stays the same
     err_t (*build)(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why);
+    // What takes long is done beforehand; NULL: nothing does. ERR_AGAIN: a work was started, whose
+    // end calls request_next(). Any other error fails the task.
+    err_t (*prepare)(struct ike_sa *sa, struct task *t, struct why *why);
 };
 const struct question *step_question(enum task_kind kind);
 // ... and of a task: the same, or the next of its additional key exchanges.

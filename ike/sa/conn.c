@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/creds.h"
+
 static char *copy_str(struct arena *a, const char *s, bool *ok)
 {
     if (!s) return NULL;
@@ -34,6 +36,9 @@ static bool conn_copy(struct conn *c)
     for (unsigned i = 0; i < c->conf.pool_n; i++) {
         c->conf.pool[i] = copy_str(a, c->conf.pool[i], &ok);
     }
+    for (unsigned i = 0; i < c->conf.remote.policy_n; i++) {
+        c->conf.remote.policy[i] = copy_str(a, c->conf.remote.policy[i], &ok);
+    }
     c->conf.child = c->conf.child_n ? arena_array(a, c->conf.child_n, sizeof *from) : NULL;
     if (c->conf.child_n && !c->conf.child) return false;
     for (unsigned i = 0; i < c->conf.child_n; i++) {
@@ -50,8 +55,9 @@ struct conn *conn_new(const struct conf_conn *from)
 {
     struct conn *c = calloc(1, sizeof *c);
     if (!c) return NULL;
-    c->refs = 1;
+    atomic_init(&c->refs, 1);
     c->conf = *from;
+    c->conf.creds = creds_ref(from->creds);
     if (conn_copy(c)) return c;
     conn_put(c);
     return NULL;
@@ -59,13 +65,14 @@ struct conn *conn_new(const struct conf_conn *from)
 
 struct conn *conn_get(struct conn *c)
 {
-    if (c) c->refs++;
+    if (c) (void)atomic_fetch_add(&c->refs, 1);
     return c;
 }
 
 void conn_put(struct conn *c)
 {
-    if (!c || --c->refs) return;
+    if (!c || atomic_fetch_sub(&c->refs, 1) != 1) return;
+    creds_free((struct creds *)(uintptr_t)c->conf.creds); // one hold less of what nobody changes
     arena_done(&c->arena);
     free(c);
 }

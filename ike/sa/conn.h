@@ -2,11 +2,13 @@
 // outlive the configuration they were made from.
 #pragma once
 
+#include <stdatomic.h>
+
 #include "conf/config.h"
 #include "ike/env.h"
 
 struct conn {
-    unsigned refs;
+    atomic_uint refs;  // works in other threads hold it, too
     struct conn *next; // in force, in the order of the configuration
     struct arena arena;
     struct conf_conn conf;

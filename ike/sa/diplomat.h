@@ -32,6 +32,7 @@ struct ike {
     struct cookies cookies;
     struct ike_stats stats;
     uint32_t last_ike_id, last_child_id;
+    uint64_t last_work;       // id
     unsigned depth;           // public calls under way: SAs are freed when the outermost returns
     unsigned gone;            // SAs in state IKE_GONE
     unsigned held;            // child SAs with out_waiting

@@ -83,6 +83,7 @@ void ike_sa_free(struct ike_sa *sa)
     sealer_free(sa->seal);
     sealer_free(sa->open);
     window_done(&sa->window);
+    held_done(&sa->held);
     for (unsigned i = 0; i < 2; i++) reassembly_done(&sa->pieces[i], &ike->reassembling);
     conn_put(sa->conn);
     free(sa);
@@ -96,6 +97,9 @@ void opening_free(struct opening *o)
     ke_free(o->ke);
     ike_keys_done(&o->next_keys);
     sealer_free(o->open_before);
+    blob_done(&o->authorities);
+    blob_done(&o->our_proof.data);
+    blob_done(&o->their_proof.data);
     free(o->offered);
     free(o);
 }

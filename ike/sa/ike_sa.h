@@ -4,6 +4,7 @@
 
 #include "ike/ike.h"
 #include "ike/sa/due.h"
+#include "ike/sa/held.h"
 #include "ike/sa/keys.h"
 #include "ike/sa/queue.h"
 #include "ike/sa/reassembly.h"
@@ -51,6 +52,15 @@ enum close_why {
     CLOSED_FAILED,   // an error: likewise
 };
 
+// One side's proof of who it is, if it takes long to make or to check (ike/auth/own.h, peer.h).
+struct proof {
+    bool ready; // the rest holds
+    err_t err;
+    struct why why, how; // what went wrong; in what way it was proved
+    uint8_t method;      // ours: of the AUTH payload, and its data
+    struct blob data;
+};
+
 // What only the opening needs; freed when the SA is up.
 struct opening {
     struct blob ours, theirs; // IKE_SA_INIT as sent and received: AUTH covers them
@@ -67,9 +77,14 @@ struct opening {
     uint8_t covered[2][PRF_MAX]; // IntAuth of initiator and responder (RFC 9242 3.3.2)
     struct ike_keys next_keys;   // from the exchange under way
     struct sealer *open_before;  // of the keys before these; NULL = none
-    bool peer_natt;              // NAT_DETECTION_* were in the peer's message
-    bool peer_childless;         // CHILDLESS_IKEV2_SUPPORTED
-    struct why refused;          // an error that may be forged: believed if nothing better comes
+    hash_set_t peer_hashes;      // that the peer knows (RFC 7427); empty: it does not know that
+    bool asked_cert, asked_key;  // by CERTREQ
+    struct blob authorities;     // ... of these: hashes
+    const struct cred_own *own;  // what we prove ourselves with, of sa->conn; NULL: a shared key
+    struct proof our_proof, their_proof;
+    bool peer_natt;      // NAT_DETECTION_* were in the peer's message
+    bool peer_childless; // CHILDLESS_IKEV2_SUPPORTED
+    struct why refused;  // an error that may be forged: believed if nothing better comes
     err_t refused_err;
 };
 
@@ -106,6 +121,8 @@ struct ike_sa {
     struct queue queue;
     struct task *active;     // the exchange under way; NULL = idle
     struct pending *pending; // the peer's CREATE_CHILD_SA that is not complete (followup.h); NULL
+    uint64_t work_id;        // a work under way (work.h); 0 = none
+    struct held held;        // the message that waits for it
 
     struct child_sa *children;
     unsigned child_n;

@@ -145,6 +145,30 @@ static void check_cp(span_t body)
     same_but(body, &w, 1, 3);
 }
 
+// AUTH with what a digital signature holds, CERT and CERTREQ.
+static void check_auth(uint8_t type, span_t body)
+{
+    struct authp_signature s;
+    struct certp c;
+    struct certp_url u;
+    struct certreq q;
+    wr_t w = wr_into(out, sizeof out);
+    if (type == PAYLOAD_AUTH && authp_signature_read(body, &s) == ERR_OK) {
+        authp_signature_write(&w, &s);
+        same_but(body, &w, 0, 0);
+    }
+    if (type == PAYLOAD_CERT && certp_read(body, &c) == ERR_OK) {
+        certp_write(&w, &c);
+        same_but(body, &w, 0, 0);
+        if (certp_url_read(c.data, &u) == ERR_OK) must(u.hash.len + u.url.len == c.data.len);
+    }
+    if (type == PAYLOAD_CERTREQ && certreq_read(body, &q) == ERR_OK) {
+        certreq_write(&w, &q);
+        same_but(body, &w, 0, 0);
+        if (q.keys.len >= KEY_HASH_LEN) must(certreq_has(&q, q.keys.at));
+    }
+}
+
 static void check_rest(uint8_t type, span_t body)
 {
     struct kex k;
@@ -190,6 +214,7 @@ static void check_payload(uint8_t type, span_t body)
     default:
         check_rest(type, body);
     }
+    check_auth(type, body);
 }
 
 static void check_payloads(const struct msg *m)

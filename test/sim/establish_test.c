@@ -263,7 +263,9 @@ static void unknown_identity(void **state)
     sim_initiate(s, ALICE, "net", &r);
     sim_run(s, SECOND);
     CHECK_EQ(r.err, ERR_AUTH);
-    CHECK(sim_told(s, BOB, "none expects the identity alice.example.org"));
+    CHECK(sim_told(s, BOB,
+                   "none expects by pre-shared key (remote.auth) the identity "
+                   "alice.example.org"));
     sim_expect_nothing(s);
     sim_free(s);
 }

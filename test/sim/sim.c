@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/sa/work.h"
+
 // ---- the world's randomness --------------------------------------------------------------------
 
 uint64_t sim_random(struct sim *s)
@@ -135,6 +137,47 @@ static void env_send(void *ctx, const struct datagram *d)
     }
 }
 
+// ---- works --------------------------------------------------------------------------------------
+
+static err_t env_work(void *ctx, struct ike_work *w)
+{
+    struct sim_node *n = ctx;
+    struct sim *s = n->s;
+    if (s->works >= s->works_max) return ERR_LIMIT;
+    s->work[s->works++] = (struct sim_work){s->now + s->work_takes, n->index, w};
+    return ERR_OK;
+}
+
+static void works_end(struct sim *s)
+{
+    for (unsigned i = 0; i < s->works;) {
+        struct sim_work done = s->work[i];
+        if (done.at > s->now) {
+            i++;
+            continue;
+        }
+        s->work[i] = s->work[--s->works];
+        s->works_run++;
+        done.w->run(done.w);
+        ike_work_done(s->node[done.node].ike, done.w);
+        sim_check(s);
+        i = 0;
+    }
+}
+
+static void works_forget(struct sim *s, int node)
+{
+    for (unsigned i = 0; i < s->works;) {
+        struct ike_work *w = s->work[i].w;
+        if (s->work[i].node == node) {
+            s->work[i] = s->work[--s->works];
+            w->free(w);
+        } else {
+            i++;
+        }
+    }
+}
+
 // ---- hosts -------------------------------------------------------------------------------------
 
 struct sim *sim_new(uint64_t seed)
@@ -160,6 +203,7 @@ static void node_init(struct sim *s, unsigned i)
                           .source_for = env_source_for,
                           .addresses = env_addresses,
                           .resolve = env_resolve,
+                          .work = env_work,
                           .xfrm = sim_xfrm_api(&n->xfrm),
                           .tell = env_tell,
                           .event = env_event};
@@ -170,6 +214,8 @@ struct sim *sim_new_crowd(uint64_t seed, unsigned nodes)
     struct sim *s = calloc(1, sizeof *s);
     if (getenv("SIM_STORY")) (void)fprintf(stderr, "# ==== seed %lu\n", (unsigned long)seed);
     *s = (struct sim){.now = SECOND, .seed = seed, .nodes = nodes};
+    s->works_max = SIM_WORKS;
+    s->work_takes = NSEC_PER_MSEC;
     s->node = calloc(nodes, sizeof *s->node);
     for (unsigned i = 0; i < nodes; i++) node_init(s, i);
     return s;
@@ -178,6 +224,7 @@ struct sim *sim_new_crowd(uint64_t seed, unsigned nodes)
 void sim_switch_off(struct sim *s, int node)
 {
     struct sim_node *n = &s->node[node];
+    works_forget(s, node);
     ike_free(n->ike);
     config_free(n->config);
     n->ike = NULL;
@@ -195,12 +242,25 @@ void sim_free(struct sim *s)
     free(s);
 }
 
+static err_t config_of(const struct sim_node *n, const char *conf, struct config **out,
+                       struct conf_issues *issues)
+{
+    char path[256];
+    if (!n->folder) return config_load_text("sim", span_str(conf), out, issues);
+    (void)snprintf(path, sizeof path, "%s/swanctl.conf", n->folder);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fputs(conf, f);
+    (void)fclose(f);
+    return config_load(path, out, issues);
+}
+
 void sim_configure(struct sim *s, int node, const char *conf)
 {
     struct sim_node *n = &s->node[node];
     struct config *config = NULL;
     struct conf_issues issues = {0};
-    if (config_load_text("sim", span_str(conf), &config, &issues) != ERR_OK) {
+    if (config_of(n, conf, &config, &issues) != ERR_OK) {
         for (unsigned i = 0; i < issues.n; i++) {
             (void)fprintf(stderr, "# line %u: %s %s\n%s\n", issues.issue[i].line,
                           issues.issue[i].token, issues.issue[i].what, conf);
@@ -360,6 +420,7 @@ static uint64_t next_event(const struct sim *s)
     uint64_t at = UINT64_MAX;
     for (unsigned i = 0; i < s->in_flight && !s->by_hand; i++) at = earlier(at, s->flight[i]->at);
     for (unsigned i = 0; i < s->probes; i++) at = earlier(at, s->probe[i].at);
+    for (unsigned i = 0; i < s->works; i++) at = earlier(at, s->work[i].at);
     for (unsigned i = 0; i < s->nodes; i++) {
         const struct sim_node *n = &s->node[i];
         if (!n->ike) continue;
@@ -392,6 +453,7 @@ static void happen(struct sim *s)
             i++;
         }
     }
+    works_end(s);
     for (unsigned i = 0; i < s->nodes; i++) tick_node(&s->node[i]);
     probes_land(s);
 }

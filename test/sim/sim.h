@@ -62,6 +62,7 @@ struct sim_node {
     struct ike *ike; // NULL: switched off
     struct ike_options opt;
     struct config *config;
+    const char *folder; // of the configuration, with its certificates; NULL: it has none
     struct sim_xfrm xfrm;
     struct text story;  // every sentence told
     unsigned events[6]; // by enum ike_event_kind
@@ -78,6 +79,14 @@ struct sim_probe {
 };
 #define SIM_PROBES 512
 
+// A work (ike/sa/work.h) under way at one node.
+struct sim_work {
+    uint64_t at;
+    int node;
+    struct ike_work *w;
+};
+#define SIM_WORKS 64
+
 struct sim {
     uint64_t now, seed;
     unsigned nodes;
@@ -93,6 +102,9 @@ struct sim {
     bool by_hand;          // messages wait for sim_deliver()
     struct sim_probe probe[SIM_PROBES];
     unsigned probes;
+    struct sim_work work[SIM_WORKS];
+    unsigned works, works_run, works_max; // under way, done so far, allowed
+    uint64_t work_takes;                  // ns
 };
 
 // SIM_NODES hosts, from 192.0.2.1 (ALICE) and 192.0.2.2 (BOB) on, not yet configured.

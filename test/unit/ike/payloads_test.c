@@ -67,6 +67,74 @@ static void auth_is_read_and_written(void **state)
     CHECK_EQ(authp_read(HEX("0200"), &a), ERR_SHORT);
 }
 
+static void a_digital_signature_names_its_algorithm(void **state)
+{
+    (void)state;
+    struct authp_signature s;
+    CHECK_OK(authp_signature_read(HEX("03 300102 aabb"), &s));
+    CHECK_SPAN(s.algorithm, HEX("300102"));
+    CHECK_SPAN(s.value, HEX("aabb"));
+    CHECK_SPAN(WRITTEN(authp_signature_write(&w, &s)), HEX("03 300102 aabb"));
+    CHECK_EQ(authp_signature_read(HEX("00 aabb"), &s), ERR_SYNTAX);
+    CHECK_EQ(authp_signature_read(HEX("03 300102"), &s), ERR_SYNTAX);
+    CHECK_EQ(authp_signature_read(HEX("04 300102"), &s), ERR_SHORT);
+    CHECK_EQ(authp_signature_read(span(NULL, 0), &s), ERR_SHORT);
+}
+
+static void cert_is_read_and_written(void **state)
+{
+    (void)state;
+    struct certp c;
+    CHECK_OK(certp_read(HEX("04 3000"), &c));
+    CHECK_EQ(c.encoding, CERT_X509);
+    CHECK_SPAN(c.data, HEX("3000"));
+    CHECK_SPAN(WRITTEN(certp_write(&w, &c)), HEX("04 3000"));
+    CHECK_EQ(certp_read(HEX("04"), &c), ERR_SYNTAX);
+    CHECK_EQ(certp_read(span(NULL, 0), &c), ERR_SHORT);
+}
+
+#define HASH "000102030405060708090a0b0c0d0e0f10111213"
+
+static void a_url_is_of_http_and_nothing_else(void **state)
+{
+    (void)state;
+    struct certp_url u;
+    CHECK_OK(certp_url_read(HEX(HASH "687474703a2f2f61"), &u)); // http://a
+    CHECK_SPAN(u.url, span_str("http://a"));
+    CHECK_SPAN(u.hash, HEX(HASH));
+    CHECK_EQ(certp_url_read(HEX(HASH "687474703a2f2f"), &u), ERR_SYNTAX);         // http://
+    CHECK_EQ(certp_url_read(HEX(HASH "66696c653a2f2f2f61"), &u), ERR_SYNTAX);     // file:///a
+    CHECK_EQ(certp_url_read(HEX(HASH "687474703a2f2f610d0a62"), &u), ERR_SYNTAX); // a line's end
+    CHECK_EQ(certp_url_read(HEX(HASH "687474703a2f2f6100"), &u), ERR_SYNTAX);
+    CHECK_EQ(certp_url_read(HEX("0001"), &u), ERR_SHORT);
+    uint8_t longest[KEY_HASH_LEN + CERT_URL_MAX + 1];
+    memset(longest, 'a', sizeof longest);
+    memcpy(longest + KEY_HASH_LEN, "http://", 7);
+    CHECK_OK(certp_url_read(span(longest, sizeof longest - 1), &u));
+    CHECK_EQ(certp_url_read(SPAN(longest), &u), ERR_LIMIT);
+}
+
+static void certreq_lists_authorities(void **state)
+{
+    (void)state;
+    struct certreq c;
+    uint8_t other[KEY_HASH_LEN] = {1};
+    CHECK_OK(certreq_read(HEX("04" HASH "ffffffffffffffffffffffffffffffffffffffff"), &c));
+    CHECK_EQ(c.keys.len, 40);
+    CHECK(certreq_has(&c, c.keys.at));
+    CHECK(certreq_has(&c, c.keys.at + 20));
+    CHECK(!certreq_has(&c, other));
+    CHECK_SPAN(WRITTEN(certreq_write(&w, &c)),
+               HEX("04" HASH "ffffffffffffffffffffffffffffffffffffffff"));
+    CHECK_EQ(certreq_read(HEX("04" HASH "ff"), &c), ERR_SYNTAX);
+    CHECK_OK(certreq_read(HEX("04"), &c)); // any authority
+    CHECK_OK(certreq_read(HEX("0f"), &c)); // a raw key
+    CHECK_EQ(certreq_read(span(NULL, 0), &c), ERR_SHORT);
+    static uint8_t many[1 + KEY_HASH_LEN * (CERTREQ_KEYS_MAX + 1)] = {CERT_X509};
+    CHECK_OK(certreq_read(span(many, sizeof many - KEY_HASH_LEN), &c));
+    CHECK_EQ(certreq_read(SPAN(many), &c), ERR_LIMIT);
+}
+
 static void nonce_has_its_limits(void **state)
 {
     (void)state;
@@ -252,6 +320,10 @@ int main(void)
         cmocka_unit_test(id_is_read_and_written),
         cmocka_unit_test(id_of_the_wrong_size_is_refused),
         cmocka_unit_test(auth_is_read_and_written),
+        cmocka_unit_test(a_digital_signature_names_its_algorithm),
+        cmocka_unit_test(cert_is_read_and_written),
+        cmocka_unit_test(a_url_is_of_http_and_nothing_else),
+        cmocka_unit_test(certreq_lists_authorities),
         cmocka_unit_test(nonce_has_its_limits),
         cmocka_unit_test(cp_is_read_and_written),
         cmocka_unit_test(cp_values_are_checked),

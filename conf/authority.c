@@ -1,0 +1,87 @@
+#include "conf/authority.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "conf/creds_load.h"
+#include "conf/issue.h"
+#include "conf/value.h"
+
+#define NO_TOKENS "certificates on tokens are not supported; give a file"
+
+static void set_cacert(const struct arg *a)
+{
+    load_want(a->ld, WANTED_AUTHORITY, a->to, a->v->text, value_place(a->v, 0));
+}
+
+// Only what can be fetched without another certificate to be believed first.
+static bool url_is_known(const char *url)
+{
+    return strncmp(url, "http://", 7) == 0 && url[7];
+}
+
+static void set_urls(const struct arg *a, const char **list, unsigned *n)
+{
+    for (struct element e = {0}; value_next(a, &e);) {
+        bool known = url_is_known(e.text);
+        if (!known || *n == CREDS_CHAIN_MAX) {
+            issue_error(a->ld->issues, element_place(a, &e, 0), e.text,
+                        known ? "this list is too long" : "'%s' cannot be fetched", e.text);
+            issue_hint(a->ld->issues, "at most %u addresses that begin with http://",
+                       CREDS_CHAIN_MAX);
+            return;
+        }
+        list[*n] = arena_str(&a->ld->out->creds->arena, e.text, e.len);
+        if (!list[*n]) a->ld->nomem = true;
+        ++*n;
+    }
+}
+
+static void set_crls(const struct arg *a)
+{
+    struct cred_authority *to = a->to;
+    set_urls(a, to->crl, &to->crl_n);
+}
+
+static void set_ocsp(const struct arg *a)
+{
+    struct cred_authority *to = a->to;
+    set_urls(a, to->ocsp, &to->ocsp_n);
+}
+
+// clang-format off: tables keep their columns
+static const struct key authority_keys[] = {
+    {.name = "cacert", .set = set_cacert, .to = 0},
+    {.name = "file", .set = set_cacert, .to = 0},
+    {.name = "crl_uris", .set = set_crls, .to = 0},
+    {.name = "ocsp_uris", .set = set_ocsp, .to = 0},
+    KEY_NOT("cert_uri_base", NULL, "certificates of ours are always sent, never their address"),
+    KEY_NOT("handle", NULL, NO_TOKENS),
+    KEY_NOT("slot", NULL, NO_TOKENS),
+    KEY_NOT("module", NULL, NO_TOKENS),
+    {0},
+};
+// clang-format on
+static const struct schema schema_authority = {"an authority", "authorities.<name>", authority_keys,
+                                               NULL};
+
+static void authority_read(struct load *ld, const struct node *n, void *config)
+{
+    struct creds *c = ((struct config *)config)->creds;
+    struct cred_authority *a = CREDS_APPEND(ld, c, c->authorities);
+    if (!a) return;
+    a->name = arena_str(&c->arena, n->name, strlen(n->name));
+    if (!a->name) ld->nomem = true;
+    schema_read(ld, &schema_authority, n, a);
+    if (schema_written(ld, n, "cacert") || schema_written(ld, n, "file")) return;
+    issue_error(ld->issues, n->at, n->name, "authority '%s' has no certificate", n->name);
+    issue_hint(ld->issues, "write cacert = and the name of a file in x509ca");
+}
+
+static const struct inside any[] = {{"*", authority_read, &schema_authority, NULL}, {0}};
+const struct schema schema_authorities = {"section 'authorities'", "authorities", NULL, any};
+
+void authorities_read(struct load *ld, const struct node *n, void *config)
+{
+    schema_read(ld, &schema_authorities, n, config);
+}

@@ -1,0 +1,104 @@
+#include <string.h>
+
+#include "conf/creds_load.h"
+#include "conf/issue.h"
+
+#define KEY_FOLDERS "private, rsa, ecdsa, pkcs8, pkcs12"
+
+static struct place place_of(struct load *ld, const struct node *n, const char *key)
+{
+    return schema_written(ld, n, key) ? schema_place(ld, n, key) : n->at;
+}
+
+// Every certificate that was named must have its key here.
+static void check_named(struct load *ld, const struct creds *c, const struct node *n,
+                        const struct conf_side *side)
+{
+    char name[CERT_NAME_MAX];
+    for (const struct cred_cert *l = side->creds->certs; l; l = l->next) {
+        const struct cred_own *o = side->creds->own;
+        while (o && o->cert != l->cert) o = o->next;
+        if (o) continue;
+        issue_error(ld->issues, place_of(ld, n, "certs"), l->file,
+                    "no private key here belongs to the certificate %s (%.60s)", l->file,
+                    cert_name(l->cert, name));
+        issue_hint(ld->issues, "%u private keys were read; put its own into %s/private", c->key_n,
+                   ld->folder);
+    }
+    for (const struct cred_pub *p = side->creds->pubkeys; p; p = p->next) {
+        const struct cred_own *o = side->creds->own;
+        while (o && o->pubkey != p->key) o = o->next;
+        if (o) continue;
+        issue_error(ld->issues, place_of(ld, n, "pubkeys"), p->file,
+                    "no private key here belongs to the public key %s", p->file);
+        issue_hint(ld->issues, "put it into %s/private", ld->folder);
+    }
+}
+
+static void nothing_own(struct load *ld, const struct creds *c, const struct node *n,
+                        const struct conf_side *side)
+{
+    char id[ID_TEXT_MAX];
+    if (side->id_given && side->id.type != ID_ANY) {
+        issue_error(ld->issues, place_of(ld, n, "id"), n->name,
+                    "there is no certificate with a private key for %.100s",
+                    id_show(&side->id, id));
+    } else {
+        issue_error(ld->issues, n->at, n->name, "there is no certificate with a private key");
+    }
+    issue_hint(ld->issues,
+               "%u certificates and %u keys were read: put yours into %s/x509 and %s/private",
+               c->cert_n, c->key_n, ld->folder, ld->folder);
+}
+
+static void check_id(struct load *ld, const struct node *n, const struct conf_side *side)
+{
+    char id[ID_TEXT_MAX], name[CERT_NAME_MAX];
+    const struct cred_own *o = side->creds->own;
+    if (!side->id_given || side->id.type == ID_ANY) return;
+    for (; o; o = o->next) {
+        if (!o->cert || cert_has_id(o->cert, &side->id)) return;
+    }
+    issue_warn(ld->issues, place_of(ld, n, "id"), "id",
+               "the certificate %.60s does not say that it is %.80s; its subject will be said "
+               "instead",
+               cert_name(side->creds->own->cert, name), id_show(&side->id, id));
+    issue_hint(ld->issues, "leave id out, or have a certificate made with that subjectAltName");
+}
+
+static void check_local(struct load *ld, const struct creds *c, const struct node *n,
+                        const struct conf_side *side)
+{
+    if (!n || side->auth != CONF_AUTH_PUBKEY || !side->creds) return;
+    unsigned before = ld->issues->errors;
+    check_named(ld, c, n, side);
+    if (side->creds->own) {
+        check_id(ld, n, side);
+    } else if (ld->issues->errors == before) {
+        nothing_own(ld, c, n, side);
+    }
+}
+
+// Of whom shall we believe anything?
+static void check_remote(struct load *ld, const struct creds *c, const struct node *n,
+                         const struct conf_side *side)
+{
+    const struct side_creds *s = side->creds;
+    if (!n || side->auth != CONF_AUTH_PUBKEY || c->cas) return;
+    if (s && (s->certs || s->cacerts || s->pubkeys)) return;
+    issue_warn(ld->issues, n->at, n->name,
+               "no certificate of an authority is there, so that the peer cannot be believed");
+    issue_hint(ld->issues, "put it into %s/x509ca, or name the peer's own in certs or pubkeys",
+               ld->folder);
+}
+
+void creds_check(struct load *ld, const struct creds *c)
+{
+    // What could not be read was said already; more would follow from it.
+    if (ld->issues->errors) return;
+    for (unsigned i = 0; i < ld->out->conn_n; i++) {
+        const struct origin *o = &ld->origin[i];
+        check_local(ld, c, o->local, &ld->out->conn[i].local);
+        check_remote(ld, c, o->remote, &ld->out->conn[i].remote);
+    }
+}

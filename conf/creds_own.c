@@ -1,0 +1,107 @@
+#include <string.h>
+
+#include "conf/creds_load.h"
+
+static struct signer *key_for(const struct creds *c, const struct pubkey *pub)
+{
+    for (const struct cred_key *k = c->keys; k; k = k->next) {
+        if (pubkey_eq(signer_pubkey(k->key), pub)) return k->key;
+    }
+    return NULL;
+}
+
+static struct cert *issuer_in(const struct cred_cert *l, const struct cert *c)
+{
+    for (; l; l = l->next) {
+        if (cert_is_ca(l->cert) && cert_is_issued_by(c, l->cert)) return l->cert;
+    }
+    return NULL;
+}
+
+// From the issuer up, as far as it is known here and no longer than any peer would follow.
+static void chain_find(const struct creds *c, struct cred_own *o)
+{
+    struct cert *at = o->cert;
+    while (at && !cert_is_self_signed(at) && o->chain_n < CREDS_CHAIN_MAX) {
+        struct cert *up = issuer_in(c->cas, at);
+        if (!up) up = issuer_in(c->certs, at);
+        if (up && cert_is_self_signed(up)) {
+            o->root = up;
+            return;
+        }
+        if (up) o->chain[o->chain_n++] = up;
+        at = up;
+    }
+}
+
+static void match_certs(struct load *ld, struct creds *c)
+{
+    for (const struct cred_cert *l = c->certs; l && !ld->nomem; l = l->next) {
+        struct signer *key = key_for(c, cert_pubkey(l->cert));
+        struct cred_own *o = key ? CREDS_APPEND(ld, c, c->own) : NULL;
+        if (!o) continue;
+        o->cert = l->cert;
+        o->pubkey = cert_pubkey(l->cert);
+        o->key = key;
+        chain_find(c, o);
+    }
+}
+
+// ---- sides ----
+
+static void own_add(struct load *ld, struct creds *c, struct side_creds *to,
+                    const struct cred_own *from)
+{
+    struct cred_own *o = CREDS_APPEND(ld, c, to->own);
+    if (!o) return;
+    *o = *from;
+    o->next = NULL;
+}
+
+static void own_named(struct load *ld, struct creds *c, struct side_creds *side)
+{
+    for (const struct cred_cert *l = side->certs; l; l = l->next) {
+        const struct cred_own *o = c->own;
+        while (o && o->cert != l->cert) o = o->next;
+        if (o) own_add(ld, c, side, o);
+    }
+    for (const struct cred_pub *p = side->pubkeys; p; p = p->next) {
+        struct cred_own raw = {.pubkey = p->key, .key = key_for(c, p->key)};
+        if (raw.key) own_add(ld, c, side, &raw);
+    }
+}
+
+// Without names: every certificate of ours for this identity; without that, every one.
+static void own_by_id(struct load *ld, struct creds *c, struct conf_side *side,
+                      struct side_creds *to)
+{
+    bool any = !side->id_given || side->id.type == ID_ANY;
+    for (const struct cred_own *o = c->own; o; o = o->next) {
+        if (any || cert_has_id(o->cert, &side->id)) own_add(ld, c, to, o);
+    }
+}
+
+static void match_local(struct load *ld, struct creds *c, struct conf_side *side)
+{
+    if (side->auth != CONF_AUTH_PUBKEY) return;
+    struct side_creds *to = (struct side_creds *)(uintptr_t)side->creds; // ours until we are done
+    if (!to) to = arena_get(&c->arena, sizeof *to);
+    if (!to) {
+        ld->nomem = true;
+        return;
+    }
+    side->creds = to;
+    if (to->certs || to->pubkeys) {
+        own_named(ld, c, to);
+    } else {
+        own_by_id(ld, c, side, to);
+    }
+}
+
+void creds_match(struct load *ld, struct creds *c)
+{
+    match_certs(ld, c);
+    for (unsigned i = 0; i < ld->out->conn_n && !ld->nomem; i++) {
+        match_local(ld, c, &ld->out->conn[i].local);
+    }
+}

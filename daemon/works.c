@@ -1,0 +1,74 @@
+#include "daemon/works.h"
+
+#include <stdlib.h>
+
+#include "conf/creds.h"
+#include "cred/crl.h"
+#include "cred/fetch.h"
+#include "daemon/crew.h"
+
+struct works {
+    struct crew *crew;
+    struct crl_cache *cache;
+    struct fetcher fetcher;
+};
+
+// In one of the pool's threads.
+static void on_done(void *ctx)
+{
+    struct iked *d = ctx;
+    loop_wake(d->loop);
+}
+
+static err_t get(void *ctx, const struct fetch *ask, struct fetched *out, struct why *why)
+{
+    struct works *w = ctx;
+    err_t err = crew_pause(w->crew);
+    if (err != ERR_OK) return why_not(why, err, "too many servers are being waited for");
+    err = fetch_http(NULL, ask, out, why);
+    crew_go_on(w->crew);
+    return err;
+}
+
+err_t works_start(struct iked *d, struct why *why)
+{
+    struct works *w = calloc(1, sizeof *w);
+    if (!w) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    d->works = w;
+    w->fetcher = (struct fetcher){.ctx = w, .get = get};
+    w->cache = crl_cache_new();
+    w->crew = crew_new(0, on_done, d);
+    if (!w->cache || !w->crew) return why_not(why, ERR_NOMEM, "no threads");
+    err_t err = fetch_init();
+    return err == ERR_OK ? err : why_not(why, err, "libcurl does not start");
+}
+
+void works_stop(struct iked *d)
+{
+    struct works *w = d->works;
+    if (!w) return;
+    d->works = NULL;
+    // Who is still waiting for a server uses them; the process ends before he does.
+    if (!crew_free(w->crew)) return;
+    crl_cache_free(w->cache);
+    free(w);
+}
+
+void works_serve(struct iked *d, struct config *c)
+{
+    struct works *w = d->works;
+    if (w && c->creds && c->creds->trust)
+        trust_set_fetching(c->creds->trust, &w->fetcher, w->cache);
+}
+
+void works_deliver(struct iked *d)
+{
+    struct ike_work *w;
+    while (d->works && d->ike && (w = crew_take(d->works->crew))) ike_work_done(d->ike, w);
+}
+
+err_t works_add(void *ctx, struct ike_work *w)
+{
+    struct iked *d = ctx;
+    return crew_add(d->works->crew, w);
+}

@@ -1,0 +1,14 @@
+// works.h - the daemon's threads for public-key work and look-ups, and how they reach servers.
+#pragma once
+
+#include "daemon/iked.h"
+
+// After the sandbox, before the diplomat. ERR_NOMEM, ERR_CRYPTO (libcurl cannot start).
+err_t works_start(struct iked *d, struct why *why);
+void works_stop(struct iked *d);
+// Lets a new configuration fetch CRLs and ask about certificates.
+void works_serve(struct iked *d, struct config *c);
+// In the loop: hands what is done to the diplomat.
+void works_deliver(struct iked *d);
+// For struct env.
+err_t works_add(void *ctx, struct ike_work *w);

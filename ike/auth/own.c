@@ -1,0 +1,92 @@
+#include "ike/auth/own.h"
+
+#include <string.h>
+
+#include "ike/sa/diplomat.h"
+
+const struct cred_own *own_first(const struct conf_conn *conf)
+{
+    bool keys = conf->local.auth == CONF_AUTH_PUBKEY && conf->local.creds;
+    return keys ? conf->local.creds->own : NULL;
+}
+
+struct id own_id(const struct conf_conn *conf, const struct cred_own *own, const ip_t *local)
+{
+    const struct conf_side *side = &conf->local;
+    bool given = side->id_given && side->id.type != ID_ANY;
+    const struct cert *cert = own ? own->cert : NULL;
+    if (given && (!cert || cert_has_id(cert, &side->id))) return side->id;
+    if (cert && cert_id_count(cert)) return *cert_id_at(cert, 0);
+    return given ? side->id : id_from_ip(local);
+}
+
+// ---- what the peer wants -----------------------------------------------------------------------
+
+void own_hear(struct ike_sa *sa, const struct msg *in)
+{
+    struct opening *o = sa->opening;
+    struct notify n;
+    hash_set_t hashes;
+    if (notify_find(in, N_SIGNATURE_HASH_ALGORITHMS, &n) == ERR_OK &&
+        hash_set_read(n.data, &hashes) == ERR_OK) {
+        o->peer_hashes = hashes;
+    }
+    for (unsigned i = 0; i < in->n; i++) {
+        struct certreq c;
+        if (in->payload[i].type != PAYLOAD_CERTREQ) continue;
+        if (certreq_read(in->payload[i].body, &c) != ERR_OK) continue;
+        o->asked_key |= c.encoding == CERT_RAW_KEY;
+        if (c.encoding != CERT_X509) continue;
+        o->asked_cert = true;
+        // The first one counts: more than a message holds is more than anybody needs.
+        if (!o->authorities.len) IGNORE(blob_set(&o->authorities, c.keys)); // it is but a hint
+    }
+}
+
+static bool is_wanted(const struct opening *o, const struct cred_own *own)
+{
+    const struct certreq c = {.encoding = CERT_X509, .keys = blob_span(&o->authorities)};
+    if (!own->cert) return o->asked_key && !o->asked_cert;
+    if (own->root && certreq_has(&c, pubkey_spki_sha1(cert_pubkey(own->root)))) return true;
+    for (unsigned i = 0; i < own->chain_n; i++) {
+        if (certreq_has(&c, pubkey_spki_sha1(cert_pubkey(own->chain[i])))) return true;
+    }
+    return false;
+}
+
+void own_choose(struct ike_sa *sa)
+{
+    struct opening *o = sa->opening;
+    const struct cred_own *own = own_first(&sa->conn->conf);
+    o->own = own;
+    for (; own; own = own->next) {
+        if (!is_wanted(o, own)) continue;
+        o->own = own;
+        break;
+    }
+    sa->local_id = own_id(&sa->conn->conf, o->own, &sa->local.ip);
+}
+
+static void put_cert(struct msgw *m, uint8_t encoding, span_t data)
+{
+    struct certp c = {.encoding = encoding, .data = data};
+    certp_write(msgw_begin(m, PAYLOAD_CERT), &c);
+    msgw_end(m);
+}
+
+void own_put_certs(struct ike_sa *sa, struct msgw *m)
+{
+    const struct opening *o = sa->opening;
+    const struct cred_own *own = o->own;
+    enum conf_send_cert policy = sa->conn->conf.send_cert;
+    if (!own || policy == CONF_SEND_NEVER) return;
+    bool always = policy == CONF_SEND_ALWAYS;
+    if (!own->cert) {
+        if (always || o->asked_key) put_cert(m, CERT_RAW_KEY, pubkey_spki(own->pubkey));
+        return;
+    }
+    if (!always && !o->asked_cert) return;
+    // rfc7296 3.6 MUST: the first certificate is that of the key that signs.
+    put_cert(m, CERT_X509, cert_der(own->cert));
+    for (unsigned i = 0; i < own->chain_n; i++) put_cert(m, CERT_X509, cert_der(own->chain[i]));
+}

@@ -1,0 +1,25 @@
+// own.h - proving who we are with a private key: which one, what is sent with it, and the signature
+// (RFC 7296 2.15, 3.6, 3.7; RFC 7427).
+#pragma once
+
+#include "conf/creds.h"
+#include "ike/codec/msg.h"
+#include "ike/sa/ike_sa.h"
+
+// Our own identity in a connection: the configured one; else, or if our certificate does not say
+// it, the certificate's subject; else our address.
+struct id own_id(const struct conf_conn *conf, const struct cred_own *own, const ip_t *local);
+// The first of what a connection has to prove itself with; NULL: nothing, or a pre-shared key.
+const struct cred_own *own_first(const struct conf_conn *conf);
+
+// What the peer asks for (CERTREQ) and which hashes it knows, from a message of the opening.
+void own_hear(struct ike_sa *sa, const struct msg *in);
+// Chooses by what was heard: a key whose certificate leads to an authority that was named, else the
+// first one. Sets opening->own and sa->local_id.
+void own_choose(struct ike_sa *sa);
+
+// The signature, in opening->our_proof: at once if it is there, else a work is started.
+// Errors: ERR_AGAIN (when the work is done, `done` is called), any other with a sentence.
+err_t own_sign(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why);
+// CERT payloads, as send_cert says.
+void own_put_certs(struct ike_sa *sa, struct msgw *m);

@@ -1,0 +1,126 @@
+#include "ike/auth/peer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/auth/octets.h"
+#include "ike/auth/peer_work.h"
+#include "ike/sa/diplomat.h"
+
+// What a peer can make us keep of its certificates while they wait: chains of real authorities have
+// some 10 kB.
+#define PEER_CERTS_BYTES_MAX (48UL * 1024UL)
+#define AUTHORITIES_MAX 32 // in one CERTREQ: IKE_SA_INIT, where it may stand, cannot be fragmented
+
+// ---- the work is written -----------------------------------------------------------------------
+
+static bool is_of_use(const struct certp *c)
+{
+    return c->encoding == CERT_X509 || c->encoding == CERT_RAW_KEY;
+}
+
+static err_t certs_copy(struct peer_work *p, const struct msg *in)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < in->n && p->cert_n < TRUST_PEER_CERTS_MAX; i++) {
+        struct certp c;
+        if (in->payload[i].type != PAYLOAD_CERT) continue;
+        TRY(certp_read(in->payload[i].body, &c));
+        if (!is_of_use(&c)) continue;
+        bytes += c.data.len;
+        if (bytes > PEER_CERTS_BYTES_MAX) return ERR_LIMIT;
+        p->cert[p->cert_n].encoding = c.encoding;
+        TRY(blob_set(&p->cert[p->cert_n].data, c.data));
+        p->cert_n++;
+    }
+    return ERR_OK;
+}
+
+static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer_claim *c)
+{
+    uint8_t between[INTAUTH_MAX];
+    struct octets octets;
+    p->conn = conn_get(sa->conn);
+    p->id = *c->id;
+    p->method = c->auth.method;
+    p->now_s = sa->ike->env.wall(sa->ike->env.ctx);
+    TRY(blob_set(&p->auth, c->auth.data));
+    TRY(octets_of(sa, !sa->initiator, c->id_body, between, &octets));
+    TRY(octets_copy(&octets, &p->octets));
+    return certs_copy(p, c->in);
+}
+
+static void work_done(struct ike_work *w, struct ike_sa *sa)
+{
+    struct peer_work *p = (struct peer_work *)w;
+    struct opening *o = sa->opening;
+    if (!o) return;
+    o->their_proof.ready = true;
+    o->their_proof.err = p->err;
+    o->their_proof.why = p->why;
+    o->their_proof.how = p->how;
+    if (p->note.text[0]) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
+    p->then(sa);
+}
+
+static void work_free(struct ike_work *w)
+{
+    struct peer_work *p = (struct peer_work *)w;
+    for (unsigned i = 0; i < p->cert_n; i++) blob_done(&p->cert[i].data);
+    blob_done(&p->auth);
+    blob_done(&p->octets);
+    conn_put(p->conn);
+    free(p);
+}
+
+err_t peer_check(struct ike_sa *sa, const struct peer_claim *claim, void (*done)(struct ike_sa *sa),
+                 struct why *why)
+{
+    const struct proof *theirs = &sa->opening->their_proof;
+    if (theirs->ready) {
+        if (theirs->err != ERR_OK) *why = theirs->why;
+        return theirs->err;
+    }
+    if (sa->work_id) return ERR_AGAIN;
+    struct peer_work *p = calloc(1, sizeof *p);
+    if (!p) return ERR_NOMEM;
+    p->w = (struct ike_work){.run = peer_work_run, .done = work_done, .free = work_free};
+    p->then = done;
+    err_t err = work_fill(p, sa, claim);
+    if (err != ERR_OK) {
+        work_free(&p->w);
+        return why_not(why, ERR_AUTH, "its certificates cannot be read: %s", err_text(err));
+    }
+    TRY(work_start(sa, &p->w));
+    return ERR_AGAIN;
+}
+
+const char *peer_how(const struct ike_sa *sa)
+{
+    return sa->opening->their_proof.how.text;
+}
+
+// ---- what we believe ---------------------------------------------------------------------------
+
+static void put_request(struct msgw *m, uint8_t encoding, const struct cred_cert *authorities)
+{
+    uint8_t keys[AUTHORITIES_MAX * KEY_HASH_LEN];
+    wr_t w = wr_into(keys, sizeof keys);
+    unsigned n = 0;
+    for (const struct cred_cert *l = authorities; l && n < AUTHORITIES_MAX; l = l->next, n++) {
+        wr_bytes(&w, span(pubkey_spki_sha1(cert_pubkey(l->cert)), KEY_HASH_LEN));
+    }
+    struct certreq c = {.encoding = encoding, .keys = wr_span(&w)};
+    certreq_write(msgw_begin(m, PAYLOAD_CERTREQ), &c);
+    msgw_end(m);
+}
+
+void peer_put_certreq(struct msgw *m, const struct conf_conn *conf)
+{
+    const struct side_creds *side = conf->remote.creds;
+    if (conf->remote.auth != CONF_AUTH_PUBKEY || !conf->send_certreq || !conf->creds) return;
+    const struct cred_cert *cas = side && side->cacerts ? side->cacerts : conf->creds->cas;
+    bool only_keys = side && side->pubkeys && !side->cacerts && !side->certs;
+    if (side && side->pubkeys) put_request(m, CERT_RAW_KEY, NULL);
+    if (cas && !only_keys) put_request(m, CERT_X509, cas);
+}

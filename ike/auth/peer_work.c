@@ -1,0 +1,191 @@
+#include "ike/auth/peer_work.h"
+
+#include <string.h>
+
+#include "cred/rules.h"
+
+// The certificates that were sent, and the key that has to have signed.
+struct sent {
+    struct cert *cert[TRUST_PEER_CERTS_MAX];
+    unsigned n;
+    struct pubkey *raw; // a key without certificate
+};
+
+static void sent_done(struct sent *s)
+{
+    for (unsigned i = 0; i < s->n; i++) cert_free(s->cert[i]);
+    pubkey_free(s->raw);
+}
+
+// rfc7296 3.6 MUST: the first certificate is that of the key that has signed. What comes behind it
+// may help, or be of a kind unknown here.
+static err_t sent_read(const struct peer_work *p, struct sent *s, struct why *why)
+{
+    struct why reason = {0};
+    for (unsigned i = 0; i < p->cert_n; i++) {
+        span_t data = blob_span(&p->cert[i].data);
+        bool raw = p->cert[i].encoding == CERT_RAW_KEY;
+        if (raw && s->raw) continue;
+        err_t err = raw ? pubkey_from_spki(data, &s->raw, &reason)
+                        : cert_read(data, &s->cert[s->n], &reason);
+        if (err == ERR_OK && !raw) s->n++;
+        if (err == ERR_OK || s->n || s->raw) continue;
+        return why_not(why, ERR_AUTH, "its certificate cannot be used: %.200s",
+                       reason.text[0] ? reason.text : err_text(err));
+    }
+    return ERR_OK;
+}
+
+// ---- the signature -----------------------------------------------------------------------------
+
+static err_t scheme_of(const struct peer_work *p, struct scheme *scheme, span_t *sig,
+                       struct why *why)
+{
+    struct authp_signature a;
+    *sig = blob_span(&p->auth);
+    if (p->method != AUTH_SIGNATURE) {
+        if (scheme_from_method(p->method, scheme) == ERR_OK) return ERR_OK;
+        return why_not(why, ERR_AUTH, "it proves itself with method %u, and not with a public key",
+                       p->method);
+    }
+    err_t err = authp_signature_read(*sig, &a);
+    if (err == ERR_OK) err = scheme_read(a.algorithm, scheme);
+    *sig = a.value;
+    if (err == ERR_OK) return err;
+    return why_not(why, ERR_AUTH, "it has signed with an algorithm that is not known here");
+}
+
+static err_t signature_check(const struct peer_work *p, const struct pubkey *key, struct why *why)
+{
+    struct key_rules rules = p->conn->conf.remote.ike_rules.rules;
+    struct scheme scheme;
+    struct why reason = {0};
+    span_t sig;
+    TRY(scheme_of(p, &scheme, &sig, why));
+    // Method 1 is RSA with SHA-1 and nothing else; who wants better says so with hashes.
+    if (p->method == AUTH_RSA && !rules.hashes) rules.hashes = HASH_BIT(HASH_SHA1);
+    if (rules_key(&rules, key, &reason) != ERR_OK ||
+        rules_scheme(&rules, &scheme, &reason) != ERR_OK) {
+        return why_not(why, ERR_AUTH, "it has signed in a way that remote.auth does not allow: %s",
+                       reason.text);
+    }
+    err_t err = pubkey_verify(key, &scheme, blob_span(&p->octets), sig);
+    if (err == ERR_OK) return ERR_OK;
+    return why_not(why, ERR_AUTH, "its signature is not of the key that it shows");
+}
+
+static void say_how(struct peer_work *p, const struct pubkey *key, const struct cert *cert)
+{
+    char name[CERT_NAME_MAX], kind[PUBKEY_TEXT_MAX], text[SCHEME_TEXT_MAX];
+    struct scheme scheme = {0};
+    span_t sig;
+    IGNORE(scheme_of(p, &scheme, &sig, NULL)); // it has verified
+    const char *with = cert ? "certificate" : "a public key that is known here";
+    IGNORE(why_not(&p->how, ERR_OK, "%s with %s, %s %s", pubkey_show(key, kind),
+                   scheme_show(&scheme, text), with, cert ? cert_name(cert, name) : ""));
+}
+
+// ---- whom to believe ---------------------------------------------------------------------------
+
+static enum revocation revocation_of(const struct conf_side *side)
+{
+    if (side->revocation == CONF_REVOCATION_STRICT) return REVOCATION_STRICT;
+    return side->revocation == CONF_REVOCATION_IFURI ? REVOCATION_IFURI : REVOCATION_RELAXED;
+}
+
+static unsigned certs_list(const struct cred_cert *l, struct cert **out, unsigned max)
+{
+    unsigned n = 0;
+    for (; l && n < max; l = l->next) out[n++] = l->cert;
+    return n;
+}
+
+#define LIST_MAX CONF_LIST_MAX
+
+static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigned n,
+                         struct why *why)
+{
+    const struct conf_side *side = &p->conn->conf.remote;
+    const struct side_creds *sc = side->creds;
+    struct cert *certs[LIST_MAX], *cacerts[LIST_MAX];
+    struct trust_chain path = {0};
+    struct trust_terms terms = {
+        .id = &p->id,
+        .ca_id = side->ca_id_given ? &side->ca_id : NULL,
+        .certs = certs,
+        .n_certs = sc ? certs_list(sc->certs, certs, LIST_MAX) : 0,
+        .cacerts = cacerts,
+        .n_cacerts = sc ? certs_list(sc->cacerts, cacerts, LIST_MAX) : 0,
+        .policies = (const char *const *)side->policy,
+        .n_policies = side->policy_n,
+        .rules = side->chain_rules.rules,
+        .revocation = revocation_of(side),
+    };
+    err_t err =
+        trust_verify(p->conn->conf.creds->trust, chain, n, &terms, (int64_t)p->now_s, &path, why);
+    if (err == ERR_OK) p->note = path.note;
+    if (err == ERR_OK) trust_chain_done(&path);
+    return err;
+}
+
+static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned n)
+{
+    struct pubkey *key = cert_pubkey(chain[0]);
+    TRY(signature_check(p, key, &p->why));
+    TRY(chain_check(p, chain, n, &p->why));
+    say_how(p, key, chain[0]);
+    return ERR_OK;
+}
+
+static err_t check_key(struct peer_work *p, const struct pubkey *key)
+{
+    const struct conf_side *side = &p->conn->conf.remote;
+    struct pubkey *known[LIST_MAX];
+    unsigned n = 0;
+    for (const struct cred_pub *l = side->creds ? side->creds->pubkeys : NULL; l && n < LIST_MAX;
+         l = l->next) {
+        known[n++] = l->key;
+    }
+    TRY(signature_check(p, key, &p->why));
+    TRY(trust_verify_key(key, known, n, &side->ike_rules.rules, &p->why));
+    say_how(p, key, NULL);
+    return ERR_OK;
+}
+
+// It sent none: those that we have of it.
+static err_t check_known(struct peer_work *p)
+{
+    char id[ID_TEXT_MAX];
+    const struct side_creds *sc = p->conn->conf.remote.creds;
+    const struct cred_cert *l = sc && sc->certs ? sc->certs : p->conn->conf.creds->certs;
+    err_t err = ERR_NOTFOUND;
+    for (; l && err != ERR_OK; l = l->next) {
+        struct cert *one = l->cert;
+        if (cert_has_id(one, &p->id)) err = check_cert(p, &one, 1);
+    }
+    for (const struct cred_pub *k = sc ? sc->pubkeys : NULL; k && err != ERR_OK; k = k->next) {
+        err = check_key(p, k->key);
+    }
+    if (err != ERR_NOTFOUND) return err;
+    return why_not(&p->why, ERR_AUTH,
+                   "it sent no certificate, and there is none of %.150s here (x509, pubkey)",
+                   id_show(&p->id, id));
+}
+
+static err_t judge(struct peer_work *p, struct sent *s)
+{
+    TRY(sent_read(p, s, &p->why));
+    if (!p->conn->conf.creds || !p->conn->conf.creds->trust) {
+        return why_not(&p->why, ERR_AUTH, "no certificates were read here");
+    }
+    if (s->n) return check_cert(p, s->cert, s->n);
+    return s->raw ? check_key(p, s->raw) : check_known(p);
+}
+
+void peer_work_run(struct ike_work *w)
+{
+    struct peer_work *p = (struct peer_work *)w;
+    struct sent s = {0};
+    p->err = judge(p, &s);
+    sent_done(&s);
+}

@@ -1,0 +1,30 @@
+// peer_work.h - the part of peer.h that runs in another thread.
+#pragma once
+
+#include "conf/creds.h"
+#include "cred/trust.h"
+#include "ike/codec/payloads.h"
+#include "ike/sa/blob.h"
+#include "ike/sa/conn.h"
+#include "ike/sa/work.h"
+
+struct peer_work {
+    struct ike_work w; // first: a pointer to it is one to the whole
+    void (*then)(struct ike_sa *sa);
+    // What is to be judged:
+    struct conn *conn;
+    struct id id;
+    uint8_t method;
+    struct blob auth, octets;
+    uint64_t now_s;
+    unsigned cert_n;
+    struct {
+        uint8_t encoding;
+        struct blob data;
+    } cert[TRUST_PEER_CERTS_MAX];
+    // The verdict:
+    err_t err;
+    struct why why, how, note;
+};
+
+void peer_work_run(struct ike_work *w);

@@ -1,0 +1,30 @@
+#include "ike/sa/work.h"
+
+#include "ike/sa/diplomat.h"
+#include "ike/sa/ike_sa.h"
+
+err_t work_start(struct ike_sa *sa, struct ike_work *w)
+{
+    struct ike *ike = sa->ike;
+    err_t err = sa->work_id ? ERR_STATE : ERR_OK;
+    if (!ike->env.work) err = ERR_UNSUPPORTED;
+    w->spi = ike_sa_spi(sa);
+    w->id = ++ike->last_work;
+    if (err == ERR_OK) err = ike->env.work(ike->env.ctx, w);
+    if (err == ERR_OK) {
+        sa->work_id = w->id;
+    } else {
+        w->free(w);
+    }
+    return err;
+}
+
+void work_finish(struct ike *ike, struct ike_work *w)
+{
+    struct ike_sa *sa = table_find(&ike->table, w->spi);
+    if (sa && sa->work_id == w->id) {
+        sa->work_id = 0;
+        if (ike_sa_live(sa)) w->done(w, sa);
+    }
+    w->free(w);
+}

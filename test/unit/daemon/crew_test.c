@@ -1,0 +1,161 @@
+// Threads that work for the loop: everything that goes in comes out, bounds hold, and one who waits
+// for a server keeps nobody else from working.
+#include "daemon/crew.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "ike/sa/work.h"
+#include "test/check.h"
+
+struct job {
+    struct ike_work w;
+    struct crew *crew;
+    sem_t *wait; // NULL: does not
+    bool pause;
+    err_t paused;
+};
+
+static atomic_uint ran, freed;
+
+static void run(struct ike_work *w)
+{
+    struct job *j = (struct job *)w;
+    if (j->pause) j->paused = crew_pause(j->crew);
+    if (j->wait) (void)sem_wait(j->wait);
+    if (j->pause && j->paused == ERR_OK) crew_go_on(j->crew);
+    (void)atomic_fetch_add(&ran, 1);
+}
+
+static void job_free(struct ike_work *w)
+{
+    (void)atomic_fetch_add(&freed, 1);
+    free(w);
+}
+
+static struct job *job_new(struct crew *p, sem_t *wait, bool pause)
+{
+    struct job *j = calloc(1, sizeof *j);
+    *j = (struct job){.w = {.run = run, .free = job_free}, .crew = p, .wait = wait, .pause = pause};
+    return j;
+}
+
+static void done(void *ctx)
+{
+    (void)sem_post(ctx);
+}
+
+// Waits for `n` to have run, five seconds at most.
+static bool all_ran(unsigned n)
+{
+    for (unsigned i = 0; i < 5000 && atomic_load(&ran) < n; i++) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return atomic_load(&ran) == n;
+}
+
+static void begin(void)
+{
+    atomic_store(&ran, 0);
+    atomic_store(&freed, 0);
+}
+
+static void what_goes_in_comes_out(void **state)
+{
+    sem_t told;
+    struct ike_work *w;
+    unsigned n = 0;
+    (void)state;
+    begin();
+    CHECK_EQ(sem_init(&told, 0, 0), 0);
+    struct crew *p = crew_new(2, done, &told);
+    CHECK(crew_take(p) == NULL);
+    for (unsigned i = 0; i < 100; i++) CHECK_OK(crew_add(p, &job_new(p, NULL, false)->w));
+    CHECK(all_ran(100));
+    for (unsigned i = 0; i < 100; i++) CHECK_EQ(sem_wait(&told), 0);
+    for (; (w = crew_take(p)); n++) w->free(w);
+    CHECK_EQ(n, 100);
+    CHECK_EQ(atomic_load(&freed), 100);
+    (void)crew_free(p);
+}
+
+static void too_many_are_refused(void **state)
+{
+    sem_t told, gate;
+    (void)state;
+    begin();
+    CHECK_EQ(sem_init(&told, 0, 0), 0);
+    CHECK_EQ(sem_init(&gate, 0, 0), 0);
+    struct crew *p = crew_new(1, done, &told);
+    unsigned in = 0;
+    for (; in < 2 * CREW_QUEUE_MAX; in++) {
+        struct job *j = job_new(p, &gate, false);
+        err_t e = crew_add(p, &j->w);
+        if (e == ERR_OK) continue;
+        CHECK_EQ(e, ERR_LIMIT);
+        free(j);
+        break;
+    }
+    CHECK(in >= CREW_QUEUE_MAX && in <= CREW_QUEUE_MAX + 1); // the one thread may hold one
+    for (unsigned i = 0; i < in; i++) (void)sem_post(&gate);
+    CHECK(all_ran(in));
+    (void)crew_free(p);
+}
+
+// As many as may wait do; the one thread's place is taken each time, and the last work is done.
+static void who_waits_stalls_nobody(void **state)
+{
+    sem_t told, gate;
+    (void)state;
+    begin();
+    CHECK_EQ(sem_init(&told, 0, 0), 0);
+    CHECK_EQ(sem_init(&gate, 0, 0), 0);
+    struct crew *p = crew_new(1, done, &told);
+    for (unsigned i = 0; i < CREW_PAUSED_MAX; i++) {
+        CHECK_OK(crew_add(p, &job_new(p, &gate, true)->w));
+    }
+    CHECK_OK(crew_add(p, &job_new(p, NULL, false)->w));
+    CHECK(all_ran(1));
+    // One more may not wait: it is told so, and goes on at once.
+    CHECK_OK(crew_add(p, &job_new(p, NULL, true)->w));
+    CHECK(all_ran(2));
+    struct job *first = (struct job *)crew_take(p), *second = (struct job *)crew_take(p);
+    CHECK(first && second && !first->pause && second->paused == ERR_LIMIT);
+    free(first);
+    free(second);
+    for (unsigned i = 0; i < CREW_PAUSED_MAX; i++) (void)sem_post(&gate);
+    CHECK(all_ran(CREW_PAUSED_MAX + 2));
+    (void)crew_free(p);
+}
+
+static void freed_with_work_left(void **state)
+{
+    static sem_t told, gate;
+    (void)state;
+    begin();
+    CHECK_EQ(sem_init(&told, 0, 0), 0);
+    CHECK_EQ(sem_init(&gate, 0, 0), 0);
+    struct crew *p = crew_new(1, done, &told);
+    for (unsigned i = 0; i < 10; i++) CHECK_OK(crew_add(p, &job_new(p, &gate, false)->w));
+    (void)crew_free(p);
+    (void)sem_post(&gate); // for the one that may be running
+    for (unsigned i = 0; i < 5000 && atomic_load(&freed) < 10; i++) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    CHECK_EQ(atomic_load(&freed), 10);
+    CHECK(atomic_load(&ran) <= 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_goes_in_comes_out),
+        cmocka_unit_test(too_many_are_refused),
+        cmocka_unit_test(who_waits_stalls_nobody),
+        cmocka_unit_test(freed_with_work_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
