@@ -166,6 +166,7 @@ static void on_wake(void *ctx)
             "device %s was deleted; leaving, so that whoever watches over us starts us again",
             d->options.tun);
     d->failed = true;
+    d->leaving = true; // until then nothing goes or comes in clear
     loop_stop(d->loop);
 }
 
@@ -403,7 +404,7 @@ static int xfrmd_run(const struct xfrmd_options *o)
     } else {
         log_say(LOG_ERROR, "xfrmd", "%s", why.text);
     }
-    if (d.leaving) _exit(EXIT_SUCCESS);
+    if (d.leaving) _exit(d.failed ? EXIT_FAILURE : EXIT_SUCCESS);
     xfrmd_stop(&d);
     rcu_unregister_thread();
     return e != ERR_OK || d.failed ? EXIT_FAILURE : EXIT_SUCCESS;

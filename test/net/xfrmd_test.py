@@ -225,6 +225,9 @@ def loses_device(gateway, tap):
     gateway.host("ip link del pavise0")
     wait_until(lambda: not gateway.daemon.alive(), 5)
     tap.check("without its device it ends", not gateway.daemon.alive() and gateway.daemon.stop() == 1)
+    closed = gateway.host("ip xfrm policy") + gateway.host("nft list ruleset")
+    tap.check("and leaves the guard, as after a crash", "dir in" in closed or "clear_in drop" in closed, closed)
+    tap.check("and routes to nowhere", "blackhole" in gateway.host("ip route show table 219"))
 
 
 def test(lab, tap):
