@@ -17,10 +17,10 @@ PLUGINS = ("load = random nonce openssl pem pkcs1 pkcs8 x509 constraints pubkey 
            "mgf1 chapoly kernel-libipsec kernel-netlink socket-default vici updown\n")
 KINDS = {  # name: openssl's words for the key, `auth` of both sides
     "rsa": (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "pubkey"),
-    "rsa-3072": (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"], "ike:rsa-3072-sha384"),
+    "rsa-3072": (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"], "ike:rsa-sha384"),
     "pss": (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "ike:rsa/pss-sha256"),
     "p256": (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "pubkey"),
-    "p384": (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "ike:ecdsa-384-sha384"),
+    "p384": (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "ike:ecdsa-sha384"),
     "p521": (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"], "pubkey"),
     "ed25519": (["-algorithm", "ED25519"], "pubkey"),
 }
