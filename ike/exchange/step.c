@@ -13,28 +13,31 @@
 // ---- what we ask -------------------------------------------------------------------------------
 static const struct question questions[TASK_KINDS] = {
     [TASK_OPEN] = {"we open a conversation", X_SA_INIT, S(NEW) | S(INIT_SENT), IKE_INIT_SENT,
-                   sa_init_ask},
+                   .build = sa_init_ask},
     [TASK_INTERMEDIATE] = {"we add another key exchange", X_INTERMEDIATE, S(INIT_SENT) | S(BETWEEN),
-                           IKE_BETWEEN, intermediate_ask},
+                           IKE_BETWEEN, .build = intermediate_ask},
     [TASK_AUTH] = {"we say and prove who we are", X_AUTH, S(INIT_SENT) | S(BETWEEN), IKE_AUTH_SENT,
-                   auth_ask, auth_prepare},
-    [TASK_CHILD] = {"we ask for another child SA", X_CHILD, S(UP), IKE_UP, child_ask},
-    [TASK_REKEY_CHILD] = {"we ask to rekey a child SA", X_CHILD, S(UP), IKE_UP, rekey_child_ask},
-    [TASK_REKEY_IKE] = {"we ask to rekey the IKE SA", X_CHILD, S(UP), IKE_UP, rekey_ike_ask},
-    [TASK_DELETE_CHILD] = {"we close a child SA", X_INFO, S(UP), IKE_UP, delete_child_ask},
+                   .build = auth_ask, .prepare = auth_prepare},
+    [TASK_CHILD] = {"we ask for another child SA", X_CHILD, S(UP), IKE_UP, .build = child_ask},
+    [TASK_REKEY_CHILD] = {"we ask to rekey a child SA", X_CHILD, S(UP), IKE_UP,
+                          .build = rekey_child_ask},
+    [TASK_REKEY_IKE] = {"we ask to rekey the IKE SA", X_CHILD, S(UP), IKE_UP,
+                        .build = rekey_ike_ask},
+    [TASK_DELETE_CHILD] = {"we close a child SA", X_INFO, S(UP), IKE_UP, .build = delete_child_ask},
     [TASK_DELETE_IKE] = {"we close the IKE SA", X_INFO, S(UP) | S(REKEYED) | S(AUTH_SENT),
-                         IKE_DELETING, delete_ike_ask},
-    [TASK_PROBE] = {"we ask whether the peer is there", X_INFO, S(UP), IKE_UP, probe_ask},
+                         IKE_DELETING, .build = delete_ike_ask},
+    [TASK_PROBE] = {"we ask whether the peer is there", X_INFO, S(UP), IKE_UP, .build = probe_ask},
     [TASK_MOVE] = {"we say which addresses count now", X_INFO, S(UP) | S(REKEYED), IKE_NEW,
-                   mobike_move_ask},
+                   .build = mobike_move_ask},
     [TASK_WHERE] = {"we ask whether the peer is where it says", X_INFO, S(UP), IKE_UP,
-                    mobike_where_ask},
-    [TASK_ADDRESSES] = {"we tell our other addresses", X_INFO, S(UP), IKE_UP, mobike_addresses_ask},
+                    .build = mobike_where_ask},
+    [TASK_ADDRESSES] = {"we tell our other addresses", X_INFO, S(UP), IKE_UP,
+                        .build = mobike_addresses_ask},
 };
 
 // Of a task whose CREATE_CHILD_SA was answered, and which has more key exchanges to do.
-static const struct question question_followup = {
-    "we add another key exchange to fresh keys", X_FOLLOWUP, S(UP), IKE_UP, followup_ask, NULL};
+static const struct question question_followup = {"we add another key exchange to fresh keys",
+                                                  X_FOLLOWUP, S(UP), IKE_UP, .build = followup_ask};
 
 // ---- what we do with each message --------------------------------------------------------------
 #define CHILD (P(SA) | P(TSi) | P(TSr)) // a child SA's terms, in IKE_AUTH
