@@ -147,7 +147,7 @@ def tap(script, *arguments, env=None):
 
 
 # Most network tests wait most of the time, so two of them share the machine. These measure, or fill it:
-ALONE = ("net/workers", "net/scale", "net/keepalive", "ASan net/workers", "ASan net/scale")
+ALONE = ("net/workers", "net/scale", "net/keepalive", "net/rekey", "interop/stock", "ASan net/workers", "ASan net/scale")
 AT_ONCE = 2
 LONG = ("modes_kernel", "matrix")  # only in the full run
 

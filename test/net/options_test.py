@@ -18,6 +18,7 @@ connections {{
         local_addrs = {host[0]}
         remote_addrs = {host[1]}
         childless = force
+        proposals = aes256gcm16-prfsha256-x25519
         dscp = {dscp}
         local {{
             auth = psk
