@@ -122,20 +122,22 @@ void scripts_free(struct scripts *s)
 {
     if (!s) return;
     uint64_t end = clock_mono() + (SCRIPT_SECONDS + FAREWELL_SECONDS) * NSEC_PER_SEC;
+    bool ended = false;
     loop_io_free(s->io);
     s->io = NULL;
     (void)shutdown(s->fd, SHUT_WR);
     // What they still say is read, or they would wait for us.
-    while (clock_mono() < end) {
+    while (!ended && clock_mono() < end) {
         char line[SCRIPT_LINE_MAX + 1];
         struct pollfd p = {.fd = s->fd, .events = POLLIN};
         if (poll(&p, 1, 1000) <= 0) continue;
         ssize_t n = recv(s->fd, line, SCRIPT_LINE_MAX, 0);
-        if (n <= 0) break;
-        line[n] = '\0';
-        log_say(line[0] == SCRIPT_SAYS ? LOG_STORY : LOG_ERROR, "updown", "%s", line + 1);
+        ended = n <= 0;
+        line[ended ? 0 : n] = '\0';
+        if (!ended)
+            log_say(line[0] == SCRIPT_SAYS ? LOG_STORY : LOG_ERROR, "updown", "%s", line + 1);
     }
     (void)close(s->fd);
-    (void)waitpid(s->pid, NULL, WNOHANG);
+    (void)waitpid(s->pid, NULL, ended ? 0 : WNOHANG); // it closes its end by exiting
     free(s);
 }
