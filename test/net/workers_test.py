@@ -24,7 +24,7 @@ def stat(host):
 
 
 # The host's scheduler moves a sender from core to core now and then, and with it the queue that it writes to.
-TRAIN = 16
+TRAIN = 45  # datagrams of one UDP_SEGMENT call
 
 
 def reordered(host):
