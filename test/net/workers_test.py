@@ -15,16 +15,13 @@ WORKERS = 3
 REKEYS = 20
 PAUSE = 0.15
 SECONDS = 2
+TRAIN = 45  # datagrams of one UDP_SEGMENT call
 # What the sender's TCP has noticed: segments that were late, not lost.
 REORDERED = ("TcpExtTCPSACKReorder", "TcpExtTCPRenoReorder", "TcpExtTCPTSReorder")
 
 
 def stat(host):
     return json.loads(host([PAVISE, "xfrm", "stat", "--json"]))
-
-
-# The host's scheduler moves a sender from core to core now and then, and with it the queue that it writes to.
-TRAIN = 45  # datagrams of one UDP_SEGMENT call
 
 
 def reordered(host):
@@ -40,12 +37,17 @@ def rate(said):
 
 
 def streams(site, count):
-    """Gbit/s of TCP from alice to bob."""
+    """Gbit/s of TCP from alice to bob, and how many segments came late once every stream had found its queue."""
     server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
     wait_until(lambda: "listening" in server.output(), 5)
-    done = site.alice.try_run(["iperf3", "-J", "-c", "10.2.0.10", "-t", str(SECONDS), "-P", str(count)], timeout=40)
+    client = site.alice.start(["iperf3", "-J", "-c", "10.2.0.10", "-t", str(SECONDS + 2), "-P", str(count)], "iperf3")
+    time.sleep(1)
+    before = reordered(site.alice)
+    time.sleep(SECONDS)
+    late = reordered(site.alice) - before
+    wait_until(lambda: not client.alive(), 20)
     server.stop()
-    return rate(done.stdout)
+    return rate(client.output()), late
 
 
 def dropped(host, word):
@@ -58,10 +60,8 @@ def carries(site, tap, what):
 
 
 def order_is_kept(site, tap, what):
-    before = reordered(site.alice)
-    rate = streams(site, 4)
-    tap.check(f"{what}: four streams of TCP", rate > 0.01, f"{rate} Gbit/s")
-    late = reordered(site.alice) - before
+    fast, late = streams(site, 4)
+    tap.check(f"{what}: four streams of TCP", fast > 0.01, f"{fast} Gbit/s")
     tap.check(f"{what}: at most a train of their segments came out of order ({late})", late <= TRAIN)
     for host in (site.moon, site.sun):
         tap.equal(f"{what}: {host.name} lost nothing between workers", dropped(host, "hand-over"), 0)
@@ -90,7 +90,8 @@ def test(lab, tap):
     site.iked[site.moon] = site.moon.iked(site.config("moon", encap=True))
     site.up()
     carries(site, tap, "after a restart of the IKE daemon")
-    # The flow moves to the new SA while the old one is still there.
+    # The flow moves to the new SA, which may be another worker's, while the old one is still there.
+    tap.check("after a restart of the IKE daemon: the old SAs have gone", site.settled(seconds=30))
     order_is_kept(site, tap, "after a restart of the IKE daemon")
 
     site.xfrmd[site.moon].stop()
@@ -123,7 +124,8 @@ def rekeyed(host):
 
 
 def rekeys(lab, tap, encap):
-    """The flow goes from one pair of SAs to the next, and no segment overtakes another on the way."""
+    """The flow goes from one pair of SAs to the next, and hardly a segment overtakes another on the way: before
+    successors stayed with their predecessor's worker it was two to six for each rekeying."""
     what = "ESP in UDP" if encap else "raw ESP"
     site = Sites(lab).start(xfrmd_options=["--workers", "2"], encap=encap)
     site.up()
@@ -142,7 +144,7 @@ def rekeys(lab, tap, encap):
     server.stop()
     tap.check(f"{what}, two workers: TCP meanwhile", carried > 1000 * REKEYS, carried)
     late = reordered(site.alice) - before
-    tap.check(f"{what}, two workers: at most two of its segments for each rekeying came out of order ({late})", late <= 2 * REKEYS)
+    tap.check(f"{what}, two workers: at most one of its segments for each rekeying came out of order ({late})", late <= REKEYS)
     for host in (site.moon, site.sun):
         for word in ("hand-over", "no-sa", "replay"):
             tap.equal(f"{what}, two workers: {host.name} dropped none, {word}", dropped(host, word), 0)
