@@ -69,15 +69,28 @@ static void say_in_file(void *ctx, enum log_level level, const char *subject, co
     text_done(&out);
 }
 
+// NULL: out of memory, or a word is no UTF-8.
+static json_t *json_line(enum log_level level, const char *subject, const char *line)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return json_pack("{s:f, s:s, s:s, s:s}", "time",
+                     (double)now.tv_sec + 1e-9 * (double)now.tv_nsec, "level", level_names[level],
+                     "subject", subject, "message", line);
+}
+
 static void say_in_json(void *ctx, enum log_level level, const char *subject, const char *line)
 {
     const struct log_target *t = ctx;
-    struct timespec now;
     if (level > t->level) return;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    json_t *j =
-        json_pack("{s:f, s:s, s:s, s:s}", "time", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec,
-                  "level", level_names[level], "subject", subject, "message", line);
+    json_t *j = json_line(level, subject, line);
+    if (!j) {
+        // Peers choose some of the words: no byte of theirs may keep a line out of the log.
+        struct text plain = {0};
+        for (const char *s = line; *s; s++) text_add(&plain, "%c", *s > 0 ? *s : '?');
+        j = json_line(level, "?", text_str(&plain));
+        text_done(&plain);
+    }
     char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
     if (text) {
         struct text out = {0};

@@ -60,6 +60,7 @@ static void lines_go_to_files(void **state)
     log_say(LOG_WARN, "net[1]", "a \"quoted\" word");
     log_say(LOG_STORY, "net[1]", "the story");
     log_say(LOG_INFO, "net[1]", "details");
+    log_say(LOG_WARN, "net[1]", "who is \xff\xfe?"); // no UTF-8: told all the same
     const char *text = content(plain);
     CHECK(strncmp(text, "before\n20", 9) == 0);
     CHECK(strstr(text, " warn net[1]: a \"quoted\" word\n"));
@@ -74,6 +75,7 @@ static void lines_go_to_files(void **state)
     json_decref(first);
     CHECK(strstr(text, "the story"));
     CHECK(!strstr(text, "details"));
+    CHECK(strstr(text, "who is ???"));
 }
 
 int main(void)
