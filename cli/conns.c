@@ -16,13 +16,18 @@ static const char *rekeys(const json_t *j, char buf[HUMAN_MAX])
     return s ? human_seconds(s, buf) : "never";
 }
 
-static void print_side(const char *what, const json_t *conn, const char *key)
+// Every round of one side (RFC 4739).
+static void print_sides(const char *what, const json_t *conn, const char *name)
 {
-    const char *id;
-    const json_t *side = json_object_get(conn, key);
-    if (!side) return;
-    id = json_str(side, "id");
-    printf("    %-8s %s, %s\n", what, *id ? id : "%any", json_str(side, "class"));
+    for (unsigned round = 1;; round++) {
+        char key[32];
+        (void)snprintf(key, sizeof key, "%s-%u", name, round);
+        const json_t *side = json_object_get(conn, key);
+        if (!side) return;
+        const char *id = json_str(side, "id");
+        printf("    %-8s %s, %s\n", round > 1 ? "  and" : what, *id ? id : "%any",
+               json_str(side, "class"));
+    }
 }
 
 static void print_child(const char *name, const json_t *child)
@@ -46,8 +51,8 @@ static void print_conn(const char *name, const json_t *conn)
            json_words(json_object_get(conn, "local_addrs"), local, sizeof local),
            json_words(json_object_get(conn, "remote_addrs"), remote, sizeof remote),
            rekeys(conn, age));
-    print_side("we are", conn, "local-1");
-    print_side("peer is", conn, "remote-1");
+    print_sides("we are", conn, "local");
+    print_sides("peer is", conn, "remote");
     json_object_foreach(json_object_get(conn, "children"), child_name, child)
     {
         print_child(child_name, child);

@@ -110,20 +110,30 @@ static void check_shunt(struct load *ld, const struct node *n, const struct conf
 static bool has_secret(struct owners *all, const struct load *ld, const struct conf_conn *c)
 {
     if (ld->out->psk_n == 0) return false;
-    if (!c->remote.id_given || c->remote.id.type == ID_ANY)
-        return true; // nobody knows yet who calls
-    if (owners_fit(all, &c->remote.id)) return true;
-    return c->local.id_given && owners_fit(all, &c->local.id);
+    for (const struct conf_side *s = &c->remote; s; s = s->next) {
+        if (!s->id_given || s->id.type == ID_ANY) return true; // nobody knows yet who calls
+        if (owners_fit(all, &s->id)) return true;
+    }
+    for (const struct conf_side *s = &c->local; s; s = s->next) {
+        if (s->id_given && owners_fit(all, &s->id)) return true;
+    }
+    return false;
+}
+
+static bool has_psk(const struct conf_side *s)
+{
+    while (s && s->auth != CONF_AUTH_PSK) s = s->next;
+    return s;
 }
 
 static void check_secret(struct load *ld, struct owners *all, const struct origin *o,
                          const struct conf_conn *c)
 {
-    bool psk = c->local.auth == CONF_AUTH_PSK || c->remote.auth == CONF_AUTH_PSK;
-    if (!o->remote || !o->local || !psk) return;
+    bool psk = has_psk(&c->local) || has_psk(&c->remote);
+    if (!o->remote[0] || !o->local[0] || !psk) return;
     if (has_secret(all, ld, c)) return;
     char id[ID_TEXT_MAX];
-    const struct setting *s = schema_written(ld, o->remote, "id");
+    const struct setting *s = schema_written(ld, o->remote[0], "id");
     issue_error(ld->issues, s ? value_place(&s->value, 0) : o->conn->at,
                 s ? s->value.text : c->name, "connection '%s' has no secret", c->name);
     if (s) {

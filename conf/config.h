@@ -56,8 +56,11 @@ struct side_creds; // ... of one side of a connection
 // What becomes of a certificate that may have been revoked and of which nothing can be learnt.
 enum conf_revocation { CONF_REVOCATION_RELAXED, CONF_REVOCATION_IFURI, CONF_REVOCATION_STRICT };
 #define CONF_POLICIES_MAX 8
+// Rounds of authentication of one side: each costs a round trip and a proof.
+#define CONF_SIDES_MAX 4
 
-struct conf_side { // local {} / remote {}
+struct conf_side {          // local {} / remote {}: one round
+    struct conf_side *next; // the round that follows (RFC 4739); NULL: none
     enum conf_auth auth;
     bool id_given;
     struct id id; // local default: our address or our certificate's subject; remote: %any

@@ -116,8 +116,8 @@ static const struct key conn_keys[] = {
 };
 
 static const struct inside conn_inside[] = {
-    {"local*", side_read_local, &schema_local, NULL},
-    {"remote*", side_read_remote, &schema_remote, NULL},
+    {"local*", side_note_local, &schema_local, NULL},
+    {"remote*", side_note_remote, &schema_remote, NULL},
     {"children", child_read_all, &schema_children, NULL},
     {0},
 };
@@ -181,8 +181,9 @@ static void conn_read(struct load *ld, const struct node *n, struct conf_conn *c
     o->conn = n;
     c->rekey_s = c->reauth_s = c->over_s = c->rand_s = TIME_UNSET;
     schema_read(ld, &schema_conn, n, c);
-    if (!o->local && !only_shunts(c)) side_missing(ld, n, "local");
-    if (!o->remote && !only_shunts(c)) side_missing(ld, n, "remote");
+    side_read_all(ld, c);
+    if (!o->local[0] && !only_shunts(c)) side_missing(ld, n, "local");
+    if (!o->remote[0] && !only_shunts(c)) side_missing(ld, n, "remote");
     times_complete(c);
     children_complete(c);
     c->name = arena_str(&ld->out->arena, n->name, strlen(n->name));

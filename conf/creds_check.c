@@ -97,8 +97,10 @@ void creds_check(struct load *ld, const struct creds *c)
     // What could not be read was said already; more would follow from it.
     if (ld->issues->errors) return;
     for (unsigned i = 0; i < ld->out->conn_n; i++) {
-        const struct origin *o = &ld->origin[i];
-        check_local(ld, c, o->local, &ld->out->conn[i].local);
-        check_remote(ld, c, o->remote, &ld->out->conn[i].remote);
+        const struct node *const *local = ld->origin[i].local, *const *remote =
+                                                                   ld->origin[i].remote;
+        const struct conf_side *s = &ld->out->conn[i].local;
+        for (; s; s = s->next) check_local(ld, c, *local++, s);
+        for (s = &ld->out->conn[i].remote; s; s = s->next) check_remote(ld, c, *remote++, s);
     }
 }

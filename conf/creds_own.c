@@ -102,6 +102,8 @@ void creds_match(struct load *ld, struct creds *c)
 {
     match_certs(ld, c);
     for (unsigned i = 0; i < ld->out->conn_n && !ld->nomem; i++) {
-        match_local(ld, c, &ld->out->conn[i].local);
+        for (struct conf_side *s = &ld->out->conn[i].local; s && !ld->nomem; s = s->next) {
+            match_local(ld, c, s);
+        }
     }
 }

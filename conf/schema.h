@@ -41,7 +41,8 @@ void load_want(struct load *ld, enum wanted_kind kind, void *whose, const char *
 
 // The sections that a connection was read from.
 struct origin {
-    const struct node *conn, *local, *remote;
+    const struct node *conn;
+    const struct node *local[CONF_SIDES_MAX], *remote[CONF_SIDES_MAX]; // by rounds; NULL: no more
     const struct node **child;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/auth.h"
@@ -191,18 +192,25 @@ static void side_read(struct load *ld, const struct schema *s, const struct node
     if (!to->auth) to->auth = CONF_AUTH_PUBKEY;
 }
 
-// The second local* or remote* section would be a second round (RFC 4739).
-static bool first_round(struct load *ld, const struct node *n, const struct node **seen)
+// Rounds have numbers, or the order in which they stand there.
+static unsigned long round_of(struct load *ld, const struct node *n)
 {
-    if (!*seen) {
-        *seen = n;
-        return true;
+    const struct setting *s = schema_written(ld, n, "round");
+    return s ? strtoul(s->value.text, NULL, 10) : 0;
+}
+
+static void note_round(struct load *ld, const struct node *n, const struct node **rounds)
+{
+    unsigned at = 0, last = 0;
+    while (last < CONF_SIDES_MAX && rounds[last]) last++;
+    if (last == CONF_SIDES_MAX) {
+        issue_error(ld->issues, n->at, n->name, "too many rounds of authentication");
+        issue_hint(ld->issues, "at most %u for each side", CONF_SIDES_MAX);
+        return;
     }
-    issue_error(ld->issues, n->at, n->name,
-                "a second authentication round is not supported yet; '%s' is the first",
-                (*seen)->name);
-    issue_hint(ld->issues, "put all into one section, or make two connections");
-    return false;
+    while (at < last && round_of(ld, rounds[at]) <= round_of(ld, n)) at++;
+    for (unsigned i = last; i > at; i--) rounds[i] = rounds[i - 1];
+    rounds[at] = n;
 }
 
 static struct origin *origin_of(struct load *ld, const struct conf_conn *c)
@@ -210,14 +218,32 @@ static struct origin *origin_of(struct load *ld, const struct conf_conn *c)
     return &ld->origin[c - ld->out->conn];
 }
 
-void side_read_local(struct load *ld, const struct node *n, void *conn)
+void side_note_local(struct load *ld, const struct node *n, void *conn)
 {
-    struct conf_conn *c = conn;
-    if (first_round(ld, n, &origin_of(ld, c)->local)) side_read(ld, &schema_local, n, &c->local);
+    note_round(ld, n, origin_of(ld, conn)->local);
 }
 
-void side_read_remote(struct load *ld, const struct node *n, void *conn)
+void side_note_remote(struct load *ld, const struct node *n, void *conn)
 {
-    struct conf_conn *c = conn;
-    if (first_round(ld, n, &origin_of(ld, c)->remote)) side_read(ld, &schema_remote, n, &c->remote);
+    note_round(ld, n, origin_of(ld, conn)->remote);
+}
+
+static void rounds_read(struct load *ld, const struct schema *s, const struct node *const *rounds,
+                        struct conf_side *to)
+{
+    for (unsigned i = 0; i < CONF_SIDES_MAX && rounds[i]; i++) {
+        if (i) to = to->next = arena_get(&ld->out->arena, sizeof *to);
+        if (!to) {
+            ld->nomem = true;
+            return;
+        }
+        side_read(ld, s, rounds[i], to);
+    }
+}
+
+void side_read_all(struct load *ld, struct conf_conn *c)
+{
+    const struct origin *o = origin_of(ld, c);
+    rounds_read(ld, &schema_local, o->local, &c->local);
+    rounds_read(ld, &schema_remote, o->remote, &c->remote);
 }

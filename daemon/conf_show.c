@@ -66,9 +66,11 @@ static void put_empty_list(struct vici_msg *m, const char *key)
     vici_list_end(m);
 }
 
-static void put_side(struct vici_msg *m, const char *section, const struct conf_side *s)
+static void put_side(struct vici_msg *m, const char *name, unsigned round,
+                     const struct conf_side *s)
 {
-    char id[ID_TEXT_MAX];
+    char id[ID_TEXT_MAX], section[VICI_NAME_MAX + 1];
+    (void)snprintf(section, sizeof section, "%s-%u", name, round);
     vici_section(m, section);
     if (s->id_given) vici_kv(m, "id", "%s", id_show(&s->id, id));
     vici_kv(m, "class", "%s", s->auth == CONF_AUTH_PSK ? "pre-shared key" : "public key");
@@ -77,6 +79,11 @@ static void put_side(struct vici_msg *m, const char *section, const struct conf_
     put_empty_list(m, "certs");
     put_empty_list(m, "cacerts");
     vici_section_end(m);
+}
+
+static void put_sides(struct vici_msg *m, const char *name, const struct conf_side *s)
+{
+    for (unsigned round = 1; s; s = s->next) put_side(m, name, round++, s);
 }
 
 static const char *unique_name(enum conf_unique u)
@@ -163,8 +170,8 @@ void conf_show_conn(struct vici_msg *m, const struct conf_conn *c)
     vici_kv(m, "rekey_time", "%" PRIu64, c->rekey_s);
     vici_kv(m, "unique", "%s", unique_name(c->unique));
     if (c->dpd_delay_s) vici_kv(m, "dpd_delay", "%" PRIu64, c->dpd_delay_s);
-    put_side(m, "local-1", &c->local);
-    put_side(m, "remote-1", &c->remote);
+    put_sides(m, "local", &c->local);
+    put_sides(m, "remote", &c->remote);
     vici_section(m, "children");
     for (unsigned i = 0; i < c->child_n; i++) put_child(m, &c->child[i]);
     vici_section_end(m);

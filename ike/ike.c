@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ike/auth/choose.h"
+#include "ike/auth/round.h"
 #include "ike/exchange/command.h"
 #include "ike/exchange/receive.h"
 #include "ike/exchange/request.h"
@@ -149,8 +150,8 @@ static void renew_conns(struct ike *ike)
 {
     for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         struct conn *now = sa->state == IKE_UP ? ike_conn(ike, ike_sa_name(sa)) : NULL;
-        if (!now || !id_match(&now->conf.remote.id, &sa->remote_id)) continue;
-        struct id local = choose_local_id(&now->conf, &sa->local.ip);
+        if (!now || !id_match(&round_last(&now->conf.remote)->id, &sa->remote_id)) continue;
+        struct id local = choose_local_id(round_last(&now->conf.local), &sa->local.ip);
         if (!id_eq(&local, &sa->local_id)) continue;
         conn_put(sa->conn);
         sa->conn = conn_get(now);

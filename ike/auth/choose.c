@@ -6,9 +6,9 @@
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
 
-struct id choose_local_id(const struct conf_conn *conf, const ip_t *local)
+struct id choose_local_id(const struct conf_side *local, const ip_t *ip)
 {
-    return own_id(conf, own_first(conf), local);
+    return own_id(local, own_first(local), ip);
 }
 
 bool choose_is_exact(const struct id *id)
@@ -26,16 +26,18 @@ static bool algorithms_fit(const struct conn *c, const struct proposal *chosen)
     return proposal_choose(&ours, &agreed, false, &p) == ERR_OK;
 }
 
-// 0: not meant. Identities say more than addresses.
+// 0: not meant. How often the peer proves itself says more than identities, these more than
+// addresses.
 static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const struct choice *want)
 {
     const struct id *idi = want->idi, *idr = want->idr;
-    struct id local = choose_local_id(&c->conf, &sa->local.ip);
+    struct id local = choose_local_id(&c->conf.local, &sa->local.ip);
     unsigned remote = id_match(&c->conf.remote.id, idi);
     unsigned ours = idr ? id_match(&local, idr) : 1;
     if (!remote || !ours) return 0;
     if (want->psk != (c->conf.remote.auth == CONF_AUTH_PSK)) return 0;
-    return 1000 * remote + 100 * ours + conn_fit(c, &sa->local.ip, &sa->remote.ip);
+    unsigned rounds = want->more == (c->conf.remote.next != NULL) ? 100000 : 0;
+    return rounds + 1000 * remote + 100 * ours + conn_fit(c, &sa->local.ip, &sa->remote.ip);
 }
 
 struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why)

@@ -4,8 +4,8 @@
 
 #include "ike/sa/ike_sa.h"
 
-// Our own identity in a connection: the configured one, or our address.
-struct id choose_local_id(const struct conf_conn *conf, const ip_t *local);
+// Our own identity in a local section: the configured one, or our address.
+struct id choose_local_id(const struct conf_side *local, const ip_t *ip);
 // Can this identity be named to a peer, or is it a pattern?
 bool choose_is_exact(const struct id *id);
 
@@ -13,6 +13,7 @@ bool choose_is_exact(const struct id *id);
 struct choice {
     const struct id *idi, *idr; // idr NULL: not sent
     bool psk;                   // the proof is one by pre-shared key
+    bool more;                  // another round follows (RFC 4739)
 };
 // NULL: none fits, and the sentence says what came nearest.
 struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why);

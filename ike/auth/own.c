@@ -2,22 +2,22 @@
 
 #include <string.h>
 
+#include "ike/auth/round.h"
 #include "ike/sa/diplomat.h"
 
-const struct cred_own *own_first(const struct conf_conn *conf)
+const struct cred_own *own_first(const struct conf_side *local)
 {
-    bool keys = conf->local.auth == CONF_AUTH_PUBKEY && conf->local.creds;
-    return keys ? conf->local.creds->own : NULL;
+    bool keys = local->auth == CONF_AUTH_PUBKEY && local->creds;
+    return keys ? local->creds->own : NULL;
 }
 
-struct id own_id(const struct conf_conn *conf, const struct cred_own *own, const ip_t *local)
+struct id own_id(const struct conf_side *side, const struct cred_own *own, const ip_t *ip)
 {
-    const struct conf_side *side = &conf->local;
     bool given = side->id_given && side->id.type != ID_ANY;
     const struct cert *cert = own ? own->cert : NULL;
     if (given && (!cert || cert_has_id(cert, &side->id))) return side->id;
     if (cert && cert_id_count(cert)) return *cert_id_at(cert, 0);
-    return given ? side->id : id_from_ip(local);
+    return given ? side->id : id_from_ip(ip);
 }
 
 // ---- what the peer wants -----------------------------------------------------------------------
@@ -57,14 +57,15 @@ static bool is_wanted(const struct opening *o, const struct cred_own *own)
 void own_choose(struct ike_sa *sa)
 {
     struct opening *o = sa->opening;
-    const struct cred_own *own = own_first(&sa->conn->conf);
+    const struct conf_side *side = round_ours(sa);
+    const struct cred_own *own = own_first(side);
     o->own = own;
     for (; own; own = own->next) {
         if (!is_wanted(o, own)) continue;
         o->own = own;
         break;
     }
-    sa->local_id = own_id(&sa->conn->conf, o->own, &sa->local.ip);
+    sa->local_id = own_id(side, o->own, &sa->local.ip);
 }
 
 static void put_cert(struct msgw *m, uint8_t encoding, span_t data)

@@ -6,16 +6,16 @@
 #include "ike/codec/msg.h"
 #include "ike/sa/ike_sa.h"
 
-// Our own identity in a connection: the configured one; else, or if our certificate does not say
+// Our own identity in a local section: the configured one; else, or if our certificate does not say
 // it, the certificate's subject; else our address.
-struct id own_id(const struct conf_conn *conf, const struct cred_own *own, const ip_t *local);
-// The first of what a connection has to prove itself with; NULL: nothing, or a pre-shared key.
-const struct cred_own *own_first(const struct conf_conn *conf);
+struct id own_id(const struct conf_side *local, const struct cred_own *own, const ip_t *ip);
+// The first of what a section has to prove itself with; NULL: nothing, or a pre-shared key.
+const struct cred_own *own_first(const struct conf_side *local);
 
 // What the peer asks for (CERTREQ) and which hashes it knows, from a message of the opening.
 void own_hear(struct ike_sa *sa, const struct msg *in);
-// Chooses by what was heard: a key whose certificate leads to an authority that was named, else the
-// first one. Sets opening->own and sa->local_id.
+// For the round under way (round.h), chooses by what was heard: a key whose certificate leads to an
+// authority that was named, else the first one. Sets opening->own and sa->local_id.
 void own_choose(struct ike_sa *sa);
 
 // The signature, in opening->our_proof: at once if it is there, else a work is started.

@@ -4,6 +4,7 @@
 
 #include "ike/auth/octets.h"
 #include "ike/auth/own.h"
+#include "ike/auth/round.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/work.h"
 
@@ -77,7 +78,7 @@ static err_t scheme_choose(const struct ike_sa *sa, const struct cred_own *own, 
                            struct scheme *out, struct why *why)
 {
     const struct opening *o = sa->opening;
-    const struct conf_auth_rules *rules = &sa->conn->conf.local.ike_rules;
+    const struct conf_auth_rules *rules = &round_ours(sa)->ike_rules;
     struct scheme all[SIGN_SCHEMES_MAX];
     struct why reason = {0};
     char key[PUBKEY_TEXT_MAX];

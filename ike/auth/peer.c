@@ -5,6 +5,7 @@
 
 #include "ike/auth/octets.h"
 #include "ike/auth/peer_work.h"
+#include "ike/auth/round.h"
 #include "ike/sa/diplomat.h"
 
 // What a peer can make us keep of its certificates while they wait: chains of real authorities have
@@ -41,6 +42,7 @@ static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer
     uint8_t between[INTAUTH_MAX];
     struct octets octets;
     p->conn = conn_get(sa->conn);
+    p->side = round_theirs(sa);
     p->id = *c->id;
     p->method = c->auth.method;
     p->now_s = sa->ike->env.wall(sa->ike->env.ctx);
@@ -102,25 +104,41 @@ const char *peer_how(const struct ike_sa *sa)
 
 // ---- what we believe ---------------------------------------------------------------------------
 
-static void put_request(struct msgw *m, uint8_t encoding, const struct cred_cert *authorities)
+struct hashes {
+    unsigned n;
+    uint8_t at[AUTHORITIES_MAX * KEY_HASH_LEN];
+};
+
+// Several sections may name the same authority.
+static void hashes_add(struct hashes *h, const struct cred_cert *l)
 {
-    uint8_t keys[AUTHORITIES_MAX * KEY_HASH_LEN];
-    wr_t w = wr_into(keys, sizeof keys);
-    unsigned n = 0;
-    for (const struct cred_cert *l = authorities; l && n < AUTHORITIES_MAX; l = l->next, n++) {
-        wr_bytes(&w, span(pubkey_spki_sha1(cert_pubkey(l->cert)), KEY_HASH_LEN));
+    for (; l && h->n < AUTHORITIES_MAX; l = l->next) {
+        const uint8_t *key = pubkey_spki_sha1(cert_pubkey(l->cert));
+        const struct certreq so_far = {.keys = span(h->at, h->n * KEY_HASH_LEN)};
+        if (certreq_has(&so_far, key)) continue;
+        memcpy(h->at + (size_t)h->n++ * KEY_HASH_LEN, key, KEY_HASH_LEN);
     }
-    struct certreq c = {.encoding = encoding, .keys = wr_span(&w)};
+}
+
+static void put_request(struct msgw *m, uint8_t encoding, span_t keys)
+{
+    struct certreq c = {.encoding = encoding, .keys = keys};
     certreq_write(msgw_begin(m, PAYLOAD_CERTREQ), &c);
     msgw_end(m);
 }
 
 void peer_put_certreq(struct msgw *m, const struct conf_conn *conf)
 {
-    const struct side_creds *side = conf->remote.creds;
-    if (conf->remote.auth != CONF_AUTH_PUBKEY || !conf->send_certreq || !conf->creds) return;
-    const struct cred_cert *cas = side && side->cacerts ? side->cacerts : conf->creds->cas;
-    bool only_keys = side && side->pubkeys && !side->cacerts && !side->certs;
-    if (side && side->pubkeys) put_request(m, CERT_RAW_KEY, NULL);
-    if (cas && !only_keys) put_request(m, CERT_X509, cas);
+    struct hashes h = {0};
+    bool raw = false;
+    if (!conf->send_certreq || !conf->creds) return;
+    for (const struct conf_side *s = &conf->remote; s; s = s->next) {
+        const struct side_creds *c = s->creds;
+        if (s->auth != CONF_AUTH_PUBKEY) continue;
+        raw |= c && c->pubkeys;
+        bool only_keys = c && c->pubkeys && !c->cacerts && !c->certs;
+        if (!only_keys) hashes_add(&h, c && c->cacerts ? c->cacerts : conf->creds->cas);
+    }
+    if (raw) put_request(m, CERT_RAW_KEY, span(NULL, 0));
+    if (h.n) put_request(m, CERT_X509, span(h.at, (size_t)h.n * KEY_HASH_LEN));
 }

@@ -57,7 +57,7 @@ static err_t scheme_of(const struct peer_work *p, struct scheme *scheme, span_t 
 
 static err_t signature_check(const struct peer_work *p, const struct pubkey *key, struct why *why)
 {
-    struct key_rules rules = p->conn->conf.remote.ike_rules.rules;
+    struct key_rules rules = p->side->ike_rules.rules;
     struct scheme scheme;
     struct why reason = {0};
     span_t sig;
@@ -105,7 +105,7 @@ static unsigned certs_list(const struct cred_cert *l, struct cert **out, unsigne
 static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigned n,
                          struct why *why)
 {
-    const struct conf_side *side = &p->conn->conf.remote;
+    const struct conf_side *side = p->side;
     const struct side_creds *sc = side->creds;
     struct cert *certs[LIST_MAX], *cacerts[LIST_MAX];
     struct trust_chain path = {0};
@@ -139,7 +139,7 @@ static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned
 
 static err_t check_key(struct peer_work *p, const struct pubkey *key)
 {
-    const struct conf_side *side = &p->conn->conf.remote;
+    const struct conf_side *side = p->side;
     struct pubkey *known[LIST_MAX];
     unsigned n = 0;
     for (const struct cred_pub *l = side->creds ? side->creds->pubkeys : NULL; l && n < LIST_MAX;
@@ -156,7 +156,7 @@ static err_t check_key(struct peer_work *p, const struct pubkey *key)
 static err_t check_known(struct peer_work *p)
 {
     char id[ID_TEXT_MAX];
-    const struct side_creds *sc = p->conn->conf.remote.creds;
+    const struct side_creds *sc = p->side->creds;
     const struct cred_cert *l = sc && sc->certs ? sc->certs : p->conn->conf.creds->certs;
     err_t err = ERR_NOTFOUND;
     for (; l && err != ERR_OK; l = l->next) {

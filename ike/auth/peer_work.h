@@ -12,7 +12,8 @@ struct peer_work {
     struct ike_work w; // first: a pointer to it is one to the whole
     void (*then)(struct ike_sa *sa);
     // What is to be judged:
-    struct conn *conn;
+    struct conn *conn;            // holds what follows
+    const struct conf_side *side; // what the peer must be
     struct id id;
     uint8_t method;
     struct blob auth, octets;

@@ -1,12 +1,12 @@
-// auth.c - IKE_AUTH (RFC 7296 1.2, 2.15): identities, proofs, and the first child SA.
+// auth.c - IKE_AUTH (RFC 7296 1.2, 2.15): identities, proofs, and the first child SA; in several
+// rounds where sections say so (RFC 4739).
 #include <stdio.h>
 #include <string.h>
 
-#include "crypto/prf.h"
 #include "ike/auth/choose.h"
 #include "ike/auth/own.h"
-#include "ike/auth/peer.h"
-#include "ike/auth/psk.h"
+#include "ike/auth/proof.h"
+#include "ike/auth/round.h"
 #include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/config.h"
@@ -21,92 +21,6 @@
 #include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
-
-#define ID_BODY_MAX (4 + ID_MAX)
-
-// The body of an ID payload as we send it: AUTH covers it.
-static span_t id_body(const struct id *id, uint8_t buf[ID_BODY_MAX])
-{
-    wr_t w = wr_into(buf, ID_BODY_MAX);
-    ident_write(&w, id);
-    return wr_span(&w);
-}
-
-static void put_auth(struct msgw *m, uint8_t method, span_t proof)
-{
-    struct authp a = {.method = method, .data = proof};
-    authp_write(msgw_begin(m, PAYLOAD_AUTH), &a);
-    msgw_end(m);
-}
-
-static bool by_key(const struct conf_side *side)
-{
-    return side->auth == CONF_AUTH_PUBKEY;
-}
-
-static err_t prove_psk(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
-{
-    uint8_t body[ID_BODY_MAX], proof[64];
-    char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
-    struct psk_claim claim = {.initiators = sa->initiator, .us = &sa->local_id, .peer = peer};
-    claim.id_body = id_body(&sa->local_id, body);
-    err_t err = psk_prove(sa, &claim, proof);
-    if (err == ERR_OK) {
-        put_auth(m, AUTH_PSK, span(proof, prf_len(sa->keys.prf)));
-        return ERR_OK;
-    }
-    return why_not(why, err, "no pre-shared key for %.80s and %.80s (secrets)",
-                   id_show(&sa->local_id, us), id_show(peer, them));
-}
-
-// CERT and AUTH; a signature must have been made before.
-static err_t prove(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
-{
-    const struct proof *p = &sa->opening->our_proof;
-    if (!by_key(&sa->conn->conf.local)) return prove_psk(sa, peer, m, why);
-    put_auth(m, p->method, blob_span(&p->data));
-    return ERR_OK;
-}
-
-static void told_how(struct ike_sa *sa, char buf[300])
-{
-    bool key = by_key(&sa->conn->conf.remote);
-    (void)snprintf(buf, 300, "%s", key ? peer_how(sa) : "pre-shared key");
-}
-
-// ---- the peer's proof --------------------------------------------------------------------------
-
-static err_t check_psk(struct ike_sa *sa, const struct peer_claim *c, struct why *why)
-{
-    char name[ID_TEXT_MAX];
-    struct psk_claim claim = {
-        .initiators = !sa->initiator, .us = &sa->local_id, .peer = c->id, .id_body = c->id_body};
-    if (c->auth.method != AUTH_PSK) {
-        return why_not(why, ERR_AUTH,
-                       "%.90s proves itself with method %u, not with a pre-shared key",
-                       id_show(c->id, name), c->auth.method);
-    }
-    err_t err = psk_check(sa, &claim, c->auth.data);
-    if (err == ERR_OK) return ERR_OK;
-    return why_not(why, err, "%.90s %s", id_show(c->id, name),
-                   err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
-                                       : "has not proved it: is the pre-shared key the same?");
-}
-
-// ERR_AGAIN: somebody else is at work on it.
-static err_t check_peer(struct turn *t, const struct peer_claim *c, struct why *why)
-{
-    struct ike_sa *sa = t->sa;
-    struct why reason = {0};
-    char name[ID_TEXT_MAX];
-    if (!by_key(&sa->conn->conf.remote)) return check_psk(sa, c, why);
-    err_t err = peer_check(sa, c, receive_resume, &reason);
-    if (err == ERR_OK || err == ERR_AGAIN) return err;
-    const char *text = reason.text[0] ? reason.text : err_text(err);
-    // The reason names the certificate; the identity comes before it where there is room.
-    bool fits = strlen(id_show(c->id, name)) + strlen(text) + 2 < sizeof why->text;
-    return fits ? why_not(why, err, "%s: %s", name, text) : why_not(why, err, "%s", text);
-}
 
 static void opening_done(struct ike_sa *sa)
 {
@@ -157,6 +71,7 @@ static void want_some_child(struct ike_sa *sa)
 static struct id expected_peer(const struct ike_sa *sa)
 {
     const struct id *conf = &sa->conn->conf.remote.id;
+    if (sa->opening->theirs_n) return sa->remote_id;
     return conf->type == ID_ANY ? id_from_ip(&sa->remote.ip) : *conf;
 }
 
@@ -164,29 +79,19 @@ static struct id expected_peer(const struct ike_sa *sa)
 err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why)
 {
     (void)t;
+    if (!round_ours(sa)) return ERR_OK;
     if (!sa->opening->our_proof.ready && !sa->work_id) own_choose(sa);
-    return by_key(&sa->conn->conf.local) ? own_sign(sa, request_next, why) : ERR_OK;
+    return proof_make(sa, request_next, why);
 }
 
-err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
+// What goes with the first IKE_AUTH only.
+static void begin(struct ike_sa *sa, struct task *t, struct msgw *m)
 {
-    struct id peer = expected_peer(sa);
-    char us[ID_TEXT_MAX];
-    bool key = by_key(&sa->conn->conf.local);
-    TRY(childless_check(sa, why));
-    if (!childless_begins(sa)) {
-        want_some_child(sa);
-        take_first_child(sa, t);
-    }
-    put_id(m, PAYLOAD_IDi, &sa->local_id);
-    own_put_certs(sa, m);
     peer_put_certreq(m, &sa->conn->conf);
     if (choose_is_exact(&sa->conn->conf.remote.id)) {
         put_id(m, PAYLOAD_IDr, &sa->conn->conf.remote.id);
     }
-    TRY(prove(sa, &peer, m, why));
-    tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by %s",
-         id_show(&sa->local_id, us), key ? sa->opening->our_proof.how.text : "pre-shared key");
+    put_notify(m, N_MULTIPLE_AUTH_SUPPORTED, span(NULL, 0));
     config_ask(sa, m);
     if (t->offer) terms_put(t, true, m);
     mobike_put(sa, m);
@@ -194,25 +99,48 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     if (sa->conn->conf.unique != CONF_UNIQUE_NEVER && up_is_first(sa)) {
         put_notify(m, N_INITIAL_CONTACT, span(NULL, 0));
     }
+}
+
+err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
+{
+    struct id peer = expected_peer(sa);
+    char us[ID_TEXT_MAX];
+    bool first = round_is_first(sa);
+    TRY(round_check(sa, why));
+    if (first) TRY(childless_check(sa, why));
+    if (first && !childless_begins(sa)) {
+        want_some_child(sa);
+        take_first_child(sa, t);
+    }
+    if (round_ours(sa)) {
+        TRY(proof_put(sa, &peer, m, why));
+        round_put(sa, m);
+        tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by %s",
+             id_show(&sa->local_id, us), proof_ours_how(sa));
+    }
+    if (first) begin(sa, t, m);
     return ERR_OK;
 }
 
 static err_t check_responder(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
+    const struct conf_side *side = round_theirs(sa);
     struct id idr;
-    char name[ID_TEXT_MAX], want[ID_TEXT_MAX], how[300];
+    char name[ID_TEXT_MAX], want[ID_TEXT_MAX];
     struct peer_claim c = {.in = t->in, .id = &idr, .id_body = msg_body(t->in, PAYLOAD_IDr)};
+    TRY(round_expects(sa, t->in, why));
+    if (!side) return ERR_OK;
     TRY(ident_read(c.id_body, &idr));
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
-    if (!id_match(&sa->conn->conf.remote.id, &idr)) {
+    if (!id_match(&side->id, &idr)) {
         return why_not(why, ERR_AUTH, "the responder is %.90s, but remote.id expects %.90s",
-                       id_show(&idr, name), id_show(&sa->conn->conf.remote.id, want));
+                       id_show(&idr, name), id_show(&side->id, want));
     }
-    TRY(check_peer(t, &c, why));
+    TRY(proof_check(sa, &c, receive_resume, why));
     sa->remote_id = idr;
-    told_how(sa, how);
-    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&idr, name), how);
+    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&idr, name),
+         proof_theirs_how(sa));
     return ERR_OK;
 }
 
@@ -244,7 +172,6 @@ static void first_child_answered(struct turn *t)
     terms_ours_up(t, c);
 }
 
-// rfc7296 2.15 MUST: nothing the responder says is believed before its proof was checked.
 // The peer goes on using an earlier run's SAs until it knows that the new ones are in place here:
 // any request tells it (up_takes_over is its side of this).
 static void hasten_switch(struct ike_sa *sa)
@@ -256,6 +183,19 @@ static void hasten_switch(struct ike_sa *sa)
     }
 }
 
+static void not_believed(struct turn *t, err_t err, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    if (!why->text[0]) IGNORE(why_not(why, err, "malformed IDr or AUTH")); // only the sentence
+    tell(t->ike, sa, LOG_ERROR, "not authenticated: %s", why->text);
+    close_retry_later(sa, t->task);
+    request_end(sa, t->task, ERR_AUTH, why->text);
+    t->task = NULL;
+    waiter_end(&sa->waiters, ERR_AUTH, why->text);
+    close_ike_ask(sa, CLOSED_FAILED, N_AUTHENTICATION_FAILED, NULL);
+}
+
+// rfc7296 2.15 MUST: nothing the responder says is believed before its proof was checked.
 err_t auth_on_response(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
@@ -264,13 +204,13 @@ err_t auth_on_response(struct turn *t)
     err_t err = check_responder(t, &why);
     if (err == ERR_AGAIN) return err;
     if (err != ERR_OK) {
-        if (!why.text[0]) IGNORE(why_not(&why, err, "malformed IDr or AUTH")); // only the sentence
-        tell(t->ike, sa, LOG_ERROR, "not authenticated: %s", why.text);
-        close_retry_later(sa, t->task);
-        request_end(sa, t->task, ERR_AUTH, why.text);
+        not_believed(t, err, &why);
+        return ERR_OK;
+    }
+    if (!round_over(sa)) {
+        // The same task again: it keeps the offer of the first child SA.
+        queue_push_front(&sa->queue, t->task);
         t->task = NULL;
-        waiter_end(&sa->waiters, ERR_AUTH, why.text);
-        close_ike_ask(sa, CLOSED_FAILED, N_AUTHENTICATION_FAILED, NULL);
         return ERR_OK;
     }
     mobike_agree(sa, t->in);
@@ -282,6 +222,23 @@ err_t auth_on_response(struct turn *t)
     up_replace_others(sa);
     hasten_switch(sa);
     return ERR_OK;
+}
+
+// Errors that are about the first child SA leave the IKE SA alone, once everybody is authenticated
+// (RFC 7296 1.2, 2.21.2).
+static bool is_refusal(const struct turn *t)
+{
+    const struct conf_side *ours = round_ours(t->sa);
+    struct notify n;
+    if (notify_find_error(t->in, &n) != ERR_OK) return false;
+    if (round_theirs(t->sa) || (ours && ours->next)) return true;
+    return n.type == N_AUTHENTICATION_FAILED || n.type == N_INVALID_SYNTAX ||
+           n.type == N_UNSUPPORTED_CRITICAL_PAYLOAD;
+}
+
+err_t auth_on_nod(struct turn *t)
+{
+    return is_refusal(t) ? auth_on_refusal(t) : auth_on_response(t);
 }
 
 err_t auth_on_refusal(struct turn *t)
@@ -313,22 +270,20 @@ static err_t unauthenticated(struct turn *t, const char *sentence)
     return refuse(t, N_AUTHENTICATION_FAILED, ERR_AUTH, "%s", sentence);
 }
 
-static err_t meet_initiator(struct turn *t, struct why *why)
+static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
 {
     struct ike_sa *sa = t->sa;
-    // What was put aside and is looked at again has been met before.
-    if (sa->opening->their_proof.ready || sa->opening->our_proof.ready) return ERR_OK;
-    if (intermediate_is_due(sa)) {
-        return why_not(why, ERR_AUTH, "the peer left out a key exchange that was agreed on");
-    }
-    struct id idi, idr;
+    struct id idr;
     struct authp auth;
+    struct notify n;
     bool named = msg_has(t->in, P(IDr));
     char us[ID_TEXT_MAX];
-    TRY(ident_read(msg_body(t->in, PAYLOAD_IDi), &idi));
     if (named) TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &auth));
-    struct choice want = {&idi, named ? &idr : NULL, auth.method == AUTH_PSK};
+    struct choice want = {.idi = idi,
+                          .idr = named ? &idr : NULL,
+                          .psk = auth.method == AUTH_PSK,
+                          .more = notify_find(t->in, N_ANOTHER_AUTH_FOLLOWS, &n) == ERR_OK};
     struct conn *conn = choose_conn(sa, &want, why);
     // Some peers name our address although another identity is configured; it is only a wish.
     want.idr = NULL;
@@ -336,20 +291,52 @@ static err_t meet_initiator(struct turn *t, struct why *why)
     if (!conn) return ERR_NOTFOUND;
     conn_put(sa->conn);
     sa->conn = conn_get(conn);
-    sa->remote_id = idi;
+    sa->remote_id = *idi;
+    round_hear(sa, t->in);
     own_hear(sa, t->in);
     own_choose(sa);
     tell(t->ike, sa, LOG_INFO, "connection %s fits; we are %.200s", ike_sa_name(sa),
          id_show(&sa->local_id, us));
+    return round_check(sa, why);
+}
+
+static err_t meet_initiator(struct turn *t, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    struct id idi;
+    char name[ID_TEXT_MAX], want[ID_TEXT_MAX];
+    // What was put aside and is looked at again has been met before.
+    if (sa->opening->their_proof.ready || sa->opening->our_proof.ready) return ERR_OK;
+    if (intermediate_is_due(sa)) {
+        return why_not(why, ERR_AUTH, "the peer left out a key exchange that was agreed on");
+    }
+    if (msg_has(t->in, P(IDi))) TRY(ident_read(msg_body(t->in, PAYLOAD_IDi), &idi));
+    if (round_is_first(sa)) return find_conn(t, &idi, why);
+    TRY(round_expects(sa, t->in, why));
+    const struct conf_side *side = round_theirs(sa);
+    if (!side) return ERR_OK;
+    if (!id_match(&side->id, &idi)) {
+        return why_not(why, ERR_AUTH, "the peer says next that it is %.90s, but %s expects %.90s",
+                       id_show(&idi, name), ike_sa_name(sa), id_show(&side->id, want));
+    }
+    sa->remote_id = idi;
     return ERR_OK;
 }
 
 static err_t check_initiator(struct turn *t, struct why *why)
 {
-    struct peer_claim c = {.in = t->in, .id = &t->sa->remote_id};
+    struct ike_sa *sa = t->sa;
+    struct peer_claim c = {.in = t->in, .id = &sa->remote_id};
+    char peer[ID_TEXT_MAX];
+    TRY(round_expects(sa, t->in, why));
+    if (!round_theirs(sa)) return ERR_OK;
     c.id_body = msg_body(t->in, PAYLOAD_IDi);
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
-    return check_peer(t, &c, why);
+    TRY(proof_check(sa, &c, receive_resume, why));
+    if (sa->opening->our_proof.ready) return ERR_OK; // told before
+    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&sa->remote_id, peer),
+         proof_theirs_how(sa));
+    return ERR_OK;
 }
 
 static err_t authenticate(struct turn *t, struct why *why)
@@ -358,10 +345,28 @@ static err_t authenticate(struct turn *t, struct why *why)
     struct notify n;
     TRY(meet_initiator(t, why));
     TRY(check_initiator(t, why));
+    if (!round_is_first(sa)) return ERR_OK;
     sa->initial_contact = notify_find(t->in, N_INITIAL_CONTACT, &n) == ERR_OK;
-    if (up_must_refuse(sa, sa->initial_contact)) {
-        return why_not(why, ERR_EXISTS, "the peer has an IKE SA already (unique = keep)");
-    }
+    TRY(childless_judge(t));
+    return mobike_judge(t);
+}
+
+// Our half of the round. ERR_AGAIN: somebody is at work on it.
+static err_t prove_too(struct turn *t, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    if (!round_ours(sa)) return ERR_OK;
+    if (!sa->opening->our_proof.ready && !sa->work_id) own_choose(sa);
+    return proof_make(sa, receive_resume, why);
+}
+
+// The first IKE_AUTH says what the peer wants; it gets it when everybody has proved everything.
+static err_t wait_for_more(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    if (sa->state == IKE_INIT_DONE) TRY(held_put(&sa->opening->asked, t->in, t->d));
+    sa->state = IKE_AUTH_MORE;
+    ike_sa_timer(sa, TIMER_CLOSE, ike_now(t->ike) + t->ike->opt.half_open_ns);
     return ERR_OK;
 }
 
@@ -390,24 +395,10 @@ static void answer_first_child(struct turn *t)
          notify_name(type, name));
 }
 
-err_t auth_on_request(struct turn *t)
+// t->in: the message that has asked for it all.
+static void all_proved(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
-    struct why why = {0};
-    char peer[ID_TEXT_MAX], how[300];
-    err_t err = authenticate(t, &why);
-    if (err == ERR_OK) TRY(childless_judge(t));
-    if (err == ERR_OK) TRY(mobike_judge(t));
-    if (err == ERR_OK && by_key(&sa->conn->conf.local)) err = own_sign(sa, receive_resume, &why);
-    // Too much to do: the peer repeats its message.
-    if (err == ERR_LIMIT) err = ERR_AGAIN;
-    if (err == ERR_SYNTAX || err == ERR_SHORT || err == ERR_AGAIN) return err;
-    if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
-    told_how(sa, how);
-    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&sa->remote_id, peer), how);
-    put_id(&t->out, PAYLOAD_IDr, &sa->local_id);
-    own_put_certs(sa, &t->out);
-    TRY(prove(sa, &sa->remote_id, &t->out, &why));
     mobike_agree(sa, t->in);
     if (sa->roam.on) mobike_put(sa, &t->out);
     lifetime_put(sa, &t->out);
@@ -415,6 +406,53 @@ err_t auth_on_request(struct turn *t)
     answer_first_child(t);
     opening_done(sa); // its nonces made the child SA's keys
     t->newly_up = true;
+}
+
+static err_t end_round(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct held asked = sa->opening->asked;
+    struct datagram d;
+    struct msg first;
+    const struct msg *last = t->in;
+    if (!round_over(sa)) return wait_for_more(t);
+    if (up_must_refuse(sa, sa->initial_contact)) {
+        return unauthenticated(t, "the peer has an IKE SA already (unique = keep)");
+    }
+    sa->opening->asked = (struct held){0};
+    if (asked.full && held_get(&asked, &first, &d) == ERR_OK) t->in = &first;
+    all_proved(t);
+    t->in = last;
+    held_done(&asked);
+    return ERR_OK;
+}
+
+err_t auth_on_request(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct why why = {0};
+    err_t err = authenticate(t, &why);
+    if (err == ERR_OK) err = prove_too(t, &why);
+    // Too much to do: the peer repeats its message.
+    if (err == ERR_LIMIT) err = ERR_AGAIN;
+    if (err == ERR_SYNTAX || err == ERR_SHORT || err == ERR_AGAIN || t->refuse) return err;
+    if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
+    if (round_ours(sa)) {
+        TRY(proof_put(sa, &sa->remote_id, &t->out, &why));
+        round_put(sa, &t->out);
+    }
+    return end_round(t);
+}
+
+// The initiator does not believe us, or has had enough, before the last round.
+err_t auth_on_giving_up(struct turn *t)
+{
+    struct notify n;
+    bool over = msg_has(t->in, P(D)) || notify_find_error(t->in, &n) == ERR_OK;
+    if (!over) return ERR_STATE;
+    tell(t->ike, t->sa, LOG_WARN, "the initiator gives up between two rounds of authentication");
+    t->fatal = true;
+    t->why = CLOSED_BY_PEER;
     return ERR_OK;
 }
 

@@ -168,7 +168,9 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     settle_heir(sa, why);
     // A refused initiator repeats its IKE_AUTH like any other request; it stays counted as
     // half-open.
-    bool refused = sa->state == IKE_INIT_DONE && sa->window.recv > 1;
+    bool opening =
+        (sa->state == IKE_INIT_DONE && sa->window.recv > 1) || sa->state == IKE_AUTH_MORE;
+    bool refused = opening && why == CLOSED_FAILED && err != ERR_TIMEOUT;
     bool answers = (why == CLOSED_BY_PEER && sa->seal) || refused;
     bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
     if (asked) why = sa->why;

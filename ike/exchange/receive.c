@@ -68,7 +68,8 @@ static void write_refusal(struct turn *t, err_t err)
     msgw_end(&t->out);
     // rfc7296 2.21.3: INVALID_SYNTAX ends an IKE SA without further words; so does every error of
     // IKE_AUTH itself (2.21.2).
-    bool opening = t->sa->state == IKE_INIT_DONE || t->sa->state == IKE_NEW;
+    bool opening =
+        t->sa->state == IKE_INIT_DONE || t->sa->state == IKE_AUTH_MORE || t->sa->state == IKE_NEW;
     if (n.type != N_INVALID_SYNTAX && !opening) return;
     fail(t);
 }

@@ -5,6 +5,7 @@
 #include "base/order.h"
 #include "ike/auth/own.h"
 #include "ike/auth/peer.h"
+#include "ike/auth/round.h"
 #include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
@@ -148,6 +149,7 @@ err_t sa_init_on_response(struct turn *t)
     }
     tell_suite(sa);
     own_hear(sa, t->in);
+    round_hear(sa, t->in);
     o->peer_childless = notify_find(t->in, N_CHILDLESS_IKEV2_SUPPORTED, &n) == ERR_OK;
     pieces_agree(sa, t->in);
     natd_take(sa, t->in, t->d);
@@ -304,7 +306,7 @@ static err_t answer_keys(struct ike_sa *sa, const struct kex *kex, struct msgw *
 static void ask_certs(struct turn *t)
 {
     for (const struct conn *c = t->ike->conns; c; c = c->next) {
-        if (c->conf.remote.auth != CONF_AUTH_PUBKEY) continue;
+        if (!round_any_by_key(&c->conf.remote)) continue;
         if (!conn_fit(c, &t->d->to.ip, &t->d->from.ip)) continue;
         peer_put_certreq(&t->out, &c->conf);
         return;
@@ -337,6 +339,8 @@ err_t sa_init_on_request(struct turn *t)
     // rfc7427 4: said by both, or by none.
     if (o->peer_hashes) put_hashes(&t->out);
     ask_certs(t);
+    // rfc4739 2.1: said here, and by the initiator in IKE_AUTH.
+    put_notify(&t->out, N_MULTIPLE_AUTH_SUPPORTED, span(NULL, 0));
     intermediate_plan(sa);
     if (intermediate_is_due(sa)) {
         put_notify(&t->out, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span(NULL, 0));

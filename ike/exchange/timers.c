@@ -46,7 +46,7 @@ static void on_close(struct ike_sa *sa)
         struct why why = sa->opening->refused;
         tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
         close_ike(sa, CLOSED_FAILED, sa->opening->refused_err, why.text);
-    } else if (sa->state == IKE_INIT_DONE) {
+    } else if (sa->state == IKE_INIT_DONE || sa->state == IKE_AUTH_MORE) {
         tell(sa->ike, sa, LOG_INFO, "the peer began, but never authenticated");
         close_ike(sa, CLOSED_FAILED, ERR_TIMEOUT, "half-open for too long");
     } else {

@@ -23,6 +23,21 @@ static void copy_host_names(struct arena *a, struct conf_host *hosts, unsigned n
     for (unsigned i = 0; i < n; i++) hosts[i].name = copy_str(a, hosts[i].name, ok);
 }
 
+// The first round stands in the connection itself.
+static bool copy_sides(struct arena *a, struct conf_side *s)
+{
+    bool ok = true;
+    for (; s; s = s->next) {
+        for (unsigned i = 0; i < s->policy_n; i++) s->policy[i] = copy_str(a, s->policy[i], &ok);
+        if (!s->next) break;
+        struct conf_side *copy = arena_get(a, sizeof *copy);
+        if (copy) *copy = *s->next;
+        ok = ok && copy;
+        s->next = copy;
+    }
+    return ok;
+}
+
 // The plain fields are there by assignment; what they point to follows here.
 static bool conn_copy(struct conn *c)
 {
@@ -36,9 +51,8 @@ static bool conn_copy(struct conn *c)
     for (unsigned i = 0; i < c->conf.pool_n; i++) {
         c->conf.pool[i] = copy_str(a, c->conf.pool[i], &ok);
     }
-    for (unsigned i = 0; i < c->conf.remote.policy_n; i++) {
-        c->conf.remote.policy[i] = copy_str(a, c->conf.remote.policy[i], &ok);
-    }
+    ok = copy_sides(a, &c->conf.local) && ok;
+    ok = copy_sides(a, &c->conf.remote) && ok;
     c->conf.child = c->conf.child_n ? arena_array(a, c->conf.child_n, sizeof *from) : NULL;
     if (c->conf.child_n && !c->conf.child) return false;
     for (unsigned i = 0; i < c->conf.child_n; i++) {

@@ -12,6 +12,7 @@ const char *ike_state_name(enum ike_state s)
         [IKE_INIT_SENT] = "INIT_SENT",
         [IKE_BETWEEN] = "BETWEEN",
         [IKE_INIT_DONE] = "INIT_DONE",
+        [IKE_AUTH_MORE] = "AUTH_MORE",
         [IKE_AUTH_SENT] = "AUTH_SENT",
         [IKE_UP] = "UP",
         [IKE_REKEYED] = "REKEYED",
@@ -100,6 +101,7 @@ void opening_free(struct opening *o)
     blob_done(&o->authorities);
     blob_done(&o->our_proof.data);
     blob_done(&o->their_proof.data);
+    held_done(&o->asked);
     free(o->offered);
     free(o);
 }

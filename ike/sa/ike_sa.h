@@ -12,7 +12,7 @@
 #include "ike/sa/window.h"
 
 //     initiator                                   responder
-//     NEW -> INIT_SENT [-> BETWEEN] -> AUTH_SENT -> UP         NEW -> INIT_DONE -> UP
+//     NEW -> INIT_SENT [-> BETWEEN] -> AUTH_SENT -> UP         NEW -> INIT_DONE [-> AUTH_MORE] -> UP
 //     UP -> REKEYED (a newer one took over) -> CLOSED
 //     UP -> DELETING (we said DELETE) -> CLOSED
 enum ike_state {
@@ -20,6 +20,7 @@ enum ike_state {
     IKE_INIT_SENT, // initiator: waits for the answer to IKE_SA_INIT
     IKE_BETWEEN,   // initiator: waits for the answer to IKE_INTERMEDIATE
     IKE_INIT_DONE, // responder: waits for IKE_INTERMEDIATE or IKE_AUTH
+    IKE_AUTH_MORE, // responder: waits for the IKE_AUTH of another round
     IKE_AUTH_SENT, // initiator: waits for the answer to IKE_AUTH
     IKE_UP,
     IKE_REKEYED,  // only DELETE is left to be said or heard
@@ -81,7 +82,10 @@ struct opening {
     bool asked_cert, asked_key;  // by CERTREQ
     struct blob authorities;     // ... of these: hashes
     const struct cred_own *own;  // what we prove ourselves with, of sa->conn; NULL: a shared key
-    struct proof our_proof, their_proof;
+    struct proof our_proof, their_proof; // of the round under way
+    unsigned ours_n, theirs_n;           // rounds that are through (RFC 4739)
+    bool peer_rounds;                    // MULTIPLE_AUTH_SUPPORTED
+    struct held asked; // responder: the first IKE_AUTH, answered whole after the last round
     bool peer_natt;      // NAT_DETECTION_* were in the peer's message
     bool peer_childless; // CHILDLESS_IKEV2_SUPPORTED
     struct why refused;  // an error that may be forged: believed if nothing better comes

@@ -227,6 +227,65 @@ def refusals(site, tap, folder):
     pair.stop()
 
 
+# ---- several rounds ----------------------------------------------------------------------------
+
+KEY = "{{ auth = pubkey\n certs = {me}-host.pem\n id = {me}-host.example.org\n }}"
+THEIR_KEY = "{{ auth = pubkey\n id = {me}-host.example.org\n }}"
+SECRET = "{{ auth = psk\n id = {me}-user@example.org\n }}"
+ROUNDS = {  # connection: whose sections are which, for whoever calls and for whoever is called
+    "user": ([KEY, SECRET], [KEY]),
+    "gate": ([KEY], [KEY, SECRET]),
+    "both": ([SECRET, KEY], [KEY, SECRET]),
+}
+SECRETS = "secrets {{\n ike-1 {{\n id = {}-user@example.org\n secret = \"of the user\"\n }}\n ike-2 {{\n" \
+          " id = {}-user@example.org\n secret = \"of the other\"\n }}\n}}\n"
+
+
+def sections(what, kinds, me):
+    texts = [THEIR_KEY if what == "remote" and kind == KEY else kind for kind in kinds]
+    return "".join(f"        {what}-{n} {text.format(me=me)}\n" for n, text in enumerate(texts))
+
+
+def rounds_config(me, family):
+    """NAME-we: moon calls; NAME-they: sun calls."""
+    peer, text = "sun" if me == "moon" else "moon", ""
+    outer = OUTER[family] if me == "moon" else OUTER[family][::-1]
+    inner = ("10.1.0.0/16", "10.2.0.0/16") if me == "moon" else ("10.2.0.0/16", "10.1.0.0/16")
+    for name, (caller, called) in ROUNDS.items():
+        for by in ("we", "they"):
+            calls_ = (me == "moon") == (by == "we")
+            text += (f"    {name}-{by} {{\n        local_addrs = {outer[0]}\n        remote_addrs = {outer[1]}\n"
+                     "        encap = yes\n" + sections("local", caller if calls_ else called, me) +
+                     sections("remote", called if calls_ else caller, peer) +
+                     f"        children {{ {name}-{by}-net {{\n local_ts = {inner[0]}\n remote_ts = {inner[1]}\n }} }}\n    }}\n")
+    return f"connections {{\n{text}}}\n" + SECRETS.format("moon", "sun")
+
+
+def several_rounds(site, tap, folder, family):
+    """RFC 4739: the caller twice, the called twice, both twice; keys and secrets in either order."""
+    root = Authority(folder, f"rounds-{family}")
+    for host, me in ((site.moon, "moon"), (site.sun, "sun")):
+        root.host(f"{me}-host")
+        give(host, root, f"{me}-host")
+        put(host, "x509ca", root.path(f"rounds-{family}.pem"), f"rounds-{family}.pem")
+    pair = Pair(site, rounds_config("moon", family), rounds_config("sun", family))
+    for name in ROUNDS:
+        for by, call in (("we", pair.we_call), ("they", pair.they_call)):
+            before = len(pair.log())
+            good, said = call(f"{name}-{by}")
+            what = f"rounds, IPv{family}, {name}, {by} call"
+            tap.check(f"{what}: the tunnel is up", good, said + pair.log()[before:][-1500:] + pair.peer.log()[-1500:])
+            if not good:
+                continue
+            tap.check(f"{what}: ping passes", pair.site.alice.ping(BOB[4], 2, 0.05) == 2)
+            story = pair.log()[before:]
+            # How often the peer had to prove itself.
+            proofs = len(ROUNDS[name][1 if by == "we" else 0])
+            tap.equal(f"{what}: the peer proved itself {proofs} times", story.count("proved who it is"), proofs)
+            pair.hang_up(f"{name}-{by}")
+    pair.stop()
+
+
 def test(lab, tap):
     if strongswan.missing():
         tap.skip("strongSwan", strongswan.missing())
@@ -237,6 +296,8 @@ def test(lab, tap):
     chains(site, tap, folder)
     refusals(site, tap, folder)
     each_kind(site, tap, folder, 6)
+    several_rounds(site, tap, folder, 4)
+    several_rounds(site, tap, folder, 6)
 
 
 if __name__ == "__main__":

@@ -1,96 +1,9 @@
 // Two hosts that prove who they are with certificates, or with bare public keys: every kind of key,
 // chains, who is refused and what is said about it; and works that take their time.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "test/sim/sim.h"
-#include "test/unit/cred/mint.h"
-
-static uint64_t mint_wall(void *ctx)
-{
-    return MINT_NOW + ((struct sim_node *)ctx)->s->now / SECOND;
-}
-
-// ---- files -------------------------------------------------------------------------------------
-
-static char base[64];
-static char folders[2][80];
-static const char *const subfolders[] = {"x509", "x509ca", "pubkey", "private"};
-
-static int folders_make(void **state)
-{
-    (void)state;
-    (void)snprintf(base, sizeof base, "/tmp/pavise-sim-XXXXXX");
-    CHECK(mkdtemp(base) != NULL);
-    return 0;
-}
-
-static void empty(const char *folder)
-{
-    char command[160];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    CHECK_EQ(system(command), 0);
-}
-
-static int folders_remove(void **state)
-{
-    (void)state;
-    empty(base);
-    return 0;
-}
-
-static FILE *file_new(int node, const char *sub, const char *name)
-{
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s/%s", folders[node], sub, name);
-    FILE *f = fopen(path, "w");
-    CHECK(f != NULL);
-    return f;
-}
-
-static void put_cert(int node, const char *sub, const char *name, const struct mint *m)
-{
-    FILE *f = file_new(node, sub, name);
-    CHECK(PEM_write_X509(f, m->x) == 1);
-    (void)fclose(f);
-}
-
-static void put_key(int node, const struct mint *m)
-{
-    FILE *f = file_new(node, "private", "key.pem");
-    CHECK(PEM_write_PrivateKey(f, m->key, NULL, NULL, 0, NULL, NULL) == 1);
-    (void)fclose(f);
-}
-
-static void put_pub(int node, const char *name, const struct mint *m)
-{
-    FILE *f = file_new(node, "pubkey", name);
-    CHECK(PEM_write_PUBKEY(f, m->key) == 1);
-    (void)fclose(f);
-}
-
-// ---- the world ---------------------------------------------------------------------------------
-
-static struct sim *world(uint64_t seed)
-{
-    struct sim *s = sim_new(seed);
-    for (int i = 0; i < 2; i++) {
-        (void)snprintf(folders[i], sizeof folders[i], "%s/%d", base, i);
-        empty(folders[i]);
-        CHECK_EQ(mkdir(folders[i], 0700), 0);
-        for (unsigned k = 0; k < 4; k++) {
-            char path[128];
-            (void)snprintf(path, sizeof path, "%s/%s", folders[i], subfolders[k]);
-            CHECK_EQ(mkdir(path, 0700), 0);
-        }
-        s->node[i].folder = folders[i];
-        s->node[i].env.wall = mint_wall;
-    }
-    return s;
-}
+#include "test/sim/papers.h"
 
 static void side(struct sim *s, int node, const char *local, const char *remote, const char *conn)
 {
@@ -108,26 +21,10 @@ static void side(struct sim *s, int node, const char *local, const char *remote,
     sim_configure(s, node, conf);
 }
 
-#define AUTHORITY(...) MINT(.name = "C=CH, CN=Root", .ext = {MINT_CA}, ##__VA_ARGS__)
-
-static struct mint host_cert(const struct mint *ca, int node, const char *key)
-{
-    return MINT(.name = node == ALICE ? "C=CH, CN=alice" : "C=CH, CN=bob", .by = ca, .key = key,
-                .ext = {node == ALICE ? "subjectAltName=DNS:alice.example.org"
-                                      : "subjectAltName=DNS:bob.example.org"});
-}
-
-static void put_host(int node, const struct mint *host, const struct mint *ca)
-{
-    put_cert(node, "x509", "host.pem", host);
-    put_key(node, host);
-    put_cert(node, "x509ca", "ca.pem", ca);
-}
-
 // Both with a certificate of the same authority; `auth` is for both sides.
 static struct sim *pair(uint64_t seed, const char *key, const char *local, const char *remote)
 {
-    struct sim *s = world(seed);
+    struct sim *s = papers_world(seed);
     struct mint ca = AUTHORITY();
     for (int i = 0; i < 2; i++) {
         struct mint m = host_cert(&ca, i, key);
@@ -169,7 +66,7 @@ static void every_kind_of_key(void **state)
 
 static void a_chain_is_sent(void **state)
 {
-    struct sim *s = world(20);
+    struct sim *s = papers_world(20);
     struct mint root = AUTHORITY(), mid = MINT(.name = "CN=Middle", .by = &root, .ext = {MINT_CA});
     (void)state;
     for (int i = 0; i < 2; i++) {
@@ -189,7 +86,7 @@ static void a_chain_is_sent(void **state)
 
 static void a_key_on_one_side_only(void **state)
 {
-    struct sim *s = world(21);
+    struct sim *s = papers_world(21);
     struct mint ca = AUTHORITY(), bob = host_cert(&ca, BOB, "P-256");
     (void)state;
     put_host(BOB, &bob, &ca);
@@ -206,11 +103,11 @@ static void a_key_on_one_side_only(void **state)
 
 static void bare_public_keys(void **state)
 {
-    struct sim *s = world(22);
+    struct sim *s = papers_world(22);
     struct mint alice = MINT(.name = "CN=a", .key = "ED25519"), bob = MINT(.name = "CN=b");
     (void)state;
-    put_key(ALICE, &alice);
-    put_key(BOB, &bob);
+    put_key(ALICE, "key.pem", &alice);
+    put_key(BOB, "key.pem", &bob);
     for (int i = 0; i < 2; i++) {
         put_pub(i, "alice.pem", &alice);
         put_pub(i, "bob.pem", &bob);
@@ -226,15 +123,15 @@ static void bare_public_keys(void **state)
 
 static void a_pinned_certificate(void **state)
 {
-    struct sim *s = world(23);
+    struct sim *s = papers_world(23);
     struct mint alice = host_cert(NULL, ALICE, NULL), bob = host_cert(NULL, BOB, NULL);
     (void)state;
     put_cert(ALICE, "x509", "alice.pem", &alice);
     put_cert(ALICE, "x509", "bob.pem", &bob);
     put_cert(BOB, "x509", "alice.pem", &alice);
     put_cert(BOB, "x509", "bob.pem", &bob);
-    put_key(ALICE, &alice);
-    put_key(BOB, &bob);
+    put_key(ALICE, "key.pem", &alice);
+    put_key(BOB, "key.pem", &bob);
     side(s, BOB, "certs = bob.pem", "certs = alice.pem", "send_cert = always");
     side(s, ALICE, "certs = alice.pem", "certs = bob.pem", "send_cert = never");
     sim_establish(s);
@@ -263,7 +160,7 @@ static void refused(struct sim *s, int by, const char *said)
 
 static struct sim *with_alice(uint64_t seed, const struct mint *alice, const struct mint *ca)
 {
-    struct sim *s = world(seed);
+    struct sim *s = papers_world(seed);
     struct mint bob = host_cert(ca, BOB, NULL);
     put_host(ALICE, alice, ca);
     put_host(BOB, &bob, ca);
@@ -299,7 +196,7 @@ static void an_old_certificate(void **state)
 
 static void an_identity_that_is_not_in_it(void **state)
 {
-    struct sim *s = world(32);
+    struct sim *s = papers_world(32);
     struct mint ca = AUTHORITY(), bob = host_cert(&ca, BOB, NULL);
     struct mint alice =
         MINT(.name = "CN=alice", .by = &ca, .ext = {"subjectAltName=DNS:carol.example.org"});
@@ -316,7 +213,7 @@ static void an_identity_that_is_not_in_it(void **state)
 
 static void a_responder_of_another_authority(void **state)
 {
-    struct sim *s = world(33);
+    struct sim *s = papers_world(33);
     struct mint ca = AUTHORITY(), other = MINT(.name = "CN=Other", .ext = {MINT_CA});
     struct mint alice = host_cert(&ca, ALICE, NULL), bob = host_cert(&other, BOB, NULL);
     (void)state;
@@ -334,14 +231,14 @@ static void a_responder_of_another_authority(void **state)
 
 static void an_unknown_key(void **state)
 {
-    struct sim *s = world(34);
+    struct sim *s = papers_world(34);
     struct mint alice = MINT(.name = "CN=a"), bob = MINT(.name = "CN=b"),
                 carol = MINT(.name = "CN=c");
     (void)state;
-    put_key(ALICE, &alice);
+    put_key(ALICE, "key.pem", &alice);
     put_pub(ALICE, "us.pem", &alice);
     put_pub(ALICE, "peer.pem", &bob);
-    put_key(BOB, &bob);
+    put_key(BOB, "key.pem", &bob);
     put_pub(BOB, "us.pem", &bob);
     put_pub(BOB, "peer.pem", &carol);
     side(s, BOB, "pubkeys = us.pem", "pubkeys = peer.pem", "");
@@ -506,5 +403,5 @@ int main(void)
         cmocka_unit_test(each_message_lost_or_twice),
         cmocka_unit_test(the_configuration_changes_meanwhile),
     };
-    return cmocka_run_group_tests(tests, folders_make, folders_remove);
+    return cmocka_run_group_tests(tests, papers_begin, papers_end);
 }

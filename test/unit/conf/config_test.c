@@ -450,6 +450,25 @@ static void issues_carry_their_line(void **state)
     CHECK_STR(is->source, "\tgr\xc3\xbc\xc3\x9f { encap = yep");
 }
 
+static void rounds_in_their_order(void **state)
+{
+    struct config *c = load_text(
+        "connections { a {\n remote_addrs = 10.0.0.2\n local-x { auth = psk\n id = third\n"
+        "round = 3\n }\n local-y { auth = psk\n id = first\n }\n local-z { auth = psk\n"
+        "id = second\n }\n remote { auth = psk\n } } }\n secrets { ike { secret = abc\n } }\n");
+    const struct conf_side *s = &c->conn[0].local;
+    static const char *const names[] = {"first", "second", "third"};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++, s = s->next) {
+        char id[ID_TEXT_MAX];
+        CHECK(s != NULL);
+        CHECK_STR(id_show(&s->id, id), names[i]);
+    }
+    CHECK(s == NULL);
+    CHECK(c->conn[0].remote.next == NULL);
+    config_free(c);
+}
+
 int main(void)
 {
     const char *folder = getenv("VECTORS");
@@ -472,6 +491,7 @@ int main(void)
         cmocka_unit_test(secrets_stay_secret),
         cmocka_unit_test(every_strongswan_key_is_known),
         cmocka_unit_test(issues_carry_their_line),
+        cmocka_unit_test(rounds_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

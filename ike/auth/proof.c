@@ -1,0 +1,108 @@
+#include "ike/auth/proof.h"
+
+#include <string.h>
+
+#include "crypto/prf.h"
+#include "ike/auth/own.h"
+#include "ike/auth/psk.h"
+#include "ike/auth/round.h"
+#include "ike/exchange/message.h"
+#include "ike/sa/diplomat.h"
+
+#define ID_BODY_MAX (4 + ID_MAX)
+#define BY_PSK "pre-shared key"
+
+// The body of an ID payload as we send it: AUTH covers it.
+static span_t id_body(const struct id *id, uint8_t buf[ID_BODY_MAX])
+{
+    wr_t w = wr_into(buf, ID_BODY_MAX);
+    ident_write(&w, id);
+    return wr_span(&w);
+}
+
+static bool by_key(const struct conf_side *side)
+{
+    return side->auth == CONF_AUTH_PUBKEY;
+}
+
+// ---- ours --------------------------------------------------------------------------------------
+
+err_t proof_make(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why)
+{
+    return by_key(round_ours(sa)) ? own_sign(sa, done, why) : ERR_OK;
+}
+
+static void put_auth(struct msgw *m, uint8_t method, span_t proof)
+{
+    struct authp a = {.method = method, .data = proof};
+    authp_write(msgw_begin(m, PAYLOAD_AUTH), &a);
+    msgw_end(m);
+}
+
+static err_t put_psk(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
+{
+    uint8_t body[ID_BODY_MAX], proof[64];
+    char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
+    struct psk_claim claim = {.initiators = sa->initiator, .us = &sa->local_id, .peer = peer};
+    claim.id_body = id_body(&sa->local_id, body);
+    err_t err = psk_prove(sa, &claim, proof);
+    if (err == ERR_OK) {
+        put_auth(m, AUTH_PSK, span(proof, prf_len(sa->keys.prf)));
+        return ERR_OK;
+    }
+    return why_not(why, err, "no pre-shared key for %.80s and %.80s (secrets)",
+                   id_show(&sa->local_id, us), id_show(peer, them));
+}
+
+err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
+{
+    const struct proof *p = &sa->opening->our_proof;
+    put_id(m, sa->initiator ? PAYLOAD_IDi : PAYLOAD_IDr, &sa->local_id);
+    if (!by_key(round_ours(sa))) return put_psk(sa, peer, m, why);
+    own_put_certs(sa, m);
+    put_auth(m, p->method, blob_span(&p->data));
+    return ERR_OK;
+}
+
+const char *proof_ours_how(const struct ike_sa *sa)
+{
+    return by_key(round_ours(sa)) ? sa->opening->our_proof.how.text : BY_PSK;
+}
+
+// ---- the peer's --------------------------------------------------------------------------------
+
+static err_t check_psk(struct ike_sa *sa, const struct peer_claim *c, struct why *why)
+{
+    char name[ID_TEXT_MAX];
+    struct psk_claim claim = {
+        .initiators = !sa->initiator, .us = &sa->local_id, .peer = c->id, .id_body = c->id_body};
+    if (c->auth.method != AUTH_PSK) {
+        return why_not(why, ERR_AUTH,
+                       "%.90s proves itself with method %u, not with a pre-shared key",
+                       id_show(c->id, name), c->auth.method);
+    }
+    err_t err = psk_check(sa, &claim, c->auth.data);
+    if (err == ERR_OK) return ERR_OK;
+    return why_not(why, err, "%.90s %s", id_show(c->id, name),
+                   err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
+                                       : "has not proved it: is the pre-shared key the same?");
+}
+
+err_t proof_check(struct ike_sa *sa, const struct peer_claim *c, void (*done)(struct ike_sa *sa),
+                  struct why *why)
+{
+    struct why reason = {0};
+    char name[ID_TEXT_MAX];
+    if (!by_key(round_theirs(sa))) return check_psk(sa, c, why);
+    err_t err = peer_check(sa, c, done, &reason);
+    if (err == ERR_OK || err == ERR_AGAIN) return err;
+    const char *text = reason.text[0] ? reason.text : err_text(err);
+    // The reason names the certificate; the identity comes before it where there is room.
+    bool fits = strlen(id_show(c->id, name)) + strlen(text) + 2 < sizeof why->text;
+    return fits ? why_not(why, err, "%s: %s", name, text) : why_not(why, err, "%s", text);
+}
+
+const char *proof_theirs_how(const struct ike_sa *sa)
+{
+    return by_key(round_theirs(sa)) ? peer_how(sa) : BY_PSK;
+}

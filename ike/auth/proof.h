@@ -1,0 +1,18 @@
+// proof.h - one side's proof of who it is, in one round (round.h): whatever the method of its
+// section is, made, written and checked.
+#pragma once
+
+#include "ike/auth/peer.h"
+
+// Ours for the round under way, before its message is written. Errors: ERR_AGAIN (a work was
+// started, which calls `done` at its end), any other with a sentence.
+err_t proof_make(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why);
+// ID, CERT and AUTH. peer: whom we take the other side for.
+err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why);
+// The peer's. Errors as peer_check().
+err_t proof_check(struct ike_sa *sa, const struct peer_claim *c, void (*done)(struct ike_sa *sa),
+                  struct why *why);
+
+// How it was proved, for people; valid after proof_make(), proof_check().
+const char *proof_ours_how(const struct ike_sa *sa);
+const char *proof_theirs_how(const struct ike_sa *sa);
