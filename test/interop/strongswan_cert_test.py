@@ -270,7 +270,9 @@ def several_rounds(site, tap, folder, family):
         put(host, "x509ca", root.path(f"rounds-{family}.pem"), f"rounds-{family}.pem")
     pair = Pair(site, rounds_config("moon", family), rounds_config("sun", family))
     for name in ROUNDS:
-        for by, call in (("we", pair.we_call), ("they", pair.they_call)):
+        # strongSwan 5.9.8 as initiator breaks off when both sides have several, with itself, too.
+        ways = (("we", pair.we_call), ("they", pair.they_call))[:1 if name == "both" else 2]
+        for by, call in ways:
             before = len(pair.log())
             good, said = call(f"{name}-{by}")
             what = f"rounds, IPv{family}, {name}, {by} call"
