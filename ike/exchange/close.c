@@ -161,16 +161,19 @@ static void dismiss(struct ike_sa *sa, err_t err, const char *sentence)
     waiter_end(&sa->enders, ERR_OK, sentence);
 }
 
+// A refused initiator repeats its IKE_AUTH like any other request; it stays counted as half-open.
+static bool has_refused(const struct ike_sa *sa, enum close_why why, err_t err)
+{
+    bool begun = sa->state == IKE_AUTH_MORE || (sa->state == IKE_INIT_DONE && sa->window.recv > 1);
+    return begun && why == CLOSED_FAILED && err != ERR_TIMEOUT;
+}
+
 void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sentence)
 {
     struct ike *ike = sa->ike;
     if (!ike_sa_live(sa)) return;
     settle_heir(sa, why);
-    // A refused initiator repeats its IKE_AUTH like any other request; it stays counted as
-    // half-open.
-    bool opening =
-        (sa->state == IKE_INIT_DONE && sa->window.recv > 1) || sa->state == IKE_AUTH_MORE;
-    bool refused = opening && why == CLOSED_FAILED && err != ERR_TIMEOUT;
+    bool refused = has_refused(sa, why, err);
     bool answers = (why == CLOSED_BY_PEER && sa->seal) || refused;
     bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
     if (asked) why = sa->why;
