@@ -12,9 +12,8 @@
 #include "ike/sa/window.h"
 
 //     initiator                                   responder
-//     NEW -> INIT_SENT [-> BETWEEN] -> AUTH_SENT -> UP         NEW -> INIT_DONE [-> AUTH_MORE] -> UP
-//     UP -> REKEYED (a newer one took over) -> CLOSED
-//     UP -> DELETING (we said DELETE) -> CLOSED
+//     NEW -> INIT_SENT [-> BETWEEN] -> AUTH_SENT -> UP         NEW -> INIT_DONE [-> AUTH_MORE] ->
+//     UP UP -> REKEYED (a newer one took over) -> CLOSED UP -> DELETING (we said DELETE) -> CLOSED
 enum ike_state {
     IKE_NEW,       // nothing sent or answered yet
     IKE_INIT_SENT, // initiator: waits for the answer to IKE_SA_INIT
@@ -85,7 +84,7 @@ struct opening {
     struct proof our_proof, their_proof; // of the round under way
     unsigned ours_n, theirs_n;           // rounds that are through (RFC 4739)
     bool peer_rounds;                    // MULTIPLE_AUTH_SUPPORTED
-    struct held asked; // responder: the first IKE_AUTH, answered whole after the last round
+    struct held asked;   // responder: the first IKE_AUTH, answered whole after the last round
     bool peer_natt;      // NAT_DETECTION_* were in the peer's message
     bool peer_childless; // CHILDLESS_IKEV2_SUPPORTED
     struct why refused;  // an error that may be forged: believed if nothing better comes
