@@ -185,6 +185,7 @@ static struct child_sa *child_of(struct ike *ike, const struct xfrm_sa *x)
 {
     for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         for (struct child_sa *c = sa->children; c; c = c->next) {
+            if (child_sa_proto(c) != x->proto) continue;
             if (c->spi_in == x->spi && ip_eq(&c->local, &x->daddr)) return c;
             if (c->spi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return c;
         }
