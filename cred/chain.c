@@ -3,6 +3,8 @@
 // OpenSSL builds the path of these and validates it.
 #include <string.h>
 
+#include "base/log.h"
+#include "base/words.h"
 #include "cred/pkey.h"
 #include "cred/trustx.h"
 
@@ -74,20 +76,38 @@ bool trust_has(const struct cert_list *l, const struct cert *c)
     return false;
 }
 
-// A connection that names its authorities trusts no others; one that names the peer's certificate
-// trusts that.
+static bool is_root(const struct walk *w, const struct cert *c)
+{
+    bool known = trust_has(&w->t->cas, c);
+    for (unsigned i = 0; i < w->terms->n_cacerts && !known; i++) {
+        known = cert_eq(w->terms->cacerts[i], c);
+    }
+    return known && cert_is_self_signed(c);
+}
+
+static bool root_is_reached(const struct walk *w)
+{
+    for (unsigned i = 1; i < w->n_reached; i++) {
+        if (is_root(w, w->reached[i])) return true;
+    }
+    return false;
+}
+
+// A path ends at an authority that signs itself and that the user has put among the authorities; at
+// one that the connection names where its own issuer is not known; or at the peer's certificate, if
+// the user has named that one.
 static bool is_anchor(const struct walk *w, const struct cert *c)
 {
     const struct trust_terms *t = w->terms;
     for (unsigned i = 0; i < t->n_cacerts; i++) {
-        if (cert_eq(t->cacerts[i], c)) return true;
+        if (cert_eq(t->cacerts[i], c)) return cert_is_self_signed(c) || !root_is_reached(w);
     }
+    if (is_root(w, c)) return true;
     if (t->n_cacerts > 0) return false;
     for (unsigned i = 0; i < t->n_certs; i++) {
         if (cert_eq(t->certs[i], c)) return true;
     }
-    if (c == w->peer[0] && trust_has(&w->t->certs, c)) return true;
-    return cert_is_self_signed(c) && trust_has(&w->t->cas, c);
+    return c == w->peer[0] && trust_has(&w->t->certs, c);
 }
 
 static err_t probe_fill(struct probe *p, const struct walk *w)
@@ -193,13 +213,30 @@ static err_t policies_check(const struct walk *w, X509_STORE_CTX *ctx, struct wh
     return ERR_OK;
 }
 
+// A connection that names authorities believes only what one of them stands above.
+static err_t cacerts_check(const struct walk *w, struct why *why)
+{
+    char name[CERT_NAME_MAX], ca[CERT_NAME_MAX];
+    if (w->terms->n_cacerts == 0) return ERR_OK;
+    for (unsigned i = 1; i < w->chain.n; i++) {
+        for (unsigned k = 0; k < w->terms->n_cacerts; k++) {
+            if (cert_eq(w->chain.cert[i], w->terms->cacerts[k])) return ERR_OK;
+        }
+    }
+    log_say(LOG_STORY, "cert", SAY_OTHER_CA, cert_name(w->terms->cacerts[0], ca));
+    return why_not(why, ERR_AUTH, "no authority that `cacerts` names has signed certificate \"%s\"",
+                   cert_name(w->peer[0], name));
+}
+
 static err_t chain_judge(struct walk *w, X509_STORE_CTX *ctx, struct why *why)
 {
     if (X509_verify_cert(ctx) == 1) {
         TRY(policies_check(w, ctx, why));
-        return chain_take(w, ctx);
+        TRY(chain_take(w, ctx));
+        return cacerts_check(w, why);
     }
     X509 *x = X509_STORE_CTX_get_current_cert(ctx);
+    w->depth = (unsigned)X509_STORE_CTX_get_error_depth(ctx);
     const struct cert *c = x ? cert_of(w, x) : NULL;
     return refusal_say(X509_STORE_CTX_get_error(ctx), c ? c : w->peer[0], w, why);
 }

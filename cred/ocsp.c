@@ -3,6 +3,8 @@
 // the user put into x509ocsp.
 #include <string.h>
 
+#include "base/log.h"
+#include "base/words.h"
 #include "cred/trustx.h"
 
 #define OCSP_NONCE_LEN 32  // rfc9654 2.1 MUST: 32 bytes at least
@@ -58,6 +60,18 @@ static bool answer_verify(const struct walk *w, unsigned depth, OCSP_BASICRESP *
     return ok;
 }
 
+static bool signature_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP *basic)
+{
+    char name[CERT_NAME_MAX] = "?";
+    const ASN1_OCTET_STRING *key = NULL;
+    const X509_NAME *subject = NULL;
+    bool good = answer_verify(w, depth, basic);
+    if (OCSP_resp_get0_id(basic, &key, &subject) && subject) tell_name(subject, name);
+    if (good) log_say(LOG_STORY, "cert", SAY_OCSP_SIGNED, name);
+    if (!good) log_say(LOG_STORY, "cert", SAY_OCSP_UNSIGNED, name);
+    return good;
+}
+
 // rfc6960 4.2.2.2.1: who may sign answers can lose that, unless the issuer promises not to look
 static bool lists_name(const struct walk *w, X509 *issuer, X509 *signer)
 {
@@ -109,6 +123,7 @@ static err_t basic_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP *b
     OCSP_CERTID_free(id);
     if (!found) return unknown(out, "is about another certificate");
     TRY(times_judge(w, from, to, out));
+    tell_ocsp(out);
     if (state == V_OCSP_CERTSTATUS_GOOD) {
         out->state = REVOKE_GOOD;
         return ERR_OK;
@@ -116,6 +131,7 @@ static err_t basic_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP *b
     if (state != V_OCSP_CERTSTATUS_REVOKED) return unknown(out, "says that it does not know it");
     out->state = REVOKE_REVOKED;
     if (time_from_asn1(when, &out->since) != ERR_OK) out->since = 0;
+    out->reason = reason > 0 ? (unsigned)reason : 0;
     return ERR_OK;
 }
 
@@ -133,7 +149,7 @@ static err_t response_judge(const struct walk *w, unsigned depth, OCSP_RESPONSE 
     // Responders that make answers ahead leave the nonce out; a wrong one is an old answer.
     if (request && OCSP_check_nonce(request, basic) == 0)
         e = unknown(out, "has another nonce than the question: it was recorded earlier");
-    else if (!answer_verify(w, depth, basic))
+    else if (!signature_judge(w, depth, basic))
         e = unknown(out, "is not signed by the issuer nor by whom it delegated that to");
     else if (signer_is_revoked(w, depth, basic))
         e = unknown(out, "is signed with a certificate that was revoked");
@@ -169,11 +185,15 @@ static void ocsp_ask(const struct walk *w, unsigned depth, const char *url, stru
                         .post = span(der, n > 0 ? (size_t)n : 0),
                         .limit = FETCH_OCSP_MAX};
     err_t e = ERR_NOMEM;
+    log_say(LOG_STORY, "cert", SAY_OCSP_ASK, url);
     if (n > 0) e = w->t->fetcher->get(w->t->fetcher->ctx, &ask, &got, &out->why);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
+        log_say(LOG_STORY, "cert", SAY_FETCH_FAILED, out->why.text);
+        log_say(LOG_STORY, "cert", SAY_OCSP_FAILED, url);
         crl_cache_fail(w->t->cache, url, w->now, &out->why);
-    else if (ocsp_judge(w, depth, span(got.at, got.len), request, out) == ERR_OK)
+    } else if (ocsp_judge(w, depth, span(got.at, got.len), request, out) == ERR_OK) {
         crl_cache_put_status(w->t->cache, w->chain.cert[depth], out);
+    }
     fetched_done(&got);
     OPENSSL_free(der);
     OCSP_REQUEST_free(request);

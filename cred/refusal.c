@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/log.h"
+#include "base/words.h"
 #include "cred/pkey.h"
 #include "cred/trustx.h"
 
@@ -107,11 +109,28 @@ static err_t say_issuer_unfit(const struct cert *c, const struct walk *w, struct
     return ERR_OK;
 }
 
+// One that it has itself signed, directly or not, has signed it.
+static err_t say_circle(const struct cert *c, const struct walk *w, struct why *why)
+{
+    char name[CERT_NAME_MAX], other[CERT_NAME_MAX];
+    for (unsigned i = 0; i < w->n_reached; i++) {
+        const struct cert *issuer = w->reached[i];
+        if (issuer == c || !cert_is_issued_by(c, issuer)) continue;
+        log_say(LOG_STORY, "cert", SAY_PATH_LONG, (unsigned)TRUST_CHAIN_MAX - 1);
+        return why_not(why, ERR_AUTH,
+                       "certificate \"%s\" is signed by \"%s\", which it stands above: authorities "
+                       "in a circle",
+                       cert_name(c, name), cert_name(issuer, other));
+    }
+    return ERR_OK;
+}
+
 // Nobody signed it whom we know, or nobody whom we believe.
 static err_t say_issuer(const struct cert *c, const struct walk *w, struct why *why)
 {
     char name[CERT_NAME_MAX], other[CERT_NAME_MAX];
     TRY(say_issuer_unfit(c, w, why));
+    TRY(say_circle(c, w, why));
     if (w->miss_child) {
         return why_not(why, ERR_AUTH,
                        "the signature of certificate \"%s\" does not verify with the key of \"%s\"",
@@ -127,6 +146,18 @@ static err_t say_issuer(const struct cert *c, const struct walk *w, struct why *
                    "no authority that %s has signed certificate \"%s\"; the CA's certificate "
                    "belongs into x509ca",
                    w->terms->n_cacerts ? "`cacerts` names" : "we trust", cert_name(c, name));
+}
+
+// What people look for in the log.
+static void tell_known(int code, const struct cert *c, const struct walk *w)
+{
+    if (code == X509_V_ERR_PATH_LENGTH_EXCEEDED) {
+        long allowed = X509_get_pathlen(cert_x509(c));
+        log_say(LOG_STORY, "cert", SAY_PATH_LEN, (long)w->depth - 1, allowed);
+    }
+    if (code == X509_V_ERR_CERT_CHAIN_TOO_LONG) {
+        log_say(LOG_STORY, "cert", SAY_PATH_LONG, (unsigned)TRUST_CHAIN_MAX - 1);
+    }
 }
 
 err_t refusal_say(int code, const struct cert *c, const struct walk *w, struct why *why)
@@ -151,6 +182,7 @@ err_t refusal_say(int code, const struct cert *c, const struct walk *w, struct w
         break;
     }
     const char *rule = rule_find(code);
+    tell_known(code, c, w);
     cert_name(c, name);
     if (rule) return why_not(why, ERR_AUTH, "certificate \"%s\" %s", name, rule);
     return why_not(why, ERR_AUTH, "certificate \"%s\" was not accepted: %s", name,

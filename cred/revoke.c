@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
+#include "base/words.h"
 #include "cred/pkey.h"
 #include "cred/trustx.h"
 
@@ -99,17 +101,19 @@ static const char *crl_error_find(int code)
     return NULL;
 }
 
-static int64_t revoked_since(X509_STORE_CTX *ctx)
+static struct status revoked_status(X509_STORE_CTX *ctx)
 {
+    struct status s = {.state = REVOKE_REVOKED};
     X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
     X509 *x = X509_STORE_CTX_get_current_cert(ctx);
     X509_REVOKED *entry = NULL;
-    int64_t when = 0;
-    if (crl && x && X509_CRL_get0_by_cert(crl, &entry, x) && entry &&
-        time_from_asn1(X509_REVOKED_get0_revocationDate(entry), &when) != ERR_OK) {
-        when = 0;
-    }
-    return when;
+    if (!crl || !x || !X509_CRL_get0_by_cert(crl, &entry, x) || !entry) return s;
+    if (time_from_asn1(X509_REVOKED_get0_revocationDate(entry), &s.since) != ERR_OK) s.since = 0;
+    ASN1_ENUMERATED *reason = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
+    long r = reason ? ASN1_ENUMERATED_get(reason) : 0;
+    ASN1_ENUMERATED_free(reason);
+    s.reason = r > 0 ? (unsigned)r : 0;
+    return s;
 }
 
 // A list out of date still says what was revoked; one of doubtful origin says nothing.
@@ -127,7 +131,7 @@ static int look_note(int ok, X509_STORE_CTX *ctx)
     struct status *s = &k->at[depth];
     if (code == X509_V_ERR_CERT_REVOKED) {
         if (k->noted[depth] && !still_speaks(s)) return 1;
-        *s = (struct status){.state = REVOKE_REVOKED, .since = revoked_since(ctx)};
+        *s = revoked_status(ctx);
         k->noted[depth] = true;
         return 1;
     }
@@ -212,6 +216,7 @@ static err_t crl_look(const struct walk *w, struct status *at)
         if (at[i].state != REVOKE_UNKNOWN) continue;
         // That a server failed says more than what is missing without it.
         if (k.at[i].state != REVOKE_UNKNOWN || !at[i].failed) at[i] = k.at[i];
+        if (at[i].state == REVOKE_GOOD) tell_crl(&at[i], w->now);
     }
     return e;
 }
@@ -223,10 +228,14 @@ static err_t crl_take(const struct walk *w, const char *url, span_t bytes, struc
     X509_CRL *crl;
     TRY(crl_read(bytes, &crl, why));
     err_t e = ERR_AUTH;
-    if (crl_is_known(w, crl))
+    if (crl_is_known(w, crl)) {
+        char name[CERT_NAME_MAX];
+        tell_name(X509_CRL_get_issuer(crl), name);
+        log_say(LOG_STORY, "cert", SAY_CRL_SIGNED, name);
         e = crl_cache_put(w->t->cache, url, crl, bytes.len, w->now);
-    else
+    } else {
         e = why_not(why, e, "the CRL from %.80s is signed by nobody we know", url);
+    }
     X509_CRL_free(crl);
     return e;
 }
@@ -237,7 +246,9 @@ static bool crl_fetch(const struct walk *w, const char *url, struct why *why)
     struct fetched got = {0};
     struct fetch ask = {.url = url, .limit = FETCH_CRL_MAX};
     if (crl_cache_need(w->t->cache, url, w->now, why) == CRL_WAIT) return false;
+    log_say(LOG_STORY, "cert", SAY_CRL_FETCH, url);
     err_t e = w->t->fetcher->get(w->t->fetcher->ctx, &ask, &got, why);
+    if (e != ERR_OK) log_say(LOG_STORY, "cert", SAY_FETCH_FAILED, why->text);
     if (e == ERR_OK) e = crl_take(w, url, span(got.at, got.len), why);
     fetched_done(&got);
     if (e != ERR_OK) crl_cache_fail(w->t->cache, url, w->now, why);
@@ -322,6 +333,7 @@ static err_t say_revoked(const struct walk *w, unsigned depth, const struct stat
     struct tm tm;
     time_t t = (time_t)s->since;
     if (s->since && gmtime_r(&t, &tm)) (void)strftime(day, sizeof day, " on %Y-%m-%d", &tm);
+    tell_revoked(s);
     return why_not(why, ERR_AUTH,
                    "certificate \"%s\" was revoked by its issuer%s; a new one is needed",
                    cert_name(w->chain.cert[depth], name), day);
@@ -334,10 +346,13 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
     const char *reason = s->why.text[0] ? s->why.text : "there is no CRL that covers it";
     bool refuse = rule == REVOCATION_STRICT || (rule == REVOCATION_IFURI && has_uri(w, depth));
     cert_name(w->chain.cert[depth], name);
+    log_say(LOG_STORY, "cert", SAY_STATUS_UNKNOWN);
     IGNORE(why_not(&w->chain.note, ERR_OK,
                    "whether certificate \"%.60s\" was revoked is unknown: %s", name,
                    reason)); // it is stored
     if (!refuse) return ERR_OK;
+    log_say(LOG_STORY, "cert", SAY_RULE_CRL, has_uri(w, depth) ? "FAILED" : "SKIPPED",
+            rule == REVOCATION_STRICT ? "GOOD" : "SKIPPED");
     return why_not(why, ERR_AUTH,
                    "whether certificate \"%.60s\" was revoked is unknown, and "
                    "`revocation` is %s: %.120s",
@@ -349,18 +364,24 @@ err_t revoke_check(struct walk *w, struct why *why)
     struct status at[TRUST_CHAIN_MAX] = {0};
     if (w->terms->revocation == REVOCATION_OFF || w->chain.n < 2) return ERR_OK;
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
+        char name[CERT_NAME_MAX];
+        log_say(LOG_STORY, "cert", SAY_STATUS_CHECK, cert_name(w->chain.cert[i], name));
         ocsp_check(w, i, &at[i]);
         at[i].online = at[i].state != REVOKE_UNKNOWN;
         at[i].failed = at[i].why.text[0] != 0;
     }
     uint64_t before = w->t->cache ? crl_cache_generation(w->t->cache) : 0;
     TRY(crl_look(w, at));
+    for (unsigned i = 0; i + 1 < w->chain.n; i++) {
+        if (at[i].state == REVOKE_GOOD && !at[i].online) log_say(LOG_STORY, "cert", SAY_CRL_CACHED);
+    }
     TRY(crl_fetch_more(w, at, before));
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         if (at[i].state == REVOKE_REVOKED) return say_revoked(w, i, &at[i], why);
     }
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         if (at[i].state == REVOKE_UNKNOWN) TRY(unknown_judge(w, i, &at[i], why));
+        if (at[i].state == REVOKE_GOOD) log_say(LOG_STORY, "cert", SAY_STATUS_GOOD);
         if (at[i].state == REVOKE_GOOD && at[i].until < w->chain.good_until)
             w->chain.good_until = at[i].until;
     }

@@ -228,12 +228,30 @@ bool scheme_eq(const struct scheme *a, const struct scheme *b)
 
 const char *scheme_show(const struct scheme *s, char buf[SCHEME_TEXT_MAX])
 {
-    static const char *const kinds[] = {"no scheme", "RSA_PKCS1", "RSA_PSS", "ECDSA",
-                                        "ECDSA",     "Ed25519",   "Ed448"};
-    const char *kind = s->kind <= SCHEME_ED448 ? kinds[s->kind] : "unknown scheme";
-    bool hashed = s->kind >= SCHEME_RSA && s->kind <= SCHEME_ECDSA_FIXED;
-    snprintf(buf, SCHEME_TEXT_MAX, "%s%s%s", kind, hashed ? " " : "",
-             hashed ? hash_name(s->hash) : "");
+    static const char *const hashed[] = {"NONE",     "SHA1",     "SHA2_256",
+                                         "SHA2_384", "SHA2_512", "NULL"};
+    static const unsigned curves[] = {0, 0, 256, 384, 521, 0};
+    uint8_t h = s->hash < HASH_IDS ? s->hash : HASH_NONE;
+    switch (s->kind) {
+    case SCHEME_RSA:
+        (void)snprintf(buf, SCHEME_TEXT_MAX, "RSA_EMSA_PKCS1_%s", hashed[h]);
+        break;
+    case SCHEME_PSS:
+        (void)snprintf(buf, SCHEME_TEXT_MAX, "RSA_EMSA_PSS_%s_SALT_%u", hashed[h], s->salt);
+        break;
+    case SCHEME_ECDSA:
+        (void)snprintf(buf, SCHEME_TEXT_MAX, "ECDSA_WITH_SHA%u_DER",
+                       h == HASH_SHA1 ? 1 : hashes[h].len * 8);
+        break;
+    case SCHEME_ECDSA_FIXED:
+        (void)snprintf(buf, SCHEME_TEXT_MAX, "ECDSA-%u", curves[h]);
+        break;
+    default:
+        (void)snprintf(buf, SCHEME_TEXT_MAX, "%s",
+                       s->kind == SCHEME_ED25519 ? "ED25519"
+                       : s->kind == SCHEME_ED448 ? "ED448"
+                                                 : "unknown scheme");
+    }
     return buf;
 }
 

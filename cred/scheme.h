@@ -56,7 +56,7 @@ err_t scheme_from_method(uint8_t method, struct scheme *out);
 // PSS with the same hash in MGF1 and a salt as long as the hash.
 struct scheme scheme_pss(enum hash_id hash);
 bool scheme_eq(const struct scheme *a, const struct scheme *b);
-// "RSA_PSS SHA2-256"; buf is returned.
+// As strongSwan names it: "RSA_EMSA_PSS_SHA2_256_SALT_32"; buf is returned.
 const char *scheme_show(const struct scheme *s, char buf[SCHEME_TEXT_MAX]);
 
 // The data of SIGNATURE_HASH_ALGORITHMS: 16 bits each; those we do not know are passed over.

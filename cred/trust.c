@@ -258,6 +258,7 @@ static err_t walk_run(struct walk *w, struct why *why)
 {
     TRY(certs_check(w, why));
     TRY(chain_find(w, why));
+    tell_path(w);
     TRY(usage_check(w->peer[0], why));
     TRY(purpose_check(w->peer[0], why));
     TRY(id_check(w, why));

@@ -40,6 +40,7 @@ struct walk {
     unsigned n_reached, tries;
     // An issuer by name that did not do: for the sentence.
     const struct cert *miss_child, *miss_issuer;
+    unsigned depth;           // where a path was found wanting
     struct trust_chain chain; // borrowed until all is well
 };
 
@@ -71,12 +72,20 @@ err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * out);
 enum revoke_state { REVOKE_UNKNOWN, REVOKE_GOOD, REVOKE_REVOKED };
 struct status {
     enum revoke_state state;
-    bool online;    // OCSP said so
-    bool failed;    // `why` is about a server
-    int64_t until;  // GOOD: seconds since 1970
-    int64_t since;  // REVOKED
-    struct why why; // UNKNOWN: the reason, as the end of a sentence
+    bool online;     // OCSP said so
+    bool failed;     // `why` is about a server
+    int64_t until;   // GOOD: seconds since 1970
+    int64_t since;   // REVOKED
+    unsigned reason; // REVOKED: RFC 5280 5.3.1
+    struct why why;  // UNKNOWN: the reason, as the end of a sentence
 };
+
+// tell.c: into the log.
+void tell_path(const struct walk *w);
+void tell_revoked(const struct status *s);
+void tell_crl(const struct status *s, int64_t now); // until when it is, or was, good
+void tell_ocsp(const struct status *s);
+void tell_name(const X509_NAME *n, char out[CERT_NAME_MAX]);
 
 // ocsp.c: asks the responders that the certificate and the authorities name.
 void ocsp_check(const struct walk *w, unsigned depth, struct status *out);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/words.h"
 #include "ike/auth/round.h"
 #include "ike/sa/diplomat.h"
 
@@ -88,6 +89,11 @@ void own_put_certs(struct ike_sa *sa, struct msgw *m)
     }
     if (!always && !o->asked_cert) return;
     // rfc7296 3.6 MUST: the first certificate is that of the key that signs.
+    char name[CERT_NAME_MAX];
     put_cert(m, CERT_X509, cert_der(own->cert));
-    for (unsigned i = 0; i < own->chain_n; i++) put_cert(m, CERT_X509, cert_der(own->chain[i]));
+    tell(sa->ike, sa, LOG_STORY, SAY_CERT_SENT, cert_name(own->cert, name));
+    for (unsigned i = 0; i < own->chain_n; i++) {
+        put_cert(m, CERT_X509, cert_der(own->chain[i]));
+        tell(sa->ike, sa, LOG_STORY, SAY_CA_SENT, cert_name(own->chain[i], name));
+    }
 }

@@ -18,7 +18,7 @@ struct peer_claim {
 // ERR_NOMEM.
 err_t peer_check(struct ike_sa *sa, const struct peer_claim *claim, void (*done)(struct ike_sa *sa),
                  struct why *why);
-// How the peer has proved it: "ECDSA SHA2-256, certificate CN=moon"; valid after ERR_OK.
+// How the peer has proved it: "ECDSA_WITH_SHA256_DER"; valid after ERR_OK.
 const char *peer_how(const struct ike_sa *sa);
 
 // CERTREQ payloads: the authorities that this connection believes. Nothing if send_certreq says

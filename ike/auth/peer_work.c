@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/log.h"
+#include "base/words.h"
 #include "cred/rules.h"
 
 // The certificates that were sent, and the key that has to have signed.
@@ -17,6 +19,14 @@ static void sent_done(struct sent *s)
     pubkey_free(s->raw);
 }
 
+static void tell_cert(const struct cert *c, bool first)
+{
+    char name[CERT_NAME_MAX];
+    cert_name(c, name);
+    if (first) log_say(LOG_STORY, "cert", SAY_CERT_HEARD, name);
+    if (!first) log_say(LOG_STORY, "cert", SAY_CA_HEARD, name);
+}
+
 // rfc7296 3.6 MUST: the first certificate is that of the key that has signed. What comes behind it
 // may help, or be of a kind unknown here.
 static err_t sent_read(const struct peer_work *p, struct sent *s, struct why *why)
@@ -28,7 +38,10 @@ static err_t sent_read(const struct peer_work *p, struct sent *s, struct why *wh
         if (raw && s->raw) continue;
         err_t err = raw ? pubkey_from_spki(data, &s->raw, &reason)
                         : cert_read(data, &s->cert[s->n], &reason);
-        if (err == ERR_OK && !raw) s->n++;
+        if (err == ERR_OK && !raw) {
+            tell_cert(s->cert[s->n], s->n == 0);
+            s->n++;
+        }
         if (err == ERR_OK || s->n || s->raw) continue;
         return why_not(why, ERR_AUTH, "its certificate cannot be used: %.200s",
                        reason.text[0] ? reason.text : err_text(err));
@@ -74,15 +87,13 @@ static err_t signature_check(const struct peer_work *p, const struct pubkey *key
     return why_not(why, ERR_AUTH, "its signature is not of the key that it shows");
 }
 
-static void say_how(struct peer_work *p, const struct pubkey *key, const struct cert *cert)
+static void say_how(struct peer_work *p)
 {
-    char name[CERT_NAME_MAX], kind[PUBKEY_TEXT_MAX], text[SCHEME_TEXT_MAX];
+    char text[SCHEME_TEXT_MAX];
     struct scheme scheme = {0};
     span_t sig;
     IGNORE(scheme_of(p, &scheme, &sig, NULL)); // it has verified
-    const char *with = cert ? "certificate" : "a public key that is known here";
-    IGNORE(why_not(&p->how, ERR_OK, "%s with %s, %s %s", pubkey_show(key, kind),
-                   scheme_show(&scheme, text), with, cert ? cert_name(cert, name) : ""));
+    IGNORE(why_not(&p->how, ERR_OK, "%s", scheme_show(&scheme, text)));
 }
 
 // ---- whom to believe ---------------------------------------------------------------------------
@@ -133,7 +144,7 @@ static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned
     struct pubkey *key = cert_pubkey(chain[0]);
     TRY(signature_check(p, key, &p->why));
     TRY(chain_check(p, chain, n, &p->why));
-    say_how(p, key, chain[0]);
+    say_how(p);
     return ERR_OK;
 }
 
@@ -148,7 +159,7 @@ static err_t check_key(struct peer_work *p, const struct pubkey *key)
     }
     TRY(signature_check(p, key, &p->why));
     TRY(trust_verify_key(key, known, n, &side->ike_rules.rules, &p->why));
-    say_how(p, key, NULL);
+    say_how(p);
     return ERR_OK;
 }
 

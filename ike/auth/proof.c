@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/words.h"
 #include "crypto/prf.h"
 #include "ike/auth/own.h"
 #include "ike/auth/psk.h"
@@ -64,12 +65,30 @@ err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct
     return ERR_OK;
 }
 
-const char *proof_ours_how(const struct ike_sa *sa)
+void proof_tell_ours(const struct ike_sa *sa)
 {
-    return by_key(round_ours(sa)) ? sa->opening->our_proof.how.text : BY_PSK;
+    char us[ID_TEXT_MAX];
+    id_show(&sa->local_id, us);
+    if (by_key(round_ours(sa))) {
+        tell(sa->ike, sa, LOG_STORY, SAY_OUR_SIGNATURE, us, sa->opening->our_proof.how.text);
+    } else {
+        tell(sa->ike, sa, LOG_STORY, SAY_OUR_AUTH, us, BY_PSK);
+    }
 }
 
 // ---- the peer's --------------------------------------------------------------------------------
+
+static void tell_psk_wrong(const struct ike_sa *sa, const struct id *peer, err_t err)
+{
+    char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
+    id_show(&sa->local_id, us);
+    id_show(peer, them);
+    if (err == ERR_NOTFOUND) {
+        tell(sa->ike, sa, LOG_STORY, SAY_NO_SECRET, us, them);
+    } else {
+        tell(sa->ike, sa, LOG_STORY, SAY_BAD_SECRET, 1U, "", us, them);
+    }
+}
 
 static err_t check_psk(struct ike_sa *sa, const struct peer_claim *c, struct why *why)
 {
@@ -83,6 +102,7 @@ static err_t check_psk(struct ike_sa *sa, const struct peer_claim *c, struct why
     }
     err_t err = psk_check(sa, &claim, c->auth.data);
     if (err == ERR_OK) return ERR_OK;
+    tell_psk_wrong(sa, c->id, err);
     return why_not(why, err, "%.90s %s", id_show(c->id, name),
                    err == ERR_NOTFOUND ? "has no pre-shared key with us (secrets)"
                                        : "has not proved it: is the pre-shared key the same?");
@@ -102,7 +122,9 @@ err_t proof_check(struct ike_sa *sa, const struct peer_claim *c, void (*done)(st
     return fits ? why_not(why, err, "%s: %s", name, text) : why_not(why, err, "%s", text);
 }
 
-const char *proof_theirs_how(const struct ike_sa *sa)
+void proof_tell_theirs(const struct ike_sa *sa)
 {
-    return by_key(round_theirs(sa)) ? peer_how(sa) : BY_PSK;
+    char peer[ID_TEXT_MAX];
+    tell(sa->ike, sa, LOG_STORY, SAY_THEIR_AUTH, id_show(&sa->remote_id, peer),
+         by_key(round_theirs(sa)) ? peer_how(sa) : BY_PSK);
 }

@@ -13,6 +13,6 @@ err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct
 err_t proof_check(struct ike_sa *sa, const struct peer_claim *c, void (*done)(struct ike_sa *sa),
                   struct why *why);
 
-// How it was proved, for people; valid after proof_make(), proof_check().
-const char *proof_ours_how(const struct ike_sa *sa);
-const char *proof_theirs_how(const struct ike_sa *sa);
+// How it was proved, into the log; valid after proof_make(), proof_check().
+void proof_tell_ours(const struct ike_sa *sa);
+void proof_tell_theirs(const struct ike_sa *sa);

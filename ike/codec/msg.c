@@ -20,8 +20,9 @@ const char *exchange_name(uint8_t x)
     case X_CHILD:
         return "CREATE_CHILD_SA";
     case X_INTERMEDIATE:
-    case X_FOLLOWUP:
         return "IKE_INTERMEDIATE";
+    case X_FOLLOWUP:
+        return "IKE_FOLLOWUP_KE";
     case X_INFO:
         return "INFORMATIONAL";
     default:

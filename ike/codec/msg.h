@@ -157,6 +157,11 @@ struct clear {
 };
 void msg_clear(const struct msg *m, struct clear *out); // of an opened message
 
+// "IKE_AUTH response 1 [ IDr AUTH SA TSi TSr N(MOBIKE_SUP) ]", as strongSwan's log has it; of an
+// opened message. Cut where buf is full (msg_show.c).
+#define MSG_TEXT_MAX 768
+const char *msg_show(const struct msg *m, char *buf, size_t cap);
+
 // ---- writing ----
 struct msgw {
     wr_t w;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "ike/auth/choose.h"
 #include "ike/auth/own.h"
 #include "ike/auth/proof.h"
@@ -104,7 +105,6 @@ static void begin(struct ike_sa *sa, struct task *t, struct msgw *m)
 err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     struct id peer = expected_peer(sa);
-    char us[ID_TEXT_MAX];
     bool first = round_is_first(sa);
     TRY(round_check(sa, why));
     if (first) TRY(childless_check(sa, why));
@@ -115,8 +115,7 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     if (round_ours(sa)) {
         TRY(proof_put(sa, &peer, m, why));
         round_put(sa, m);
-        tell(sa->ike, sa, LOG_STORY, "saying that we are %.200s, and proving it by %s",
-             id_show(&sa->local_id, us), proof_ours_how(sa));
+        proof_tell_ours(sa);
     }
     if (first) begin(sa, t, m);
     return ERR_OK;
@@ -139,8 +138,7 @@ static err_t check_responder(struct turn *t, struct why *why)
     }
     TRY(proof_check(sa, &c, receive_resume, why));
     sa->remote_id = idr;
-    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&idr, name),
-         proof_theirs_how(sa));
+    proof_tell_theirs(sa);
     return ERR_OK;
 }
 
@@ -149,6 +147,7 @@ static void first_child_failed(struct turn *t, err_t err, const char *reason)
     struct why why;
     IGNORE(why_not(&why, err, "the IKE SA is up, but child SA %.60s is not: %s",
                    t->task->conf->name, reason)); // only the sentence
+    tell(t->ike, t->sa, LOG_STORY, SAY_CHILD_FAILED);
     tell(t->ike, t->sa, LOG_ERROR, "%s", why.text);
     waiter_end(&t->task->waiters, err, why.text);
 }
@@ -161,6 +160,7 @@ static void first_child_answered(struct turn *t)
     if (!t->task->offer) return;
     if (!msg_has(t->in, P(SA) | P(TSi) | P(TSr))) {
         bool said = notify_find_error(t->in, &n) == ERR_OK;
+        if (said) tell(t->ike, t->sa, LOG_STORY, SAY_CHILD_REFUSED, notify_name(n.type, name));
         first_child_failed(t, ERR_NOCHOICE, said ? notify_name(n.type, name) : "no answer to it");
         return;
     }
@@ -253,7 +253,8 @@ err_t auth_on_refusal(struct turn *t)
                              " that is not the same on both sides"
                            : "";
     err_t err = n.type == N_AUTHENTICATION_FAILED ? ERR_AUTH : ERR_CLOSED;
-    err = why_not(&why, err, "the responder refuses: %s%s", notify_name(n.type, name), hint);
+    tell(t->ike, sa, LOG_STORY, SAY_ERROR_NOTIFY, notify_name(n.type, name));
+    err = why_not(&why, err, "the responder refuses: %s%s", name, hint);
     tell(t->ike, sa, LOG_ERROR, "%s", why.text);
     close_retry_later(sa, t->task);
     request_end(sa, t->task, err, why.text);
@@ -270,6 +271,14 @@ static err_t unauthenticated(struct turn *t, const char *sentence)
     return refuse(t, N_AUTHENTICATION_FAILED, ERR_AUTH, "%s", sentence);
 }
 
+static void tell_search(struct ike_sa *sa, const struct choice *want)
+{
+    char here[IP_TEXT_MAX], there[IP_TEXT_MAX], us[ID_TEXT_MAX] = "%any", them[ID_TEXT_MAX];
+    if (want->idr) id_show(want->idr, us);
+    tell(sa->ike, sa, LOG_STORY, SAY_LOOKING, ip_show(&sa->local.ip, here), us,
+         ip_show(&sa->remote.ip, there), id_show(want->idi, them));
+}
+
 static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
 {
     struct ike_sa *sa = t->sa;
@@ -277,26 +286,28 @@ static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
     struct authp auth;
     struct notify n;
     bool named = msg_has(t->in, P(IDr));
-    char us[ID_TEXT_MAX];
     if (named) TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &auth));
     struct choice want = {.idi = idi,
                           .idr = named ? &idr : NULL,
                           .psk = auth.method == AUTH_PSK,
                           .more = notify_find(t->in, N_ANOTHER_AUTH_FOLLOWS, &n) == ERR_OK};
+    tell_search(sa, &want);
     struct conn *conn = choose_conn(sa, &want, why);
     // Some peers name our address although another identity is configured; it is only a wish.
     want.idr = NULL;
     if (!conn && named) conn = choose_conn(sa, &want, why);
-    if (!conn) return ERR_NOTFOUND;
+    if (!conn) {
+        tell(t->ike, sa, LOG_STORY, SAY_NO_CONFIG);
+        return ERR_NOTFOUND;
+    }
     conn_put(sa->conn);
     sa->conn = conn_get(conn);
     sa->remote_id = *idi;
     round_hear(sa, t->in);
     own_hear(sa, t->in);
     own_choose(sa);
-    tell(t->ike, sa, LOG_INFO, "connection %s fits; we are %.200s", ike_sa_name(sa),
-         id_show(&sa->local_id, us));
+    tell(t->ike, sa, LOG_STORY, SAY_CONFIG, ike_sa_name(sa));
     return round_check(sa, why);
 }
 
@@ -327,15 +338,13 @@ static err_t check_initiator(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     struct peer_claim c = {.in = t->in, .id = &sa->remote_id};
-    char peer[ID_TEXT_MAX];
     TRY(round_expects(sa, t->in, why));
     if (!round_theirs(sa)) return ERR_OK;
     c.id_body = msg_body(t->in, PAYLOAD_IDi);
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
     TRY(proof_check(sa, &c, receive_resume, why));
     if (sa->opening->our_proof.ready) return ERR_OK; // told before
-    tell(t->ike, sa, LOG_STORY, "%.200s proved who it is: %s", id_show(&sa->remote_id, peer),
-         proof_theirs_how(sa));
+    proof_tell_theirs(sa);
     return ERR_OK;
 }
 
@@ -439,6 +448,7 @@ err_t auth_on_request(struct turn *t)
     if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
     if (round_ours(sa)) {
         TRY(proof_put(sa, &sa->remote_id, &t->out, &why));
+        proof_tell_ours(sa);
         round_put(sa, &t->out);
     }
     return end_round(t);

@@ -3,6 +3,7 @@
 // When both sides want the same one at once, two appear, and nothing in RFC 7296 forbids that. One
 // is enough: as in a rekeying (2.8.1) the exchange with the lowest of the four nonces loses, and
 // who began it deletes what it made. A peer that knows nothing of this keeps both, and both work.
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/followup.h"
 #include "ike/exchange/handlers.h"
@@ -77,8 +78,9 @@ err_t child_on_refusal(struct turn *t)
         t->task = NULL;
         return ERR_OK;
     }
-    err_t err = why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s",
-                        t->task->conf->name, notify_name(n.type, name));
+    tell(t->ike, sa, LOG_STORY, SAY_CHILD_REFUSED, notify_name(n.type, name));
+    err_t err =
+        why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s", t->task->conf->name, name);
     tell(t->ike, sa, LOG_WARN, "%s", why.text);
     bool later = n.type == N_TEMPORARY_FAILURE || n.type == N_STATE_NOT_FOUND;
     if (later && request_retry(sa, t->task) == ERR_OK) {

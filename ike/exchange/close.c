@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/words.h"
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
@@ -72,12 +73,20 @@ static void switch_successor(const struct child_sa *c)
     }
 }
 
+static void tell_closing(const struct child_sa *c)
+{
+    char local[200], remote[200];
+    tell(c->sa->ike, c->sa, LOG_STORY, SAY_CHILD_CLOSING, c->conf->name, c->id, c->spi_in,
+         c->spi_out, ts_show(&c->local_ts, local, sizeof local),
+         ts_show(&c->remote_ts, remote, sizeof remote));
+}
+
 void close_child(struct child_sa *c, enum close_why why)
 {
     switch_successor(c);
     bool was_used = child_sa_in_use(c) || c->state == CHILD_DELETING;
     if (was_used) {
-        tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} is gone", c->conf->name, c->id);
+        tell_closing(c);
         tell_event(CHILD_EV_DOWN, c->sa, c);
         follow_up(c, c->state == CHILD_DELETING ? c->why : why);
     }
@@ -153,7 +162,7 @@ static void dismiss(struct ike_sa *sa, err_t err, const char *sentence)
     bool was_up = sa->up_at && !sa->rekeyed && !sa->elder;
     if (err == ERR_OK) err = ERR_CLOSED;
     if (was_up) {
-        tell(sa->ike, sa, LOG_STORY, "IKE SA is closed: %s", sentence);
+        tell(sa->ike, sa, LOG_STORY, SAY_IKE_DELETED ": %s", sentence);
         tell_event(IKE_EV_DOWN, sa, NULL);
     }
     request_end_all(sa, err, sentence);

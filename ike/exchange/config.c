@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/request.h"
@@ -152,20 +153,21 @@ static void tell_given(const struct ike_sa *sa, const struct ike_given *g)
 {
     char ip[IP_TEXT_MAX], net[PREFIX_TEXT_MAX], name[40];
     for (unsigned i = 0; i < g->ip_n; i++) {
-        tell(sa->ike, sa, LOG_STORY, "the gateway gives us the address %s", ip_show(&g->ip[i], ip));
+        tell(sa->ike, sa, LOG_STORY, SAY_ADDRESS_HERE, ip_show(&g->ip[i], ip));
     }
     for (unsigned i = 0; i < g->dns_n; i++) {
-        tell(sa->ike, sa, LOG_STORY, "... and the name server %s", ip_show(&g->dns[i], ip));
+        tell(sa->ike, sa, LOG_STORY, "the gateway names the DNS server %s",
+             ip_show(&g->dns[i], ip));
     }
     for (unsigned i = 0; i < g->domain_n; i++) {
         tell(sa->ike, sa, LOG_STORY, "... for names in %s", g->domain[i]);
     }
     for (unsigned i = 0; i < g->net_n; i++) {
-        tell(sa->ike, sa, LOG_STORY, "... and says that %s is behind it",
+        tell(sa->ike, sa, LOG_STORY, "the gateway says that %s is behind it",
              prefix_show(&g->net[i], net));
     }
     for (unsigned i = 0; i < g->other_n; i++) {
-        tell(sa->ike, sa, LOG_INFO, "... and %s (%u bytes), which we make no use of",
+        tell(sa->ike, sa, LOG_INFO, "the gateway tells %s (%u bytes), which we make no use of",
              cp_attr_name(g->other[i].type, name), g->other[i].len);
     }
 }
@@ -254,7 +256,7 @@ static bool wants_address(const struct cp *request)
 static err_t give_one(struct ike_sa *sa, struct vips *v, const struct cp_attr *a, struct why *why)
 {
     struct lease *l = NULL;
-    char ip[IP_TEXT_MAX];
+    char ip[IP_TEXT_MAX], name[ID_TEXT_MAX];
     enum conf_unique unique = sa->conn->conf.unique;
     struct lease_wish w = {.pools = sa->conn->conf.pool,
                            .pool_n = sa->conn->conf.pool_n,
@@ -265,11 +267,12 @@ static err_t give_one(struct ike_sa *sa, struct vips *v, const struct cp_attr *a
                  (sa->initial_contact && unique != CONF_UNIQUE_NEVER);
     if (cp_addr(a, &w.ip) != ERR_OK) w.ip = (ip_t){0};
     w.ip.family = a->type == CP_IP6_ADDRESS ? AF_INET6 : AF_INET;
+    tell(sa->ike, sa, LOG_STORY, SAY_WANTS_ADDRESS,
+         ip_is_any(&w.ip) ? (w.ip.family == AF_INET ? "%any" : "%any6") : ip_show(&w.ip, ip));
     TRY(pools_acquire(sa->ike->pools, &w, &l, why));
     v->lease[v->n] = l;
     v->ip[v->n++] = *lease_ip(l);
-    tell(sa->ike, sa, LOG_STORY, "the peer gets the address %s (pool %s)", ip_show(lease_ip(l), ip),
-         lease_pool(l));
+    tell(sa->ike, sa, LOG_STORY, SAY_ASSIGNED, ip_show(lease_ip(l), ip), id_show(w.who, name));
     return ERR_OK;
 }
 

@@ -1,8 +1,7 @@
 #include "ike/exchange/lifetime.h"
 
-#include <inttypes.h>
-
 #include "base/order.h"
+#include "base/words.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
 
@@ -25,10 +24,17 @@ void lifetime_take(struct ike_sa *sa, const struct msg *in)
     if (n.data.len != 4) return; // rfc4478 3: seconds in four bytes, or nothing that we understand
     uint64_t s = get32(n.data.at), now = ike_now(sa->ike);
     if (s < LIFETIME_MIN_S) s = LIFETIME_MIN_S;
-    // rfc4478 3 MUST: before it is over; a tenth is left for attempts that fail.
-    uint64_t early = now + (s - s / 10 - ike_random_below(sa->ike, s / 20 + 1)) * NSEC_PER_SEC;
-    tell(sa->ike, sa, LOG_INFO, "the peer wants us to authenticate again within %" PRIu64 " s", s);
-    if (early < sa->timer[TIMER_REAUTH]) ike_sa_timer(sa, TIMER_REAUTH, early);
+    // rfc4478 3 MUST: before it is over; over_time, or a tenth, is left for attempts that fail.
+    uint64_t over = sa->conn->conf.over_s;
+    if (over == 0 || over >= s) over = s / 10;
+    uint64_t due = now + (s - over) * NSEC_PER_SEC, planned = sa->timer[TIMER_REAUTH];
+    if (due < planned) {
+        ike_sa_timer(sa, TIMER_REAUTH, due);
+        tell(sa->ike, sa, LOG_STORY, SAY_AUTH_LIFETIME, s, s - over);
+    } else {
+        tell(sa->ike, sa, LOG_STORY, SAY_AUTH_LATER, s,
+             (uint64_t)((planned - now + NSEC_PER_SEC / 2) / NSEC_PER_SEC));
+    }
     if (now + s * NSEC_PER_SEC < sa->timer[TIMER_LIFE])
         ike_sa_timer(sa, TIMER_LIFE, now + s * NSEC_PER_SEC);
 }

@@ -1,5 +1,7 @@
 #include "ike/exchange/message.h"
 
+#include "base/words.h"
+#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool response, uint32_t id)
@@ -13,6 +15,37 @@ void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool resp
     if (x != X_SA_INIT) msgw_begin_sk(m, sa->seal, ++sa->sealed);
 }
 
+void message_tell(struct ike_sa *sa, const struct msg *m, bool ours)
+{
+    char text[MSG_TEXT_MAX];
+    enum log_level level =
+        sa->up_at || sa->initiator ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
+    tell(sa->ike, sa, level, ours ? SAY_GENERATED : SAY_PARSED, msg_show(m, text, sizeof text));
+}
+
+// What is inside SK is told before it is encrypted.
+static void tell_generated(struct ike_sa *sa, const struct msgw *w)
+{
+    struct clear clear;
+    struct msg m = {0};
+    if (!w->sealer || w->w.bad || !w->sk) return;
+    msgw_clear(w, &clear);
+    if (ike_header_read(span(clear.head, sizeof clear.head), &m.h) != ERR_OK) return;
+    if (msg_inside(&m, w->sk[0], clear.inside) == ERR_OK) message_tell(sa, &m, true);
+}
+
+static void tell_pieces(struct ike_sa *sa, const struct msgw *w, span_t out)
+{
+    if (out.at != sa->ike->pieces) return;
+    unsigned n = 0;
+    for (span_t left = out; left.len; n++) {
+        struct ike_header h;
+        if (ike_header_read(left, &h) != ERR_OK || h.length > left.len) break;
+        left = span(left.at + h.length, left.len - h.length);
+    }
+    tell(sa->ike, sa, LOG_STORY, SAY_SPLIT, (size_t)(w->w.at - w->w.start), n);
+}
+
 // What is left for IKE of a packet of this size.
 static size_t room_in_packet(const struct ike_sa *sa)
 {
@@ -24,13 +57,21 @@ static size_t room_in_packet(const struct ike_sa *sa)
 err_t message_finish(struct ike_sa *sa, struct msgw *m, span_t *out)
 {
     struct ike *ike = sa->ike;
+    tell_generated(sa, m);
     // rfc7383 2.5 MUST NOT: IKE_SA_INIT is never sent in pieces.
-    if (!m->sealer || !sa->in_pieces || !sa->send_pieces) return msgw_finish(m, out);
+    if (!m->sealer || !sa->in_pieces || !sa->send_pieces) {
+        TRY(msgw_finish(m, out));
+        struct msg clear;
+        if (!m->sealer && msg_read(*out, &clear) == ERR_OK) message_tell(sa, &clear, true);
+        return ERR_OK;
+    }
     const struct msgw_pieces to = {.buf = ike->pieces,
                                    .cap = sizeof ike->pieces,
                                    .max = room_in_packet(sa),
                                    .unique = &sa->sealed};
-    return msgw_finish_fragments(m, &to, out);
+    TRY(msgw_finish_fragments(m, &to, out));
+    tell_pieces(sa, m, *out);
+    return ERR_OK;
 }
 
 void put_sa(struct msgw *m, const struct proposals *ps)
@@ -76,9 +117,9 @@ void put_notify(struct msgw *m, uint16_t type, span_t data)
     msgw_end(m);
 }
 
-void put_notify_spi(struct msgw *m, uint16_t type, uint8_t protocol, uint32_t spi)
+void put_notify_spi(struct msgw *m, uint16_t type, uint32_t esp_spi)
 {
-    struct notify n = {.type = type, .protocol = protocol, .spi_len = 4, .spi = spi};
+    struct notify n = {.type = type, .protocol = PROTO_ESP, .spi_len = 4, .spi = esp_spi};
     notify_write(msgw_begin(m, PAYLOAD_N), &n);
     msgw_end(m);
 }
@@ -154,15 +195,14 @@ void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposa
     }
 }
 
-void propose_child(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
-                   struct proposals *out)
+void propose_esp(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
+                 struct proposals *out)
 {
-    uint8_t protocol = conf->ah ? PROTO_AH : PROTO_ESP;
     out->n = 0;
     for (unsigned i = 0; i < conf->n && i < PROPOSALS_MAX; i++) {
         struct proposal *p = &out->p[out->n++];
         *p = (struct proposal){
-            .number = (uint8_t)out->n, .protocol = protocol, .spi_len = 4, .spi = spi};
+            .number = (uint8_t)out->n, .protocol = PROTO_ESP, .spi_len = 4, .spi = spi};
         propose_one(&conf->p[i], p, with_ke);
         if (with_ke) propose_rounds(&conf->p[i], p);
         propose_esn(&conf->p[i], p);

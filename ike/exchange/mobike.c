@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/message.h"
@@ -123,7 +124,7 @@ void mobike_agree(struct ike_sa *sa, const struct msg *in)
     r->decides = sa->initiator;
     if (!r->on) return;
     (void)take_addresses(r, in);
-    tell(sa->ike, sa, LOG_INFO, "both sides can change their addresses (MOBIKE)");
+    tell(sa->ike, sa, LOG_STORY, SAY_MOBIKE);
 }
 
 bool mobike_floats(const struct ike_sa *sa)

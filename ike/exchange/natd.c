@@ -1,5 +1,6 @@
 #include "ike/exchange/natd.h"
 
+#include "base/words.h"
 #include "ike/exchange/mobike.h"
 #include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
@@ -49,15 +50,13 @@ static bool hash_among(const struct msg *in, uint16_t type, const endpoint_t *e,
 static void tell_nat(struct ike_sa *sa, bool known)
 {
     enum log_level level = sa->up_at ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
-    if (sa->nat_local) tell(sa->ike, sa, level, "there is a NAT in front of us");
-    if (sa->nat_remote) {
-        tell(sa->ike, sa, level, "there is a NAT in front of the peer (or it pretends so)");
-    }
+    if (sa->nat_local) tell(sa->ike, sa, level, SAY_NAT_HERE);
+    if (sa->nat_remote) tell(sa->ike, sa, level, SAY_NAT_THERE);
     if (known && !sa->nat_local && !sa->nat_remote) {
         tell(sa->ike, sa, level, "no NAT in between: addresses arrive as they were sent");
     }
     if (sa->encap_forced) {
-        tell(sa->ike, sa, LOG_DEBUG, "ESP in UDP is used whether or not there is a NAT");
+        tell(sa->ike, sa, level, SAY_NAT_FAKED);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/intermediate.h"
@@ -169,6 +170,7 @@ static void receive_init(struct ike *ike, const struct datagram *d, struct msg *
     sa->local = d->to;
     sa->remote = d->from;
     struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d};
+    message_tell(sa, m, false);
     answer(&t);
     if (sa->state == IKE_NEW) close_ike(sa, CLOSED_FAILED, ERR_STATE, NULL);
 }
@@ -191,9 +193,13 @@ static err_t open_protected(struct ike_sa *sa, struct msg *m, bool repeated)
     struct reassembly *r = &sa->pieces[m->h.flags & IKE_FLAG_RESPONSE ? 1 : 0];
     err_t err = reassembly_add(r, &ike->reassembling, m->h.id, &f);
     if (err == ERR_LIMIT) tell(ike, sa, LOG_WARN, "a message in too many or too long pieces");
-    if (err != ERR_OK) return ERR_AGAIN;
+    if (err != ERR_OK) {
+        tell(ike, sa, LOG_STORY, SAY_FRAGMENT, f.number, f.total);
+        return ERR_AGAIN;
+    }
     uint8_t first;
     span_t content = reassembly_take(r, &ike->reassembling, ike->in, &first);
+    tell(ike, sa, LOG_STORY, SAY_REASSEMBLED, f.number, f.total, content.len);
     return msg_inside(m, first, content);
 }
 
@@ -222,6 +228,7 @@ static void receive_request(struct ike_sa *sa, const struct datagram *d, struct 
     move_follow(sa, d);
     answers_arrived(sa);
     if (err == ERR_OK && sa->elder) rekey_ike_heard(sa, m);
+    message_tell(sa, m, false);
     struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d};
     if (err != ERR_OK) { // authentic, but malformed inside
         write_refusal(&t, ERR_SYNTAX);
@@ -280,6 +287,7 @@ static void receive_protected_response(struct ike_sa *sa, const struct datagram 
     if (m->h.exchange != step_question_of(sa->active)->exchange) {
         return drop(ike, sa, d, "the answer to something else");
     }
+    message_tell(sa, m, false);
     sa->heard_at = ike_now(ike);
     move_follow(sa, d);
     roam_answered(sa, d);
@@ -314,6 +322,7 @@ static void receive_init_response(struct ike_sa *sa, const struct datagram *d, s
     }
     if (!endpoint_eq(&d->from, &sa->remote)) return drop(ike, sa, d, "from somewhere else");
     struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d, .task = sa->active};
+    message_tell(sa, m, false);
     err_t err = run_step(&t, TASK_OPEN);
     if (err != ERR_OK) {
         stranger_doubt(sa, err, "the answer to IKE_SA_INIT cannot be used: %s", err_text(err));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "base/words.h"
 #include "ike/auth/own.h"
 #include "ike/auth/peer.h"
 #include "ike/auth/round.h"
@@ -36,8 +37,7 @@ static void tell_suite(struct ike_sa *sa)
 {
     char suite[256];
     enum log_level level = sa->initiator ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
-    tell(sa->ike, sa, level, "agreed on %s; from here on every message is encrypted",
-         proposal_show(&sa->chosen, suite));
+    tell(sa->ike, sa, level, SAY_SELECTED, "IKE", proposal_show(&sa->chosen, suite));
 }
 
 // rfc7383 2.3: both sides have to say that they can.
@@ -80,14 +80,12 @@ static err_t offer_begin(struct ike_sa *sa, struct why *why)
 err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     struct opening *o = sa->opening;
-    char peer[ENDPOINT_TEXT_MAX], group[32];
+    char peer[IP_TEXT_MAX];
     (void)t;
     if (!o->ke) {
         TRY(offer_begin(sa, why));
-        tell(sa->ike, sa, LOG_STORY,
-             "calling %s at %s: a fresh %s key, and %u proposals to choose from", ike_sa_name(sa),
-             endpoint_show(&sa->remote, peer), alg_show(ALG_KE, ke_method(o->ke), group),
-             o->offered->n);
+        tell(sa->ike, sa, LOG_STORY, SAY_INITIATING, ike_sa_name(sa), sa->id,
+             ip_show(&sa->remote.ip, peer));
     }
     // rfc7296 2.6 MUST: the cookie comes back as the first payload, all else unchanged.
     if (o->cookie_len) put_notify(m, N_COOKIE, span(o->cookie, o->cookie_len));
@@ -188,18 +186,18 @@ static err_t again_with_group(struct ike_sa *sa, const struct notify *n)
 {
     struct opening *o = sa->opening;
     struct ke *ke;
-    char name[32];
+    char name[32], guess[32];
     if (n->data.len != 2) return ERR_SYNTAX;
     uint16_t method = get16(n->data.at);
     // rfc7296 2.7: only a group that we had offered; each one once, so that it comes to an end.
     if (!propose_has_ke(o->offered, method) || ke_was_tried(o, method)) return ERR_NOCHOICE;
     if (o->again >= AGAIN_MAX) return ERR_LIMIT;
     TRY(ke_new(method, &ke));
+    alg_show(ALG_KE, ke_method(o->ke), guess);
     o->ke_tried[o->again++] = ke_method(o->ke);
     ke_free(o->ke);
     o->ke = ke;
-    tell(sa->ike, sa, LOG_STORY, "the responder wants %s; trying again with that",
-         alg_show(ALG_KE, method, name));
+    tell(sa->ike, sa, LOG_STORY, SAY_OTHER_KE, guess, alg_show(ALG_KE, method, name));
     request_again(sa);
     return ERR_OK;
 }
@@ -216,8 +214,9 @@ err_t sa_init_on_notify(struct turn *t)
     const char *hint = n.type == N_NO_PROPOSAL_CHOSEN
                            ? "; do `proposals`, and the addresses, fit on both sides?"
                            : "";
+    tell(t->ike, t->sa, LOG_STORY, SAY_ERROR_NOTIFY, notify_name(n.type, name));
     stranger_doubt(t->sa, n.type == N_NO_PROPOSAL_CHOSEN ? ERR_NOCHOICE : ERR_CLOSED,
-                   "the responder refuses: %s%s", notify_name(n.type, name), hint);
+                   "the responder refuses: %s%s", name, hint);
     return ERR_OK;
 }
 
@@ -318,7 +317,7 @@ err_t sa_init_on_request(struct turn *t)
     struct ike_sa *sa = t->sa;
     struct opening *o = sa->opening;
     struct kex kex;
-    char peer[ENDPOINT_TEXT_MAX];
+    char peer[IP_TEXT_MAX];
     TRY(take_nonce(t->in, &o->ni));
     TRY(take_ke(t->in, &kex));
     TRY(choose_all(t, &kex));
@@ -326,8 +325,8 @@ err_t sa_init_on_request(struct turn *t)
     TRY(answer_keys(sa, &kex, &t->out));
     TRY(blob_set(&o->theirs, t->in->wire));
     TRY(table_add_half_open(&t->ike->table, sa));
-    tell(t->ike, sa, stranger_level(t->ike, LOG_STORY), "%s calls",
-         endpoint_show(&sa->remote, peer));
+    tell(t->ike, sa, stranger_level(t->ike, LOG_STORY), SAY_IS_INITIATING,
+         ip_show(&sa->remote.ip, peer));
     natd_take(sa, t->in, t->d);
     natd_put(sa, &t->out);
     if (childless_is_offered(sa)) {

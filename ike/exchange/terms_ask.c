@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/order.h"
+#include "base/words.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
@@ -38,33 +39,21 @@ static err_t offer_ke(struct task *t, const struct child_sa *old, struct why *wh
     return err == ERR_OK ? ERR_OK : why_not(why, err, "key exchange: %s", err_text(err));
 }
 
-err_t terms_can_travel(const struct ike_sa *sa, const struct conf_child *f, struct why *why)
-{
-    bool udp = ike_sa_udp(sa);
-    if (udp && f->esp.ah) {
-        return why_not(why, ERR_UNSUPPORTED,
-                       "AH (ah_proposals of %.60s) does not pass the NAT between us and the peer; "
-                       "use esp_proposals",
-                       f->name);
-    }
-    if (udp || sa->ike->opt.executor_has_raw_esp) return ERR_OK;
-    return why_not(why, ERR_UNSUPPORTED,
-                   "the peer knows no NAT traversal, and our executor only ESP in UDP");
-}
-
 err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
                   struct why *why)
 {
     uint32_t spi;
-    TRY(terms_can_travel(sa, t->conf, why));
+    if (!sa->ike->opt.executor_has_raw_esp && !ike_sa_udp(sa)) {
+        return why_not(why, ERR_UNSUPPORTED,
+                       "the peer knows no NAT traversal, and our executor only ESP in UDP");
+    }
     struct offer *o = t->offer = calloc(1, sizeof *t->offer);
     if (!o) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(reqid_for(sa, t, old));
-    o->proto = child_sa_proto_wanted(t->conf);
-    TRY(install_spi(sa, o->reqid, o->proto, &spi, why));
+    TRY(install_spi(sa, o->reqid, &spi, why));
     o->spi = spi;
     o->mode = old ? old->mode : child_sa_mode(t->conf);
-    propose_child(&t->conf->esp, spi, !first, &o->proposals);
+    propose_esp(&t->conf->esp, spi, !first, &o->proposals);
     if (old) {
         o->tsi = old->local_ts;
         o->tsr = old->remote_ts;
@@ -202,11 +191,11 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
 }
 
 // The peer has the child SA already, we have not: it must go there, too.
-static void delete_at_peer(struct ike_sa *sa, uint8_t protocol, uint32_t our_spi)
+static void delete_at_peer(struct ike_sa *sa, uint32_t our_spi)
 {
     struct task *t = request_task(TASK_DELETE_CHILD, NULL);
     if (!t) return;
-    request_name_spi(t, protocol, our_spi);
+    t->spi = our_spi;
     if (queue_push(&sa->queue, t) != ERR_OK) task_free(t);
 }
 
@@ -248,7 +237,7 @@ err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struc
     }
     tell(t->ike, t->sa, LOG_ERROR, "child SA %s cannot be used: %s; deleting it at the peer",
          t->task->conf->name, why.text[0] ? why.text : err_text(err));
-    delete_at_peer(t->sa, t->task->conf->esp.ah ? PROTO_AH : PROTO_ESP, spi);
+    delete_at_peer(t->sa, spi);
     return err;
 }
 
@@ -275,21 +264,13 @@ struct nonce terms_lowest(const struct nonce *ours, const struct msg *in)
     return *nonce_lower(ours, &theirs);
 }
 
-static const char *mode_said(const struct child_sa *c)
-{
-    if (c->mode == XFRM_TUNNEL) return "";
-    return c->mode == XFRM_BEET ? ", BEET mode" : ", transport mode";
-}
-
-static void tell_terms(const struct child_sa *c, const char *what)
+static void tell_terms(const struct child_sa *c)
 {
     char local[200], remote[200], suite[256];
-    tell(c->sa->ike, c->sa, LOG_STORY,
-         "child SA %s{%u} %s: %s === %s, %s, %sSPIs %08x in, %08x out%s%s", c->conf->name, c->id,
-         what, ts_show(&c->local_ts, local, sizeof local),
-         ts_show(&c->remote_ts, remote, sizeof remote), proposal_show(&c->chosen, suite),
-         c->chosen.protocol == PROTO_AH ? "AH, " : "", c->spi_in, c->spi_out, mode_said(c),
-         c->udp ? ", ESP in UDP" : "");
+    struct ike *ike = c->sa->ike;
+    tell(ike, c->sa, LOG_STORY, SAY_SELECTED, "ESP", proposal_show(&c->chosen, suite));
+    tell(ike, c->sa, LOG_STORY, SAY_CHILD_UP, c->conf->name, c->id, c->spi_in, c->spi_out,
+         ts_show(&c->local_ts, local, sizeof local), ts_show(&c->remote_ts, remote, sizeof remote));
     if (c->peer_no_tfc && c->conf->tfc_padding) {
         tell(c->sa->ike, c->sa, LOG_STORY, "the peer takes no TFC padding: %s goes without",
              c->conf->name);
@@ -298,7 +279,7 @@ static void tell_terms(const struct child_sa *c, const char *what)
 
 void terms_up(struct child_sa *c)
 {
-    tell_terms(c, "is up");
+    tell_terms(c);
     tell_event(CHILD_EV_UP, c->sa, c);
 }
 
@@ -312,6 +293,7 @@ void terms_ours_up(struct turn *t, struct child_sa *c)
 
 void terms_fresh(struct child_sa *c)
 {
-    tell_terms(c, "has fresh keys");
+    tell_terms(c);
+    tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} has fresh keys", c->conf->name, c->id);
     tell_event(CHILD_EV_REKEYED, c->sa, c);
 }

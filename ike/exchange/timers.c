@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/followup.h"
 #include "ike/exchange/move.h"
@@ -13,6 +14,7 @@
 #include "ike/sa/idle.h"
 #include "ike/sa/install.h"
 #include "ike/sa/retransmit.h"
+#include "ike/sa/selector.h"
 
 // No answer to our request, however often it was repeated.
 static void given_up(struct ike_sa *sa)
@@ -21,9 +23,11 @@ static void given_up(struct ike_sa *sa)
     struct why why;
     err_t err = why_not(&why, ERR_TIMEOUT, "%s does not answer (sent %u times)",
                         endpoint_show(&sa->remote, peer), sa->retransmits + 1);
-    tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
     bool opening =
         sa->state == IKE_INIT_SENT || sa->state == IKE_BETWEEN || sa->state == IKE_AUTH_SENT;
+    tell(sa->ike, sa, LOG_STORY, SAY_GIVING_UP, sa->retransmits);
+    tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
+    if (opening) tell(sa->ike, sa, LOG_STORY, SAY_NO_ANSWER);
     if (opening && open_retry(sa)) {
         close_ike(sa, CLOSED_REPLACED, err, why.text);
         return;
@@ -113,6 +117,7 @@ static void on_probe(struct ike_sa *sa)
     bool busy = packets > sa->packets_in;
     sa->packets_in = packets;
     if (busy || sa->active) return; // an exchange under way asks the same question
+    tell(sa->ike, sa, LOG_STORY, SAY_DPD);
     request_add(sa, request_task(TASK_PROBE, NULL));
 }
 
@@ -120,6 +125,8 @@ static void on_keepalive(struct ike_sa *sa)
 {
     struct ike *ike = sa->ike;
     struct datagram d = {.from = sa->local, .to = sa->remote, .dscp = sa->conn->conf.dscp};
+    char peer[IP_TEXT_MAX];
+    tell(ike, sa, LOG_STORY, SAY_KEEPALIVE, ip_show(&sa->remote.ip, peer), sa->remote.port);
     ike->env.send(ike->env.ctx, &d);
     ike_sa_timer(sa, TIMER_KEEPALIVE, ike_now(ike) + ike->opt.keepalive_ns);
 }
@@ -174,9 +181,11 @@ void timers_run(struct ike *ike)
 
 void timers_rekey_child(struct child_sa *c)
 {
+    char peer[IP_TEXT_MAX];
     if (c->state != CHILD_INSTALLED || queue_find(&c->sa->queue, TASK_REKEY_CHILD, c->id)) return;
     struct task *t = request_task(TASK_REKEY_CHILD, NULL);
     if (!t) return;
+    tell(c->sa->ike, c->sa, LOG_STORY, SAY_REKEY_CHILD, "ESP", c->spi_in, ip_show(&c->local, peer));
     t->child_id = c->id;
     request_add(c->sa, t);
 }
@@ -185,7 +194,6 @@ static struct child_sa *child_of(struct ike *ike, const struct xfrm_sa *x)
 {
     for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         for (struct child_sa *c = sa->children; c; c = c->next) {
-            if (child_sa_proto(c) != x->proto) continue;
             if (c->spi_in == x->spi && ip_eq(&c->local, &x->daddr)) return c;
             if (c->spi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return c;
         }
@@ -211,6 +219,16 @@ static void on_expire(struct ike *ike, const struct xfrm_event *ev)
     close_child_ask(c, CLOSED_EXPIRED, NULL);
 }
 
+// Of the packet that asks for it.
+static void tell_acquire(struct ike *ike, const struct xfrm_event *ev, uint32_t reqid)
+{
+    char from[200], to[200];
+    struct ts_list src, dst;
+    selector_ts(&ev->trigger, &src, &dst);
+    tell(ike, NULL, LOG_STORY, SAY_ACQUIRE, ts_show(&src, from, sizeof from),
+         ts_show(&dst, to, sizeof to), reqid);
+}
+
 static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
 {
     const char *conn_name, *child_name;
@@ -220,7 +238,8 @@ static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
     struct conn *conn = ike_conn(ike, conn_name);
     const struct conf_child *child = conn ? conn_child(conn, child_name) : NULL;
     if (!child || ike->shutdown.on) return;
-    tell(ike, NULL, LOG_STORY, "a packet asks for child SA %s of %s", child_name, conn_name);
+    tell_acquire(ike, ev, reqid);
+    tell(ike, NULL, LOG_INFO, "a packet asks for child SA %s of %s", child_name, conn_name);
     struct open_wish w = {.conn = conn, .child = child, .acquire_seq = ev->seq};
     open_wish(ike, &w);
 }

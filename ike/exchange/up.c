@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
@@ -42,13 +43,13 @@ void up_clocks(struct ike_sa *sa)
 
 void up_now(struct ike_sa *sa)
 {
-    char us[ID_TEXT_MAX], peer[ID_TEXT_MAX];
+    char us[ID_TEXT_MAX], peer[ID_TEXT_MAX], here[IP_TEXT_MAX], there[IP_TEXT_MAX];
     sa->state = IKE_UP;
     table_remove_half_open(&sa->ike->table, sa);
     ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER);
     up_clocks(sa);
-    tell(sa->ike, sa, LOG_STORY, "IKE SA %s[%u] is up between %.200s and %.200s", ike_sa_name(sa),
-         sa->id, id_show(&sa->local_id, us), id_show(&sa->remote_id, peer));
+    tell(sa->ike, sa, LOG_STORY, SAY_UP, ike_sa_name(sa), sa->id, ip_show(&sa->local.ip, here),
+         id_show(&sa->local_id, us), ip_show(&sa->remote.ip, there), id_show(&sa->remote_id, peer));
     tell_event(IKE_EV_UP, sa, NULL);
     waiter_end(&sa->waiters, ERR_OK, "the IKE SA is up");
 }

@@ -22,7 +22,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .mode = spec->mode,
         .peer_no_tfc = spec->peer_no_tfc,
         .esn = esn && esn->id == ESN_YES,
-        .udp = ike_sa_udp(sa) && spec->chosen->protocol == PROTO_ESP,
+        .udp = ike_sa_udp(sa),
         .initiator = spec->initiator,
         .ke = spec->ke,
         .chosen = *spec->chosen,
@@ -86,12 +86,10 @@ struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id)
     return c;
 }
 
-struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint8_t protocol, uint32_t spi)
+struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint32_t spi)
 {
     struct child_sa *c = sa->children;
-    while (c && (c->spi_out != spi || c->chosen.protocol != protocol || c->state == CHILD_LINGER)) {
-        c = c->next;
-    }
+    while (c && (c->spi_out != spi || c->state == CHILD_LINGER)) c = c->next;
     return c;
 }
 

@@ -107,7 +107,7 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
     const struct name *cipher = cipher_of(&c->chosen), *mac = mac_of(&c->chosen);
     const struct xfrm_alg *e = x->aead.name[0] ? &x->aead : &x->crypt;
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX];
-    if (!env->keylog || x->proto != XFRM_PROTO_ESP) return; // nothing else hides anything
+    if (!env->keylog) return;
     AUTO(text) struct text t = {0};
     if (!cipher || !mac || !cipher->esp) {
         text_add(&t, "# 0x%08x: Wireshark 4.0 has no word for this cipher", x->spi);

@@ -1,5 +1,6 @@
 #include "ike/sa/retransmit.h"
 
+#include "base/words.h"
 #include "ike/sa/diplomat.h"
 
 #define JITTER_PART 10 // of a pause are left out at most
@@ -47,8 +48,7 @@ err_t retransmit_again(struct ike_sa *sa)
     if (sa->retransmits >= tries(sa)) return ERR_TIMEOUT;
     sa->retransmits++;
     ike->stats.retransmitted++;
-    tell(ike, sa, LOG_INFO, "no answer yet: sending the request again (%u of %u)", sa->retransmits,
-         tries(sa));
+    tell(ike, sa, LOG_STORY, SAY_RETRANSMIT, sa->retransmits, sa->window.send - 1);
     // rfc7296 2.1 MUST: a retransmission is the same message, bit by bit.
     ike_sa_send(sa, window_last_request(&sa->window));
     arm(sa);

@@ -156,3 +156,22 @@ uint32_t selector_priority(const struct xfrm_selector *s, enum priority_base bas
     p -= trap ? 0 : 1U;
     return p;
 }
+
+static void ts_of(struct ts_list *l, uint8_t proto, const prefix_t *p, uint16_t port, uint16_t mask)
+{
+    struct ts *t = &l->ts[0];
+    *l = (struct ts_list){.n = 1};
+    t->proto = proto;
+    prefix_range(p, &t->lo, &t->hi);
+    t->port_lo = port & mask;
+    t->port_hi = (uint16_t)(port | (uint16_t)~mask);
+}
+
+void selector_ts(const struct xfrm_selector *s, struct ts_list *src, struct ts_list *dst)
+{
+    bool icmp = s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
+    uint16_t both = (uint16_t)((s->sport & 0xff) << 8 | (s->dport & 0xff));
+    uint16_t mask = (uint16_t)((s->sport_mask ? 0xff00 : 0) | (s->dport_mask ? 0xff : 0));
+    ts_of(src, s->proto, &s->src, icmp ? both : s->sport, icmp ? mask : s->sport_mask);
+    ts_of(dst, s->proto, &s->dst, icmp ? both : s->dport, icmp ? mask : s->dport_mask);
+}

@@ -17,6 +17,10 @@ struct selectors {
 // Errors: ERR_LIMIT (more than SELECTORS_MAX), ERR_NOCHOICE (none).
 err_t selectors_make(const struct ts_list *src, const struct ts_list *dst, struct selectors *out);
 
+// The other way, for people: what a packet's selector says of its two ends. ICMP has type and code
+// in the places of the ports.
+void selector_ts(const struct xfrm_selector *s, struct ts_list *src, struct ts_list *dst);
+
 // Policies are looked up by priority, lowest number first. The numbers are those that strongSwan
 // would give, so that both can be read with the same eyes:
 //     base - 512 * address bits - 256 if a protocol - 4 * port bits - 1 if there is an SA behind it

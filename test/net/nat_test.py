@@ -15,7 +15,7 @@ def test(lab, tap):
     site = Sites(lab, nat=True)
     site.start(inner=(4,), remote_any=True)
     story = site.up()
-    tap.check("moon says that a NAT is in between", "there is a NAT in front of us" in story, story)
+    tap.check("moon says that a NAT is in between", "local host is behind NAT" in story, story)
     tap.equal("ping passes", site.alice.ping(BOB[4], 5, 0.02), 5)
     tap.equal("ping the other way passes", site.bob.ping(ALICE[4], 3, 0.02), 3)
     state = site.sun.ip_xfrm("xfrm state list nokeys").stdout

@@ -235,7 +235,8 @@ static void reauthenticate_at_the_peers_wish(void **state)
     sim_net_net(s, "", "");
     sim_net_net_side(s, BOB, "reauth_time = 1000s\n rand_time = 0s", "");
     sim_establish(s);
-    CHECK(sim_told(s, ALICE, "wants us to authenticate again within 1000 s"));
+    CHECK(
+        sim_told(s, ALICE, "received AUTH_LIFETIME of 1000s, scheduling reauthentication in 900s"));
     sim_watch(s, true);
     sim_run(s, 800 * SECOND);
     CHECK_EQ(s->node[ALICE].events[IKE_EV_UP], 1);

@@ -25,8 +25,8 @@ static void initiator_behind_nat(void **state)
     struct sim *s = behind_nat(1, "", "");
     (void)state;
     CHECK_EQ(s->sent, 4);
-    CHECK(sim_told(s, ALICE, "there is a NAT in front of us"));
-    CHECK(sim_told(s, BOB, "there is a NAT in front of the peer"));
+    CHECK(sim_told(s, ALICE, "local host is behind NAT"));
+    CHECK(sim_told(s, BOB, "remote host is behind NAT"));
     const struct xfrm_sa *out = &sim_outbound(s, BOB)->x;
     CHECK_EQ(out->encap.type, 2);
     CHECK_EQ(out->encap.sport, 4500);

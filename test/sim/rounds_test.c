@@ -62,10 +62,10 @@ static void a_key_then_a_secret(void **state)
     (void)state;
     sim_establish(s);
     CHECK_EQ(s->sent, 6); // IKE_SA_INIT and two rounds
-    CHECK(sim_told(s, BOB, "alice.example.org proved who it is: ECDSA"));
-    CHECK(sim_told(s, BOB, "user@example.org proved who it is: pre-shared key"));
-    CHECK(sim_told(s, BOB, "is up between bob.example.org and user@example.org"));
-    CHECK(sim_told(s, ALICE, "is up between user@example.org and bob.example.org"));
+    CHECK(sim_told(s, BOB, "authentication of 'alice.example.org' with ECDSA"));
+    CHECK(sim_told(s, BOB, "authentication of 'user@example.org' with pre-shared key"));
+    CHECK(sim_told(s, BOB, "192.0.2.2[bob.example.org]...192.0.2.1[user@example.org]"));
+    CHECK(sim_told(s, ALICE, "192.0.2.1[user@example.org]...192.0.2.2[bob.example.org]"));
     CHECK_EQ(s->works_run, 4); // one signature each way
     sim_rekey_ike(s, BOB);
     sim_run(s, 10 * SECOND);
@@ -84,7 +84,7 @@ static void a_secret_then_a_key(void **state)
     struct sim *s = hosts(2, &alice, &bob);
     (void)state;
     sim_establish(s);
-    CHECK(sim_told(s, BOB, "is up between bob.example.org and alice.example.org"));
+    CHECK(sim_told(s, BOB, "192.0.2.2[bob.example.org]...192.0.2.1[alice.example.org]"));
     sim_free(s);
 }
 
@@ -118,7 +118,7 @@ static void both_sides_twice(void **state)
     put_config(s, ALICE, &(struct host){alice.local, alice.remote, ""});
     sim_run(s, 5 * SECOND);
     sim_establish(s);
-    CHECK(sim_told(s, ALICE, "gate@example.org proved who it is: pre-shared key"));
+    CHECK(sim_told(s, ALICE, "authentication of 'gate@example.org' with pre-shared key"));
     sim_free(s);
 }
 
@@ -132,8 +132,8 @@ static void the_responder_twice(void **state)
     struct sim *s = hosts(5, &alice, &bob);
     (void)state;
     sim_establish(s);
-    CHECK(sim_told(s, ALICE, "bob.example.org proved who it is: ECDSA"));
-    CHECK(sim_told(s, ALICE, "is up between user@example.org and gate@example.org"));
+    CHECK(sim_told(s, ALICE, "authentication of 'bob.example.org' with ECDSA"));
+    CHECK(sim_told(s, ALICE, "192.0.2.1[user@example.org]...192.0.2.2[gate@example.org]"));
     sim_free(s);
 }
 
@@ -172,7 +172,7 @@ static void two_connections(void **state)
             KEY_OF("bob"), KEY_OF("alice"), KEY_OF("bob"), wants_host_and_user.remote);
         sim_configure(s, BOB, conf);
         sim_establish(s);
-        CHECK(sim_told(s, BOB, i ? "IKE SA once[1] is up" : "IKE SA twice[1] is up"));
+        CHECK(sim_told(s, BOB, i ? "IKE_SA once[1] established" : "IKE_SA twice[1] established"));
         sim_free(s);
     }
 }

@@ -1,0 +1,99 @@
+// words.h - the message catalogue: sentences of the log that people look for. strongSwan's users
+// have scripts, alarms and tests that wait for these, so for these events we use its words; all
+// other sentences are in our own and stand where they are said. Printf formats, so that the
+// compiler checks their arguments; the comment says what they are. Any thread.
+#pragma once
+
+#include <inttypes.h>
+
+// ---- IKE_SA_INIT
+#define SAY_INITIATING "initiating IKE_SA %s[%u] to %s" // name, id, address
+#define SAY_IS_INITIATING "%s is initiating an IKE_SA"  // address
+#define SAY_SELECTED "selected proposal: %s:%s"         // IKE, ESP, AH; algorithms
+#define SAY_OTHER_KE "peer didn't accept key exchange method %s, it requested %s"
+#define SAY_NAT_HERE "local host is behind NAT, sending keep alives"
+#define SAY_NAT_THERE "remote host is behind NAT"
+#define SAY_NAT_FAKED "faking NAT situation to enforce UDP encapsulation"
+
+// ---- messages
+#define SAY_GENERATED "generating %s" // as msg_show() has it
+#define SAY_PARSED "parsed %s"
+#define SAY_SPLIT "splitting IKE message (%zu bytes) into %u fragments"
+#define SAY_FRAGMENT "received fragment #%u of %u, waiting for complete IKE message"
+#define SAY_REASSEMBLED \
+    "received fragment #%u of %u, reassembled fragmented IKE message (%zu bytes)"
+#define SAY_RETRANSMIT "retransmit %u of request with message ID %u"
+#define SAY_GIVING_UP "giving up after %u retransmits"
+#define SAY_NO_ANSWER "establishing IKE_SA failed, peer not responding"
+#define SAY_ERROR_NOTIFY "received %s notify error"  // AUTHENTICATION_FAILED
+#define SAY_KEEPALIVE "sending keep alive to %s[%u]" // address, port
+#define SAY_DPD "sending DPD request"
+
+// ---- IKE_AUTH
+#define SAY_OUR_AUTH "authentication of '%s' (myself) with %s" // identity, method
+#define SAY_OUR_SIGNATURE "authentication of '%s' (myself) with %s successful"
+#define SAY_THEIR_AUTH "authentication of '%s' with %s successful"      // identity, method
+#define SAY_LOOKING "looking for peer configs matching %s[%s]...%s[%s]" // addresses, identities
+#define SAY_CONFIG "selected peer config '%s'"
+#define SAY_NO_CONFIG "no matching peer config found"
+#define SAY_BAD_SECRET "tried %u shared key%s for '%s' - '%s', but MAC mismatched"
+#define SAY_NO_SECRET "no shared key found for '%s' - '%s'"
+#define SAY_MOBIKE "peer supports MOBIKE"
+#define SAY_UP "IKE_SA %s[%u] established between %s[%s]...%s[%s]"
+#define SAY_AUTH_LIFETIME \
+    "received AUTH_LIFETIME of %" PRIu64 "s, scheduling reauthentication in %" PRIu64 "s"
+#define SAY_AUTH_LATER \
+    "received AUTH_LIFETIME of %" PRIu64 "s, reauthentication already scheduled in %" PRIu64 "s"
+
+// ---- virtual addresses
+#define SAY_ASSIGNED "assigning virtual IP %s to peer '%s'"
+#define SAY_WANTS_ADDRESS "peer requested virtual IP %s" // address, or %any
+#define SAY_ADDRESS_HERE "installing new virtual IP %s"
+#define SAY_DNS_HERE "installing DNS server %s to %s" // address, file
+
+// ---- child SAs
+#define SAY_CHILD_UP "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s"
+#define SAY_CHILD_REFUSED "received %s notify, no CHILD_SA built"
+#define SAY_CHILD_FAILED "failed to establish CHILD_SA, keeping IKE_SA"
+#define SAY_BAD_TS "traffic selectors %s === %s unacceptable" // ours, theirs
+#define SAY_ACQUIRE "creating acquire job for policy %s === %s with reqid {%u}"
+#define SAY_REKEY_CHILD "creating rekey job for CHILD_SA %s/0x%08x/%s"
+#define SAY_DELETED_SA "deleted SAD entry with SPI %08x"
+#define SAY_CHILD_CLOSING "closing CHILD_SA %s{%u} with SPIs %08x_i %08x_o and TS %s === %s"
+
+// ---- ends
+#define SAY_IKE_DELETING "deleting IKE_SA %s[%u] between %s[%s]...%s[%s]"
+#define SAY_IKE_DELETED "IKE_SA deleted"
+#define SAY_DELETE_RECEIVED "received DELETE for %s" // IKE_SA ..., ESP CHILD_SA ...
+#define SAY_DELETE_SENT "sending DELETE for %s"
+
+// ---- certificates (subjects and URLs; times as RFC 5322 has them)
+#define SAY_CERT "using certificate \"%s\""
+#define SAY_CERT_KNOWN "using trusted certificate \"%s\""
+#define SAY_CA "using trusted ca certificate \"%s\""
+#define SAY_CA_BETWEEN "using untrusted intermediate certificate \"%s\""
+#define SAY_PATH "reached self-signed root ca with a path length of %u"
+#define SAY_NO_ISSUER "no issuer certificate found for \"%s\""
+#define SAY_PATH_LONG "maximum path length of %u exceeded"
+#define SAY_PATH_LEN "path length of %ld violates constraint of %ld"
+#define SAY_STATUS_CHECK "checking certificate status of \"%s\""
+#define SAY_STATUS_GOOD "certificate status is good"
+#define SAY_STATUS_UNKNOWN "certificate status is not available"
+#define SAY_REVOKED "certificate was revoked on %s, reason: %s"
+#define SAY_RULE_CRL "constraint check failed: RULE_CRL_VALIDATION is %s, but requires at least %s"
+#define SAY_OTHER_CA "constraint check failed: peer not authenticated by CA '%s'"
+#define SAY_OCSP_ASK "requesting ocsp status from '%s' ..."
+#define SAY_FETCH_FAILED "libcurl request failed: %s"
+#define SAY_OCSP_FAILED "ocsp request to %s failed"
+#define SAY_OCSP_SIGNED "ocsp response correctly signed by \"%s\""
+#define SAY_OCSP_UNSIGNED "ocsp response verification failed, no signer certificate '%s' found"
+#define SAY_OCSP_VALID "ocsp response is valid: until %s"
+#define SAY_CRL_FETCH "fetching crl from '%s' ..."
+#define SAY_CRL_SIGNED "crl correctly signed by \"%s\""
+#define SAY_CRL_VALID "crl is valid: until %s"
+#define SAY_CRL_STALE "crl is stale: since %s"
+#define SAY_CRL_CACHED "using cached crl"
+#define SAY_CERT_SENT "sending end entity cert \"%s\""
+#define SAY_CA_SENT "sending issuer cert \"%s\""
+#define SAY_CERT_HEARD "received end entity cert \"%s\""
+#define SAY_CA_HEARD "received issuer cert \"%s\""

@@ -1,0 +1,73 @@
+// tell.c - what a verification has found, in the log's words.
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/words.h"
+#include "cred/trustx.h"
+
+static const char *time_text(int64_t s, char buf[40])
+{
+    struct tm tm;
+    time_t t = (time_t)s;
+    (void)snprintf(buf, 40, "--- -- --:--:-- UTC ----");
+    if (gmtime_r(&t, &tm)) (void)strftime(buf, 40, "%b %d %H:%M:%S UTC %Y", &tm);
+    return buf;
+}
+
+void tell_path(const struct walk *w)
+{
+    char name[CERT_NAME_MAX];
+    if (w->terms->revocation == REVOCATION_OFF) return; // our own: nobody asks
+    unsigned last = w->chain.n - 1;
+    for (unsigned i = 0; i <= last; i++) {
+        cert_name(w->chain.cert[i], name);
+        if (i == 0 && last == 0) log_say(LOG_STORY, "cert", SAY_CERT_KNOWN, name);
+        if (i == 0 && last > 0) log_say(LOG_STORY, "cert", SAY_CERT, name);
+        if (i > 0 && i < last) log_say(LOG_STORY, "cert", SAY_CA_BETWEEN, name);
+        if (i > 0 && i == last) log_say(LOG_STORY, "cert", SAY_CA, name);
+    }
+    if (last > 0) log_say(LOG_STORY, "cert", SAY_PATH, last - 1);
+}
+
+void tell_revoked(const struct status *s)
+{
+    static const char *const reasons[] = {
+        "unspecified",         "key compromise", "CA compromise",
+        "affiliation changed", "superseded",     "cessation of operation",
+        "certificate hold",    "reason #7",      "remove from crl"};
+    char when[40];
+    unsigned known = sizeof reasons / sizeof *reasons;
+    log_say(LOG_STORY, "cert", SAY_REVOKED, time_text(s->since, when),
+            s->reason < known ? reasons[s->reason] : reasons[0]);
+}
+
+void tell_crl(const struct status *s, int64_t now)
+{
+    char when[40];
+    time_text(s->until, when);
+    if (s->until < now) log_say(LOG_STORY, "cert", SAY_CRL_STALE, when);
+    if (s->until >= now) log_say(LOG_STORY, "cert", SAY_CRL_VALID, when);
+}
+
+void tell_ocsp(const struct status *s)
+{
+    char when[40];
+    log_say(LOG_STORY, "cert", SAY_OCSP_VALID, time_text(s->until, when));
+}
+
+void tell_name(const X509_NAME *n, char out[CERT_NAME_MAX])
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509_NAME(n, &der);
+    struct id id = {.type = ID_DER_ASN1_DN};
+    char text[ID_TEXT_MAX] = "";
+    if (len > 0 && (size_t)len <= sizeof id.data) {
+        memcpy(id.data, der, (size_t)len);
+        id.len = (uint16_t)len;
+        id_show(&id, text);
+    }
+    OPENSSL_free(der);
+    (void)snprintf(out, CERT_NAME_MAX, "%.*s", CERT_NAME_MAX - 1, text);
+}
