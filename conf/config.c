@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/config_type.h"
 #include "conf/creds_load.h"
 #include "conf/inherit.h"
 #include "conf/issue.h"
@@ -20,6 +21,14 @@ static const char *folder_of(struct tree *t, const char *path)
     return arena_str(&t->arena, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+err_t config_type(struct load *ld)
+{
+    top_read(ld);
+    if (!ld->nomem) creds_load(ld);
+    if (!ld->nomem) check_all(ld);
+    return ld->nomem ? ERR_NOMEM : ERR_OK;
+}
+
 static err_t type_tree(const struct parser *p, const char *path, struct config *c)
 {
     struct load ld = {.tree = p->tree, .issues = p->issues, .out = c};
@@ -27,10 +36,7 @@ static err_t type_tree(const struct parser *p, const char *path, struct config *
         ld.folder = folder_of(p->tree, path);
         if (!ld.folder) return ERR_NOMEM;
     }
-    top_read(&ld);
-    if (!ld.nomem) creds_load(&ld);
-    if (!ld.nomem) check_all(&ld);
-    return ld.nomem ? ERR_NOMEM : ERR_OK;
+    return config_type(&ld);
 }
 
 // Text is in the tree: inherit, type, check. Without balanced braces nothing behind them is judged.
@@ -56,14 +62,23 @@ static void say_limit(struct conf_issues *issues, const char *path, err_t e)
     issue_hint(issues, "split the configuration, or use ranges and fewer connections");
 }
 
+struct config *config_new(void)
+{
+    struct config *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->arena.limit = CONFIG_ARENA_MAX;
+    c->creds = creds_new();
+    if (c->creds) return c;
+    free(c);
+    return NULL;
+}
+
 static err_t load(struct parser *p, const char *path, span_t text, struct config **out)
 {
     struct tree tree;
-    struct config *c = calloc(1, sizeof *c);
+    struct config *c = config_new();
     if (!c) return ERR_NOMEM;
-    c->arena.limit = CONFIG_ARENA_MAX;
-    c->creds = creds_new();
-    err_t e = c->creds ? tree_init(&tree) : ERR_NOMEM;
+    err_t e = tree_init(&tree);
     if (e == ERR_OK) {
         p->tree = &tree;
         e = load_into(p, path, text, c);
@@ -92,9 +107,20 @@ err_t config_load_text(const char *name, span_t text, struct config **out,
     return load(&p, name, text, out);
 }
 
+struct config *config_hold(struct config *c)
+{
+    c->holds++;
+    return c;
+}
+
 void config_free(struct config *c)
 {
     if (!c) return;
+    if (c->holds) {
+        c->holds--;
+        return;
+    }
+    for (unsigned i = 0; i < c->held_n; i++) config_free(c->held[i]);
     creds_free(c->creds);
     arena_done(&c->arena); // wipes
     free(c);

@@ -158,6 +158,7 @@ struct conf_conn {
     enum conf_send_cert send_cert;
     bool send_certreq;
     const struct creds *creds; // counted by whoever copies it; NULL if no files were read
+    uint64_t since;            // as long as this is the same, so is all the rest but creds
     uint32_t if_id_in, if_id_out;
     // Client: addresses to ask the peer for; all zero: any of that family.
     unsigned vip_n;
@@ -193,6 +194,9 @@ enum conf_executor { CONF_EXEC_AUTO, CONF_EXEC_PAVISE, CONF_EXEC_KERNEL };
 
 struct config {
     struct arena arena;
+    unsigned holds;       // holders beside the first; all in one thread
+    unsigned held_n;      // what this one borrows from (parts.h)
+    struct config **held; // ... and holds
     unsigned conn_n, psk_n, pool_n;
     struct conf_conn *conn;
     struct conf_psk *psk;
@@ -235,7 +239,8 @@ err_t config_load(const char *path, struct config **out, struct conf_issues *iss
 // The same for text in memory (tests, fuzzing); includes are refused.
 err_t config_load_text(const char *name, span_t text, struct config **out,
                        struct conf_issues *issues);
-void config_free(struct config *c); // wipes secrets; NULL is fine
+struct config *config_hold(struct config *c); // one more holder; returns c
+void config_free(struct config *c);           // one holder less; the last wipes. NULL is fine
 void conf_issues_done(struct conf_issues *issues);
 const struct conf_conn *config_conn(const struct config *c, const char *name);
 const struct conf_pool *config_pool(const struct config *c, const char *name);

@@ -59,6 +59,7 @@ void load_want(struct load *ld, enum wanted_kind kind, void *whose, const char *
 void creds_load(struct load *ld)
 {
     struct creds *c = ld->out->creds;
+    if (ld->loose) creds_read_wanted(ld, c);
     if (!ld->folder) return;
     creds_read_folders(ld, c);
     creds_read_wanted(ld, c);

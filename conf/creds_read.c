@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static void bad_file(const struct file *f, const char *hint, const char *reason)
 
 static bool file_read(struct file *f, size_t max)
 {
+    if (f->bytes.at) return true; // it came with the settings
     err_t e = include_read(f->ld->tree, f->path, max, &f->bytes);
     if (e == ERR_OK) return true;
     const char *reason = e == ERR_LIMIT ? "it is too large"
@@ -219,7 +221,7 @@ static void take_p12(struct file *f)
 
 static const char *path_join(struct load *ld, const char *folder, const char *name)
 {
-    if (name[0] == '/') return name;
+    if (name[0] == '/' || !ld->folder) return name;
     size_t n = strlen(ld->folder) + strlen(folder) + strlen(name) + 3;
     char *path = arena_get(&ld->tree->arena, n);
     if (!path) {
@@ -325,6 +327,21 @@ static void want_pub(struct file *f, struct side_creds *to)
     p->file = from->file;
 }
 
+// "#3" among settings that came in pieces.
+static span_t blob_named(const struct load *ld, const char *name)
+{
+    unsigned long i = ld->blob && name[0] == '#' ? strtoul(name + 1, NULL, 10) : ULONG_MAX;
+    return i < ld->blob_n ? ld->blob[i] : span(NULL, 0);
+}
+
+// Without a folder only a whole path says which file is meant.
+static bool may_read(const struct file *f)
+{
+    if (f->bytes.at || f->ld->folder || f->name[0] == '/') return true;
+    bad_file(f, "write its whole path", "it is not clear in which folder it is");
+    return false;
+}
+
 static void read_wanted(struct load *ld, struct creds *c, const struct wanted *w)
 {
     static const char *const folders[] = {[WANTED_CERT] = "x509",
@@ -333,8 +350,9 @@ static void read_wanted(struct load *ld, struct creds *c, const struct wanted *w
                                           [WANTED_AUTHORITY] = "x509ca"};
     struct file f = {.ld = ld, .c = c, .folder = folders[w->kind], .name = w->name, .at = w->at};
     f.asked = true;
-    f.path = path_join(ld, f.folder, f.name);
-    if (!f.path) return;
+    f.bytes = blob_named(ld, f.name);
+    f.path = f.bytes.at ? f.name : path_join(ld, f.folder, f.name);
+    if (!f.path || !may_read(&f)) return;
     if (w->kind == WANTED_AUTHORITY) {
         struct cred_authority *a = w->whose;
         struct cred_cert *cert = want_cert(&f, &c->cas);

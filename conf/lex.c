@@ -248,5 +248,6 @@ bool lex_file_follows(const struct lexer *lx)
 struct place value_place(const struct value *v, size_t i)
 {
     if (!v->src) return (struct place){0};
+    if (!v->pos) return (struct place){v->src, 0};
     return (struct place){v->src, v->pos[i <= v->len ? i : v->len]};
 }

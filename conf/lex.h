@@ -27,7 +27,7 @@ struct lex_token {
 struct value {
     const struct source *src; // NULL: a built-in default
     const char *text;         // terminated; "" = unset
-    const uint32_t *pos;
+    const uint32_t *pos;      // NULL: all of it stands at byte 0
     size_t len;
     bool quoted; // at least a part was
     bool bad;    // a mistake in it was reported already

@@ -321,7 +321,7 @@ static void check_named(struct load *ld, const struct node *n, const char *name)
 
 static void check_conn_pools(struct load *ld, const struct node *n, const struct conf_conn *c)
 {
-    for (unsigned i = 0; i < c->pool_n; i++) check_named(ld, n, c->pool[i]);
+    for (unsigned i = 0; i < c->pool_n && !ld->loose; i++) check_named(ld, n, c->pool[i]);
     if (c->pool_n == 0 || c->vip_n == 0) return;
     issue_warn(ld->issues, schema_place(ld, n, "vips"), "vips",
                "connection '%s' both asks for an address (vips) and gives them (pools)", c->name);

@@ -33,6 +33,9 @@ struct load {
     const char *folder;    // of the configuration, without the last slash; NULL: no files are read
     struct wanted *wanted, **wanted_end;
     struct passphrase *passphrases;
+    bool loose;         // what is missing may still come: it came in pieces (build.h)
+    const span_t *blob; // ... with these files in it, named "#0", "#1", ...; NULL: none
+    unsigned blob_n;
     bool nomem;
 };
 // Notes a file that is wanted.

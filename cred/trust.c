@@ -11,9 +11,16 @@ struct trust *trust_new(void)
 {
     struct trust *t = calloc(1, sizeof *t);
     if (t) t->crls = sk_X509_CRL_new_null();
+    if (t) atomic_init(&t->refs, 1);
     if (t && t->crls) return t;
     free(t);
     return NULL;
+}
+
+struct trust *trust_ref(struct trust *t)
+{
+    (void)atomic_fetch_add(&t->refs, 1);
+    return t;
 }
 
 static void list_done(struct cert_list *l)
@@ -24,7 +31,7 @@ static void list_done(struct cert_list *l)
 
 void trust_free(struct trust *t)
 {
-    if (!t) return;
+    if (!t || atomic_fetch_sub(&t->refs, 1) != 1) return;
     list_done(&t->cas);
     list_done(&t->certs);
     list_done(&t->signers);
@@ -120,6 +127,7 @@ err_t trust_add_ocsp_uri(struct trust *t, const struct cert *ca, const char *uri
 
 void trust_set_fetching(struct trust *t, const struct fetcher *fetcher, struct crl_cache *cache)
 {
+    if (t->fetcher == fetcher && t->cache == cache) return; // others may be reading them
     t->fetcher = fetcher;
     t->cache = cache;
 }

@@ -17,8 +17,9 @@ struct crl_cache; // what was fetched; crl.h
 #define TRUST_TRIES_MAX 64 // signatures verified to find a path; names may be the same on purpose
 #define TRUST_URIS_MAX 4   // of one kind in one certificate
 
-struct trust *trust_new(void); // NULL: out of memory
-void trust_free(struct trust *t);
+struct trust *trust_new(void);            // NULL: out of memory
+struct trust *trust_ref(struct trust *t); // one more holder; returns t
+void trust_free(struct trust *t);         // one holder less; NULL is fine
 
 // Authorities: those that sign themselves are anchors, the others help to build paths. Takes a
 // reference. ERR_UNSUPPORTED (not a CA), ERR_NOMEM.

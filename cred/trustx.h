@@ -1,6 +1,8 @@
 // trustx.h - what trust.c, chain.c, revoke.c, crl.c and ocsp.c share. Inside cred/ only.
 #pragma once
 
+#include <stdatomic.h>
+
 #include "cred/certx.h"
 #include "cred/crl.h"
 #include "cred/trust.h"
@@ -19,6 +21,7 @@ struct authority {
 };
 
 struct trust {
+    atomic_uint refs;
     struct cert_list cas, certs, signers;
     STACK_OF(X509_CRL) * crls;
     struct authority *authorities;

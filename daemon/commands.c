@@ -10,7 +10,9 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "daemon/commands_load.h"
 #include "daemon/reload.h"
+#include "daemon/works.h"
 
 // ---- arguments and answers ----
 
@@ -176,24 +178,6 @@ static void run_nothing(void *ctx, struct vici_call *call, span_t args)
     vici_answer(call, &m);
 }
 
-static void run_no_authorities(void *ctx, struct vici_call *call, span_t args)
-{
-    (void)ctx, (void)args;
-    struct vici_msg m = {0};
-    vici_list(&m, "authorities");
-    vici_list_end(&m);
-    vici_answer(call, &m);
-}
-
-static void run_no_keys(void *ctx, struct vici_call *call, span_t args)
-{
-    (void)ctx, (void)args;
-    struct vici_msg m = {0};
-    vici_list(&m, "keys");
-    vici_list_end(&m);
-    vici_answer(call, &m);
-}
-
 static void run_no_counters(void *ctx, struct vici_call *call, span_t args)
 {
     (void)ctx, (void)args;
@@ -210,18 +194,13 @@ static void run_done(void *ctx, struct vici_call *call, span_t args)
     commands_result(call, "");
 }
 
-// ---- what the configuration file is for ----
+// ---- what is not done ----
 
-static void run_use_config(void *ctx, struct vici_call *call, span_t args)
+static void run_flush(void *ctx, struct vici_call *call, span_t args)
 {
-    const struct iked *d = ctx;
-    char text[512];
     (void)args;
-    (void)snprintf(text, sizeof text,
-                   "pavise-iked reads %s itself; change that file, then run "
-                   "'swanctl --reload-settings'",
-                   d->options.config);
-    commands_result(call, text);
+    works_flush(ctx);
+    commands_result(call, "");
 }
 
 static void run_use_start_action(void *ctx, struct vici_call *call, span_t args)
@@ -252,24 +231,24 @@ const struct vici_command commands[] = {
     {"list-conns", commands_list_conns},
     {"get-conns", commands_get_conns},
     {"list-certs", run_nothing},
-    {"list-authorities", run_nothing},
-    {"get-authorities", run_no_authorities},
-    {"load-conn", run_use_config},
-    {"unload-conn", run_use_config},
-    {"load-cert", run_use_config},
-    {"load-key", run_use_config},
-    {"unload-key", run_use_config},
-    {"get-keys", run_no_keys},
-    {"load-token", run_use_config},
-    {"load-shared", run_use_config},
-    {"unload-shared", run_use_config},
+    {"list-authorities", commands_list_authorities},
+    {"get-authorities", commands_get_authorities},
+    {"load-conn", commands_load_conn},
+    {"unload-conn", commands_unload_conn},
+    {"load-cert", commands_load_cert},
+    {"load-key", commands_load_key},
+    {"unload-key", commands_unload_key},
+    {"get-keys", commands_get_keys},
+    {"load-token", commands_no_token},
+    {"load-shared", commands_load_shared},
+    {"unload-shared", commands_unload_shared},
     {"get-shared", commands_get_shared},
-    {"flush-certs", run_done},
-    {"clear-creds", run_use_config},
-    {"load-authority", run_use_config},
-    {"unload-authority", run_use_config},
-    {"load-pool", run_use_config},
-    {"unload-pool", run_use_config},
+    {"flush-certs", run_flush},
+    {"clear-creds", commands_clear_creds},
+    {"load-authority", commands_load_authority},
+    {"unload-authority", commands_unload_authority},
+    {"load-pool", commands_load_pool},
+    {"unload-pool", commands_unload_pool},
     {"get-pools", commands_get_pools},
     {"get-algorithms", commands_get_algorithms},
     {"get-counters", run_no_counters},

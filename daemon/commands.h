@@ -11,8 +11,7 @@ extern const struct vici_command commands[];
 void commands_list_sas(void *ctx, struct vici_call *call, span_t args);
 void commands_list_conns(void *ctx, struct vici_call *call, span_t args);
 void commands_list_policies(void *ctx, struct vici_call *call, span_t args);
-void commands_get_conns(void *ctx, struct vici_call *call, span_t args);
-void commands_get_shared(void *ctx, struct vici_call *call, span_t args);
+void commands_list_authorities(void *ctx, struct vici_call *call, span_t args);
 void commands_get_pools(void *ctx, struct vici_call *call, span_t args);
 void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "daemon/commands.h"
+#include "daemon/loaded.h"
 #include "daemon/sa_show.h"
 
 #define TIMEOUT_MAX_MS (24 * 3600 * 1000) // as long as anybody should wait
@@ -199,6 +200,7 @@ void commands_initiate(void *ctx, struct vici_call *call, span_t args)
         commands_result(call, "missing configuration name");
         return;
     }
+    loaded_settle(d);
     const struct conf_conn *conn = find_conn(d->config, ike, child);
     if (conn) {
         initiate(d, call, args, conn, child);

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/creds.h"
 #include "daemon/commands.h"
 #include "daemon/conf_show.h"
+#include "daemon/loaded.h"
 #include "daemon/sa_show.h"
 
 static void answer_empty(struct vici_call *call)
@@ -67,6 +69,7 @@ void commands_list_sas(void *ctx, struct vici_call *call, span_t args)
 
 void commands_list_conns(void *ctx, struct vici_call *call, span_t args)
 {
+    loaded_settle(ctx);
     const struct config *c = ((struct iked *)ctx)->config;
     char ike[COMMAND_NAME_MAX];
     bool ok = commands_str(args, "ike", ike);
@@ -119,6 +122,7 @@ static void list_policies_of(const struct policy_list *l, const struct conf_conn
 
 void commands_list_policies(void *ctx, struct vici_call *call, span_t args)
 {
+    loaded_settle(ctx);
     const struct config *c = ((struct iked *)ctx)->config;
     struct policy_list l = {.call = call,
                             .trap = commands_yes(args, "trap"),
@@ -132,28 +136,6 @@ void commands_list_policies(void *ctx, struct vici_call *call, span_t args)
 }
 
 // ---- get-* ----
-
-void commands_get_conns(void *ctx, struct vici_call *call, span_t args)
-{
-    const struct config *c = ((struct iked *)ctx)->config;
-    struct vici_msg m = {0};
-    (void)args;
-    vici_list(&m, "conns");
-    for (unsigned i = 0; i < c->conn_n; i++) vici_item(&m, "%s", c->conn[i].name);
-    vici_list_end(&m);
-    vici_answer(call, &m);
-}
-
-void commands_get_shared(void *ctx, struct vici_call *call, span_t args)
-{
-    const struct config *c = ((struct iked *)ctx)->config;
-    struct vici_msg m = {0};
-    (void)args;
-    vici_list(&m, "keys");
-    for (unsigned i = 0; i < c->psk_n; i++) vici_item(&m, "%s", c->psk[i].name);
-    vici_list_end(&m);
-    vici_answer(call, &m);
-}
 
 static void put_algorithms(struct vici_msg *m, const char *section, enum alg_type type, bool aead)
 {
@@ -179,6 +161,37 @@ void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args)
     put_algorithms(&m, "prf", ALG_PRF, false);
     put_algorithms(&m, "dh", ALG_KE, false);
     vici_answer(call, &m);
+}
+
+// ---- list-authorities ----
+
+static void put_uris(struct vici_msg *m, const char *key, const char *const *uris, unsigned n)
+{
+    vici_list(m, key);
+    for (unsigned i = 0; i < n; i++) vici_item(m, "%s", uris[i]);
+    vici_list_end(m);
+}
+
+void commands_list_authorities(void *ctx, struct vici_call *call, span_t args)
+{
+    char name[COMMAND_NAME_MAX], id[ID_TEXT_MAX];
+    loaded_settle(ctx);
+    bool ok = commands_str(args, "name", name);
+    const struct cred_authority *a = ((struct iked *)ctx)->config->creds->authorities;
+    for (; ok && a && !vici_call_gone(call); a = a->next) {
+        if (name[0] && strcmp(name, a->name) != 0) continue;
+        struct vici_msg m = {0};
+        vici_section(&m, a->name);
+        bool named = a->cert && cert_id_count(a->cert);
+        vici_kv(&m, "cacert", "%s", named ? id_show(cert_id_at(a->cert, 0), id) : "");
+        put_uris(&m, "crl_uris", a->crl, a->crl_n);
+        put_uris(&m, "ocsp_uris", a->ocsp, a->ocsp_n);
+        if (a->cert_uri_base) vici_kv(&m, "cert_uri_base", "%s", a->cert_uri_base);
+        vici_section_end(&m);
+        vici_call_event(call, "list-authority", &m);
+        vici_msg_done(&m);
+    }
+    answer_empty(call);
 }
 
 // ---- get-pools ----
@@ -226,6 +239,7 @@ static void list_pool(void *ctx, const struct pool_view *v)
 
 void commands_get_pools(void *ctx, struct vici_call *call, span_t args)
 {
+    loaded_settle(ctx);
     struct pool_list l = {.pools = ike_pools(((struct iked *)ctx)->ike),
                           .leases = commands_yes(args, "leases")};
     if (commands_str(args, "name", l.name)) pools_each(l.pools, list_pool, &l);

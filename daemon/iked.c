@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "daemon/commands.h"
@@ -18,6 +19,7 @@
 #include "daemon/iked_env.h"
 #include "daemon/keylog.h"
 #include "daemon/leases.h"
+#include "daemon/loaded.h"
 #include "daemon/names.h"
 #include "daemon/network.h"
 #include "daemon/ready.h"
@@ -88,6 +90,7 @@ static void on_wake(void *ctx)
 {
     struct iked *d = ctx;
     reload_on_names(d);
+    loaded_on_names(d);
     names_on_answer(d);
     works_deliver(d);
     iked_rearm(d);
@@ -205,7 +208,6 @@ static err_t start_log(const struct iked_options *o, struct why *why)
 
 static err_t start_base(struct iked *d, struct why *why)
 {
-    struct conf_issues issues = {0};
     d->loop = loop_new();
     if (!d->loop) return why_not(why, ERR_NOMEM, "no event loop");
     loop_on_wake(d->loop, on_wake, d);
@@ -214,8 +216,7 @@ static err_t start_base(struct iked *d, struct why *why)
         return why_not(why, ERR_NOMEM, "no timers or signals");
     }
     // Until the real one is in force there is an empty one, so that every command has an answer.
-    err_t e = config_load_text("nothing", span_str(""), &d->config, &issues);
-    conf_issues_done(&issues);
+    err_t e = loaded_new(d);
     return e == ERR_OK ? e : why_not(why, e, "no empty configuration: %s", err_text(e));
 }
 
@@ -259,11 +260,38 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     return vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
 }
 
+// The file; or with --vici-only what is good in it, and nothing if there is none.
+static err_t read_config(struct iked *d, struct config **out, struct why *why)
+{
+    if (!d->options.vici_only || access(d->options.config, F_OK) == 0) {
+        err_t e = reload_read(d, out, why);
+        if (e == ERR_OK || !d->options.vici_only) return e;
+        log_say(LOG_WARN, "conf", "%s; going on without it (--vici-only)", why->text);
+    }
+    struct conf_issues issues = {0};
+    err_t e = config_load_text("nothing", span(NULL, 0), out, &issues);
+    conf_issues_done(&issues);
+    return e;
+}
+
+// Connections come over VICI, or from the file.
+static void start_config(struct iked *d, struct config *c)
+{
+    if (!d->options.vici_only) {
+        reload_apply(d, c, NULL, NULL);
+        return;
+    }
+    loaded_scripts_in(d, c);
+    d->configured = true;
+    ike_configure(d->ike, d->config);
+    ready_tell("READY=1");
+}
+
 static err_t start(struct iked *d, struct why *why)
 {
     struct config *c = NULL;
     TRY(start_base(d, why));
-    TRY(reload_read(d, &c, why));
+    TRY(read_config(d, &c, why));
     err_t e = settle_options(&d->options, c);
     const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
     start_state(&d->options);
@@ -278,7 +306,7 @@ static err_t start(struct iked *d, struct why *why)
     log_say(LOG_STORY, "iked", "ready: %s, executor %s, UDP ports %u and %u, control on %s",
             d->options.config, d->executor.kernel ? "kernel" : "pavise-xfrmd", d->options.port,
             d->options.port_nat_t, socket);
-    reload_apply(d, c, NULL, NULL);
+    start_config(d, c);
     return ERR_OK;
 }
 
@@ -302,7 +330,7 @@ static void stop(struct iked *d)
     resolver_free(d->resolver);
     works_stop(d);
     keylog_close(d->keylog);
-    config_free(d->config);
+    loaded_free(d);
     loop_timer_free(d->ticker);
     loop_free(d->loop);
     free(d->options.virtual_ip_device);

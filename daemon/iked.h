@@ -13,6 +13,7 @@
 struct given;
 struct iked_act;
 struct keylog;
+struct loaded;
 struct network;
 struct net;
 struct reload;
@@ -33,6 +34,7 @@ struct iked {
     struct keylog *keylog;     // NULL = off
     struct scripts *scripts;   // NULL: the configuration at the start had none
     struct loop_timer *ticker; // for ike_next()
+    struct loaded *loaded;     // what config is made of
     struct config *config;     // in force
     struct reload *reload;     // under way; NULL = none
     struct loop_timer *names_timer;

@@ -11,6 +11,12 @@ const char iked_options_help[] =
     "pavise-iked - negotiates IPsec tunnels with IKEv2\n"
     "\n"
     "  --config FILE           what to negotiate (default " IKED_CONFIG ")\n"
+    "  --vici-only             loads no connections and secrets from FILE: they come over VICI, as "
+    "with\n"
+    "                          'swanctl --load-all'; section pavise of FILE still counts, and so "
+    "do "
+    "the\n"
+    "                          updown scripts that it names\n"
     "  --vici-socket PATH      control socket for pavise and swanctl (default "
     "/var/run/charon.vici)\n"
     "  --executor WHO          pavise (pavise-xfrmd), kernel, or auto: pavise-xfrmd if it runs, "
@@ -35,6 +41,7 @@ const char iked_options_help[] =
 
 enum option_id {
     OPT_CONFIG = 1,
+    OPT_VICI_ONLY,
     OPT_VICI_SOCKET,
     OPT_EXECUTOR,
     OPT_SOCKET,
@@ -51,6 +58,7 @@ enum option_id {
 
 static const struct option known[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
+    {"vici-only", no_argument, NULL, OPT_VICI_ONLY},
     {"vici-socket", required_argument, NULL, OPT_VICI_SOCKET},
     {"executor", required_argument, NULL, OPT_EXECUTOR},
     {"socket", required_argument, NULL, OPT_SOCKET},
@@ -66,8 +74,9 @@ static const struct option known[] = {
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--config", "--vici-socket", "--executor", "--socket",    "--port", "--port-nat-t", "--fwmark",
-    "--keylog", "--state-dir",   "--log",      "--log-level", "--help", "--version",    NULL,
+    "--config", "--vici-only",  "--vici-socket", "--executor", "--socket",
+    "--port",   "--port-nat-t", "--fwmark",      "--keylog",   "--state-dir",
+    "--log",    "--log-level",  "--help",        "--version",  NULL,
 };
 
 // The place of word in names[], or -1.
@@ -142,6 +151,9 @@ static err_t take(int id, const char *value, struct iked_options *o, struct why 
     switch (id) {
     case OPT_CONFIG:
         o->config = value;
+        return ERR_OK;
+    case OPT_VICI_ONLY:
+        o->vici_only = true;
         return ERR_OK;
     case OPT_VICI_SOCKET:
         o->vici_socket = value;

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/loaded.h"
 #include "daemon/names.h"
 #include "daemon/ready.h"
 #include "daemon/resolver.h"
 #include "daemon/scripts.h"
-#include "daemon/works.h"
 
 struct reload {
     struct config *config;
@@ -76,22 +76,16 @@ static void warn_of_restart(const struct config *old, const struct config *new)
 static void put_in_force(struct iked *d)
 {
     struct reload *r = d->reload;
-    struct config *old = d->config;
-    if (d->configured) warn_of_restart(old, r->config);
+    struct config *c = r->config;
+    if (d->configured) warn_of_restart(d->config, c);
     d->configured = true;
     d->reload = NULL;
-    d->config = r->config;
     r->config = NULL;
     log_say(LOG_INFO, "conf", "%s: %u connection%s and %u secret%s in force", d->options.config,
-            d->config->conn_n, d->config->conn_n == 1 ? "" : "s", d->config->psk_n,
-            d->config->psk_n == 1 ? "" : "s");
+            c->conn_n, c->conn_n == 1 ? "" : "s", c->psk_n, c->psk_n == 1 ? "" : "s");
     if (d->scripts) scripts_reload(d->scripts);
-    works_serve(d, d->config);
-    ike_configure(d->ike, d->config);
-    config_free(old); // the diplomat has let go of it
-    names_watch(d);
-    iked_rearm(d);
-    finish(r, ERR_OK, "");
+    err_t err = loaded_set_file(d, c);
+    finish(r, err, err == ERR_OK ? "" : err_text(err));
     ready_tell("READY=1");
 }
 
@@ -129,6 +123,11 @@ void reload_start(struct iked *d, reload_fn *done, void *ctx)
 {
     struct config *c = NULL;
     struct why why = {0};
+    if (d->options.vici_only) { // the file counts at the start only
+        if (d->scripts) scripts_reload(d->scripts);
+        if (done) done(ctx, ERR_OK, "");
+        return;
+    }
     ready_tell("RELOADING=1");
     err_t e =
         d->stopping ? why_not(&why, ERR_STATE, "the daemon is ending") : reload_read(d, &c, &why);

@@ -72,3 +72,8 @@ err_t works_add(void *ctx, struct ike_work *w)
     struct iked *d = ctx;
     return crew_add(d->works->crew, w);
 }
+
+void works_flush(struct iked *d)
+{
+    if (d->works) crl_cache_flush(d->works->cache);
+}

@@ -8,6 +8,8 @@ err_t works_start(struct iked *d, struct why *why);
 void works_stop(struct iked *d);
 // Lets a new configuration fetch CRLs and ask about certificates.
 void works_serve(struct iked *d, struct config *c);
+// Forgets what was fetched.
+void works_flush(struct iked *d);
 // In the loop: hands what is done to the diplomat.
 void works_deliver(struct iked *d);
 // For struct env.

@@ -158,12 +158,26 @@ static void renew_conns(struct ike *ike)
     }
 }
 
+// Which connections were not there before, or not so? What is given once more (its DNS names have
+// other addresses now) counts as new, and so does what has no number.
+static void mark_fresh(const struct ike *ike, struct conn *conns, bool once_more)
+{
+    const struct conn *old = ike->conns; // usually in the same order
+    for (struct conn *c = conns; c; c = c->next) {
+        if (!old || strcmp(old->conf.name, c->conf.name) != 0) old = ike_conn(ike, c->conf.name);
+        bool known = old && c->conf.since && old->conf.since == c->conf.since;
+        c->fresh = once_more || !known;
+        if (old) old = old->next;
+    }
+}
+
 void ike_configure(struct ike *ike, const struct config *config)
 {
     bool ok;
     enter(ike);
     struct psk_store *psk = psks_of(config);
     struct conn *conns = conns_of(config, &ok);
+    mark_fresh(ike, conns, ike->config == config);
     ike->config = config; // borrowed for the views, whatever follows
     if (!psk || !ok || pools_configure(ike->pools, config) != ERR_OK) {
         tell(ike, NULL, LOG_ERROR, "out of memory: the connections of before stay in force");

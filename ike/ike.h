@@ -29,7 +29,8 @@ void ike_free(struct ike *ike);
 
 // Puts a configuration in force. The diplomat borrows it until the next ike_configure or ike_free.
 // Connections that are gone keep their IKE SAs until they end. Installs trap policies and starts
-// what start_action says.
+// what start_action says, of connections that were not in force so before (conf_conn.since); of all
+// if it is the configuration in force that is given again.
 void ike_configure(struct ike *ike, const struct config *config);
 
 // Its address pools and who has which address: to look at, to save, and (before the first

@@ -11,6 +11,7 @@ struct conn {
     atomic_uint refs;  // works in other threads hold it, too
     struct conn *next; // in force, in the order of the configuration
     struct arena arena;
+    bool fresh; // not in force before: what start_action says is still to be done
     struct conf_conn conf;
     // Addresses found for hosts given by name; AF_UNSPEC = none.
     ip_t named_local[CONF_LIST_MAX], named_remote[CONF_LIST_MAX];
