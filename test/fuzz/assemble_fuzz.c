@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/order.h"
+#include "test/fuzz/must.h"
 #include "xfrm/control.h"
 #include "xfrm/path/ip_head.h"
 #include "xfrm/path/stages.h"
@@ -23,7 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 #define RECORD 6
 #define RECORDS_MAX 64
 #define BUFFERS (ASSEMBLIES_MAX + 2)
-#define BUFFERS_MAX 1024 // the worker takes some more
 #define PAYLOAD_MAX 9000
 #define ICV 12
 
@@ -36,11 +36,6 @@ enum what {
     PORTS = 64,
     LATER = 128
 };
-
-#define MUST(cond)                     \
-    do {                               \
-        if (!(cond)) __builtin_trap(); \
-    } while (0)
 
 static struct {
     struct db *db;
@@ -230,21 +225,11 @@ static void send_piece(const uint8_t *r)
     MUST(b.n == 0);
 }
 
-// Those that lie in the pool.
-static unsigned buffers(void)
-{
-    struct pkt *p[BUFFERS_MAX];
-    unsigned n = 0, left;
-    while (n < BUFFERS_MAX && (p[n] = pool_take(site.w.pool))) n++;
-    for (left = n; left > 0;) pool_give(site.w.pool, p[--left]);
-    return n;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 {
     if (!site.db) {
         site_make();
-        site.buffers = buffers();
+        site.buffers = buffers_free(site.w.pool);
     }
     site.damaged = false;
     for (unsigned i = 0; i < RECORDS_MAX && n >= RECORD; i++, in += RECORD, n -= RECORD) {
@@ -252,7 +237,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
         send_piece(in);
         rcu_quiescent_state();
     }
-    MUST(buffers() + assemblies_count(site.w.assemblies) + hold_count(site.w.hold) == site.buffers);
+    MUST(buffers_free(site.w.pool) + assemblies_count(site.w.assemblies) +
+             hold_count(site.w.hold) ==
+         site.buffers);
     // What is open now is not the next input's: a minute later nothing of it is left.
     const uint8_t first[RECORD] = {MORE, 0, 0, 0, 8, 0};
     site.w.now += 60 * NSEC_PER_SEC;

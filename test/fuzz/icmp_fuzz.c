@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/order.h"
+#include "test/fuzz/must.h"
 #include "xfrm/control.h"
 #include "xfrm/path/ip_head.h"
 #include "xfrm/path/pmtu.h"
@@ -29,16 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 #define SAS 6
 #define SPI 0x1000
 #define BUFFERS 4
-#define BUFFERS_MAX 1024 // the worker takes some more
 #define LINK 1500
 #define QUOTED 64 // bytes in front of the rest: headers and SPI
 
 enum mode { MODE_AS_IT_IS, MODE_QUOTE, MODE_QUOTE_CUT, MODE_INSIDE, MODES };
-
-#define MUST(cond)                     \
-    do {                               \
-        if (!(cond)) __builtin_trap(); \
-    } while (0)
 
 static struct {
     struct db *db;
@@ -250,21 +245,11 @@ static void send_from_inside(const uint8_t *in, uint32_t n)
     site.inside = NULL;
 }
 
-// Those that lie in the pool.
-static unsigned buffers(void)
-{
-    struct pkt *p[BUFFERS_MAX];
-    unsigned n = 0, left;
-    while (n < BUFFERS_MAX && (p[n] = pool_take(site.w.pool))) n++;
-    for (left = n; left > 0;) pool_give(site.w.pool, p[--left]);
-    return n;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 {
     if (!site.db) {
         site_make();
-        site.buffers = buffers();
+        site.buffers = buffers_free(site.w.pool);
     }
     if (n < HEADER || n > UINT16_MAX) return 0;
     site.w.now += 2 * PMTU_AGE; // the next input knows nothing of this one
@@ -279,7 +264,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     } else {
         hear(in, (uint32_t)(n - HEADER));
     }
-    MUST(buffers() + assemblies_count(site.w.assemblies) + hold_count(site.w.hold) == site.buffers);
+    MUST(buffers_free(site.w.pool) + assemblies_count(site.w.assemblies) +
+             hold_count(site.w.hold) ==
+         site.buffers);
     rcu_quiescent_state();
     return 0;
 }

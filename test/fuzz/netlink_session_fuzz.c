@@ -17,6 +17,7 @@
 #include "base/siphash.h"
 #include "netlink/dispatch.h"
 #include "netlink/wire.h"
+#include "test/fuzz/must.h"
 #include "test/fuzz/netlink_gram.h"
 #include "xfrm/control.h"
 
@@ -25,11 +26,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 #define CLIENTS 3
 #define STEPS_MAX 48
 #define DUMP_TURNS 256
-
-#define MUST(cond)                     \
-    do {                               \
-        if (!(cond)) __builtin_trap(); \
-    } while (0)
 
 static struct {
     struct db *db;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "test/fuzz/must.h"
 #include "xfrm/control.h"
 #include "xfrm/path/comp.h"
 #include "xfrm/path/ip_head.h"
@@ -37,11 +38,6 @@ static struct {
     struct worker w;
     ip_t hosts[2]; // the peer's own addresses
 } site;
-
-#define MUST(cond)                     \
-    do {                               \
-        if (!(cond)) __builtin_trap(); \
-    } while (0)
 
 // ---- the site ----
 

@@ -1,4 +1,5 @@
 #include "test/fuzz/path_pair.h"
+#include "test/fuzz/must.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -7,11 +8,6 @@
 
 #include "base/order.h"
 #include "xfrm/path/ip_head.h"
-
-#define MUST(cond)                     \
-    do {                               \
-        if (!(cond)) __builtin_trap(); \
-    } while (0)
 
 #define SPI 0x1000
 #define ESP XFRM_PROTO_ESP

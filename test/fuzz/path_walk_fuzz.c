@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "test/fuzz/must.h"
 #include "test/fuzz/path_pair.h"
 #include "xfrm/path/ip_head.h"
 #include "xfrm/path/stages.h"
@@ -26,12 +27,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 
 #define STEPS_MAX 8
-#define BUFFERS_MAX 4096
-
-#define MUST(cond)                     \
-    do {                               \
-        if (!(cond)) __builtin_trap(); \
-    } while (0)
 
 // ---- accounts ----
 
@@ -51,15 +46,6 @@ static uint64_t account_since(const struct site *s, const struct account *before
     struct account now = account_of(s);
     return (now.out - before->out) + (now.drops - before->drops) + (now.clear - before->clear) +
            (now.held - before->held) + (now.joined - before->joined);
-}
-
-static unsigned buffers_free(struct site *s)
-{
-    static struct pkt *all[BUFFERS_MAX];
-    unsigned n = 0;
-    while (n < BUFFERS_MAX && (all[n] = pool_take(s->w->pool))) n++;
-    for (unsigned i = n; i-- > 0;) pool_give(s->w->pool, all[i]);
-    return n;
 }
 
 // ---- what arrives ----
@@ -395,11 +381,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     assemblies_free(p->moon.w->assemblies, p->moon.w->pool); // each input by itself
     p->moon.w->assemblies = assemblies_new();
     MUST(p->moon.w->assemblies != NULL);
-    unsigned moon = buffers_free(&p->moon), sun = buffers_free(&p->sun);
+    unsigned moon = buffers_free(p->moon.w->pool), sun = buffers_free(p->sun.w->pool);
     for (unsigned i = 0; i < STEPS_MAX && g.left > 0; i++) step(p, &g);
     MUST(hold_count(p->moon.w->hold) == 0 && hold_count(p->sun.w->hold) == 0);
-    MUST(buffers_free(&p->moon) + assemblies_count(p->moon.w->assemblies) == moon &&
-         buffers_free(&p->sun) == sun);
+    MUST(buffers_free(p->moon.w->pool) + assemblies_count(p->moon.w->assemblies) == moon &&
+         buffers_free(p->sun.w->pool) == sun);
     rcu_quiescent_state();
     return 0;
 }
