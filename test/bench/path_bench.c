@@ -107,10 +107,15 @@ static void measure_gateway(struct report *r, const struct options *o,
     gateway_free(g);
 }
 
+static bool is_asked_for(const struct options *o, const struct bench_alg *a)
+{
+    return !o->alg || strcasestr(a->name, o->alg);
+}
+
 static void measure_all(struct report *r, const struct options *o)
 {
     for (const struct bench_alg *a = bench_algs; a->name; a++) {
-        if (o->alg && !strstr(a->name, o->alg)) continue;
+        if (!is_asked_for(o, a)) continue;
         for (unsigned i = 0; i < COUNT(tunnels) && tunnels[i] <= o->most; i++) {
             if (!o->quiet) (void)fprintf(stderr, "  %s, %u tunnels\n", a->name, tunnels[i]);
             struct gateway_conf conf = {.alg = a, .tunnels = tunnels[i], .set = SET_DISTINCT};
@@ -272,9 +277,21 @@ static bool json_write(const struct report *r, const char *path)
 static const char usage[] =
     "usage: ./dev bench path [--quick] [--alg WORD] [--core N] [--json FILE]\n"
     "  --quick      fewer rounds and at most 1,000 tunnels: some seconds\n"
-    "  --alg WORD   only algorithms whose names contain the word\n"
+    "  --alg WORD   only algorithms whose names contain the word, in any case\n"
     "  --core N     the core to run on (default 0)\n"
     "  --json FILE  where the figures go (default build/bench-path.json)\n";
+
+static void alg_check(const struct options *o)
+{
+    for (const struct bench_alg *a = bench_algs; a->name; a++) {
+        if (is_asked_for(o, a)) return;
+    }
+    (void)fprintf(stderr, "path_bench: --alg %s: no algorithm's name contains it. There are:\n",
+                  o->alg);
+    for (const struct bench_alg *a = bench_algs; a->name; a++)
+        (void)fprintf(stderr, "  %s\n", a->name);
+    exit(2);
+}
 
 static void options_read(struct options *o, int argc, char **argv)
 {
@@ -298,6 +315,7 @@ static void options_read(struct options *o, int argc, char **argv)
             exit(c == 'h' ? 0 : 2);
         }
     }
+    alg_check(o);
 }
 
 int main(int argc, char **argv)
