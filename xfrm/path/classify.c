@@ -5,7 +5,7 @@
 static const struct policy *policy_of(const struct worker *w, const struct pkt *p,
                                       const struct pkt *before)
 {
-    if (before && flow_alike(p, before)) return before->policy;
+    if (before && (p->run == before->run || flow_alike(p, before))) return before->policy;
     struct policy *policy = db_policy(w->db, XFRM_OUT, p->mark, &p->flow);
     if (policy) policy_touch(policy, w->wall, w->now);
     return policy;
@@ -35,17 +35,30 @@ static void decide(const struct worker *w, struct pkt *p)
     }
 }
 
+static void read_flows(const struct worker *w, struct burst *b)
+{
+    const struct pkt *before = NULL;
+    uint8_t run = 0;
+    for (unsigned i = 0; i < b->n; i++) {
+        struct pkt *p = b->p[i];
+        if (!p->born) p->born = w->now;
+        if (before && flow_repeat(p, before)) {
+            p->run = run;
+            continue;
+        }
+        p->run = ++run;
+        before = flow_read(p) ? p : NULL;
+        if (!before) p->drop = DROP_MALFORMED_OUT;
+    }
+}
+
 void out_classify(struct worker *w, struct burst *b)
 {
     struct pkt *clear[BURST_MAX];
     const struct pkt *before = NULL;
     unsigned n = 0;
 
-    for (unsigned i = 0; i < b->n; i++) {
-        struct pkt *p = b->p[i];
-        if (!p->born) p->born = w->now;
-        if (!flow_read(p)) p->drop = DROP_MALFORMED_OUT;
-    }
+    read_flows(w, b);
     hint_policies(w, b, XFRM_OUT);
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];

@@ -1,6 +1,7 @@
 // find_sa.c - from SPI and destination to the SA (RFC 4301 4.1; RFC 4303 3.4.2). What IPComp could
 // not shrink comes as a plain tunnel packet: its ends tell the SA.
 #include <netinet/in.h>
+#include <string.h>
 
 #include "xfrm/path/comp.h"
 
@@ -49,8 +50,20 @@ static enum drop judge(const struct pkt *p)
     return conf->udp == p->udp ? DROP_NONE : DROP_ENCAP;
 }
 
+// Of ESP, one after the other of the same SA.
+static bool repeat(struct pkt *p, const struct pkt *before)
+{
+    if (!before || p->proto != XFRM_PROTO_ESP || before->proto != XFRM_PROTO_ESP) return false;
+    if (memcmp(p->at, before->at, 4) != 0 || !ip_eq(&p->to.ip, &before->to.ip)) return false;
+    if (p->mark != before->mark || p->udp != before->udp) return false;
+    p->sa = before->sa;
+    p->drop = before->drop;
+    return true;
+}
+
 void in_find_sa(struct worker *w, struct burst *b)
 {
+    const struct pkt *before = NULL;
     for (unsigned i = 0; i < b->n; i++) {
         if (!b->p[i]->proto) b->p[i]->proto = XFRM_PROTO_ESP; // the UDP ports carry nothing else
     }
@@ -61,6 +74,8 @@ void in_find_sa(struct worker *w, struct burst *b)
             p->drop = DROP_MALFORMED_IN;
             continue;
         }
+        if (repeat(p, before)) continue;
+        before = p;
         const struct sa_ask ask = {
             .src = &p->from.ip, .dst = &p->to.ip, .at = p->at, .mark = p->mark, .proto = p->proto};
         p->sa = sa_asked(w->db, &ask);

@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
+#include <string.h>
 
 #include "base/order.h"
 #include "xfrm/path/ip_head.h"
@@ -118,4 +119,39 @@ bool flow_alike(const struct pkt *a, const struct pkt *b)
     return x->proto == y->proto && x->sport == y->sport && x->dport == y->dport &&
            x->fragment == y->fragment && a->mark == b->mark && ip_eq(&x->src, &y->src) &&
            ip_eq(&x->dst, &y->dst);
+}
+
+static bool same(const struct pkt *p, const struct pkt *q, unsigned from, unsigned len)
+{
+    return memcmp(p->at + from, q->at + from, len) == 0;
+}
+
+// All but total length, identification and checksum; the last are the ports.
+static bool ip4_same(const struct pkt *p, const struct pkt *q)
+{
+    return p->at[0] == 0x45 && same(p, q, 0, 2) && same(p, q, 6, 4) && same(p, q, 12, 8) &&
+           same(p, q, 20, 4);
+}
+
+// All but the payload's length.
+static bool ip6_same(const struct pkt *p, const struct pkt *q)
+{
+    return same(p, q, 0, 4) && same(p, q, 6, 2) && same(p, q, 8, 16) && same(p, q, 24, 16) &&
+           same(p, q, 40, 4);
+}
+
+bool flow_repeat(struct pkt *p, const struct pkt *before)
+{
+    const struct flow *f = &before->flow;
+    bool v6 = f->src.family == AF_INET6;
+    uint32_t header = v6 ? IP6_HEADER : IP4_HEADER;
+    if (!has_ports(f->proto) || f->part || p->mark != before->mark) return false;
+    if (p->len < header + 4 || before->len < header + 4) return false;
+    if (v6 ? before->at[6] != f->proto || !ip6_same(p, before) : !ip4_same(p, before)) return false;
+
+    uint32_t total = v6 ? header + get16(p->at + 4) : get16(p->at + 2);
+    if (total > p->len || total < header + 4) return false;
+    p->len = total;
+    p->flow = *f;
+    return true;
 }

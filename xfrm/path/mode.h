@@ -21,4 +21,5 @@ struct mode_head {
 // that no socket could make. Otherwise the reason why not.
 enum drop mode_out(struct pkt *p, struct mode_head *h);
 // Makes an inner packet of the payload in p, and reads its flow. `next`: what the payload is.
-enum drop mode_in(struct pkt *p, uint8_t next);
+// `before`: an inner packet of the burst, for flow_repeat(); may be NULL.
+enum drop mode_in(struct pkt *p, uint8_t next, const struct pkt *before);

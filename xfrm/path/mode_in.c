@@ -35,10 +35,11 @@ static enum drop tos_merge(struct pkt *p, const struct xfrm_sa *x)
     return DROP_NONE;
 }
 
-static enum drop tunnel(struct pkt *p, uint8_t next, const struct xfrm_sa *x)
+static enum drop tunnel(struct pkt *p, uint8_t next, const struct xfrm_sa *x,
+                        const struct pkt *before)
 {
     if (!version_fits(p, next)) return DROP_MODE;
-    return flow_read(p) ? tos_merge(p, x) : DROP_MALFORMED_IN;
+    return (before && flow_repeat(p, before)) || flow_read(p) ? tos_merge(p, x) : DROP_MALFORMED_IN;
 }
 
 // ---- transport and BEET: the header is put back ----
@@ -125,7 +126,7 @@ static enum drop beet(struct pkt *p, uint8_t next, const struct xfrm_sa *x)
     return restored(p, &s);
 }
 
-enum drop mode_in(struct pkt *p, uint8_t next)
+enum drop mode_in(struct pkt *p, uint8_t next, const struct pkt *before)
 {
     const struct sa_conf *conf = rcu_dereference(p->sa->conf);
     switch (conf->x.mode) {
@@ -134,6 +135,6 @@ enum drop mode_in(struct pkt *p, uint8_t next)
     case XFRM_BEET:
         return beet(p, next, &conf->x);
     default:
-        return tunnel(p, next, &conf->x);
+        return tunnel(p, next, &conf->x, before);
     }
 }

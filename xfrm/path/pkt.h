@@ -46,8 +46,9 @@ struct pkt {
     struct sa *sa;  // valid within the burst (RCU read side)
     const struct policy *policy;
     struct flow flow;
-    uint64_t seq;        // full 64-bit sequence number
-    uint64_t born;       // monotonic ns; when it came in (hold timeout)
+    uint8_t run;   // outbound, within the burst: neighbours with the same number have the same flow
+    uint64_t seq;  // full 64-bit sequence number
+    uint64_t born; // monotonic ns; when it came in (hold timeout)
     endpoint_t from, to; // outer addresses; port 0: raw ESP (IP protocol 50)
     uint8_t outer_tos;
     // Of the outer header. Outbound: what it is to say; inbound: what the port could tell of it.

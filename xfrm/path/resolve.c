@@ -84,6 +84,17 @@ static bool choose(struct worker *w, struct pkt *p, unsigned *missing)
     return true;
 }
 
+// In a train: what the packet before it got.
+static bool repeat(struct pkt *p, const struct pkt *before)
+{
+    if (!before || p->run != before->run || !before->sa) return false;
+    if (!p->policy->one_tunnel) return false;
+    p->sa = p->sas[0] = before->sa;
+    p->sa_count = 1;
+    p->layer = 0;
+    return true;
+}
+
 void out_resolve(struct worker *w, struct burst *b)
 {
     struct pkt *clear[BURST_MAX];
@@ -92,6 +103,7 @@ void out_resolve(struct worker *w, struct burst *b)
     hint_sas_out(w, b);
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
+        if (repeat(p, i > 0 ? b->p[i - 1] : NULL)) continue;
         p->sa = NULL;
         if (!choose(w, p, &missing)) {
             // fail closed: only templates that are marked optional let the packet go without an SA

@@ -77,6 +77,10 @@ void hint_sas_in(const struct worker *w, const struct burst *b);
 // ---- flow.c ----
 // Would a policy lookup give the same answer for both?
 bool flow_alike(const struct pkt *a, const struct pkt *b);
+// A quick flow_read() for trains. True: the header is a plain one with ports that says the same as
+// that of `before`, which has been read and not been changed, and the mark is the same; flow and
+// len are set. False: nothing is known.
+bool flow_repeat(struct pkt *p, const struct pkt *before);
 
 // ---- find_sa.c ----
 // What an inbound packet is for; `at`: its ESP, AH, IPComp or inner IP header.

@@ -45,22 +45,24 @@ static enum drop strip(const struct worker *w, struct pkt *p, uint8_t *next)
     }
 }
 
-static enum drop unwrap(const struct worker *w, struct pkt *p)
+static enum drop unwrap(const struct worker *w, struct pkt *p, const struct pkt *before)
 {
     uint8_t next;
     enum drop d = strip(w, p, &next);
     if (d) return d;
-    if (next != IPPROTO_NONE || !sa_is_esp(p->sa)) return mode_in(p, next);
+    if (next != IPPROTO_NONE || !sa_is_esp(p->sa)) return mode_in(p, next, before);
     p->done = true; // rfc4303 2.6 MUST: a dummy packet is discarded without notice
     return DROP_NONE;
 }
 
 void in_unwrap(struct worker *w, struct burst *b)
 {
+    const struct pkt *before = NULL;
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        p->drop = unwrap(w, p);
+        p->drop = unwrap(w, p, before);
         if (p->drop) continue;
+        if (!p->done) before = p;
         p->sas[p->sa_count++] = p->sa; // in_nest() keeps the count below PKT_SAS_MAX
         if (!account_packet(w, p->sa, p->len)) p->drop = DROP_EXPIRED_IN;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "xfrm/path/stages.h"
 
 // In memory of exactly this size, so that the sanitizer sees an overrun by one.
 static bool read_exact(const uint8_t *at, uint32_t len, struct pkt *p)
@@ -202,6 +203,71 @@ static void noise_is_read_safely(void **state)
     }
 }
 
+// What flow_repeat() takes for a repetition, flow_read() reads as one. True: it took it.
+static bool repeats_truly(const struct pkt *before, const uint8_t *at, uint32_t len)
+{
+    struct pkt quick = {.at = malloc(len ? len : 1), .len = len}, whole;
+    assert_non_null(quick.at);
+    if (len) memcpy(quick.at, at, len);
+    bool repeated = flow_repeat(&quick, before);
+    if (repeated) {
+        CHECK(read_exact(at, len, &whole));
+        CHECK_EQ(quick.len, whole.len);
+        assert_memory_equal(&quick.flow, &whole.flow, sizeof quick.flow);
+    }
+    free(quick.at);
+    return repeated;
+}
+
+static void each_bit_is_turned(const struct pkt *before, uint8_t *at, uint32_t len)
+{
+    for (uint32_t bit = 0; bit < len * 8; bit++) {
+        at[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        (void)repeats_truly(before, at, len);
+        at[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    for (uint32_t n = 0; n < len; n++) (void)repeats_truly(before, at, n);
+}
+
+static void only_what_is_alike_is_a_repetition(void **state)
+{
+    (void)state;
+    uint8_t first[200], next[200];
+    static const char *const ends[][2] = {{"10.0.0.1", "10.0.0.2"}, {"fd00::1", "fd00::2"}};
+    for (unsigned i = 0; i < 2; i++) {
+        struct pkt p = {.at = first, .len = rig_udp(first, ends[i][0], ends[i][1], 1, 2, 30)};
+        CHECK(flow_read(&p));
+        uint32_t len = rig_udp(next, ends[i][0], ends[i][1], 1, 2, 9);
+        CHECK(repeats_truly(&p, next, len));
+        CHECK(repeats_truly(&p, next, len + 20));
+        each_bit_is_turned(&p, next, len);
+        p.mark = 1;
+        CHECK(!repeats_truly(&p, next, len));
+    }
+}
+
+// What stands where the ports were is payload.
+static void fragments_and_headers_without_ports_are_read_one_by_one(void **state)
+{
+    (void)state;
+    uint8_t buf[200];
+    struct pkt p = {.at = buf, .len = rig_udp(buf, "10.0.0.1", "10.0.0.2", 1, 2, 30)};
+    put16(buf + 6, 0x2000);
+    CHECK(flow_read(&p) && !repeats_truly(&p, buf, p.len));
+    put16(buf + 6, 0);
+    buf[9] = 47;
+    CHECK(flow_read(&p) && !repeats_truly(&p, buf, p.len));
+    buf[9] = IPPROTO_UDP;
+    buf[0] = 0x46; // four bytes of options, and the ports behind them
+    CHECK(flow_read(&p) && !repeats_truly(&p, buf, p.len));
+    p.len = rig_udp(buf, "fd00::1", "fd00::2", 1, 2, 30);
+    memmove(buf + 48, buf + 40, p.len - 40);
+    memset(buf + 40, 0, 8);
+    buf[6] = IPPROTO_DSTOPTS;
+    buf[40] = IPPROTO_UDP;
+    CHECK(flow_read(&p) && !repeats_truly(&p, buf, p.len));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +281,8 @@ int main(void)
         cmocka_unit_test(a_long_chain_is_refused),
         cmocka_unit_test(an_extension_longer_than_the_packet),
         cmocka_unit_test(noise_is_read_safely),
+        cmocka_unit_test(only_what_is_alike_is_a_repetition),
+        cmocka_unit_test(fragments_and_headers_without_ports_are_read_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
