@@ -64,7 +64,10 @@ static bool append(const struct keylog *k, const char *file, const char *line)
 
 void keylog_line(struct keylog *k, const char *file, const char *line)
 {
-    if (strcmp(file, "ikev2_decryption_table") != 0 && strcmp(file, "esp_sa") != 0) return;
+    static const char *const files[] = {"ikev2_decryption_table", "esp_sa", "pavise_auth"};
+    unsigned i = 0;
+    while (i < 3 && strcmp(file, files[i]) != 0) i++;
+    if (i == 3) return;
     if (append(k, file, line) || k->failed) return;
     k->failed = true;
     log_say(LOG_ERROR, "keylog", "%s cannot be written: %s", file, strerror(errno));

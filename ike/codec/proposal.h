@@ -78,3 +78,7 @@ const struct alg *proposal_alg(const struct proposal *p, enum alg_type type);
 bool proposal_has_extra(const struct proposal *p);
 // "AES_GCM_16_128/PRF_HMAC_SHA2_256/CURVE_25519", for logs. buf returned.
 const char *proposal_show(const struct proposal *p, char buf[256]);
+// Why two lists have no suite in common: the first type of algorithm in which those two proposals
+// differ that agree the longest, with both sides. Returns buf.
+const char *proposals_diff(const struct proposals *theirs, const struct proposals *ours, char *buf,
+                           size_t cap);

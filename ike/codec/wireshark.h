@@ -1,0 +1,19 @@
+// wireshark.h - the words for algorithms in Wireshark's key tables (ikev2_decryption_table,
+// esp_sa). Spellings are those of Wireshark 4.0. Pure data, both ways.
+#pragma once
+
+#include "ike/codec/proposal.h"
+
+enum wireshark_table { WIRESHARK_IKE, WIRESHARK_ESP };
+
+#define WIRESHARK_NAME_MAX 64
+// The word for a cipher with a key of so many bits, for a MAC; NULL: Wireshark has none.
+const char *wireshark_cipher(enum wireshark_table t, uint16_t encr, unsigned bits,
+                             char buf[WIRESHARK_NAME_MAX]);
+const char *wireshark_mac(enum wireshark_table t, uint16_t integ);
+
+// The other way. icv_len: bytes of the ICV where it is not the algorithm's own, else 0.
+// ERR_ALGORITHM: a word that is not known, or of an algorithm that is not known here.
+err_t wireshark_read_cipher(enum wireshark_table t, const char *word, uint16_t *encr);
+err_t wireshark_read_mac(enum wireshark_table t, const char *word, uint16_t *integ,
+                         uint16_t *icv_len);

@@ -1,0 +1,78 @@
+// notify_tab.c - what Notify payloads mean, and what to do about errors.
+#include "see/talk.h"
+
+static const struct notify_meaning meanings[] = {
+    {N_UNSUPPORTED_CRITICAL_PAYLOAD, "RFC 7296 2.5",
+     "a payload that was marked critical is unknown",
+     "one side uses an extension that the other has not; switch it off"},
+    {N_INVALID_IKE_SPI, "RFC 7296 2.21", "there is no IKE SA with these SPIs (any more)",
+     "one side has restarted; the other one notices by dead-peer detection and begins anew"},
+    {N_INVALID_MAJOR_VERSION, "RFC 7296 2.5", "the version of IKE is not supported",
+     "both sides need the same version of IKE: configure version = 2"},
+    {N_INVALID_SYNTAX, "RFC 7296 2.21", "the message was malformed, or a value out of its range",
+     "the sender of the request has a fault, or the keys differ"},
+    {N_INVALID_MESSAGE_ID, "RFC 7296 2.3", "a message ID was outside the window", NULL},
+    {N_INVALID_SPI, "RFC 7296 1.5", "an ESP or AH packet came with an unknown SPI",
+     "one side has lost its SAs; they come back with the next negotiation"},
+    {14, "RFC 7296 2.7", "none of the proposals is acceptable",
+     "compare the proposals of both configurations: one algorithm of each type must be on both"},
+    {17, "RFC 7296 1.2", "the key exchange method is another one than the responder wants",
+     "the initiator begins again with it by itself; to save the round trip, put it first"},
+    {24, "RFC 7296 2.21.2", "the identity or its proof was not believed",
+     "compare identities and secrets (or certificates) on both sides; the responder's log has the "
+     "reason"},
+    {34, "RFC 7296 1.3.1", "only one child SA is allowed in this IKE SA", NULL},
+    {35, "RFC 7296 2.4", "no more SAs are taken from this peer", NULL},
+    {36, "RFC 7296 3.15.4", "there is no address to give away", "look at the pools of the gateway"},
+    {37, "RFC 7296 3.15.4",
+     "the request for an address is missing, or comes where none is expected",
+     "compare vips on one side with pools on the other"},
+    {38, "RFC 7296 2.9", "the traffic selectors have nothing in common",
+     "compare local_ts and remote_ts: what is local on one side is remote on the other"},
+    {39, "RFC 7296 2.9", "the selectors do not hold the packet that raised the request", NULL},
+    {40, "RFC 4555 3.5", "the addresses of the path were not what was expected", NULL},
+    {43, "RFC 7296 2.25", "the other side is busy for the moment", "it is tried again by itself"},
+    {44, "RFC 7296 2.25", "there is no such child SA", NULL},
+    {47, "RFC 9370 2.2.4", "what was asked to go on with is not known (any more)", NULL},
+    {N_INITIAL_CONTACT, "RFC 7296 2.4", "it has no other IKE SA with this peer", NULL},
+    {N_SET_WINDOW_SIZE, "RFC 7296 2.3", "so many requests may be open at once", NULL},
+    {N_ADDITIONAL_TS_POSSIBLE, "RFC 7296 2.9", "more selectors would be acceptable", NULL},
+    {N_IPCOMP_SUPPORTED, "RFC 7296 2.22", "it can compress", NULL},
+    {N_NAT_DETECTION_SOURCE_IP, "RFC 7296 2.23", "where it thinks that it sends from", NULL},
+    {N_NAT_DETECTION_DESTINATION_IP, "RFC 7296 2.23", "where it sends to", NULL},
+    {N_COOKIE, "RFC 7296 2.6", "prove that you are where you say: repeat this", NULL},
+    {N_USE_TRANSPORT_MODE, "RFC 7296 1.3.1", "transport mode", NULL},
+    {N_HTTP_CERT_LOOKUP_SUPPORTED, "RFC 7296 3.6", "it can fetch certificates", NULL},
+    {N_REKEY_SA, "RFC 7296 1.3.3", "the new child SA takes the place of an old one", NULL},
+    {N_ESP_TFC_PADDING_NOT_SUPPORTED, "RFC 7296 1.3.1", "no padding against traffic analysis",
+     NULL},
+    {N_NON_FIRST_FRAGMENTS_ALSO, "RFC 7296 1.3.1", "fragments may go through the same SA", NULL},
+    {N_MOBIKE_SUPPORTED, "RFC 4555 3.1", "addresses may change", NULL},
+    {N_ADDITIONAL_IP4_ADDRESS, "RFC 4555 3.2", "it is at this address, too", NULL},
+    {N_ADDITIONAL_IP6_ADDRESS, "RFC 4555 3.2", "it is at this address, too", NULL},
+    {N_NO_ADDITIONAL_ADDRESSES, "RFC 4555 3.6", "it has one address only", NULL},
+    {N_UPDATE_SA_ADDRESSES, "RFC 4555 3.5", "traffic shall go to where this comes from", NULL},
+    {N_COOKIE2, "RFC 4555 3.7", "a question that only who receives here can answer", NULL},
+    {N_AUTH_LIFETIME, "RFC 4478 3", "it must authenticate again within this time", NULL},
+    {N_MULTIPLE_AUTH_SUPPORTED, "RFC 4739 3.1", "it can authenticate several times", NULL},
+    {N_ANOTHER_AUTH_FOLLOWS, "RFC 4739 3.2", "another authentication follows", NULL},
+    {N_REDIRECT_SUPPORTED, "RFC 5685 3", "it can be sent to another gateway", NULL},
+    {N_REDIRECT, "RFC 5685 3", "go to another gateway", NULL},
+    {N_REDIRECTED_FROM, "RFC 5685 3", "another gateway sent it here", NULL},
+    {N_EAP_ONLY_AUTHENTICATION, "RFC 5998 3", "EAP alone may prove both sides", NULL},
+    {N_CHILDLESS_IKEV2_SUPPORTED, "RFC 6023 3", "an IKE SA may begin without child SAs", NULL},
+    {N_IKEV2_FRAGMENTATION_SUPPORTED, "RFC 7383 2.3", "it takes messages in pieces", NULL},
+    {N_SIGNATURE_HASH_ALGORITHMS, "RFC 7427 4", "hashes that it takes in signatures", NULL},
+    {N_USE_PPK, "RFC 8784 3", "it has a post-quantum pre-shared key", NULL},
+    {N_INTERMEDIATE_EXCHANGE_SUPPORTED, "RFC 9242 3.1", "more key exchanges may come before AUTH",
+     NULL},
+    {N_ADDITIONAL_KEY_EXCHANGE, "RFC 9370 2.2.4", "the next key exchange belongs to this", NULL},
+};
+
+const struct notify_meaning *notify_meaning(uint16_t type)
+{
+    for (unsigned i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+        if (meanings[i].type == type) return &meanings[i];
+    }
+    return NULL;
+}
