@@ -11,9 +11,13 @@
 #include "ike/sa/roam.h"
 #include "ike/sa/window.h"
 
-//     initiator                                   responder
-//     NEW -> INIT_SENT [-> BETWEEN] -> AUTH_SENT -> UP         NEW -> INIT_DONE [-> AUTH_MORE] ->
-//     UP UP -> REKEYED (a newer one took over) -> CLOSED UP -> DELETING (we said DELETE) -> CLOSED
+// initiator:
+//     NEW -> INIT_SENT [-> BETWEEN] -> AUTH_SENT -> UP
+// responder:
+//     NEW -> INIT_DONE [-> AUTH_MORE] -> UP
+// then, either:
+//     UP -> REKEYED (a newer one took over) -> CLOSED
+//     UP -> DELETING (we said DELETE) -> CLOSED
 enum ike_state {
     IKE_NEW,       // nothing sent or answered yet
     IKE_INIT_SENT, // initiator: waits for the answer to IKE_SA_INIT
