@@ -12,8 +12,8 @@
 #define NO_XAUTH "XAuth belongs to IKEv1, which is not supported"
 #define BITS_MAX 16384 // of a key
 
-static const char kinds_hint[] =
-    "psk, pubkey, or keys and hashes as in rsa-3072-sha256, ike:ecdsa-sha384, rsa/pss, ed25519";
+static const char kinds_hint[] = "psk, pubkey, null, or keys and hashes as in rsa-3072-sha256, "
+                                 "ike:ecdsa-sha384, rsa/pss, ed25519";
 
 // What a word between two dashes says. keys and hashes are sets.
 struct rule_word {
@@ -127,6 +127,10 @@ void set_auth(const struct arg *a)
     struct conf_side *side = a->to;
     if (strcmp(a->v->text, "psk") == 0) {
         side->auth = CONF_AUTH_PSK;
+        return;
+    }
+    if (strcmp(a->v->text, "null") == 0) {
+        side->auth = CONF_AUTH_NULL;
         return;
     }
     side->auth = CONF_AUTH_PUBKEY; // so that nothing is said of it twice

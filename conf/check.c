@@ -144,6 +144,44 @@ static void check_secret(struct load *ld, struct owners *all, const struct origi
     issue_hint(ld->issues, "write a section ike-%s in secrets, with a secret", c->name);
 }
 
+// ---- whoever proves nothing (RFC 7619) ----
+
+static void check_null_round(struct load *ld, const struct node *n, const struct conf_side *first)
+{
+    const struct conf_side *s = first;
+    while (s && s->auth != CONF_AUTH_NULL) s = s->next;
+    if (!n || !s || !first->next) return;
+    issue_error(ld->issues, n->at, n->name,
+                "auth = null proves nothing, and goes with no other round");
+    issue_hint(ld->issues, "leave that round out");
+}
+
+// rfc7619 2.5 SHOULD: it gets no traffic but its own.
+static void check_null_child(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    for (unsigned i = 0; i < c->remote_n && !is_shunt(c); i++) {
+        if (c->remote_ts[i].dynamic) continue;
+        issue_error(ld->issues, schema_place(ld, n, "remote_ts"), "remote_ts",
+                    "whoever calls could take the traffic of others: remote.auth is null");
+        issue_hint(ld->issues, "leave remote_ts out: it is the peer's own address, or the one that "
+                               "it gets from a pool");
+        return;
+    }
+}
+
+static void check_null(struct load *ld, const struct origin *o, const struct conf_conn *c)
+{
+    check_null_round(ld, o->local[0], &c->local);
+    check_null_round(ld, o->remote[0], &c->remote);
+    if (c->remote.auth != CONF_AUTH_NULL) return;
+    if (c->remote.id_given && c->remote.id.type != ID_ANY) {
+        issue_error(ld->issues, schema_place(ld, o->remote[0], "id"), "id",
+                    "the peer proves nothing (auth = null), so its identity cannot be asked for");
+        issue_hint(ld->issues, "leave id out");
+    }
+    for (unsigned k = 0; k < c->child_n; k++) check_null_child(ld, o->child[k], &c->child[k]);
+}
+
 // ---- two children for the same packets ----
 
 struct placed_child {
@@ -255,6 +293,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
     const struct origin *o = &ld->origin[i];
     check_conn_times(ld, o->conn, c);
     if (!ld->loose) check_secret(ld, all, o, c);
+    check_null(ld, o, c);
     for (unsigned k = 0; k < c->child_n; k++) {
         check_child_limits(ld, o->child[k], &c->child[k]);
         check_transport(ld, o->child[k], &c->child[k]);

@@ -44,7 +44,7 @@ struct conf_host {
     char *name;  // a DNS name to resolve when needed; else NULL
 };
 
-enum conf_auth { CONF_AUTH_PSK = 1, CONF_AUTH_PUBKEY };
+enum conf_auth { CONF_AUTH_PSK = 1, CONF_AUTH_PUBKEY, CONF_AUTH_NULL };
 // Which keys and hashes may sign: "rsa-3072-sha384".
 struct conf_auth_rules {
     bool given;

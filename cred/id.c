@@ -189,6 +189,9 @@ err_t id_from_wire(uint8_t type, span_t data, struct id *out)
     case ID_DER_ASN1_GN:
     case ID_KEY_ID:
         break;
+    case ID_NULL:
+        *out = (struct id){.type = ID_NULL};
+        return data.len ? ERR_SYNTAX : ERR_OK; // rfc7619 2.2 MUST: empty
     default:
         return ERR_UNSUPPORTED;
     }
@@ -301,6 +304,9 @@ const char *id_show(const struct id *id, char buf[ID_TEXT_MAX])
     case ID_DER_ASN1_GN:
         snprintf(buf, ID_TEXT_MAX, "(ASN.1 general name)");
         break;
+    case ID_NULL:
+        snprintf(buf, ID_TEXT_MAX, "(anonymous)");
+        break;
     case ID_KEY_ID:
         keyid_show(id_data(id), buf, ID_TEXT_MAX);
         break;
@@ -329,6 +335,8 @@ const char *id_type_name(uint8_t type)
         return "ID_DER_ASN1_GN";
     case ID_KEY_ID:
         return "ID_KEY_ID";
+    case ID_NULL:
+        return "ID_NULL";
     default:
         return "unknown ID type";
     }

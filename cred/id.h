@@ -15,6 +15,7 @@ enum id_type {
     ID_DER_ASN1_DN = 9,
     ID_DER_ASN1_GN = 10,
     ID_KEY_ID = 11,
+    ID_NULL = 13, // RFC 7619: nobody in particular; empty on the wire
 };
 
 #define ID_MAX 256 // bytes; longer ones are refused

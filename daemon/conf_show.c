@@ -66,6 +66,19 @@ static void put_empty_list(struct vici_msg *m, const char *key)
     vici_list_end(m);
 }
 
+static const char *auth_name(enum conf_auth a)
+{
+    switch (a) {
+    case CONF_AUTH_PSK:
+        return "pre-shared key";
+    case CONF_AUTH_PUBKEY:
+        return "public key";
+    case CONF_AUTH_NULL:
+        return "NULL";
+    }
+    return "";
+}
+
 static void put_side(struct vici_msg *m, const char *name, unsigned round,
                      const struct conf_side *s)
 {
@@ -73,7 +86,7 @@ static void put_side(struct vici_msg *m, const char *name, unsigned round,
     (void)snprintf(section, sizeof section, "%s-%u", name, round);
     vici_section(m, section);
     if (s->id_given) vici_kv(m, "id", "%s", id_show(&s->id, id));
-    vici_kv(m, "class", "%s", s->auth == CONF_AUTH_PSK ? "pre-shared key" : "public key");
+    vici_kv(m, "class", "%s", auth_name(s->auth));
     put_empty_list(m, "groups");
     put_empty_list(m, "cert_policy");
     put_empty_list(m, "certs");

@@ -35,13 +35,23 @@ static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const str
     unsigned remote = id_match(&c->conf.remote.id, idi);
     unsigned ours = idr ? id_match(&local, idr) : 1;
     if (!remote || !ours) return 0;
-    if (want->psk != (c->conf.remote.auth == CONF_AUTH_PSK)) return 0;
+    // rfc7619 2.4 MUST: only where the user has said so explicitly.
+    if (want->by != c->conf.remote.auth) return 0;
     unsigned rounds = want->more == (c->conf.remote.next != NULL) ? 100000 : 0;
     return rounds + 1000 * remote + 100 * ours + conn_fit(c, &sa->local.ip, &sa->remote.ip);
 }
 
+enum conf_auth choose_kind(uint8_t method)
+{
+    if (method == AUTH_PSK) return CONF_AUTH_PSK;
+    return method == AUTH_NULL ? CONF_AUTH_NULL : CONF_AUTH_PUBKEY;
+}
+
 struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why)
 {
+    static const char *const names[] = {[CONF_AUTH_PSK] = "pre-shared key",
+                                        [CONF_AUTH_PUBKEY] = "public key",
+                                        [CONF_AUTH_NULL] = "nothing at all (null)"};
     struct conn *best = NULL;
     unsigned best_fit = 0, addresses = 0;
     char a[ID_TEXT_MAX];
@@ -58,7 +68,7 @@ struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, str
         why_not(why, ERR_NOTFOUND,
                 "of %u connections for this address none expects by %s (remote.auth) the identity "
                 "%.100s (remote.id) and is what the peer asked for (local.id)",
-                addresses, want->psk ? "pre-shared key" : "public key", id_show(want->idi, a));
+                addresses, names[want->by], id_show(want->idi, a));
     (void)none;
     return NULL;
 }

@@ -9,10 +9,13 @@ struct id choose_local_id(const struct conf_side *local, const ip_t *ip);
 // Can this identity be named to a peer, or is it a pattern?
 bool choose_is_exact(const struct id *id);
 
+// Of a method in an AUTH payload.
+enum conf_auth choose_kind(uint8_t method);
+
 // What a responder has heard.
 struct choice {
     const struct id *idi, *idr; // idr NULL: not sent
-    bool psk;                   // the proof is one by pre-shared key
+    enum conf_auth by;          // the kind of proof
     bool more;                  // another round follows (RFC 4739)
 };
 // NULL: none fits, and the sentence says what came nearest.

@@ -18,6 +18,8 @@ struct id own_id(const struct conf_side *side, const struct cred_own *own, const
     const struct cert *cert = own ? own->cert : NULL;
     if (given && (!cert || cert_has_id(cert, &side->id))) return side->id;
     if (cert && cert_id_count(cert)) return *cert_id_at(cert, 0);
+    // rfc7619 2.2 SHOULD: who wants to be nobody says so.
+    if (!given && side->auth == CONF_AUTH_NULL) return (struct id){.type = ID_NULL};
     return given ? side->id : id_from_ip(ip);
 }
 

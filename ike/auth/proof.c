@@ -4,6 +4,7 @@
 
 #include "base/words.h"
 #include "crypto/prf.h"
+#include "ike/auth/null.h"
 #include "ike/auth/own.h"
 #include "ike/auth/psk.h"
 #include "ike/auth/round.h"
@@ -12,6 +13,7 @@
 
 #define ID_BODY_MAX (4 + ID_MAX)
 #define BY_PSK "pre-shared key"
+#define BY_NULL "nothing (auth = null)"
 
 // The body of an ID payload as we send it: AUTH covers it.
 static span_t id_body(const struct id *id, uint8_t buf[ID_BODY_MAX])
@@ -19,6 +21,11 @@ static span_t id_body(const struct id *id, uint8_t buf[ID_BODY_MAX])
     wr_t w = wr_into(buf, ID_BODY_MAX);
     ident_write(&w, id);
     return wr_span(&w);
+}
+
+static bool by_null(const struct conf_side *side)
+{
+    return side->auth == CONF_AUTH_NULL;
 }
 
 static bool by_key(const struct conf_side *side)
@@ -55,10 +62,19 @@ static err_t put_psk(struct ike_sa *sa, const struct id *peer, struct msgw *m, s
                    id_show(&sa->local_id, us), id_show(peer, them));
 }
 
+static err_t put_null(struct ike_sa *sa, struct msgw *m)
+{
+    uint8_t body[ID_BODY_MAX], proof[64];
+    TRY(null_prove(sa, sa->initiator, id_body(&sa->local_id, body), proof));
+    put_auth(m, AUTH_NULL, span(proof, prf_len(sa->keys.prf)));
+    return ERR_OK;
+}
+
 err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
 {
     const struct proof *p = &sa->opening->our_proof;
     put_id(m, sa->initiator ? PAYLOAD_IDi : PAYLOAD_IDr, &sa->local_id);
+    if (by_null(round_ours(sa))) return put_null(sa, m);
     if (!by_key(round_ours(sa))) return put_psk(sa, peer, m, why);
     own_put_certs(sa, m);
     put_auth(m, p->method, blob_span(&p->data));
@@ -72,7 +88,7 @@ void proof_tell_ours(const struct ike_sa *sa)
     if (by_key(round_ours(sa))) {
         tell(sa->ike, sa, LOG_STORY, SAY_OUR_SIGNATURE, us, sa->opening->our_proof.how.text);
     } else {
-        tell(sa->ike, sa, LOG_STORY, SAY_OUR_AUTH, us, BY_PSK);
+        tell(sa->ike, sa, LOG_STORY, SAY_OUR_AUTH, us, by_null(round_ours(sa)) ? BY_NULL : BY_PSK);
     }
 }
 
@@ -108,11 +124,30 @@ static err_t check_psk(struct ike_sa *sa, const struct peer_claim *c, struct why
                                        : "has not proved it: is the pre-shared key the same?");
 }
 
+static err_t check_null(struct ike_sa *sa, const struct peer_claim *c, struct why *why)
+{
+    char name[ID_TEXT_MAX];
+    if (c->auth.method != AUTH_NULL) {
+        return why_not(why, ERR_AUTH, "%.90s proves itself with method %u, not with NULL",
+                       id_show(c->id, name), c->auth.method);
+    }
+    TRY(null_may_come(sa, why));
+    if (null_check(sa, !sa->initiator, c->id_body, c->auth.data) == ERR_OK) return ERR_OK;
+    return why_not(why, ERR_AUTH, "the AUTH of %.90s is not about these messages",
+                   id_show(c->id, name));
+}
+
 err_t proof_check(struct ike_sa *sa, const struct peer_claim *c, void (*done)(struct ike_sa *sa),
                   struct why *why)
 {
     struct why reason = {0};
     char name[ID_TEXT_MAX];
+    if (by_null(round_theirs(sa))) return check_null(sa, c, why);
+    if (c->id->type == ID_NULL) {
+        return why_not(why, ERR_AUTH,
+                       "the peer does not say who it is (ID_NULL), which only a "
+                       "remote section with auth = null allows");
+    }
     if (!by_key(round_theirs(sa))) return check_psk(sa, c, why);
     err_t err = peer_check(sa, c, done, &reason);
     if (err == ERR_OK || err == ERR_AGAIN) return err;

@@ -5,6 +5,7 @@
 
 #include "base/words.h"
 #include "ike/auth/choose.h"
+#include "ike/auth/null.h"
 #include "ike/auth/own.h"
 #include "ike/auth/proof.h"
 #include "ike/auth/round.h"
@@ -121,6 +122,21 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     return ERR_OK;
 }
 
+// Who it is from now on.
+static void know_peer(struct ike_sa *sa, const struct id *id)
+{
+    char name[ID_TEXT_MAX];
+    if (null_is_peer(sa)) {
+        // rfc7619 2.2 MUST NOT: what it says of itself is for the log, and for nothing else.
+        sa->remote_id = null_id(sa);
+        tell(sa->ike, sa, LOG_STORY, "the peer says that it is %.200s, and proves nothing",
+             id_show(id, name));
+        return;
+    }
+    sa->remote_id = *id;
+    proof_tell_theirs(sa);
+}
+
 static err_t check_responder(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
@@ -137,8 +153,7 @@ static err_t check_responder(struct turn *t, struct why *why)
                        id_show(&idr, name), id_show(&side->id, want));
     }
     TRY(proof_check(sa, &c, receive_resume, why));
-    sa->remote_id = idr;
-    proof_tell_theirs(sa);
+    know_peer(sa, &idr);
     return ERR_OK;
 }
 
@@ -290,7 +305,7 @@ static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &auth));
     struct choice want = {.idi = idi,
                           .idr = named ? &idr : NULL,
-                          .psk = auth.method == AUTH_PSK,
+                          .by = choose_kind(auth.method),
                           .more = notify_find(t->in, N_ANOTHER_AUTH_FOLLOWS, &n) == ERR_OK};
     tell_search(sa, &want);
     struct conn *conn = choose_conn(sa, &want, why);
@@ -344,7 +359,8 @@ static err_t check_initiator(struct turn *t, struct why *why)
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
     TRY(proof_check(sa, &c, receive_resume, why));
     if (sa->opening->our_proof.ready) return ERR_OK; // told before
-    proof_tell_theirs(sa);
+    struct id said = sa->remote_id;
+    know_peer(sa, &said);
     return ERR_OK;
 }
 

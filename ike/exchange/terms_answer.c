@@ -7,6 +7,7 @@
 #include "ike/exchange/message.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/terms_nat.h"
+#include "ike/exchange/terms_null.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 #include "ike/sa/trap.h"
@@ -92,6 +93,14 @@ static err_t check_rival(struct turn *t, const struct deal *d)
         id_show(&rival->remote_id, id), ip_show(&rival->remote.ip, ip));
 }
 
+static err_t check_null(struct turn *t, const struct deal *d)
+{
+    struct why why = {0};
+    err_t err = terms_null_check(t->sa, &d->tsi, &d->tsr, &why);
+    if (err == ERR_OK) return err;
+    return refuse(t, N_TS_UNACCEPTABLE, err, "the peer has not proved who it is: %s", why.text);
+}
+
 static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct deal *d)
 {
     const struct ike_sa *sa = t->sa;
@@ -111,6 +120,7 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
     if (!best) return refuse_ts(t, d);
     d->tsi = best_i;
     d->tsr = best_r;
+    TRY(check_null(t, d));
     if (d->mode != child_sa_mode(d->conf)) d->mode = XFRM_TUNNEL;
     return d->mode == XFRM_TRANSPORT && sa->nat_remote && !old ? check_rival(t, d) : ERR_OK;
 }

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+"""Ways to authenticate between two Pavises, over IPv4 and IPv6: a client that is nobody in particular (RFC 7619) and a
+gateway that proves who it is; several clients of that kind, and whom such a gateway does not let in.
+
+    alice - moon - cafe - sun - bob        moon is the client, sun the gateway
+"""
+import os
+import signal
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from lab import main, wait_until
+from sites import BOB, OUTER, Sites
+
+SECRETS = "secrets {\n    ike-1 {\n        secret = \"what the crossbowman whispered behind the shield\"\n    }\n}\n"
+CLIENT = """\
+connections {{
+    nobody {{
+        remote_addrs = {gateway}
+        vips = 0.0.0.0
+        local {{
+            auth = null
+        }}
+        remote {{
+            auth = psk
+            id = sun.example.org
+        }}
+        children {{
+            net {{
+                remote_ts = 10.2.0.0/16
+            }}
+        }}
+    }}
+}}
+"""
+GATEWAY = """\
+connections {{
+    anybody {{
+        pools = strangers
+        unique = replace
+        local {{
+            auth = psk
+            id = sun.example.org
+        }}
+        remote {{
+            auth = {auth}
+        }}
+        children {{
+            net {{
+                local_ts = 10.2.0.0/16
+            }}
+        }}
+    }}
+}}
+pools {{
+    strangers {{
+        addrs = 10.7.0.0/24
+    }}
+}}
+"""
+
+
+def nobody(site, tap, family):
+    what = f"NULL authentication, IPv{family}"
+    for host, text in ((site.sun, GATEWAY.format(auth="null")), (site.moon, CLIENT.format(gateway=OUTER[family][1]))):
+        site.xfrmd[host] = host.xfrmd()
+        site.iked[host] = host.iked(text + SECRETS)
+    done = site.moon.pavise("up", "net")
+    tap.check(f"{what}: the tunnel is up", done.returncode == 0, done.stdout + done.stderr)
+    tap.check(f"{what}: ping passes", site.moon.ping(BOB[4], 3, 0.05) == 3, site.iked[site.sun].output()[-1500:])
+    tap.check(f"{what}: the log says that nothing was proved", wait_until(
+        lambda: "and proves nothing" in site.iked[site.sun].output(), 3), site.iked[site.sun].output())
+    tap.check(f"{what}: no identity is shown", "(anonymous)" in site.sun.pavise("status").stdout,
+              site.sun.pavise("status").stdout)
+    done = site.moon.pavise("rekey", "nobody")
+    tap.check(f"{what}: rekeyed", done.returncode == 0 and site.moon.ping(BOB[4], 3, 0.05) == 3, done.stderr)
+    site.sun.file("swanctl.conf", GATEWAY.format(auth="psk") + SECRETS)
+    site.moon.pavise("down", "nobody")
+    os.kill(site.iked[site.sun].pid, signal.SIGHUP)
+    wait_until(lambda: "pre-shared" in site.sun.pavise("conns").stdout.partition("peer is")[2], 5)
+    done = site.moon.pavise("up", "net")
+    tap.check(f"{what}: refused where a proof is asked for", done.returncode != 0 and
+              "none expects by nothing at all (null)" in site.iked[site.sun].output(), done.stdout + done.stderr)
+    tap.equal(f"{what}: no SA is left", site.spis(site.sun), set())
+    for host in (site.moon, site.sun):
+        site.iked[host].stop()
+        site.xfrmd[host].stop()
+
+
+def test(lab, tap):
+    site = Sites(lab)
+    for family in (4, 6):
+        nobody(site, tap, family)
+
+
+if __name__ == "__main__":
+    main(test, "ways to authenticate")
