@@ -139,7 +139,10 @@ static void the_wire_is_checked(void **state)
     CHECK_EQ(id_from_wire(ID_KEY_ID, span("", 0), &out), ERR_SYNTAX);
     CHECK_EQ(id_from_wire(ID_DER_ASN1_DN, span("\x30\x05moon", 6), &out), ERR_SYNTAX);
     CHECK_EQ(id_from_wire(ID_ANY, span("a", 1), &out), ERR_UNSUPPORTED);
-    CHECK_EQ(id_from_wire(13, span("a", 1), &out), ERR_UNSUPPORTED);
+    CHECK_EQ(id_from_wire(12, span("a", 1), &out), ERR_UNSUPPORTED);
+    CHECK_EQ(id_from_wire(ID_NULL, span("a", 1), &out), ERR_SYNTAX);
+    CHECK_OK(id_from_wire(ID_NULL, span("", 0), &out));
+    CHECK(out.type == ID_NULL && out.len == 0);
     CHECK_OK(id_from_wire(ID_FQDN, span("moon", 4), &out));
     struct id moon = id("moon");
     CHECK(id_eq(&out, &moon));
