@@ -52,7 +52,7 @@ static void nobody_in_particular(void **state)
     client(s, BOB, to_gate, "");
     CHECK_EQ(call(s, BOB), ERR_OK);
     CHECK(sim_told(s, ALICE, "the peer says that it is (anonymous), and proves nothing"));
-    CHECK(sim_told(s, BOB, "gate proved who it is: pre-shared key"));
+    CHECK(sim_told(s, BOB, "authentication of 'gate' with pre-shared key successful"));
     CHECK_EQ(sim_children(s, ALICE), 1);
     sim_rekey_ike(s, BOB);
     sim_run(s, 10 * SECOND);
@@ -73,7 +73,7 @@ static void a_gateway_with_a_key(void **state)
     gateway(s, "local { id = alice.example.org\n }\n remote { auth = null\n }\n", "", END);
     client(s, BOB, "local { auth = null\n }\n remote { id = alice.example.org\n }\n", "");
     CHECK_EQ(call(s, BOB), ERR_OK);
-    CHECK(sim_told(s, BOB, "alice.example.org proved who it is: Ed25519"));
+    CHECK(sim_told(s, BOB, "authentication of 'alice.example.org' with Ed25519"));
     mint_done(&host);
     mint_done(&ca);
     sim_free(s);
@@ -133,8 +133,8 @@ static void a_name_counts_for_nothing(void **state)
     }
     CHECK_EQ(sim_ikes(s, ALICE), 3);
     CHECK_EQ(sim_children(s, ALICE), 3);
-    CHECK(sim_told(s, ALICE, "the peer gets the address 10.3.0.1"));
-    CHECK(sim_told(s, ALICE, "the peer gets the address 10.3.0.3"));
+    CHECK(sim_told(s, ALICE, "assigning virtual IP 10.3.0.1 to peer"));
+    CHECK(sim_told(s, ALICE, "assigning virtual IP 10.3.0.3 to peer"));
     CHECK(sim_told(s, ALICE, "the peer says that it is carol, and proves nothing"));
     sim_free(s);
 }
