@@ -73,7 +73,7 @@ static void a_gateway_with_a_key(void **state)
     gateway(s, "local { id = alice.example.org\n }\n remote { auth = null\n }\n", "", END);
     client(s, BOB, "local { auth = null\n }\n remote { id = alice.example.org\n }\n", "");
     CHECK_EQ(call(s, BOB), ERR_OK);
-    CHECK(sim_told(s, BOB, "authentication of 'alice.example.org' with Ed25519"));
+    CHECK(sim_told(s, BOB, "authentication of 'alice.example.org' with ED25519 successful"));
     mint_done(&host);
     mint_done(&ca);
     sim_free(s);
