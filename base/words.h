@@ -82,6 +82,8 @@
 #define SAY_REVOKED "certificate was revoked on %s, reason: %s"
 #define SAY_RULE_CRL "constraint check failed: RULE_CRL_VALIDATION is %s, but requires at least %s"
 #define SAY_OTHER_CA "constraint check failed: peer not authenticated by CA '%s'"
+#define SAY_NO_OCSP "all OCSP validation disabled"
+#define SAY_NO_CRL "all CRL validation disabled"
 #define SAY_OCSP_ASK "requesting ocsp status from '%s' ..."
 #define SAY_FETCH_FAILED "libcurl request failed: %s"
 #define SAY_OCSP_FAILED "ocsp request to %s failed"

@@ -302,7 +302,7 @@ static err_t deltas_fetch(const struct walk *w, const struct status *at)
 // fetched meanwhile what we would have.
 static err_t crl_fetch_more(const struct walk *w, struct status *at, uint64_t before)
 {
-    if (!w->t->fetcher || !w->t->cache) return ERR_OK;
+    if (!w->t->fetcher || !w->t->cache || w->t->no_crl) return ERR_OK;
     bases_fetch(w, at);
     TRY(deltas_fetch(w, at));
     if (crl_cache_generation(w->t->cache) == before) return ERR_OK;

@@ -132,6 +132,12 @@ void trust_set_fetching(struct trust *t, const struct fetcher *fetcher, struct c
     t->cache = cache;
 }
 
+void trust_set_checks(struct trust *t, bool ocsp, bool crl)
+{
+    t->no_ocsp = !ocsp;
+    t->no_crl = !crl;
+}
+
 const struct cert *trust_ca_at(const struct trust *t, unsigned i)
 {
     return i < t->cas.n ? t->cas.at[i] : NULL;

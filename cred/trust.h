@@ -37,6 +37,9 @@ err_t trust_add_ocsp_uri(struct trust *t, const struct cert *ca, const char *uri
 // May fetch, and keeps what it fetched there. Both must outlive the store.
 void trust_set_fetching(struct trust *t, const struct fetcher *fetcher, struct crl_cache *cache);
 
+// Which ways to ask are used at all; both by default.
+void trust_set_checks(struct trust *t, bool ocsp, bool crl);
+
 // For CERTREQ: the anchors and the other authorities, in the order they were added; NULL behind
 // the last one.
 const struct cert *trust_ca_at(const struct trust *t, unsigned i);

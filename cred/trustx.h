@@ -27,6 +27,7 @@ struct trust {
     struct authority *authorities;
     const struct fetcher *fetcher;
     struct crl_cache *cache;
+    bool no_ocsp, no_crl;
 };
 
 #define WALK_MAX 32 // certificates that a peer's one may have been signed by, all levels together

@@ -27,6 +27,7 @@
 #include "daemon/resolver.h"
 #include "daemon/sandbox.h"
 #include "daemon/scripts.h"
+#include "daemon/settings.h"
 #include "daemon/works.h"
 #include "ike/net/net.h"
 
@@ -188,9 +189,8 @@ static err_t start_keylog(struct iked *d, struct why *why)
 static err_t start_diplomat(struct iked *d, struct why *why)
 {
     struct env env = iked_env(d);
-    struct ike_options o = ike_options_default();
+    struct ike_options o = settings_for_ike(&d->strongswan);
     o.natt_port = d->options.port_nat_t;
-    o.executor_has_raw_esp = true;
     d->given = given_new(d);
     d->ike = ike_new(&env, &o);
     if (!d->ike) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
@@ -291,6 +291,7 @@ static err_t start(struct iked *d, struct why *why)
 {
     struct config *c = NULL;
     TRY(start_base(d, why));
+    TRY(settings_read(d, why));
     TRY(read_config(d, &c, why));
     err_t e = settle_options(&d->options, c);
     const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
@@ -335,6 +336,7 @@ static void stop(struct iked *d)
     loop_free(d->loop);
     free(d->options.virtual_ip_device);
     free(d->options.resolv_conf);
+    strongswan_done(&d->strongswan);
 }
 
 static int run(struct iked *d)

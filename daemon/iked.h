@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "conf/config.h"
+#include "conf/strongswan.h"
 #include "daemon/executor.h"
 #include "daemon/iked_options.h"
 #include "ike/ike.h"
@@ -23,6 +24,7 @@ struct works;
 
 struct iked {
     struct iked_options options;
+    struct strongswan strongswan;
     struct loop *loop;
     struct vici_server *vici; // NULL before the daemon is up
     struct ike *ike;

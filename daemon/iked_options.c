@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "conf/strongswan.h"
 
 const char iked_options_help[] =
     "pavise-iked - negotiates IPsec tunnels with IKEv2\n"
@@ -17,6 +18,9 @@ const char iked_options_help[] =
     "do "
     "the\n"
     "                          updown scripts that it names\n"
+    "  --strongswan-conf FILE  settings of charon that count here, too (default: $STRONGSWAN_CONF, "
+    "else\n"
+    "                          " STRONGSWAN_CONF " if there is one; no: none)\n"
     "  --vici-socket PATH      control socket for pavise and swanctl (default "
     "/var/run/charon.vici)\n"
     "  --executor WHO          pavise (pavise-xfrmd), kernel, or auto: pavise-xfrmd if it runs, "
@@ -42,6 +46,7 @@ const char iked_options_help[] =
 enum option_id {
     OPT_CONFIG = 1,
     OPT_VICI_ONLY,
+    OPT_STRONGSWAN_CONF,
     OPT_VICI_SOCKET,
     OPT_EXECUTOR,
     OPT_SOCKET,
@@ -59,6 +64,7 @@ enum option_id {
 static const struct option known[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"vici-only", no_argument, NULL, OPT_VICI_ONLY},
+    {"strongswan-conf", required_argument, NULL, OPT_STRONGSWAN_CONF},
     {"vici-socket", required_argument, NULL, OPT_VICI_SOCKET},
     {"executor", required_argument, NULL, OPT_EXECUTOR},
     {"socket", required_argument, NULL, OPT_SOCKET},
@@ -74,9 +80,14 @@ static const struct option known[] = {
     {NULL, 0, NULL, 0},
 };
 static const char *const known_names[] = {
-    "--config", "--vici-only",  "--vici-socket", "--executor", "--socket",
-    "--port",   "--port-nat-t", "--fwmark",      "--keylog",   "--state-dir",
-    "--log",    "--log-level",  "--help",        "--version",  NULL,
+    "--config",    "--strongswan-conf",
+    "--vici-only", "--vici-socket",
+    "--executor",  "--socket",
+    "--port",      "--port-nat-t",
+    "--fwmark",    "--keylog",
+    "--state-dir", "--log",
+    "--log-level", "--help",
+    "--version",   NULL,
 };
 
 // The place of word in names[], or -1.
@@ -154,6 +165,9 @@ static err_t take(int id, const char *value, struct iked_options *o, struct why 
         return ERR_OK;
     case OPT_VICI_ONLY:
         o->vici_only = true;
+        return ERR_OK;
+    case OPT_STRONGSWAN_CONF:
+        o->strongswan_conf = strcmp(value, "no") == 0 ? "" : value;
         return ERR_OK;
     case OPT_VICI_SOCKET:
         o->vici_socket = value;

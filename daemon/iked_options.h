@@ -19,10 +19,11 @@
 
 struct iked_options {
     const char *config;
-    const char *vici_socket; // NULL = not given
-    const char *socket;      // of pavise-xfrmd; NULL = its default
-    const char *keylog;      // directory; NULL = off
-    const char *state_dir;   // what has to outlive us
+    const char *vici_socket;     // NULL = not given
+    const char *socket;          // of pavise-xfrmd; NULL = its default
+    const char *strongswan_conf; // "": none
+    const char *keylog;          // directory; NULL = off
+    const char *state_dir;       // what has to outlive us
     // From the configuration, as it was at the start; owned copies.
     bool install_virtual_ip;
     char *virtual_ip_device; // NULL = chosen by the executor

@@ -20,7 +20,7 @@ struct reload {
 
 // ---- reading ----
 
-static void log_issue(const struct conf_issue *i)
+void reload_log_issue(const struct conf_issue *i)
 {
     log_say(i->warning ? LOG_WARN : LOG_ERROR, "conf", "%s:%u:%u: %s%s%s", i->file, i->line,
             i->column, i->what, i->hint ? "; " : "", i->hint ? i->hint : "");
@@ -30,7 +30,7 @@ err_t reload_read(const struct iked *d, struct config **out, struct why *why)
 {
     struct conf_issues issues = {0};
     err_t e = config_load(d->options.config, out, &issues);
-    for (unsigned i = 0; i < issues.n; i++) log_issue(&issues.issue[i]);
+    for (unsigned i = 0; i < issues.n; i++) reload_log_issue(&issues.issue[i]);
     if (e != ERR_OK) {
         const char *first = issues.n ? issues.issue[0].what : err_text(e);
         for (unsigned i = 0; i < issues.n; i++) {

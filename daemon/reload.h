@@ -7,6 +7,9 @@
 // Reads the file and logs every mistake. Errors: as config_load(), with a sentence for the caller.
 err_t reload_read(const struct iked *d, struct config **out, struct why *why);
 
+// One mistake of a configuration, into the log.
+void reload_log_issue(const struct conf_issue *i);
+
 // Brings c into force once its DNS names are known, or after RELOAD_NAMES_NS. Then done (may be
 // NULL) is told. Takes c. Replaces a reload that is still waiting.
 typedef void reload_fn(void *ctx, err_t err, const char *sentence);

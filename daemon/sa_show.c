@@ -71,10 +71,15 @@ static void put_algs(struct vici_msg *m, const struct alg *encr, const struct al
     if (integ && integ->id != INTEG_NONE) vici_kv(m, "integ-alg", "%s", integ->name);
 }
 
-static void put_ke(struct vici_msg *m, uint16_t ke)
+static void put_ke(struct vici_msg *m, uint16_t ke, const uint16_t *more)
 {
-    char text[32];
+    char text[32], key[8];
     if (ke != KE_NONE) vici_kv(m, "dh-group", "%s", alg_show(ALG_KE, ke, text));
+    for (unsigned i = 0; i < CONF_ROUNDS_MAX; i++) {
+        if (more[i] == KE_NONE) continue;
+        (void)snprintf(key, sizeof key, "ake%u", i + 1);
+        vici_kv(m, key, "%s", alg_show(ALG_KE, more[i], text));
+    }
 }
 
 // strongSwan names the tasks; we know how many there are.
@@ -102,7 +107,6 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     put_end(m, "local", &v->local, &v->local_id);
     put_end(m, "remote", &v->remote, &v->remote_id);
     put_flag(m, "initiator", v->initiator);
-    if (v->vip_n) put_vips(m, v);
     vici_kv(m, "initiator-spi", "%016" PRIx64, v->spi_i);
     vici_kv(m, "responder-spi", "%016" PRIx64, v->spi_r);
     put_flag(m, "nat-local", v->nat_local);
@@ -113,12 +117,13 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     if (v->conf && v->conf->if_id_out) vici_kv(m, "if-id-out", "%08x", v->conf->if_id_out);
     put_algs(m, v->encr, v->integ);
     if (v->prf) vici_kv(m, "prf-alg", "%s", v->prf->name);
-    put_ke(m, v->ke);
+    put_ke(m, v->ke, v->ake);
     if (v->state == IKE_VIEW_ESTABLISHED) {
         vici_kv(m, "established", "%" PRIu64, v->established_s);
         put_seconds(m, "rekey-time", v->rekey_in_s);
         put_seconds(m, "reauth-time", v->reauth_in_s);
     }
+    if (v->vip_n) put_vips(m, v);
     put_tasks(m, "tasks-queued", v->tasks_queued);
     put_tasks(m, "tasks-active", v->tasks_active);
 }
@@ -185,7 +190,7 @@ void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
         vici_kv(m, "spi-out", "%08x", v->spi_out);
         put_steering(m, v->conf);
         put_algs(m, v->encr, v->integ);
-        put_ke(m, v->ke);
+        put_ke(m, v->ke, v->ake);
         if (v->esn) vici_kv(m, "esn", "1");
         put_traffic(m, v);
     }

@@ -57,8 +57,9 @@ void works_stop(struct iked *d)
 void works_serve(struct iked *d, struct config *c)
 {
     struct works *w = d->works;
-    if (w && c->creds && c->creds->trust)
-        trust_set_fetching(c->creds->trust, &w->fetcher, w->cache);
+    if (!w || !c->creds || !c->creds->trust) return;
+    trust_set_fetching(c->creds->trust, &w->fetcher, w->cache);
+    trust_set_checks(c->creds->trust, d->strongswan.ocsp, d->strongswan.crl);
 }
 
 void works_deliver(struct iked *d)

@@ -28,6 +28,7 @@ struct ike_options ike_options_default(void)
         .keepalive_ns = 20 * NSEC_PER_SEC,
         .fragment_size = 1280,
         .natt_port = 4500,
+        .linger_ns = 5 * NSEC_PER_SEC,
         .executor_has_raw_esp = true,
     };
 }

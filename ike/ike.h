@@ -19,6 +19,9 @@ struct ike_options {
     uint64_t keepalive_ns;        // NAT keepalive: 20 s; 0 = off
     uint16_t fragment_size;       // longest IP packet that an IKE message is sent in: 1280 bytes
     uint16_t natt_port;           // 4500
+    uint64_t linger_ns;           // inbound SAs of replaced child SAs stay so long: 5 s
+    bool initiator_only;          // nobody may call us: IKE_SA_INIT is dropped
+    bool rsa_pss;                 // PSS wherever `auth` leaves the padding open
     bool executor_has_raw_esp;    // false: UDP encapsulation is forced (faked NAT detection)
 };
 struct ike_options ike_options_default(void);
@@ -99,6 +102,7 @@ struct ike_sa_view {
     bool nat_local, nat_remote, nat_any, encap_forced;
     const struct alg *encr, *integ, *prf;            // NULL = none
     uint16_t ke;                                     // enum alg_ke
+    uint16_t ake[CONF_ROUNDS_MAX];                   // additional ones, by round; 0 = none
     uint64_t established_s, rekey_in_s, reauth_in_s; // seconds ago / from now; 0 = n/a
     unsigned tasks_queued, tasks_active;
     const struct conf_conn *conf; // NULL if the connection is gone from the configuration
@@ -122,6 +126,7 @@ struct child_sa_view {
     uint32_t spi_in, spi_out;
     const struct alg *encr, *integ;
     uint16_t ke; // PFS group, 0 = none
+    uint16_t ake[CONF_ROUNDS_MAX];
     bool esn;
     uint64_t install_s, rekey_in_s, life_in_s; // seconds ago / from now; 0 = n/a
     uint64_t bytes_in, packets_in, use_in_s, bytes_out, packets_out, use_out_s;

@@ -85,8 +85,9 @@ static err_t scheme_choose(const struct ike_sa *sa, const struct cred_own *own, 
     *method = AUTH_SIGNATURE;
     unsigned n = o->peer_hashes ? signer_schemes(own->key, o->peer_hashes, all) : 0;
     // As in strongSwan, PSS is for those who ask for it: many a peer does not expect it.
+    bool pss = rules->rules.pss || sa->ike->opt.rsa_pss;
     for (unsigned i = 0; i < n; i++) {
-        if (!rules->rules.pss && all[i].kind == SCHEME_PSS) continue;
+        if (!pss && all[i].kind == SCHEME_PSS) continue;
         if (rules_scheme(&rules->rules, &all[i], &reason) != ERR_OK) continue;
         *out = all[i];
         return ERR_OK;

@@ -104,7 +104,7 @@ void close_child_later(struct child_sa *c)
 {
     c->state = CHILD_LINGER;
     c->switch_look = c->sweep_at = DUE_NEVER;
-    c->linger_until = ike_now(c->sa->ike) + CHILD_LINGER_NS;
+    c->linger_until = ike_now(c->sa->ike) + c->sa->ike->opt.linger_ns;
     child_sa_timers(c->sa);
     waiter_end(&c->enders, ERR_OK, "the child SA is closed");
 }

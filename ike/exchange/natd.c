@@ -68,7 +68,8 @@ void natd_take(struct ike_sa *sa, const struct msg *in, const struct datagram *d
     sa->opening->peer_natt = source && destination;
     sa->nat_remote = source && !from_fits;
     sa->nat_local = destination && !to_fits;
-    sa->encap_forced = sa->opening->peer_natt && natd_forced(sa);
+    bool plain = sa->opening->peer_natt && from_fits && to_fits;
+    sa->encap_forced = plain && natd_forced(sa);
     sa->roam.natt = sa->opening->peer_natt;
     tell_nat(sa, sa->opening->peer_natt);
 }

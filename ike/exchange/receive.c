@@ -155,6 +155,7 @@ static void answers_arrived(struct ike_sa *sa)
 // First contact: an IKE SA is made, and goes again if the request leads nowhere.
 static void receive_init(struct ike *ike, const struct datagram *d, struct msg *m)
 {
+    if (ike->opt.initiator_only) return drop(ike, NULL, d, "nobody may call us");
     struct ike_sa *sa = table_find_half_open(&ike->table, &d->from, m->h.spi_i);
     if (sa) {
         // rfc7296 2.1: a repeated IKE_SA_INIT gets the same answer, and makes no second SA.

@@ -12,7 +12,7 @@ enum child_state {
     CHILD_LINGER,   // deleted; inbound stays a moment for packets that are still on their way
 };
 
-// Packets of a replaced SA may still be on their way when both sides have deleted it.
+// When what an earlier run has left is looked for.
 #define CHILD_LINGER_NS (5 * NSEC_PER_SEC)
 // How often a responder looks whether the initiator of a rekeying uses the new SA already.
 #define CHILD_SWITCH_NS (2 * NSEC_PER_SEC)

@@ -21,6 +21,14 @@ static uint64_t seconds_to(const struct ike_sa *sa, enum ike_timer which)
     return at == DUE_NEVER || at <= now ? 0 : (at - now) / NSEC_PER_SEC;
 }
 
+static void view_rounds(const struct proposal *p, uint16_t ake[CONF_ROUNDS_MAX])
+{
+    for (unsigned i = 0; i < p->n; i++) {
+        if (p->t[i].type < ALG_ADDKE1 || p->t[i].type > ALG_ADDKE7) continue;
+        ake[p->t[i].type - ALG_ADDKE1] = p->t[i].id;
+    }
+}
+
 static void view_algorithms(const struct proposal *p, struct ike_sa_view *out)
 {
     const struct transform *ke = proposal_get(p, ALG_KE);
@@ -28,6 +36,7 @@ static void view_algorithms(const struct proposal *p, struct ike_sa_view *out)
     out->integ = proposal_alg(p, ALG_INTEG);
     out->prf = proposal_alg(p, ALG_PRF);
     out->ke = ke ? ke->id : KE_NONE;
+    view_rounds(p, out->ake);
 }
 
 void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
@@ -46,7 +55,7 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         .spi_r = sa->spi_r,
         .nat_local = sa->nat_local,
         .nat_remote = sa->nat_remote,
-        .nat_any = sa->nat_local || sa->nat_remote,
+        .nat_any = sa->nat_local || sa->nat_remote || sa->encap_forced,
         .encap_forced = sa->encap_forced,
         .established_s = sa->up_at ? (ike_now(ike) - sa->up_at) / NSEC_PER_SEC : 0,
         .rekey_in_s = seconds_to(sa, TIMER_REKEY),
@@ -147,5 +156,6 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .remote_ts = ts_show(&c->remote_ts, text[1], VIEW_TEXT_MAX),
         .conf = conf_now(c),
     };
+    if (c->ke) view_rounds(&c->chosen, out->ake);
     view_traffic(c, out);
 }

@@ -81,9 +81,9 @@ static void mistakes_get_a_sentence(void **state)
 static void help_names_every_option(void **state)
 {
     (void)state;
-    static const char *const all[] = {"--config",    "--vici-socket", "--executor", "--socket",
-                                      "--port",      "--port-nat-t",  "--fwmark",   "--keylog",
-                                      "--log-level", "--help",        "--version"};
+    static const char *const all[] = {
+        "--config", "--vici-socket", "--executor",  "--socket", "--port",    "--port-nat-t",
+        "--fwmark", "--keylog",      "--log-level", "--help",   "--version", "--strongswan-conf"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) CHECK(strstr(iked_options_help, all[i]));
 }
 

@@ -1,0 +1,218 @@
+#include "conf/strongswan.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/inherit.h"
+#include "conf/issue.h"
+#include "conf/parse.h"
+#include "conf/value.h"
+
+#define SECONDS_MAX 1e6
+#define UNUSED_MAX 4000 // bytes of names that are told
+
+enum kind { IS_REAL, IS_NUMBER, IS_YES };
+
+// Settings of section `charon`, and of `charon-systemd`, which goes before it.
+static const struct effective {
+    const char *path;
+    enum kind kind;
+    size_t to;
+} effective[] = {
+#define TAKES(path, kind, field)                       \
+    {                                                  \
+        path, kind, offsetof(struct strongswan, field) \
+    }
+    TAKES("retransmit_timeout", IS_REAL, retransmit_timeout),
+    TAKES("retransmit_base", IS_REAL, retransmit_base),
+    TAKES("retransmit_tries", IS_NUMBER, retransmit_tries),
+    TAKES("keep_alive", IS_REAL, keep_alive),
+    TAKES("half_open_timeout", IS_NUMBER, half_open_timeout),
+    TAKES("cookie_threshold", IS_NUMBER, cookie_threshold),
+    TAKES("cookie_threshold_ip", IS_NUMBER, cookie_threshold_ip),
+    TAKES("init_limit_half_open", IS_NUMBER, half_open_max),
+    TAKES("delete_rekeyed_delay", IS_NUMBER, delete_rekeyed_delay),
+    TAKES("fragment_size", IS_NUMBER, fragment_size),
+    TAKES("port", IS_NUMBER, port),
+    TAKES("port_nat_t", IS_NUMBER, port_nat_t),
+    TAKES("initiator_only", IS_YES, initiator_only),
+    TAKES("rsa_pss", IS_YES, rsa_pss),
+    TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
+    TAKES("plugins.revocation.enable_crl", IS_YES, crl),
+#undef TAKES
+};
+
+struct strongswan strongswan_default(void)
+{
+    return (struct strongswan){
+        .retransmit_timeout = 4,
+        .retransmit_base = 1.8,
+        .retransmit_tries = 5,
+        .keep_alive = 20,
+        .half_open_timeout = 30,
+        .delete_rekeyed_delay = 5,
+        .cookie_threshold = 30,
+        .cookie_threshold_ip = 3,
+        .fragment_size = 1280,
+        .ocsp = true,
+        .crl = true,
+    };
+}
+
+void strongswan_done(struct strongswan *s)
+{
+    text_done(&s->unused);
+}
+
+// ---- looking up ----
+
+static const char *get_in(const struct tree *t, const struct node *in, const char *path,
+                          const struct setting **out)
+{
+    char name[64];
+    const char *dot;
+    while (in && (dot = strchr(path, '.')) != NULL) {
+        size_t n = (size_t)(dot - path);
+        if (n >= sizeof name) return NULL;
+        memcpy(name, path, n);
+        name[n] = 0;
+        in = tree_sub(t, in, name);
+        path = dot + 1;
+    }
+    *out = in ? tree_setting(t, in, path) : NULL;
+    return *out && (*out)->value.len ? (*out)->value.text : NULL;
+}
+
+static const char *get(const struct tree *t, const char *path, const struct setting **out)
+{
+    static const char *const sections[] = {"charon-systemd", "charon"};
+    const struct setting *s;
+    for (size_t i = 0; i < 2; i++) {
+        const struct node *in = tree_sub(t, t->root, sections[i]);
+        const char *text = in ? get_in(t, in, path, &s) : NULL;
+        if (!text) continue;
+        if (out) *out = s;
+        return text;
+    }
+    return NULL;
+}
+
+static bool is_yes(const struct tree *t, const char *path)
+{
+    const char *text = get(t, path, NULL);
+    return text && value_is_yes(text);
+}
+
+// ---- values ----
+
+// false: it is no such thing.
+static bool take(const char *text, enum kind kind, void *to)
+{
+    char *end;
+    errno = 0;
+    if (kind == IS_YES) {
+        *(bool *)to = value_is_yes(text);
+        return value_is_yes(text) || value_is_no(text);
+    }
+    double v = strtod(text, &end);
+    while (*end == 's' || *end == ' ') end++;
+    if (*end || errno || !isfinite(v) || v < 0 || v > SECONDS_MAX) return false;
+    if (kind == IS_REAL) *(double *)to = v;
+    if (kind == IS_NUMBER) *(uint32_t *)to = (uint32_t)v;
+    return true;
+}
+
+static void take_all(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+{
+    for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
+        const struct effective *e = &effective[i];
+        const struct setting *from;
+        const char *text = get(t, e->path, &from);
+        if (!text || take(text, e->kind, (char *)s + e->to)) continue;
+        issue_error(issues, from->at, from->key, "'%s' is no value for charon.%s", text, e->path);
+        issue_hint(issues,
+                   e->kind == IS_YES ? "write yes or no" : "write a number, as in 4 or 1.8");
+    }
+    if (s->port > UINT16_MAX) s->port = 0;
+    if (s->port_nat_t > UINT16_MAX) s->port_nat_t = 0;
+    if (s->retransmit_timeout < 0.01) s->retransmit_timeout = 0.01;
+    if (s->retransmit_base < 1) s->retransmit_base = 1;
+}
+
+// Is the plugin in the list `load`, or loaded by its own section?
+static bool plugin_is_loaded(const struct tree *t, const char *name)
+{
+    char path[96];
+    const char *list = get(t, "load", NULL);
+    size_t n = strlen(name);
+    (void)snprintf(path, sizeof path, "plugins.%s.load", name);
+    if (is_yes(t, "load_modular")) return is_yes(t, path);
+    while (list && *list) {
+        size_t word = strcspn(list, " \t\n");
+        bool same = word >= n && strncmp(list, name, n) == 0;
+        if (same && (word == n || (word == n + 1 && list[n] == '!'))) return true;
+        list += word + strspn(list + word, " \t\n");
+    }
+    return false;
+}
+
+// ---- what has no effect ----
+
+// Which plugins there are, and how much is said about each subject, is nothing that could be
+// missed.
+static bool is_idle(const char *path)
+{
+    const char *last = strrchr(path, '.');
+    last = last ? last + 1 : path;
+    if (strcmp(last, "load") == 0 || strcmp(last, "load_modular") == 0) return true;
+    if (strncmp(path, "syslog.", 7) == 0 || strncmp(path, "journal.", 8) == 0) return true;
+    if (strcmp(path, "plugins.kernel-libipsec.raw_esp") == 0) return true;
+    for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
+        if (strcmp(path, effective[i].path) == 0) return true;
+    }
+    return false;
+}
+
+static void list_unused(const struct node *n, const char *prefix, struct text *out)
+{
+    char path[256];
+    for (const struct setting *s = n->settings; s; s = s->next) {
+        (void)snprintf(path, sizeof path, "%s%s", prefix, s->key);
+        if (!s->value.len || is_idle(path) || out->len > UNUSED_MAX) continue;
+        text_add(out, "%scharon.%s", out->len ? ", " : "", path);
+    }
+    for (const struct node *sub = n->subs; sub; sub = sub->next) {
+        (void)snprintf(path, sizeof path, "%s%s.", prefix, sub->name);
+        list_unused(sub, path, out);
+    }
+}
+
+static void read_tree(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+{
+    take_all(t, s, issues);
+    bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
+    s->udp_esp = plugin_is_loaded(t, "kernel-libipsec") && !raw;
+    for (const struct node *n = t->root->subs; n; n = n->next) {
+        bool ours = strcmp(n->name, "charon") == 0 || strcmp(n->name, "charon-systemd") == 0;
+        if (ours) list_unused(n, "", &s->unused);
+    }
+}
+
+err_t strongswan_load(const char *path, struct strongswan *out, struct conf_issues *issues)
+{
+    struct tree tree;
+    struct parser p = {.tree = &tree, .issues = issues, .may_include = true};
+    *out = strongswan_default();
+    TRY(tree_init(&tree));
+    err_t e = parse_file(&p, path);
+    if (e == ERR_OK && p.unbalanced) e = ERR_SYNTAX;
+    if (e == ERR_OK) e = inherit_all(&tree, issues);
+    if (e == ERR_OK) read_tree(&tree, out, issues);
+    tree_done(&tree);
+    issue_sort(issues);
+    return e == ERR_OK && issues->errors ? ERR_SYNTAX : e;
+}

@@ -1,0 +1,9 @@
+// settings.h - strongswan.conf, read at the start, and what it means for the diplomat.
+#pragma once
+
+#include "daemon/iked.h"
+
+// Fills d->strongswan and what the command line has left open. A file that was not named need not
+// be there. Errors: as strongswan_load(), with a sentence.
+err_t settings_read(struct iked *d, struct why *why);
+struct ike_options settings_for_ike(const struct strongswan *s);
