@@ -24,6 +24,15 @@ err_t secret_set(struct secret *k, span_t s)
     return ERR_OK;
 }
 
+err_t secret_key_set(struct secret_key *k, span_t s)
+{
+    if (s.len > sizeof k->at) return ERR_SPACE;
+    wipe(k, sizeof *k);
+    if (s.len) memcpy(k->at, s.at, s.len);
+    k->len = (uint8_t)s.len;
+    return ERR_OK;
+}
+
 void secret_done(struct secret *k)
 {
     wipe(k, sizeof *k);

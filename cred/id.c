@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/siphash.h"
 #include "base/text.h"
 #include "cred/dn.h"
 
@@ -232,6 +233,21 @@ bool id_eq(const struct id *a, const struct id *b)
     if (span_eq(id_data(a), id_data(b))) return true;
     if (id_is_text(a->type)) return text_eq(a->type, id_data(a), id_data(b));
     return a->type == ID_DER_ASN1_DN && dn_compare(id_data(a), id_data(b), false) == 3;
+}
+
+uint64_t id_hash(const struct id *id, const uint8_t key[16])
+{
+    uint8_t said[1 + ID_MAX] = {id->type};
+    size_t n = 1;
+    bool text = id_is_text(id->type) || id->type == ID_DER_ASN1_DN;
+    for (unsigned i = 0; i < id->len; i++) {
+        uint8_t c = id->data[i];
+        bool upper = c >= 'A' && c <= 'Z', lower = c >= 'a' && c <= 'z';
+        // Of text and names, letters and digits: equal ones may differ in case and in encoding.
+        if (text && !upper && !lower && (c < '0' || c > '9')) continue;
+        said[n++] = text && upper ? (uint8_t)(c | 0x20) : c;
+    }
+    return siphash(key, said, n);
 }
 
 static bool text_has_wildcard(const struct id *id)

@@ -38,7 +38,9 @@ err_t id_parse(const char *text, struct id *out, struct why *why);
 // What a peer sent; never gives ID_ANY. Errors: ERR_SYNTAX (wrong length, empty, a terminator in a
 // name, broken DER), ERR_SPACE, ERR_UNSUPPORTED (unknown type).
 err_t id_from_wire(uint8_t type, span_t data, struct id *out);
-struct id id_from_ip(const ip_t *ip);               // ID_ANY for AF_UNSPEC
+struct id id_from_ip(const ip_t *ip); // ID_ANY for AF_UNSPEC
+// The same for identities that id_eq() calls equal. key: secret and random (base/siphash.h).
+uint64_t id_hash(const struct id *id, const uint8_t key[16]);
 bool id_eq(const struct id *a, const struct id *b); // FQDN and e-mail domain ignore case
 // How well the wire identity fits a configured pattern: 0 = not at all; larger = more specific
 // ("%any" 1, "*.example.org" 2, exact 3).

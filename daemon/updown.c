@@ -151,9 +151,9 @@ void updown_event(struct iked *d, const struct child_sa *child, bool up)
                 child->conf->name, child->conf->updown);
         return;
     }
-    for (unsigned i = 0; i < child->local_ts.n; i++) {
-        for (unsigned k = 0; k < child->remote_ts.n; k++) {
-            const struct ts *my = &child->local_ts.ts[i], *peer = &child->remote_ts.ts[k];
+    for (unsigned i = 0; i < child->local_ts->n; i++) {
+        for (unsigned k = 0; k < child->remote_ts->n; k++) {
+            const struct ts *my = &child->local_ts->ts[i], *peer = &child->remote_ts->ts[k];
             if (my->lo.family != peer->lo.family) continue;
             call_for(d, child, up ? "up" : "down", my, peer);
         }

@@ -35,6 +35,10 @@ struct ike_options ike_options_default(void)
 
 // ---- life --------------------------------------------------------------------------------------
 
+#define INDEXES_N 5
+#define INDEXES(ike) \
+    &(ike)->children_in, &(ike)->children_out, &(ike)->by_id, &(ike)->by_peer, &(ike)->by_name
+
 struct ike *ike_new(const struct env *env, const struct ike_options *opt)
 {
     struct ike *ike = calloc(1, sizeof *ike);
@@ -47,6 +51,8 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     ike->psk = psk_store_new();
     err_t err = table_init(&ike->table, key);
     if (err == ERR_OK) err = policies_init(&ike->policies, &ike->env.xfrm);
+    struct index *const indexes[] = {INDEXES(ike)};
+    for (unsigned i = 0; i < INDEXES_N && err == ERR_OK; i++) err = index_init(indexes[i]);
     env->random(env->ctx, key, sizeof key);
     ike->pools = pools_new(key);
     if (err == ERR_OK && ike->psk && ike->pools) return ike;
@@ -88,6 +94,8 @@ void ike_free(struct ike *ike)
     later_done(&ike->later);
     due_done(&ike->due);
     table_done(&ike->table);
+    struct index *const indexes[] = {INDEXES(ike)};
+    for (unsigned i = 0; i < INDEXES_N; i++) index_done(indexes[i]);
     conns_put(ike->conns);
     psk_store_free(ike->psk);
     pools_free(ike->pools);
@@ -103,11 +111,10 @@ static void enter(struct ike *ike)
 
 static void reap(struct ike *ike)
 {
-    for (struct ike_sa *sa = ike->all, *next; sa && ike->gone; sa = next) {
-        next = sa->next;
-        if (sa->state != IKE_GONE) continue;
+    while (ike->gone) {
+        struct ike_sa *sa = ike->gone;
+        ike->gone = sa->gone_next;
         ike_sa_free(sa);
-        ike->gone--;
     }
 }
 

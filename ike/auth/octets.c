@@ -26,7 +26,7 @@ err_t octets_of(const struct ike_sa *sa, bool initiators, span_t id_body,
     // Each signs its own first message and the other's nonce.
     span_t message = blob_span(ours ? &o->ours : &o->theirs);
     span_t nonce = nonce_span(initiators ? &o->nr : &o->ni);
-    const struct secret *sk_p = initiators ? &sa->keys.pi : &sa->keys.pr;
+    const struct secret_key *sk_p = initiators ? &sa->keys.pi : &sa->keys.pr;
     return octets_make(sa->keys.prf, message, nonce, sk_p, id_body, intauth(sa, between), out);
 }
 

@@ -257,6 +257,10 @@ struct ts_list {
     unsigned n;
     struct ts ts[TS_MAX];
 };
+// A copy on the heap that is no longer than its entries, for what is kept long: read through the
+// pointer, copied by ts_copy() only. NULL: out of memory.
+struct ts_list *ts_keep(const struct ts_list *l);
+void ts_copy(struct ts_list *to, const struct ts_list *from);
 // Selectors of unknown type are skipped: the list may be empty.
 // ERR_SHORT, ERR_TRAILING, ERR_SYNTAX (none at all, lo > hi), ERR_LIMIT (over TS_MAX).
 err_t ts_read(span_t body, struct ts_list *out);

@@ -1,3 +1,5 @@
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ike/codec/payloads.h"
@@ -71,4 +73,21 @@ struct ts ts_from_prefix(const prefix_t *p)
     struct ts t = {.port_hi = UINT16_MAX};
     prefix_range(p, &t.lo, &t.hi);
     return t;
+}
+
+static size_t ts_list_len(const struct ts_list *l)
+{
+    return offsetof(struct ts_list, ts) + l->n * sizeof(struct ts);
+}
+
+struct ts_list *ts_keep(const struct ts_list *l)
+{
+    struct ts_list *kept = malloc(ts_list_len(l));
+    if (kept) memcpy(kept, l, ts_list_len(l));
+    return kept;
+}
+
+void ts_copy(struct ts_list *to, const struct ts_list *from)
+{
+    memcpy(to, from, ts_list_len(from));
 }

@@ -35,7 +35,7 @@ static bool loses(struct turn *t, const struct child_sa *ours)
         return lost;
     }
     if (!theirs || !child_sa_in_use(theirs) || theirs->conf != ours->conf) return false;
-    if (!child_sa_has(theirs, &ours->local_ts, &ours->remote_ts)) return false;
+    if (!child_sa_has(theirs, ours->local_ts, ours->remote_ts)) return false;
     bool we_win = !followup_lost(t->task);
     tell(t->ike, t->sa, LOG_STORY, "both sides made %s at once: %s stays", ours->conf->name,
          we_win ? "ours" : "the peer's");

@@ -64,12 +64,10 @@ static void child_gone(struct child_sa *c)
 // Nothing may be kept back for the sake of an SA that is gone.
 static void switch_successor(const struct child_sa *c)
 {
-    struct ike *ike = c->sa->ike;
-    for (struct ike_sa *sa = ike->all; sa && ike->held; sa = sa->next) {
-        for (struct child_sa *s = sa->children; s; s = s->next) {
-            bool waits = s->reqid == c->reqid && ip_eq(&s->remote, &c->remote) && !s->takes_over;
-            if (s->replaces == c->id || (waits && !s->replaces && s != c)) install_switch(s);
-        }
+    for (struct child_sa *s = c->sa->ike->held, *next; s; s = next) {
+        next = s->held_next;
+        bool waits = s->reqid == c->reqid && ip_eq(&s->remote, &c->remote) && !s->takes_over;
+        if (s->replaces == c->id || (waits && !s->replaces && s != c)) install_switch(s);
     }
 }
 
@@ -191,9 +189,12 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     vips_drop(sa);
     ike_sa_timers_off(sa);
     if (!refused) table_remove_half_open(&ike->table, sa);
-    sa->state = answers ? IKE_CLOSED : IKE_GONE;
-    if (answers) ike_sa_timer(sa, TIMER_CLOSE, ike_now(ike) + CLOSED_STAYS_NS);
-    if (!answers) ike->gone++;
+    if (answers) {
+        sa->state = IKE_CLOSED;
+        ike_sa_timer(sa, TIMER_CLOSE, ike_now(ike) + CLOSED_STAYS_NS);
+    } else {
+        ike_sa_gone(sa);
+    }
     dismiss(sa, err, sentence ? sentence : "the IKE SA is closed");
 }
 

@@ -30,10 +30,10 @@ err_t intermediate_cover(struct ike_sa *sa, bool initiators, const struct clear 
     struct opening *o = sa->opening;
     uint8_t *sum = o->covered[initiators ? 0 : 1];
     size_t len = prf_len(sa->keys.prf);
-    const struct secret *key = initiators ? &sa->keys.pi : &sa->keys.pr;
+    const struct secret_key *key = initiators ? &sa->keys.pi : &sa->keys.pr;
     const span_t parts[] = {span(sum, o->rounds ? len : 0), SPAN(c->head), c->inside};
     uint8_t next[PRF_MAX];
-    TRY(prf_do(sa->keys.prf, secret_span(key), parts, 3, next));
+    TRY(prf_do(sa->keys.prf, secret_key_span(key), parts, 3, next));
     memcpy(sum, next, len);
     return ERR_OK;
 }

@@ -25,11 +25,6 @@ static struct task *child_task(const struct open_wish *w)
     return t;
 }
 
-static bool is_conn(const struct ike_sa *sa, const struct conn *conn)
-{
-    return sa->conn && strcmp(ike_sa_name(sa), conn->conf.name) == 0;
-}
-
 // Is it being set up already, here? Then there is one more who waits for it.
 static bool joins(struct ike_sa *sa, const struct open_wish *w)
 {
@@ -48,9 +43,9 @@ static bool joins(struct ike_sa *sa, const struct open_wish *w)
 static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
 {
     struct ike_sa *found = NULL;
-    for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+    for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, w->conn->conf.name, sa));) {
         bool coming = sa->initiator && sa->state < IKE_UP;
-        if (!is_conn(sa, w->conn) || sa->elder || sa->reauth_of) continue;
+        if (sa->elder || sa->reauth_of || (found && found->id > sa->id)) continue;
         if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) continue;
         if (sa->state == IKE_UP || coming) found = sa;
     }
@@ -66,9 +61,9 @@ static bool wish_is_true(struct ike *ike, const struct open_wish *w)
     uint64_t now = ike_now(ike);
     // With a virtual address the trap holds packets of our other ones: no SA will ever carry those.
     bool never = w->conn->conf.vip_n > 0;
-    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
-        bool up = sa->state == IKE_UP && is_conn(sa, w->conn);
-        const struct child_sa *c = up ? child_sa_by_name(sa, w->child->name) : NULL;
+    for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, w->conn->conf.name, sa));) {
+        const struct child_sa *c =
+            sa->state == IKE_UP ? child_sa_by_name(sa, w->child->name) : NULL;
         if (!c) continue;
         uint64_t since = c->moved_at > c->installed_at ? c->moved_at : c->installed_at;
         if (!w->acquire_seq || never || now - since < JUST_NOW_NS) return true;

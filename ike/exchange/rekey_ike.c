@@ -66,6 +66,7 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     opening_free(sa->opening);
     sa->opening = NULL;
     sa->state = IKE_UP;
+    ike_sa_index(sa);
     sa->elder = sa->parent = old->id;
     // Authentication is as old as it was: a rekeying does not renew it (RFC 7296 2.8.3).
     ike_sa_timer(sa, TIMER_REAUTH, old->timer[TIMER_REAUTH]);

@@ -55,8 +55,8 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     o->mode = old ? old->mode : child_sa_mode(t->conf);
     propose_esp(&t->conf->esp, spi, !first, &o->proposals);
     if (old) {
-        o->tsi = old->local_ts;
-        o->tsr = old->remote_ts;
+        ts_copy(&o->tsi, old->local_ts);
+        ts_copy(&o->tsr, old->remote_ts);
     } else {
         struct hosts us = vips_local(sa), them = vips_remote(sa);
         dynamic_ts_hosts(t->conf->local_ts, t->conf->local_n, &us, &o->tsi);
@@ -270,7 +270,7 @@ static void tell_terms(const struct child_sa *c)
     struct ike *ike = c->sa->ike;
     tell(ike, c->sa, LOG_STORY, SAY_SELECTED, "ESP", proposal_show(&c->chosen, suite));
     tell(ike, c->sa, LOG_STORY, SAY_CHILD_UP, c->conf->name, c->id, c->spi_in, c->spi_out,
-         ts_show(&c->local_ts, local, sizeof local), ts_show(&c->remote_ts, remote, sizeof remote));
+         ts_show(c->local_ts, local, sizeof local), ts_show(c->remote_ts, remote, sizeof remote));
     if (c->peer_no_tfc && c->conf->tfc_padding) {
         tell(c->sa->ike, c->sa, LOG_STORY, "the peer takes no TFC padding: %s goes without",
              c->conf->name);

@@ -41,7 +41,7 @@ const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct ts_li
         if (!ip_eq(&other->remote.ip, &sa->remote.ip)) continue;
         for (const struct child_sa *c = other->children; c; c = c->next) {
             if (c->mode != XFRM_TRANSPORT || !child_sa_in_use(c)) continue;
-            if (meet(&c->remote_ts, tsi) && meet(&c->local_ts, tsr)) return other;
+            if (meet(c->remote_ts, tsi) && meet(c->local_ts, tsr)) return other;
         }
     }
     return NULL;

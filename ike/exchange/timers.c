@@ -44,8 +44,7 @@ static void on_retransmit(struct ike_sa *sa)
 static void on_close(struct ike_sa *sa)
 {
     if (sa->state == IKE_CLOSED) {
-        sa->state = IKE_GONE;
-        sa->ike->gone++;
+        ike_sa_gone(sa);
     } else if (sa->state == IKE_INIT_SENT) {
         struct why why = sa->opening->refused;
         tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
@@ -190,20 +189,9 @@ void timers_rekey_child(struct child_sa *c)
     request_add(c->sa, t);
 }
 
-static struct child_sa *child_of(struct ike *ike, const struct xfrm_sa *x)
-{
-    for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
-        for (struct child_sa *c = sa->children; c; c = c->next) {
-            if (c->spi_in == x->spi && ip_eq(&c->local, &x->daddr)) return c;
-            if (c->spi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return c;
-        }
-    }
-    return NULL;
-}
-
 static void on_expire(struct ike *ike, const struct xfrm_event *ev)
 {
-    struct child_sa *c = child_of(ike, ev->sa);
+    struct child_sa *c = child_sa_of(ike, ev->sa);
     if (!c || ev->sa->larval) return;
     if (!ev->hard) {
         timers_rekey_child(c);
@@ -246,7 +234,7 @@ static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
 
 static void on_mapping(struct ike *ike, const struct xfrm_event *ev)
 {
-    struct child_sa *c = child_of(ike, ev->sa);
+    struct child_sa *c = child_sa_of(ike, ev->sa);
     if (!c || c->spi_in != ev->sa->spi || c->sa->state != IKE_UP) return;
     // rfc7296 2.23: only a peer behind a NAT is followed, and only by who is not behind one itself.
     if (!c->sa->nat_remote || c->sa->nat_local) return;

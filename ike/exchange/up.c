@@ -45,6 +45,7 @@ void up_now(struct ike_sa *sa)
 {
     char us[ID_TEXT_MAX], peer[ID_TEXT_MAX], here[IP_TEXT_MAX], there[IP_TEXT_MAX];
     sa->state = IKE_UP;
+    ike_sa_index(sa);
     table_remove_half_open(&sa->ike->table, sa);
     ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER);
     up_clocks(sa);
@@ -74,16 +75,14 @@ static void retire_child(const struct ike_sa *sa, struct child_sa *c)
     }
 }
 
-// The next other IKE SA, older and in force, between the same two identities. Older: if both sides
-// begin at once, neither of the two IKE SAs may end the other.
-static struct ike_sa *same_peer(const struct ike_sa *sa, struct ike_sa *from)
+// The next other IKE SA, older and in force, between the same two identities; after NULL: the
+// first. Older: if both sides begin at once, neither of the two IKE SAs may end the other.
+static struct ike_sa *same_peer(const struct ike_sa *sa, struct ike_sa *after)
 {
-    for (; from; from = from->next) {
-        if (from->id >= sa->id || from->state != IKE_UP || from->elder) continue;
-        if (!id_eq(&from->local_id, &sa->local_id) || !id_eq(&from->remote_id, &sa->remote_id)) {
-            continue;
-        }
-        return from;
+    struct ike_sa *other = after;
+    while ((other = ike_sa_of_peer(sa->ike, &sa->remote_id, other))) {
+        bool older = other->id < sa->id && other->state == IKE_UP && !other->elder;
+        if (older && id_eq(&other->local_id, &sa->local_id)) return other;
     }
     return NULL;
 }
@@ -91,23 +90,24 @@ static struct ike_sa *same_peer(const struct ike_sa *sa, struct ike_sa *from)
 bool up_must_refuse(const struct ike_sa *sa, bool initial_contact)
 {
     if (sa->conn->conf.unique != CONF_UNIQUE_KEEP || initial_contact) return false;
-    const struct ike_sa *other = same_peer(sa, sa->ike->all);
     // From the same address it is the same peer, who reauthenticates or has lost the old one.
-    return other && !ip_eq(&other->remote.ip, &sa->remote.ip);
+    for (struct ike_sa *other = NULL; (other = same_peer(sa, other));) {
+        if (!ip_eq(&other->remote.ip, &sa->remote.ip)) return true;
+    }
+    return false;
 }
 
 bool up_is_first(const struct ike_sa *sa)
 {
-    for (const struct ike_sa *other = sa->ike->all; other; other = other->next) {
-        if (other == sa || !other->conn || other->state != IKE_UP) continue;
-        if (strcmp(ike_sa_name(other), ike_sa_name(sa)) == 0) return false;
+    for (struct ike_sa *other = NULL; (other = ike_sa_of_name(sa->ike, ike_sa_name(sa), other));) {
+        if (other != sa && other->state == IKE_UP) return false;
     }
     return true;
 }
 
 bool up_takes_over(const struct ike_sa *sa)
 {
-    for (struct ike_sa *old = same_peer(sa, sa->ike->all); old; old = same_peer(sa, old->next)) {
+    for (struct ike_sa *old = NULL; (old = same_peer(sa, old));) {
         for (const struct child_sa *c = old->children; c; c = c->next) {
             if (child_sa_in_use(c) && ip_eq(&c->remote, &sa->remote.ip)) return true;
         }
@@ -146,8 +146,8 @@ void up_replace_others(struct ike_sa *sa)
     bool contact = sa->initial_contact && unique != CONF_UNIQUE_NEVER;
     bool replace = unique == CONF_UNIQUE_REPLACE || unique == CONF_UNIQUE_KEEP;
     if (!contact && !replace) return;
-    for (struct ike_sa *other = same_peer(sa, sa->ike->all), *next; other; other = next) {
-        next = same_peer(sa, other->next);
+    for (struct ike_sa *other = same_peer(sa, NULL), *next; other; other = next) {
+        next = same_peer(sa, other);
         if (other->id == sa->reauth_of) continue; // goes when the new one is complete
         if (have_crossed(sa, other)) continue;    // up_settle_twins()
         tell(sa->ike, other, LOG_STORY,
@@ -196,7 +196,7 @@ static void succeed(struct ike_sa *loser, struct ike_sa *winner)
 void up_settle_twins(struct ike_sa *sa)
 {
     if (sa->conn->conf.unique == CONF_UNIQUE_NEVER) return;
-    for (struct ike_sa *other = sa->ike->all; other; other = other->next) {
+    for (struct ike_sa *other = NULL; (other = ike_sa_of_peer(sa->ike, &sa->remote_id, other));) {
         if (other == sa || !are_twins(sa, other)) continue;
         struct ike_sa *loser = lower_spi(sa) < lower_spi(other) ? sa : other;
         struct ike_sa *winner = loser == sa ? other : sa;

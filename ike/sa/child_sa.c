@@ -5,6 +5,14 @@
 
 #include "ike/sa/diplomat.h"
 
+static void release(struct child_sa *c)
+{
+    conn_put(c->conn);
+    free(c->local_ts);
+    free(c->remote_ts);
+    free(c);
+}
+
 struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
 {
     if (sa->child_n >= CHILDREN_MAX) return NULL;
@@ -26,8 +34,8 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .initiator = spec->initiator,
         .ke = spec->ke,
         .chosen = *spec->chosen,
-        .local_ts = *spec->local_ts,
-        .remote_ts = *spec->remote_ts,
+        .local_ts = ts_keep(spec->local_ts),
+        .remote_ts = ts_keep(spec->remote_ts),
         .local = sa->local.ip,
         .remote = sa->remote.ip,
         .via = sa->local.ip,
@@ -41,6 +49,12 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .sweep_at = DUE_NEVER,
         .idle_look = DUE_NEVER,
     };
+    if (!c->local_ts || !c->remote_ts) {
+        release(c);
+        return NULL;
+    }
+    index_add(&sa->ike->children_in, &c->by_spi_in, c->spi_in, c);
+    index_add(&sa->ike->children_out, &c->by_spi_out, c->spi_out, c);
     sa->children = c;
     sa->child_n++;
     return c;
@@ -58,13 +72,44 @@ void child_sa_free(struct child_sa *c)
 {
     unlink_child(c);
     child_sa_timers(c->sa);
-    if (c->out_waiting) {
-        c->sa->ike->held--;
-        wipe(c->out_waiting, sizeof *c->out_waiting);
-        free(c->out_waiting);
+    child_sa_unhold(c);
+    index_remove(&c->sa->ike->children_in, &c->by_spi_in);
+    index_remove(&c->sa->ike->children_out, &c->by_spi_out);
+    release(c);
+}
+
+void child_sa_hold(struct child_sa *c, struct xfrm_sa *out)
+{
+    struct ike *ike = c->sa->ike;
+    c->out_waiting = out;
+    c->held_next = ike->held;
+    c->held_link = &ike->held;
+    if (c->held_next) c->held_next->held_link = &c->held_next;
+    ike->held = c;
+}
+
+void child_sa_unhold(struct child_sa *c)
+{
+    if (!c->out_waiting) return;
+    wipe(c->out_waiting, sizeof *c->out_waiting);
+    free(c->out_waiting);
+    c->out_waiting = NULL;
+    *c->held_link = c->held_next;
+    if (c->held_next) c->held_next->held_link = c->held_link;
+}
+
+struct child_sa *child_sa_of(const struct ike *ike, const struct xfrm_sa *x)
+{
+    struct index_place *at = index_first(&ike->children_in, x->spi);
+    for (; at; at = index_next(at)) {
+        struct child_sa *c = at->what;
+        if (ip_eq(&c->local, &x->daddr)) return c;
     }
-    conn_put(c->conn);
-    free(c);
+    for (at = index_first(&ike->children_out, x->spi); at; at = index_next(at)) {
+        struct child_sa *c = at->what;
+        if (ip_eq(&c->remote, &x->daddr)) return c;
+    }
+    return NULL;
 }
 
 void child_sa_move(struct child_sa *c, struct ike_sa *to)
@@ -120,7 +165,7 @@ static bool ts_same(const struct ts_list *a, const struct ts_list *b)
 bool child_sa_has(const struct child_sa *c, const struct ts_list *local,
                   const struct ts_list *remote)
 {
-    return ts_same(&c->local_ts, local) && ts_same(&c->remote_ts, remote);
+    return ts_same(c->local_ts, local) && ts_same(c->remote_ts, remote);
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b)

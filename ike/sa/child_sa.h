@@ -23,6 +23,8 @@ enum child_state {
 
 struct child_sa {
     struct child_sa *next;
+    struct child_sa *held_next, **held_link; // of those with out_waiting (struct ike)
+    struct index_place by_spi_in, by_spi_out;
     struct ike_sa *sa; // owner; another one after the IKE SA was rekeyed
     struct conn *conn; // counted; conf is in it
     const struct conf_child *conf;
@@ -36,7 +38,7 @@ struct child_sa {
     bool initiator;   // of the exchange that made it: tells which keys are whose
     uint16_t ke;      // PFS group; 0 = none
     struct proposal chosen;
-    struct ts_list local_ts, remote_ts;
+    struct ts_list *local_ts, *remote_ts; // ts_keep()
     ip_t local, remote; // outer addresses: where inbound ESP arrives, and outbound ESP goes to
     ip_t via, from;     // where outbound ESP leaves, and inbound ESP comes from
     uint32_t acquire_seq;
@@ -79,6 +81,11 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec);
 // Forgets it. What it has in the executor must have been removed.
 void child_sa_free(struct child_sa *c);
 void child_sa_move(struct child_sa *c, struct ike_sa *to); // inherited by a rekeyed IKE SA
+// The one that has this SA in the executor, of whatever IKE SA; NULL: it is not ours.
+struct child_sa *child_sa_of(const struct ike *ike, const struct xfrm_sa *x);
+// Notes that its outbound SA is kept back, or no more.
+void child_sa_hold(struct child_sa *c, struct xfrm_sa *out);
+void child_sa_unhold(struct child_sa *c); // wipes it
 struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id);
 struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint32_t spi);
 struct child_sa *child_sa_by_spi_in(const struct ike_sa *sa, uint32_t spi);

@@ -28,9 +28,8 @@ struct conn *ike_conn(const struct ike *ike, const char *name)
 
 struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id)
 {
-    struct ike_sa *sa = ike->all;
-    while (sa && sa->id != id) sa = sa->next;
-    return sa;
+    const struct index_place *at = index_first(&ike->by_id, id);
+    return at ? at->what : NULL;
 }
 
 void tell(struct ike *ike, const struct ike_sa *sa, enum log_level level, const char *fmt, ...)

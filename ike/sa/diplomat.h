@@ -22,6 +22,8 @@ struct ike {
     struct ike_sa *all; // every IKE SA, oldest first
     struct ike_sa *last;
     struct table table;
+    struct index children_in, children_out; // child SAs by their SPIs
+    struct index by_id, by_peer, by_name;   // IKE SAs: ike_sa_index()
     struct due_heap due;
     struct policies policies;
     struct reqids reqids;
@@ -34,8 +36,8 @@ struct ike {
     uint32_t last_ike_id, last_child_id;
     uint64_t last_work;       // id
     unsigned depth;           // public calls under way: SAs are freed when the outermost returns
-    unsigned gone;            // SAs in state IKE_GONE
-    unsigned held;            // child SAs with out_waiting
+    struct ike_sa *gone;      // SAs in state IKE_GONE
+    struct child_sa *held;    // child SAs with out_waiting
     uint64_t stranger_at;     // when we last answered somebody unknown
     uint64_t stranger_second; // what was told about strangers, and when
     unsigned stranger_lines;

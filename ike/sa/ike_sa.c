@@ -1,7 +1,9 @@
 #include "ike/sa/ike_sa.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/siphash.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/vip.h"
 
@@ -47,6 +49,48 @@ static void list_remove(struct ike *ike, struct ike_sa *sa)
     *(sa->next ? &sa->next->prev : &ike->last) = sa->prev;
 }
 
+static uint64_t name_hash(const struct ike *ike, const char *name)
+{
+    return siphash(ike->table.key, name, strlen(name));
+}
+
+void ike_sa_index(struct ike_sa *sa)
+{
+    struct ike *ike = sa->ike;
+    index_remove(&ike->by_name, &sa->by_name);
+    index_remove(&ike->by_peer, &sa->by_peer);
+    if (sa->conn) {
+        index_add(&ike->by_name, &sa->by_name, name_hash(ike, ike_sa_name(sa)), sa);
+    }
+    if (sa->remote_id.type != ID_ANY) {
+        index_add(&ike->by_peer, &sa->by_peer, id_hash(&sa->remote_id, ike->table.key), sa);
+    }
+}
+
+struct ike_sa *ike_sa_of_peer(const struct ike *ike, const struct id *peer, struct ike_sa *after)
+{
+    const struct index_place *at = after
+                                       ? index_next(&after->by_peer)
+                                       : index_first(&ike->by_peer, id_hash(peer, ike->table.key));
+    while (at && !id_eq(&((struct ike_sa *)at->what)->remote_id, peer)) at = index_next(at);
+    return at ? at->what : NULL;
+}
+
+struct ike_sa *ike_sa_of_name(const struct ike *ike, const char *name, struct ike_sa *after)
+{
+    const struct index_place *at =
+        after ? index_next(&after->by_name) : index_first(&ike->by_name, name_hash(ike, name));
+    while (at && strcmp(ike_sa_name(at->what), name) != 0) at = index_next(at);
+    return at ? at->what : NULL;
+}
+
+void ike_sa_gone(struct ike_sa *sa)
+{
+    sa->state = IKE_GONE;
+    sa->gone_next = sa->ike->gone;
+    sa->ike->gone = sa;
+}
+
 struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t spi)
 {
     struct ike_sa *sa = calloc(1, sizeof *sa);
@@ -64,6 +108,8 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, ui
     sa->conn = conn_get(conn);
     table_add(&ike->table, sa);
     list_add(ike, sa);
+    index_add(&ike->by_id, &sa->by_id, sa->id, sa);
+    ike_sa_index(sa);
     return sa;
 fail:
     free(sa);
@@ -78,6 +124,9 @@ void ike_sa_free(struct ike_sa *sa)
     table_remove_half_open(&ike->table, sa);
     table_remove(&ike->table, sa);
     list_remove(ike, sa);
+    index_remove(&ike->by_id, &sa->by_id);
+    index_remove(&ike->by_peer, &sa->by_peer);
+    index_remove(&ike->by_name, &sa->by_name);
     vips_forget(sa);
     opening_free(sa->opening);
     ike_keys_done(&sa->keys);

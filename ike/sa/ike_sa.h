@@ -5,6 +5,7 @@
 #include "ike/ike.h"
 #include "ike/sa/due.h"
 #include "ike/sa/held.h"
+#include "ike/sa/index.h"
 #include "ike/sa/keys.h"
 #include "ike/sa/queue.h"
 #include "ike/sa/reassembly.h"
@@ -100,6 +101,8 @@ struct ike_sa {
     struct ike_sa *next, *prev; // all IKE SAs
     struct ike_sa *spi_next;    // table.c
     struct ike_sa *peer_next;
+    struct index_place by_id, by_peer, by_name; // ike_sa_index()
+    struct ike_sa *gone_next;
     bool in_table, half_open;
     struct due due;         // earliest of timer[]
     uint64_t timer[TIMERS]; // monotonic ns; DUE_NEVER = off
@@ -155,6 +158,13 @@ struct ike_sa {
 // A new SA in state IKE_NEW, listed and with its timers off. NULL when out of memory.
 // spi: ours. Takes a reference of conn (may be NULL).
 struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t spi);
+// Call when its connection, or the peer's identity, has become known: it can be found by them then.
+void ike_sa_index(struct ike_sa *sa);
+// The next IKE SA whose peer has, or whose connection is called: start with NULL. In no order.
+struct ike_sa *ike_sa_of_peer(const struct ike *ike, const struct id *peer, struct ike_sa *after);
+struct ike_sa *ike_sa_of_name(const struct ike *ike, const char *name, struct ike_sa *after);
+// It is over: freed when the current call of the diplomat returns.
+void ike_sa_gone(struct ike_sa *sa);
 // Frees one that has no children and no tasks left. Leaves the executor alone.
 void ike_sa_free(struct ike_sa *sa);
 // Our SPI and the peer's.

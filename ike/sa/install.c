@@ -93,7 +93,7 @@ static void say_limits(struct xfrm_sa *x, struct child_sa *c)
     };
 }
 
-static void say_alg(struct xfrm_alg *x, const struct alg *a, const struct secret *key,
+static void say_alg(struct xfrm_alg *x, const struct alg *a, const struct secret_key *key,
                     uint32_t icv_bits)
 {
     (void)strncpy(x->name, a->kernel, sizeof x->name - 1);
@@ -102,8 +102,8 @@ static void say_alg(struct xfrm_alg *x, const struct alg *a, const struct secret
     memcpy(x->key, key->at, key->len < sizeof x->key ? key->len : sizeof x->key);
 }
 
-static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct secret *e,
-                      const struct secret *a, struct why *why)
+static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct secret_key *e,
+                      const struct secret_key *a, struct why *why)
 {
     const struct transform *et = proposal_get(&c->chosen, ALG_ENCR);
     const struct transform *at = proposal_get(&c->chosen, ALG_INTEG);
@@ -171,8 +171,8 @@ static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
 static void say_selector(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     struct selectors s;
-    const struct ts_list *src = out ? &c->local_ts : &c->remote_ts;
-    const struct ts_list *dst = out ? &c->remote_ts : &c->local_ts;
+    const struct ts_list *src = out ? c->local_ts : c->remote_ts;
+    const struct ts_list *dst = out ? c->remote_ts : c->local_ts;
     bool beet = c->mode == XFRM_BEET;
     if (selectors_make(src, dst, &s) != ERR_OK || (s.n != 1 && !beet)) return;
     x->sel = s.at[0];
@@ -233,8 +233,8 @@ static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why 
     struct ike *ike = c->sa->ike;
     struct selectors s;
     bool out = dir == XFRM_OUT;
-    if (selectors_make(out ? &c->local_ts : &c->remote_ts, out ? &c->remote_ts : &c->local_ts,
-                       &s) != ERR_OK) {
+    if (selectors_make(out ? c->local_ts : c->remote_ts, out ? c->remote_ts : c->local_ts, &s) !=
+        ERR_OK) {
         return why_not(why, ERR_LIMIT, "the traffic selectors need more than %d policies",
                        SELECTORS_MAX);
     }
@@ -283,10 +283,10 @@ static void drop_sa(struct child_sa *c, bool out)
 static err_t put_out(struct child_sa *c, const struct xfrm_sa *x, bool hold, struct why *why)
 {
     if (!hold) return put_sa(c, x, true, why);
-    c->out_waiting = calloc(1, sizeof *x);
-    if (!c->out_waiting) return why_not(why, ERR_NOMEM, "out of memory");
-    *c->out_waiting = *x;
-    c->sa->ike->held++;
+    struct xfrm_sa *kept = malloc(sizeof *kept);
+    if (!kept) return why_not(why, ERR_NOMEM, "out of memory");
+    *kept = *x;
+    child_sa_hold(c, kept);
     c->switch_look = ike_now(c->sa->ike) + CHILD_SWITCH_NS;
     return ERR_OK;
 }
@@ -313,10 +313,7 @@ err_t install_child(struct child_sa *c, const struct child_keys *keys, bool hold
 static void forget_waiting(struct child_sa *c)
 {
     if (!c->out_waiting) return;
-    wipe(c->out_waiting, sizeof *c->out_waiting);
-    free(c->out_waiting);
-    c->out_waiting = NULL;
-    c->sa->ike->held--;
+    child_sa_unhold(c);
     c->switch_look = DUE_NEVER;
     child_sa_timers(c->sa);
 }
@@ -464,17 +461,6 @@ struct sweep {
     struct xfrm_sa_id stale[SWEEP_MAX];
 };
 
-static bool sa_is_ours(const struct ike *ike, const struct xfrm_sa *x)
-{
-    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
-        for (const struct child_sa *c = sa->children; c; c = c->next) {
-            if (c->spi_in == x->spi && ip_eq(&c->local, &x->daddr)) return true;
-            if (c->spi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return true;
-        }
-    }
-    return false;
-}
-
 static bool sweep_look(void *arg, const struct xfrm_sa *x)
 {
     struct sweep *s = arg;
@@ -483,7 +469,7 @@ static bool sweep_look(void *arg, const struct xfrm_sa *x)
     bool outbound = ip_eq(&x->saddr, &c->local) && ip_eq(&x->daddr, &c->remote);
     bool reqid = x->reqid && (x->reqid == c->reqid || x->reqid == c->stale_reqid);
     if (x->proto != XFRM_PROTO_ESP || x->larval || !reqid || (!inbound && !outbound)) return true;
-    if (sa_is_ours(c->sa->ike, x)) return true;
+    if (child_sa_of(c->sa->ike, x)) return true;
     s->stale[s->n++] =
         (struct xfrm_sa_id){.daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
     return s->n < SWEEP_MAX;

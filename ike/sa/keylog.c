@@ -52,11 +52,11 @@ void keylog_ike(const struct ike_sa *sa)
         return;
     }
     text_add(&t, "%016" PRIx64 ",%016" PRIx64, sa->spi_i, sa->spi_r);
-    add_key(&t, ",", secret_span(&k->ei));
-    add_key(&t, ",", secret_span(&k->er));
+    add_key(&t, ",", secret_key_span(&k->ei));
+    add_key(&t, ",", secret_key_span(&k->er));
     text_add(&t, ",\"%s\"", cipher);
-    add_key(&t, ",", secret_span(&k->ai));
-    add_key(&t, ",", secret_span(&k->ar));
+    add_key(&t, ",", secret_key_span(&k->ai));
+    add_key(&t, ",", secret_key_span(&k->ar));
     text_add(&t, ",\"%s\"", mac);
     env->keylog(env->ctx, "ikev2_decryption_table", text_str(&t));
 }

@@ -13,7 +13,7 @@
 
 // A key to be cut from a prf+ stream.
 struct part {
-    struct secret *to;
+    struct secret_key *to;
     uint32_t len;
 };
 
@@ -27,7 +27,7 @@ static err_t keys_cut(uint16_t prf, span_t key, span_t seed, const struct part *
     err_t e = prf_plus(prf, key, seed, stream, len);
     rd_t r = rd_from(span(stream, len));
     for (unsigned i = 0; i < n && e == ERR_OK; i++) {
-        e = secret_set(parts[i].to, rd_bytes(&r, parts[i].len));
+        e = secret_key_set(parts[i].to, rd_bytes(&r, parts[i].len));
     }
     wipe(stream, sizeof stream);
     return e;
@@ -116,19 +116,19 @@ err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, 
     TRY(ike_seed(&w, ni, nr, spi_i, spi_r));
     const span_t parts[4] = {secret_span(shared.first), ni, nr, shared.more};
     // rfc7296 2.18 MUST: the old IKE SA's PRF makes SKEYSEED, the new one's the keys
-    return ike_keys_derive(chosen, old->prf, secret_span(&old->d), parts, wr_span(&w), out);
+    return ike_keys_derive(chosen, old->prf, secret_key_span(&old->d), parts, wr_span(&w), out);
 }
 
-static err_t sealer_of(const struct proposal *chosen, const struct secret *encr,
-                       const struct secret *integ, struct sealer **out)
+static err_t sealer_of(const struct proposal *chosen, const struct secret_key *encr,
+                       const struct secret_key *integ, struct sealer **out)
 {
     const struct transform *e = proposal_get(chosen, ALG_ENCR);
     const struct transform *i = proposal_get(chosen, ALG_INTEG);
     if (!e) return ERR_ALGORITHM;
     const struct sealer_spec spec = {.encr = e->id,
                                      .integ = i ? i->id : INTEG_NONE,
-                                     .encr_key = secret_span(encr),
-                                     .integ_key = secret_span(integ)};
+                                     .encr_key = secret_key_span(encr),
+                                     .integ_key = secret_key_span(integ)};
     return sealer_new(&spec, out, NULL);
 }
 
@@ -167,7 +167,7 @@ err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen,
     // rfc7296 2.17 MUST: initiator to responder first, encryption before integrity
     const struct part parts[] = {{&k.ei, encr}, {&k.ai, integ}, {&k.er, encr}, {&k.ar, integ}};
     err_t e = wr_done(&w);
-    if (e == ERR_OK) e = keys_cut(ike->prf, secret_span(&ike->d), wr_span(&w), parts, 4);
+    if (e == ERR_OK) e = keys_cut(ike->prf, secret_key_span(&ike->d), wr_span(&w), parts, 4);
     if (e == ERR_OK) *out = k;
     child_keys_done(&k);
     wipe(seed, sizeof seed);
@@ -179,10 +179,10 @@ void child_keys_done(struct child_keys *k)
     wipe(k, sizeof *k);
 }
 
-err_t octets_make(uint16_t prf, span_t message, span_t peer_nonce, const struct secret *sk_p,
+err_t octets_make(uint16_t prf, span_t message, span_t peer_nonce, const struct secret_key *sk_p,
                   span_t id_body, span_t intauth, struct octets *out)
 {
-    TRY(prf_do(prf, secret_span(sk_p), &id_body, 1, out->maced));
+    TRY(prf_do(prf, secret_key_span(sk_p), &id_body, 1, out->maced));
     out->part[0] = message;
     out->part[1] = peer_nonce;
     out->part[2] = span(out->maced, prf_len(prf));

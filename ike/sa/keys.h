@@ -10,7 +10,7 @@
 // Keys of an IKE SA. Wipe with ike_keys_done().
 struct ike_keys {
     uint16_t prf;
-    struct secret d, ai, ar, ei, er, pi, pr; // SK_*; ei/er include the AEAD salt
+    struct secret_key d, ai, ar, ei, er, pi, pr; // SK_*; ei/er include the AEAD salt
 };
 // SKEYSEED = prf(Ni | Nr, g^ir); {SK_d | ...} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).
 // Errors: ERR_ALGORITHM, ERR_CRYPTO.
@@ -39,7 +39,7 @@ void ike_keys_done(struct ike_keys *k);
 // KEYMAT = prf+(SK_d, [SK(0) |] Ni | Nr [| SK(1) ...]): initiator->responder keys first, encryption
 // before integrity (2.17).
 struct child_keys {
-    struct secret ei, ai, er, ar; // i: for traffic from the exchange's initiator
+    struct secret_key ei, ai, er, ar; // i: for traffic from the exchange's initiator
 };
 err_t child_keys_make(const struct ike_keys *ike, const struct proposal *chosen, span_t ni,
                       span_t nr, struct ke_secrets shared, struct child_keys *out);
@@ -52,7 +52,7 @@ struct octets {
     uint8_t maced[PRF_MAX];
 };
 #define OCTETS_PARTS 4
-err_t octets_make(uint16_t prf, span_t message, span_t peer_nonce, const struct secret *sk_p,
+err_t octets_make(uint16_t prf, span_t message, span_t peer_nonce, const struct secret_key *sk_p,
                   span_t id_body, span_t intauth, struct octets *out);
 // Pre-shared key AUTH = prf(prf(psk, "Key Pad for IKEv2"), octets). out: prf_len bytes.
 err_t auth_psk(uint16_t prf, span_t psk, const struct octets *octets, uint8_t out[PRF_MAX]);

@@ -1,27 +1,63 @@
 #include "ike/sa/policy.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BUCKETS 1024
 
 // One owner's wish. The first of an entry is in force.
 struct wish {
     struct wish *next;
+    struct policy_entry *entry;
+    struct index_place place; // by owner
     struct policy_owner who;
-    struct xfrm_policy policy;
+    struct xfrm_policy policy; // no longer than its templates: read by its members, or policy_of()
 };
 
 struct policy_entry {
-    struct policy_entry *next;
+    struct policy_entry *next, *prev;
+    struct index_place place; // by what makes it this policy
     struct wish *wishes;
 };
 
 err_t policies_init(struct policies *p, const struct xfrm_api *xfrm)
 {
     p->xfrm = xfrm;
-    p->bucket = calloc(BUCKETS, sizeof(struct policy_entry *));
-    return p->bucket ? ERR_OK : ERR_NOMEM;
+    TRY(index_init(&p->by_owner));
+    return index_init(&p->by_place);
+}
+
+static size_t policy_len(const struct xfrm_policy *p)
+{
+    return offsetof(struct xfrm_policy, tmpl) + p->tmpl_count * sizeof p->tmpl[0];
+}
+
+static struct xfrm_policy policy_of(const struct wish *w)
+{
+    struct xfrm_policy p = {0};
+    memcpy(&p, &w->policy, policy_len(&w->policy));
+    return p;
+}
+
+static uint64_t owner_hash(struct policy_owner who)
+{
+    return (uint64_t)who.id << 1 | who.trap;
+}
+
+static struct wish *wish_new(struct policies *p, struct policy_owner who,
+                             const struct xfrm_policy *policy)
+{
+    struct wish *w = calloc(1, offsetof(struct wish, policy) + policy_len(policy));
+    if (!w) return NULL;
+    w->who = who;
+    memcpy(&w->policy, policy, policy_len(policy));
+    index_add(&p->by_owner, &w->place, owner_hash(who), w);
+    return w;
+}
+
+static void wish_free(struct policies *p, struct wish *w)
+{
+    index_remove(&p->by_owner, &w->place);
+    free(w);
 }
 
 static bool same_place(const struct xfrm_policy *a, const struct xfrm_policy *b)
@@ -47,14 +83,23 @@ static bool same_effect(const struct xfrm_policy *a, const struct xfrm_policy *b
     return true;
 }
 
-static struct policy_entry **place_of(const struct policies *p, const struct xfrm_policy *policy)
+static uint64_t place_hash(const struct xfrm_policy *policy)
 {
     const struct xfrm_selector *s = &policy->sel;
-    uint32_t h = policy->dir * 31U + s->src.len * 131U + s->dst.len * 1031U + s->sport + s->dport;
-    for (unsigned i = 0; i < 16; i++) h = h * 33 + s->src.ip.b[i] * 7U + s->dst.ip.b[i];
-    struct policy_entry **at = &p->bucket[h % BUCKETS];
-    while (*at && !same_place(&(*at)->wishes->policy, policy)) at = &(*at)->next;
-    return at;
+    uint64_t h = policy->dir * 31U + s->src.len * 131U + s->dst.len * 1031U + s->sport + s->dport;
+    for (unsigned i = 0; i < 16; i++)
+        h = (h ^ (uint64_t)s->src.ip.b[i] << 8 ^ s->dst.ip.b[i]) * 0x100000001b3;
+    return h ^ h >> 32;
+}
+
+static struct policy_entry *entry_of(const struct policies *p, const struct xfrm_policy *policy)
+{
+    struct index_place *at = index_first(&p->by_place, place_hash(policy));
+    for (; at; at = index_next(at)) {
+        struct policy_entry *e = at->what;
+        if (same_place(&e->wishes->policy, policy)) return e;
+    }
+    return NULL;
 }
 
 static struct xfrm_policy_id id_of(const struct xfrm_policy *p)
@@ -81,17 +126,20 @@ static struct wish **wish_place(struct policy_entry *e, struct policy_owner who)
 
 static struct policy_entry *entry_new(struct policies *p, const struct xfrm_policy *policy)
 {
-    struct policy_entry **at = place_of(p, policy);
-    if (!*at) *at = calloc(1, sizeof **at);
-    return *at;
+    struct policy_entry *e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    e->next = p->first;
+    if (e->next) e->next->prev = e;
+    p->first = e;
+    index_add(&p->by_place, &e->place, place_hash(policy), e);
+    return e;
 }
 
-static void entry_drop_if_empty(struct policies *p, struct policy_entry *e, unsigned bucket)
+static void entry_free(struct policies *p, struct policy_entry *e)
 {
-    if (e->wishes) return;
-    struct policy_entry **at = &p->bucket[bucket];
-    while (*at != e) at = &(*at)->next;
-    *at = e->next;
+    index_remove(&p->by_place, &e->place);
+    *(e->prev ? &e->prev->next : &p->first) = e->next;
+    if (e->next) e->next->prev = e->prev;
     free(e);
 }
 
@@ -103,13 +151,26 @@ static struct wish *wish_of(struct policy_entry *e, struct policy_owner who)
 }
 
 // The owner has the policy already and wants it otherwise now.
-static err_t wish_change(struct policies *p, struct policy_entry *e, struct wish *w,
-                         const struct xfrm_policy *policy, struct why *why)
+static err_t wish_change(struct policies *p, struct wish *w, const struct xfrm_policy *policy,
+                         struct why *why)
 {
-    if (e->wishes == w && !same_effect(&w->policy, policy)) {
-        TRY(p->xfrm->ops->policy_add(p->xfrm->ctx, policy, true, why));
+    struct policy_entry *e = w->entry;
+    bool in_force = e->wishes == w;
+    struct wish *fresh = wish_new(p, w->who, policy);
+    if (!fresh) return why_not(why, ERR_NOMEM, "out of memory");
+    err_t err = ERR_OK;
+    if (in_force && !same_effect(&w->policy, policy))
+        err = p->xfrm->ops->policy_add(p->xfrm->ctx, policy, true, why);
+    if (err != ERR_OK) {
+        wish_free(p, fresh);
+        return err;
     }
-    w->policy = *policy;
+    struct wish **at = &e->wishes;
+    while (*at != w) at = &(*at)->next;
+    *at = fresh;
+    fresh->next = w->next;
+    fresh->entry = e;
+    wish_free(p, w);
     return ERR_OK;
 }
 
@@ -117,32 +178,30 @@ err_t policies_want(struct policies *p, struct policy_owner who, const struct xf
                     uint32_t *stale_reqid, struct why *why)
 {
     const struct xfrm_ops *ops = p->xfrm->ops;
-    struct policy_entry *e = *place_of(p, policy);
+    struct policy_entry *e = entry_of(p, policy);
     if (!e) look_for_stale(p, policy, stale_reqid);
-    if (e && wish_of(e, who)) return wish_change(p, e, wish_of(e, who), policy, why);
+    if (e && wish_of(e, who)) return wish_change(p, wish_of(e, who), policy, why);
     bool in_force = !e || *wish_place(e, who) == e->wishes;
     bool changed = !e || (in_force && !same_effect(&e->wishes->policy, policy));
-    struct wish *w = calloc(1, sizeof *w);
+    struct wish *w = wish_new(p, who, policy);
     if (!w) return why_not(why, ERR_NOMEM, "out of memory");
     err_t err = changed ? ops->policy_add(p->xfrm->ctx, policy, true, why) : ERR_OK;
     if (err == ERR_OK && !e) e = entry_new(p, policy);
     if (err != ERR_OK || !e) {
-        free(w);
+        wish_free(p, w);
         return err != ERR_OK ? err : why_not(why, ERR_NOMEM, "out of memory");
     }
-    w->who = who;
-    w->policy = *policy;
     struct wish **at = wish_place(e, who);
+    w->entry = e;
     w->next = *at;
     *at = w;
     return ERR_OK;
 }
 
-static void entry_release(struct policies *p, struct policy_entry *e, struct policy_owner who)
+static void wish_release(struct policies *p, struct wish *w)
 {
     const struct xfrm_ops *ops = p->xfrm->ops;
-    struct wish *w = wish_of(e, who);
-    if (!w) return;
+    struct policy_entry *e = w->entry;
     struct wish **at = &e->wishes;
     while (*at != w) at = &(*at)->next;
     bool was_in_force = at == &e->wishes;
@@ -152,55 +211,46 @@ static void entry_release(struct policies *p, struct policy_entry *e, struct pol
     if (!e->wishes) {
         IGNORE(ops->policy_del(p->xfrm->ctx, &id));
     } else if (was_in_force && !same_effect(&w->policy, &e->wishes->policy)) {
-        IGNORE(ops->policy_add(p->xfrm->ctx, &e->wishes->policy, true, NULL));
+        const struct xfrm_policy next = policy_of(e->wishes);
+        IGNORE(ops->policy_add(p->xfrm->ctx, &next, true, NULL));
     }
-    free(w);
+    wish_free(p, w);
+    if (!e->wishes) entry_free(p, e);
 }
 
 void policies_release(struct policies *p, struct policy_owner who)
 {
-    for (unsigned b = 0; b < BUCKETS; b++) {
-        for (struct policy_entry *e = p->bucket[b], *next; e; e = next) {
-            next = e->next;
-            entry_release(p, e, who);
-            entry_drop_if_empty(p, e, b);
-        }
-    }
+    // The key is the owner: whatever has this hash is the owner's.
+    for (struct index_place *at; (at = index_first(&p->by_owner, owner_hash(who)));)
+        wish_release(p, at->what);
 }
 
 void policies_release_all(struct policies *p)
 {
-    for (unsigned b = 0; b < BUCKETS; b++) {
-        while (p->bucket[b]) {
-            struct policy_entry *e = p->bucket[b];
-            while (e->wishes) entry_release(p, e, e->wishes->who);
-            entry_drop_if_empty(p, e, b);
-        }
-    }
+    while (p->first) wish_release(p, p->first->wishes);
 }
 
 void policies_again(struct policies *p)
 {
-    for (unsigned b = 0; b < BUCKETS; b++) {
-        for (const struct policy_entry *e = p->bucket[b]; e; e = e->next) {
-            // Errors: it may go again this moment, and comes back to this.
-            IGNORE(p->xfrm->ops->policy_add(p->xfrm->ctx, &e->wishes->policy, true, NULL));
-        }
+    for (const struct policy_entry *e = p->first; e; e = e->next) {
+        const struct xfrm_policy policy = policy_of(e->wishes);
+        // Errors: it may go again this moment, and comes back to this.
+        IGNORE(p->xfrm->ops->policy_add(p->xfrm->ctx, &policy, true, NULL));
     }
 }
 
 void policies_done(struct policies *p)
 {
-    for (unsigned b = 0; p->bucket && b < BUCKETS; b++) {
-        for (struct policy_entry *e = p->bucket[b], *next; e; e = next) {
-            next = e->next;
-            for (struct wish *w = e->wishes, *after; w; w = after) {
-                after = w->next;
-                free(w);
-            }
-            free(e);
+    while (p->first) {
+        struct policy_entry *e = p->first;
+        while (e->wishes) {
+            struct wish *w = e->wishes;
+            e->wishes = w->next;
+            wish_free(p, w);
         }
+        entry_free(p, e);
     }
-    free(p->bucket);
+    index_done(&p->by_place);
+    index_done(&p->by_owner);
     *p = (struct policies){0};
 }

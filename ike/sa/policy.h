@@ -4,6 +4,7 @@
 // updated in place, so there is never a moment without it.
 #pragma once
 
+#include "ike/sa/index.h"
 #include "ike/sa/selector.h"
 
 // Who wants a policy. Numbers are the diplomat's own ids.
@@ -14,7 +15,8 @@ struct policy_owner {
 
 struct policies {
     const struct xfrm_api *xfrm;
-    struct policy_entry **bucket;
+    struct policy_entry *first;
+    struct index by_place, by_owner;
 };
 
 err_t policies_init(struct policies *p, const struct xfrm_api *xfrm); // ERR_NOMEM

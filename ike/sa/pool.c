@@ -6,7 +6,7 @@
 #include "base/siphash.h"
 #include "ike/sa/pool_store.h"
 
-static uint64_t id_hash(const struct pools *p, const struct id *id)
+static uint64_t owner_hash(const struct pools *p, const struct id *id)
 {
     uint8_t buf[1 + ID_MAX];
     buf[0] = id->type;
@@ -56,7 +56,7 @@ struct lease *lease_make(struct pools *p, struct pool *pool, const ip_t *ip, con
     l->who_type = who->type;
     l->who_len = who->len;
     memcpy(l->who, who->data, who->len);
-    struct lease **by_ip = &p->by_ip[ip_hash(p, ip)], **by_id = &p->by_id[id_hash(p, who)];
+    struct lease **by_ip = &p->by_ip[ip_hash(p, ip)], **by_id = &p->by_id[owner_hash(p, who)];
     l->ip_next = *by_ip;
     *by_ip = l;
     l->id_next = *by_id;
@@ -89,7 +89,7 @@ static void lease_drop(struct pools *p, struct lease *l)
     struct lease **at = &p->by_ip[ip_hash(p, &l->ip)];
     while (*at != l) at = &(*at)->ip_next;
     *at = l->ip_next;
-    at = &p->by_id[id_hash(p, &who)];
+    at = &p->by_id[owner_hash(p, &who)];
     while (*at != l) at = &(*at)->id_next;
     *at = l->id_next;
     idle_remove(l);
@@ -136,7 +136,7 @@ static void trim(struct pools *p, struct lease *l)
     const struct id who = id_of(l);
     struct lease *eldest = NULL; // the one made first is the last in its bucket
     unsigned n = 0;
-    for (struct lease *x = p->by_id[id_hash(p, &who)]; x; x = x->id_next) {
+    for (struct lease *x = p->by_id[owner_hash(p, &who)]; x; x = x->id_next) {
         if (x->held || !is_of(x, &who)) continue;
         if (x != l) eldest = x;
         n++;
@@ -197,7 +197,7 @@ static err_t give_old(struct pools *p, struct pool *pool, const struct lease_wis
                       struct lease **out)
 {
     struct lease *shared = NULL;
-    for (struct lease *l = p->by_id[id_hash(p, w->who)]; l; l = l->id_next) {
+    for (struct lease *l = p->by_id[owner_hash(p, w->who)]; l; l = l->id_next) {
         if (l->pool != pool || !is_of(l, w->who) || !fits(l) || has_already(w, l)) continue;
         if (!l->held) {
             hold(l, out);

@@ -29,7 +29,7 @@ static uint64_t spi_of(const struct vec *v, const char *key)
 }
 
 // The keys one behind the other must be the stream of the vector.
-static void check_stream(const struct secret *const *keys, unsigned n, span_t want)
+static void check_stream(const struct secret_key *const *keys, unsigned n, span_t want)
 {
     size_t at = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -42,7 +42,7 @@ static void check_stream(const struct secret *const *keys, unsigned n, span_t wa
 
 static void check_ike_keys(const struct ike_keys *k, span_t want)
 {
-    const struct secret *const keys[] = {&k->d, &k->ai, &k->ar, &k->ei, &k->er, &k->pi, &k->pr};
+    const struct secret_key *const keys[] = {&k->d, &k->ai, &k->ar, &k->ei, &k->er, &k->pi, &k->pr};
     check_stream(keys, 7, want);
 }
 
@@ -53,7 +53,7 @@ static void check_children(const struct vec *v, const struct ike_keys *ike)
         suite_of(PROTO_ESP, sha1 ? "aes128" : "aes256", sha1 ? "sha1" : "sha256", NULL);
     struct secret shared;
     struct child_keys c;
-    const struct secret *const keys[] = {&c.ei, &c.ai, &c.er, &c.ar};
+    const struct secret_key *const keys[] = {&c.ei, &c.ai, &c.er, &c.ar};
     size_t len = sha1 ? 72 : 128;
     CHECK_OK(child_keys_make(ike, &esp, VEC_HEX(v, "ni"), VEC_HEX(v, "nr"), ke_single(NULL), &c));
     check_stream(keys, 4, span(VEC_HEX(v, "dkm_child").at, len));
@@ -299,7 +299,7 @@ static void prfs_on_aes_take_half_of_the_nonces(void **state)
         CHECK_OK(ike_keys_initial(&p, SPAN(long_i), SPAN(long_r), &shared, 1, 2, &k));
         check_ike_keys(&k, SPAN(want));
         const span_t parts[] = {gir, SPAN(long_i), SPAN(long_r)};
-        CHECK_OK(prf_do(prf, secret_span(&k.d), parts, 3, skeyseed));
+        CHECK_OK(prf_do(prf, secret_key_span(&k.d), parts, 3, skeyseed));
         CHECK_OK(prf_plus(prf, SPAN(skeyseed), wr_span(&w), want, sizeof want));
         CHECK_OK(
             ike_keys_rekey(&k, &p, SPAN(long_i), SPAN(long_r), ke_single(&shared), 1, 2, &rekeyed));
@@ -313,11 +313,11 @@ static void prfs_on_aes_take_half_of_the_nonces(void **state)
 static void psk_proof(void **state)
 {
     (void)state;
-    const struct secret sk_p = {.len = 32, .at = {5, 6}};
+    const struct secret_key sk_p = {.len = 32, .at = {5, 6}};
     const span_t message = span_str("the whole first message"), nonce = SPAN(nr);
     const span_t id = HEX("02000000 6d6f6f6e"), psk = span_str("secret");
     uint8_t maced[32], key[32], all[256], want[32], got[64];
-    CHECK_OK(prf_do(PRF_HMAC_SHA2_256, secret_span(&sk_p), &id, 1, maced));
+    CHECK_OK(prf_do(PRF_HMAC_SHA2_256, secret_key_span(&sk_p), &id, 1, maced));
     wr_t w = wr_into(all, sizeof all);
     wr_bytes(&w, message);
     wr_bytes(&w, nonce);
