@@ -46,10 +46,10 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     if (!ike) return NULL;
     ike->env = *env;
     ike->opt = *opt;
-    ike->reqids.xfrm = &ike->env.xfrm;
     env->random(env->ctx, key, sizeof key);
     ike->psk = psk_store_new();
     err_t err = table_init(&ike->table, key);
+    if (err == ERR_OK) err = reqids_init(&ike->reqids, &ike->env.xfrm);
     if (err == ERR_OK) err = policies_init(&ike->policies, &ike->env.xfrm);
     struct index *const indexes[] = {INDEXES(ike)};
     for (unsigned i = 0; i < INDEXES_N && err == ERR_OK; i++) err = index_init(indexes[i]);

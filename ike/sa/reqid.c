@@ -4,7 +4,8 @@
 #include <string.h>
 
 struct reqid_entry {
-    struct reqid_entry *next;
+    struct reqid_entry *next, **link;
+    struct index_place by_owner, by_number;
     char *conn, *child;
     endpoint_t peer; // AF_UNSPEC: a connection with one peer
     uint32_t reqid;
@@ -16,6 +17,33 @@ static bool entry_is(const struct reqid_entry *e, const struct conn *conn,
 {
     return strcmp(e->conn, conn->conf.name) == 0 && strcmp(e->child, child->name) == 0 &&
            endpoint_eq(&e->peer, peer);
+}
+
+// No peer chooses the names, and of its address and port it has not many.
+static uint64_t owner_hash(const char *conn, const char *child, const endpoint_t *peer)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    for (; *conn; conn++) h = (h ^ (uint8_t)*conn) * 0x100000001b3;
+    for (; *child; child++) h = (h ^ (uint8_t)*child) * 0x100000001b3;
+    for (unsigned i = 0; i < sizeof peer->ip.b; i++) h = (h ^ peer->ip.b[i]) * 0x100000001b3;
+    h = (h ^ peer->port) * 0x100000001b3;
+    return h ^ h >> 32;
+}
+
+static struct reqid_entry *entry_find(const struct reqids *r, const struct conn *conn,
+                                      const struct conf_child *child, const endpoint_t *peer)
+{
+    const struct index_place *at =
+        index_first(&r->by_owner, owner_hash(conn->conf.name, child->name, peer));
+    while (at && !entry_is(at->what, conn, child, peer)) at = index_next(at);
+    return at ? at->what : NULL;
+}
+
+err_t reqids_init(struct reqids *r, const struct xfrm_api *xfrm)
+{
+    r->xfrm = xfrm;
+    TRY(index_init(&r->by_owner));
+    return index_init(&r->by_number);
 }
 
 static bool highest_sa(void *arg, const struct xfrm_sa *sa)
@@ -56,13 +84,17 @@ static struct reqid_entry *entry_new(struct reqids *r, const struct conn *conn,
 {
     struct reqid_entry *e = calloc(1, sizeof *e);
     if (!e) return NULL;
-    *e = (struct reqid_entry){.next = r->first,
-                              .conn = strdup(conn->conf.name),
+    *e = (struct reqid_entry){.conn = strdup(conn->conf.name),
                               .child = strdup(child->name),
                               .peer = *peer,
                               .reqid = reqid};
     if (e->conn && e->child) {
+        e->next = r->first;
+        e->link = &r->first;
+        if (e->next) e->next->link = &e->next;
         r->first = e;
+        index_add(&r->by_owner, &e->by_owner, owner_hash(e->conn, e->child, peer), e);
+        index_add(&r->by_number, &e->by_number, reqid, e);
         return e;
     }
     free(e->conn);
@@ -71,25 +103,38 @@ static struct reqid_entry *entry_new(struct reqids *r, const struct conn *conn,
     return NULL;
 }
 
+static void entry_free(struct reqids *r, struct reqid_entry *e)
+{
+    index_remove(&r->by_owner, &e->by_owner);
+    index_remove(&r->by_number, &e->by_number);
+    *e->link = e->next;
+    if (e->next) e->next->link = e->link;
+    free(e->conn);
+    free(e->child);
+    free(e);
+}
+
 uint32_t reqid_get(struct reqids *r, const struct conn *conn, const struct conf_child *child,
                    const endpoint_t *peer)
 {
     const endpoint_t nobody = {0};
     if (!peer || child->reqid) peer = &nobody;
-    struct reqid_entry *e = r->first;
-    while (e && !entry_is(e, conn, child, peer)) e = e->next;
+    struct reqid_entry *e = entry_find(r, conn, child, peer);
     if (!e) e = entry_new(r, conn, child, peer, child->reqid ? child->reqid : reqid_next(r));
     if (!e) return 0;
-    if (child->reqid) e->reqid = child->reqid; // the configuration may have changed
+    if (child->reqid && child->reqid != e->reqid) { // the configuration may have changed
+        index_remove(&r->by_number, &e->by_number);
+        e->reqid = child->reqid;
+        index_add(&r->by_number, &e->by_number, e->reqid, e);
+    }
     e->holds++;
     return e->reqid;
 }
 
 static struct reqid_entry *entry_of(const struct reqids *r, uint32_t reqid)
 {
-    struct reqid_entry *e = r->first;
-    while (e && e->reqid != reqid) e = e->next;
-    return e;
+    const struct index_place *at = index_first(&r->by_number, reqid);
+    return at ? at->what : NULL;
 }
 
 void reqid_hold(struct reqids *r, uint32_t reqid)
@@ -104,29 +149,20 @@ void reqid_put(struct reqids *r, uint32_t reqid)
     if (!e) return;
     if (e->holds) e->holds--;
     if (e->holds || e->peer.ip.family == AF_UNSPEC) return;
-    struct reqid_entry **at = &r->first;
-    while (*at != e) at = &(*at)->next;
-    *at = e->next;
-    free(e->conn);
-    free(e->child);
-    free(e);
+    entry_free(r, e);
 }
 
 bool reqid_settled(const struct reqids *r, const struct conn *conn, const struct conf_child *child)
 {
     const endpoint_t nobody = {0};
-    const struct reqid_entry *e = r->first;
-    while (e && !entry_is(e, conn, child, &nobody)) e = e->next;
-    return e != NULL;
+    return entry_find(r, conn, child, &nobody) != NULL;
 }
 
 err_t reqid_adopt(struct reqids *r, const struct conn *conn, const struct conf_child *child,
                   uint32_t reqid)
 {
     const endpoint_t nobody = {0};
-    for (const struct reqid_entry *e = r->first; e; e = e->next) {
-        if (e->reqid == reqid || entry_is(e, conn, child, &nobody)) return ERR_EXISTS;
-    }
+    if (entry_of(r, reqid) || entry_find(r, conn, child, &nobody)) return ERR_EXISTS;
     if (child->reqid && child->reqid != reqid) return ERR_EXISTS;
     return entry_new(r, conn, child, &nobody, reqid) ? ERR_OK : ERR_NOMEM;
 }
@@ -142,11 +178,7 @@ err_t reqid_owner(const struct reqids *r, uint32_t reqid, const char **conn, con
 
 void reqids_done(struct reqids *r)
 {
-    while (r->first) {
-        struct reqid_entry *e = r->first;
-        r->first = e->next;
-        free(e->conn);
-        free(e->child);
-        free(e);
-    }
+    while (r->first) entry_free(r, r->first);
+    index_done(&r->by_owner);
+    index_done(&r->by_number);
 }

@@ -3,13 +3,16 @@
 #pragma once
 
 #include "ike/sa/conn.h"
+#include "ike/sa/index.h"
 
 struct reqids {
     const struct xfrm_api *xfrm;
     struct reqid_entry *first;
+    struct index by_owner, by_number;
     uint32_t last; // highest given out; 0 = the executor has not been looked at yet
 };
 
+err_t reqids_init(struct reqids *r, const struct xfrm_api *xfrm); // ERR_NOMEM
 // The reqid of a child and a hold on it. peer: NULL for connections with one peer. The first
 // hold settles the number: the configured one, or one that nobody uses in the executor either (SAs
 // and policies of an earlier run must not be mixed up with ours). 0 when out of memory.

@@ -284,9 +284,31 @@ static void addresses_become_identities(void **state)
     CHECK_EQ(id_from_ip(&ip).type, ID_ANY);
 }
 
+// What is found by its hash must be found in whatever case it is written.
+static void equal_ones_have_equal_hashes(void **state)
+{
+    (void)state;
+    static const uint8_t key[16] = {1}, other[16] = {2};
+    static const char *const same[][2] = {
+        {"Moon.Example.ORG", "moon.example.org"},
+        {"alice@EXAMPLE.org", "alice@example.org"},
+        {"C=ch, O=STRONGSWAN, CN=Moon", "C=CH, O=strongSwan, CN=moon"},
+    };
+    for (unsigned i = 0; i < sizeof same / sizeof *same; i++) {
+        const struct id a = id(same[i][0]), b = id(same[i][1]);
+        CHECK(id_eq(&a, &b));
+        CHECK_EQ(id_hash(&a, key), id_hash(&b, key));
+        CHECK(id_hash(&a, key) != id_hash(&a, other));
+    }
+    const struct id a = id("10.0.0.1"), b = id("10.0.0.2"), c = id("@10.0.0.1");
+    CHECK(id_hash(&a, key) != id_hash(&b, key));
+    CHECK(id_hash(&a, key) != id_hash(&c, key));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_ones_have_equal_hashes),
         cmocka_unit_test(text_becomes_type_and_bytes),
         cmocka_unit_test(mistakes_are_explained),
         cmocka_unit_test(too_long_is_refused),
