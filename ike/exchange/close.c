@@ -75,8 +75,8 @@ static void tell_closing(const struct child_sa *c)
 {
     char local[200], remote[200];
     tell(c->sa->ike, c->sa, LOG_STORY, SAY_CHILD_CLOSING, c->conf->name, c->id, c->spi_in,
-         c->spi_out, ts_show(&c->local_ts, local, sizeof local),
-         ts_show(&c->remote_ts, remote, sizeof remote));
+         c->spi_out, ts_show(c->local_ts, local, sizeof local),
+         ts_show(c->remote_ts, remote, sizeof remote));
 }
 
 void close_child(struct child_sa *c, enum close_why why)
