@@ -214,8 +214,8 @@ static void auth_line(struct see_keys *k, const struct line *l)
     x.prf = (uint16_t)strtoul(l->field[2], NULL, 10);
     bool good = hex_spi(l->field[0], &x.spi_i) && hex_spi(l->field[1], &x.spi_r) &&
                 prf_len(x.prf) && hex_key(l->field[3], bytes[0], &key[0]) &&
-                hex_key(l->field[4], bytes[1], &key[1]) && secret_set(&x.pi, key[0]) == ERR_OK &&
-                secret_set(&x.pr, key[1]) == ERR_OK;
+                hex_key(l->field[4], bytes[1], &key[1]) &&
+                secret_key_set(&x.pi, key[0]) == ERR_OK && secret_key_set(&x.pr, key[1]) == ERR_OK;
     struct key_auth *all = good ? roomy(k->auth, k->auth_n, sizeof x) : NULL;
     if (all) k->auth = all;
     if (all) k->auth[k->auth_n++] = x;

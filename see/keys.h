@@ -30,7 +30,7 @@ struct key_esp {
 struct key_auth {
     uint64_t spi_i, spi_r;
     uint16_t prf;
-    struct secret pi, pr;
+    struct secret_key pi, pr;
 };
 
 struct see_keys {

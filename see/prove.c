@@ -85,8 +85,8 @@ static void cover(struct hearing *h, const struct key_auth *k)
     if (h->m->h.exchange != X_INTERMEDIATE) return;
     msg_clear(h->m, &c);
     const span_t parts[] = {span(sum, t->rounds[h->side] ? len : 0), SPAN(c.head), c.inside};
-    const struct secret *key = k && h->side == INITIATOR ? &k->pi : k ? &k->pr : NULL;
-    bool done = key && prf_do(k->prf, secret_span(key), parts, 3, next) == ERR_OK;
+    const struct secret_key *key = k && h->side == INITIATOR ? &k->pi : k ? &k->pr : NULL;
+    bool done = key && prf_do(k->prf, secret_key_span(key), parts, 3, next) == ERR_OK;
     if (done) memcpy(sum, next, len);
     if (!done) t->uncovered = true;
     t->rounds[h->side]++;

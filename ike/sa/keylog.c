@@ -31,8 +31,8 @@ static void keylog_auth(const struct ike_sa *sa)
     const struct env *env = &sa->ike->env;
     AUTO(text) struct text t = {0};
     text_add(&t, "%016" PRIx64 ",%016" PRIx64 ",%u", sa->spi_i, sa->spi_r, sa->keys.prf);
-    add_key(&t, ",", secret_span(&sa->keys.pi));
-    add_key(&t, ",", secret_span(&sa->keys.pr));
+    add_key(&t, ",", secret_key_span(&sa->keys.pi));
+    add_key(&t, ",", secret_key_span(&sa->keys.pr));
     env->keylog(env->ctx, "pavise_auth", text_str(&t));
 }
 
