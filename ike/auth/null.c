@@ -36,12 +36,12 @@ struct id null_id(const struct ike_sa *sa)
 
 err_t null_prove(const struct ike_sa *sa, bool initiators, span_t id_body, uint8_t out[64])
 {
-    const struct secret *key = initiators ? &sa->keys.pi : &sa->keys.pr;
+    const struct secret_key *key = initiators ? &sa->keys.pi : &sa->keys.pr;
     uint8_t between[INTAUTH_MAX];
     struct octets octets;
     TRY(octets_of(sa, initiators, id_body, between, &octets));
     // rfc7619 2.1 MUST: SK_pi and SK_pr in the place of a pre-shared key
-    return auth_psk(sa->keys.prf, secret_span(key), &octets, out);
+    return auth_psk(sa->keys.prf, secret_key_span(key), &octets, out);
 }
 
 err_t null_check(const struct ike_sa *sa, bool initiators, span_t id_body, span_t proof)

@@ -21,7 +21,7 @@ static bool meet(const struct wanted *w, const struct ts_list *theirs, const str
 static bool has_it(const struct ike_sa *sa, const struct wanted *w)
 {
     for (const struct child_sa *c = sa->children; c; c = c->next) {
-        if (child_sa_in_use(c) && meet(w, &c->remote_ts, &c->local_ts)) return true;
+        if (child_sa_in_use(c) && meet(w, c->remote_ts, c->local_ts)) return true;
     }
     return false;
 }
