@@ -28,6 +28,14 @@ struct vici_client *control_open(const struct args *a)
     return NULL;
 }
 
+struct vici_client *control_open_quietly(const struct args *a)
+{
+    const char *path = args_get(a, "--vici-socket");
+    struct vici_client *c = NULL;
+    struct why why = {{0}};
+    return vici_connect(path ? path : VICI_SOCKET, &c, &why) == ERR_OK ? c : NULL;
+}
+
 static void say_ask_error(const char *command, err_t e)
 {
     if (e == ERR_UNSUPPORTED) {

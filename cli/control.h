@@ -8,6 +8,8 @@
 
 // Connects to the socket of --vici-socket, or the usual one. NULL: said why.
 struct vici_client *control_open(const struct args *a);
+// The same without a word: NULL if there is no daemon to talk to.
+struct vici_client *control_open_quietly(const struct args *a);
 // Asks and waits at most 10 s. The answer as JSON (the caller frees), or NULL: said why.
 // args may be NULL.
 json_t *control_ask(struct vici_client *c, const char *command, const struct vici_msg *args);

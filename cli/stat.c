@@ -17,7 +17,7 @@
 
 #define WAIT_S 5 // pavise-xfrmd answers at once, or hangs
 
-static err_t connect_to(const char *name, int *out, struct why *why)
+static err_t connect_to(const char *name, int type, int *out, struct why *why)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     struct timeval wait = {.tv_sec = WAIT_S};
@@ -25,10 +25,15 @@ static err_t connect_to(const char *name, int *out, struct why *why)
     if (n >= sizeof sa.sun_path) return why_not(why, ERR_RANGE, "'%s' is too long", name);
     memcpy(sa.sun_path, name, n);
     if (sa.sun_path[0] == '@') sa.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0) return why_not(why, ERR_SYSTEM, "no socket: %s", strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    const struct sockaddr_un any = {.sun_family = AF_UNIX}; // an abstract name, for the answer
+    if (type == SOCK_DGRAM && bind(fd, (const struct sockaddr *)&any, sizeof any.sun_family) != 0) {
+        (void)close(fd);
+        return why_not(why, ERR_SYSTEM, "no socket: %s", strerror(errno));
+    }
     if (connect(fd, (struct sockaddr *)&sa, len) == 0) {
         *out = fd;
         return ERR_OK;
@@ -58,7 +63,7 @@ err_t stat_fetch(const char *name, json_t **out, struct why *why)
 {
     int fd = -1;
     AUTO(text) struct text t = {0};
-    TRY(connect_to(name, &fd, why));
+    TRY(connect_to(name, SOCK_STREAM, &fd, why));
     err_t e = read_all(fd, &t);
     (void)close(fd);
     if (e != ERR_OK) return why_not(why, e, "no answer from %s: %s", name, err_text(e));
@@ -67,6 +72,21 @@ err_t stat_fetch(const char *name, json_t **out, struct why *why)
     if (!j) return why_not(why, ERR_SYNTAX, "%s answers nonsense", name);
     *out = j;
     return ERR_OK;
+}
+
+err_t stat_ask(const char *name, const char *question, json_t **out, struct why *why)
+{
+    int fd = -1;
+    TRY(connect_to(name, SOCK_DGRAM, &fd, why));
+    char *answer = malloc(STAT_MAX);
+    ssize_t n = answer ? send(fd, question, strlen(question), MSG_NOSIGNAL) : -1;
+    if (n >= 0) n = recv(fd, answer, STAT_MAX, 0);
+    err_t e = n >= 0 ? ERR_OK : errno == EAGAIN ? ERR_TIMEOUT : ERR_SYSTEM;
+    *out = n > 0 ? json_loadb(answer, (size_t)n, 0, NULL) : NULL;
+    free(answer);
+    (void)close(fd);
+    if (e != ERR_OK) return why_not(why, e, "no answer from %s: %s", name, err_text(e));
+    return *out ? ERR_OK : why_not(why, ERR_SYNTAX, "%s answers nonsense", name);
 }
 
 static void print_drops(const json_t *drops)

@@ -10,5 +10,8 @@
 
 // Errors: ERR_NOTFOUND (not running), ERR_PERMISSION, ERR_SYSTEM, ERR_SYNTAX, with a sentence.
 err_t stat_fetch(const char *name, json_t **out, struct why *why);
+// Asks the datagram socket of pavise-xfrmd that goes by this name. Errors as above; ERR_TIMEOUT:
+// no answer, which is what others than root get.
+err_t stat_ask(const char *name, const char *question, json_t **out, struct why *why);
 // For people: drops by their name, ports, the database.
 void stat_print(const json_t *stat);

@@ -25,6 +25,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/sources.h"
 #include "daemon/steer.h"
+#include "daemon/xfrmd_explain.h"
 #include "daemon/xfrmd_options.h"
 #include "daemon/xfrmd_ports.h"
 #include "daemon/xfrmd_stat.h"
@@ -35,6 +36,7 @@
 // A request can bring a deadline forward without an event (ALLOCSPI); it is found this late.
 #define TICK_MAX NSEC_PER_SEC
 #define STAT_SUFFIX "-stat"
+#define EXPLAIN_SUFFIX "-explain"
 
 struct xfrmd {
     struct xfrmd_options options;
@@ -49,11 +51,12 @@ struct xfrmd {
     struct guard *guard;
     struct steer *steer;
     struct xfrmd_stat *stat;
+    struct xfrmd_explain *explain;
     struct lent *lent;
     struct xdp *xdp; // NULL: not wanted
     struct sources *sources;
     uint64_t busy; // when there was last a client, an SA or a policy (monotonic ns)
-    char stat_name[128];
+    char stat_name[128], explain_name[128];
     bool plain;   // IP in IP is listened to
     bool failed;  // ends with exit status 1
     bool leaving; // ends as if killed: routes and guards stay
@@ -295,6 +298,21 @@ static err_t start_stat(struct xfrmd *d, struct why *why)
     return xfrmd_stat_new(&conf, &d->stat, why);
 }
 
+static err_t start_explain(struct xfrmd *d, struct why *why)
+{
+    int n =
+        snprintf(d->explain_name, sizeof d->explain_name, "%s" EXPLAIN_SUFFIX, d->options.socket);
+    if (n < 0 || (size_t)n >= sizeof d->explain_name)
+        return why_not(why, ERR_RANGE, "--socket: the name is too long");
+    const struct xfrmd_explain_conf conf = {.loop = d->loop,
+                                            .name = d->explain_name,
+                                            .db = d->db,
+                                            .fwmark = d->options.fwmark,
+                                            .tun_mtu = d->options.mtu,
+                                            .allow_clear_in = d->options.allow_clear_in};
+    return xfrmd_explain_new(&conf, &d->explain, why);
+}
+
 // Devices, routes and marks; raw sockets; UDP ports below 1024. Only the guard starts a program:
 // nft.
 static const struct sandbox_conf sandbox = {
@@ -333,6 +351,7 @@ static err_t xfrmd_start(struct xfrmd *d, struct why *why)
     TRY(start_lent(d, why));
     TRY(start_sources(d, why));
     TRY(start_stat(d, why));
+    TRY(start_explain(d, why));
     d->busy = clock_mono();
     loop_timer_at(d->tick, 0);
     return ERR_OK;
@@ -348,6 +367,7 @@ static void xfrmd_stop(struct xfrmd *d)
 {
     struct xfrm_server *server = d->server;
     d->server = NULL; // nobody is told of the end of SAs
+    xfrmd_explain_free(d->explain);
     xfrmd_stat_free(d->stat);
     if (server) xfrm_server_on_lend(server, on_lend_end, NULL);
     lent_free(d->lent);

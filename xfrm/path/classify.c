@@ -21,7 +21,7 @@ static bool is_suspect(const struct worker *w, const struct pkt *p)
     return guard && policy_goes_before(guard, p->policy);
 }
 
-static void decide(const struct worker *w, struct pkt *p)
+void classify_decide(const struct worker *w, struct pkt *p)
 {
     if (p->policy && p->policy->action == XFRM_BLOCK) {
         p->drop = DROP_POLICY_OUT;
@@ -65,7 +65,7 @@ void out_classify(struct worker *w, struct burst *b)
         if (p->drop) continue;
         p->policy = policy_of(w, p, before);
         before = p;
-        decide(w, p);
+        classify_decide(w, p);
         if (p->done) clear[n++] = p;
     }
     if (n > 0) w->exits.bypass(w->exits.ctx, clear, n);

@@ -7,12 +7,16 @@
 #include "xfrm/db/selector.h"
 #include "xfrm/path/stages.h"
 
-static const struct policy *inbound_policy(const struct worker *w, const struct pkt *p)
+struct policy *conform_policy(const struct worker *w, const struct pkt *p)
 {
     struct policy *in = db_policy(w->db, XFRM_IN, p->mark, &p->flow);
     struct policy *fwd = db_policy(w->db, XFRM_FWD, p->mark, &p->flow);
-    struct policy *first = in;
-    if (!in || (fwd && fwd->exact.rank < in->exact.rank)) first = fwd;
+    return !in || (fwd && fwd->exact.rank < in->exact.rank) ? fwd : in;
+}
+
+static const struct policy *inbound_policy(const struct worker *w, const struct pkt *p)
+{
+    struct policy *first = conform_policy(w, p);
     if (first) policy_touch(first, w->wall, w->now);
     return first;
 }
@@ -98,7 +102,7 @@ static enum drop without_policy(const struct worker *w)
     return w->allow_clear_in && !blocked ? DROP_NONE : DROP_NO_POLICY_IN;
 }
 
-static enum drop judge(const struct worker *w, const struct pkt *p)
+enum drop conform_judge(const struct worker *w, const struct pkt *p)
 {
     if (!selectors_match(p)) return DROP_SELECTOR;
     if (!p->policy) return without_policy(w);
@@ -115,7 +119,7 @@ void in_conform(struct worker *w, struct burst *b)
         struct pkt *p = b->p[i];
         bool alike = before && flow_alike(p, before);
         p->policy = alike ? before->policy : inbound_policy(w, p);
-        p->drop = judge(w, p);
+        p->drop = conform_judge(w, p);
         before = p;
     }
 }

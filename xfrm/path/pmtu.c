@@ -60,7 +60,7 @@ void pmtu_learn(const struct worker *w, struct sa *sa, uint32_t mtu)
 
 // rfc1191 3, rfc8201 3: the sender is told what would fit. IPv6 packets of 1280 bytes may not be
 // refused (RFC 8200 5): they go, and what is around them is fragmented.
-static bool is_refused(const struct pkt *p, uint32_t mtu, uint32_t *tell)
+bool pmtu_refuses(const struct pkt *p, uint32_t mtu, uint32_t *tell)
 {
     bool v6 = ip_is_v6(p->at);
     if (p->cut || (!v6 && !p->flow.df)) return false;
@@ -74,7 +74,7 @@ static void measure(struct worker *w, struct pkt *p, const struct pkt *told)
     uint32_t tell, mtu = pmtu_of(w, p->sas[p->sa_count - 1]);
     p->path_mtu = mtu;
     if (!mtu || size_on_wire(p, p->len) <= mtu) return;
-    if (!is_refused(p, mtu, &tell)) {
+    if (!pmtu_refuses(p, mtu, &tell)) {
         p->cut = true;
         return;
     }

@@ -20,5 +20,8 @@ uint32_t pmtu_of(struct worker *w, struct sa *sa);
 uint32_t pmtu_back(struct worker *w, struct sa *sa);
 // A router has said that no more than `mtu` bytes get through.
 void pmtu_learn(const struct worker *w, struct sa *sa, uint32_t mtu);
+// Does a packet that is too long for `mtu` have to be refused? Then *tell would fit. Otherwise it
+// is fragmented on its way.
+bool pmtu_refuses(const struct pkt *p, uint32_t mtu, uint32_t *tell);
 // What ICMP has told, if it still counts at `now` (monotonic ns); else 0. Any thread.
 uint32_t pmtu_learned(const struct sa *sa, uint64_t now);

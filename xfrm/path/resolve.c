@@ -41,7 +41,7 @@ static struct sa *sa_of_tunnel(const struct worker *w, const struct pkt *p)
     return lane_pick(policy->lane[0], &ask);
 }
 
-static struct sa *sa_for(const struct worker *w, const struct pkt *p, unsigned i)
+struct sa *resolve_sa(const struct worker *w, const struct pkt *p, unsigned i)
 {
     if (p->policy->one_tunnel) return sa_of_tunnel(w, p);
     const struct xfrm_policy *c = &p->policy->conf;
@@ -71,7 +71,7 @@ static bool choose(struct worker *w, struct pkt *p, unsigned *missing)
     const struct xfrm_policy *c = &p->policy->conf;
     p->sa_count = p->layer = 0;
     for (*missing = 0; *missing < p->policy->tmpl_count; ++*missing) {
-        struct sa *sa = sa_for(w, p, *missing);
+        struct sa *sa = resolve_sa(w, p, *missing);
         if (sa) {
             p->sas[p->sa_count++] = sa;
             if (lacks_own(w, p, sa)) hold_ask(w, p, *missing);

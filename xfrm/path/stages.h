@@ -67,6 +67,16 @@ static inline uint32_t pkt_room_behind(const struct pkt *p)
     return p->size - pkt_room_before(p) - p->len;
 }
 
+// ---- what explain.c asks of the stages: their decisions, which change nothing but p ----
+// classify.c: sets drop, or done for what goes on in clear, by p->policy.
+void classify_decide(const struct worker *w, struct pkt *p);
+// resolve.c: the SA that serves a template of p->policy now, or NULL.
+struct sa *resolve_sa(const struct worker *w, const struct pkt *p, unsigned tmpl);
+// conform.c: the policy that decides inbound, and what it says to a packet that came through
+// p->sas.
+struct policy *conform_policy(const struct worker *w, const struct pkt *p);
+enum drop conform_judge(const struct worker *w, const struct pkt *p);
+
 // ---- hint.c ----
 // The policies of a burst whose flows have been read.
 void hint_policies(const struct worker *w, const struct burst *b, enum xfrm_dir dir);
