@@ -1,15 +1,15 @@
 // status.c - pavise status: the tunnels, their traffic and age, and what is wrong.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/control.h"
 #include "cli/human.h"
 #include "cli/json.h"
 #include "cli/names.h"
+#include "cli/page.h"
 #include "cli/paint.h"
-#include "cli/say.h"
-#include "cli/stat.h"
+#include "cli/status.h"
 #include "cli/wrong.h"
 
 #define JOINED_MAX 1024 // bytes of a joined list
@@ -19,7 +19,8 @@
 static const char *algorithms(const json_t *sa, char *buf, size_t cap)
 {
     static const char *const keys[] = {"encr-alg", "encr-keysize", "integ-alg", "prf-alg",
-                                       "dh-group"};
+                                       "dh-group", "ake1",         "ake2",      "ake3",
+                                       "ake4",     "ake5",         "ake6",      "ake7"};
     size_t at = 0;
     buf[0] = 0;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -29,6 +30,27 @@ static const char *algorithms(const json_t *sa, char *buf, size_t cap)
         at += (size_t)n;
     }
     return buf;
+}
+
+// Would a quantum computer be kept out? Only the key exchange of the IKE SA, or of the child
+// itself, decides: ciphers of 256 bits stay strong, and those of 128 well enough.
+static bool is_post_quantum(const json_t *sa)
+{
+    static const char *const keys[] = {"dh-group", "ake1", "ake2", "ake3",
+                                       "ake4",     "ake5", "ake6", "ake7"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *alg = json_str(sa, keys[i]);
+        if (strncmp(alg, "ML_KEM", 6) == 0 || strncmp(alg, "MLKEM", 5) == 0) return true;
+    }
+    return false;
+}
+
+static void print_rate(const json_t *child, const char *way)
+{
+    char key[32], rate[HUMAN_MAX];
+    (void)snprintf(key, sizeof key, "rate-%s", way);
+    if (!json_object_get(child, key)) return;
+    printf(", %s/s", human_bytes(json_u64(child, key), rate));
 }
 
 static void print_way(const json_t *child, const char *way)
@@ -44,6 +66,7 @@ static void print_way(const json_t *child, const char *way)
     if (json_object_get(child, key)) {
         printf(" (last %s ago)", human_seconds(json_u64(child, key), age));
     }
+    print_rate(child, way);
 }
 
 static void print_child(const char *key, const json_t *child)
@@ -88,6 +111,15 @@ static void print_vips(const json_t *sa)
     if (theirs) printf("      has virtual address %s\n", json_words(theirs, text, sizeof text));
 }
 
+static const char *nat_words(const json_t *sa)
+{
+    bool local = json_yes(sa, "nat-local"), remote = json_yes(sa, "nat-remote");
+    if (local && remote) return ", NAT before both";
+    if (local) return ", we are behind a NAT";
+    if (remote) return ", the peer is behind a NAT";
+    return json_yes(sa, "nat-any") ? ", as if behind a NAT (UDP is wanted)" : ", no NAT";
+}
+
 static void print_sa(const char *name, const json_t *sa)
 {
     char algs[256], age[HUMAN_MAX];
@@ -98,14 +130,18 @@ static void print_sa(const char *name, const json_t *sa)
            paint(good ? GREEN : YELLOW), state, paint(PLAIN));
     print_end(sa, "local-id", "local-host", " <-> ");
     print_end(sa, "remote-id", "remote-host", "\n");
-    if (*algorithms(sa, algs, sizeof algs)) printf("      IKEv2 %s\n", algs);
+    if (*algorithms(sa, algs, sizeof algs)) {
+        bool pq = is_post_quantum(sa);
+        printf("      IKEv2 %s, %s%s%s\n", algs, paint(pq ? GREEN : PLAIN),
+               pq ? "post-quantum" : "not post-quantum", paint(PLAIN));
+    }
     if (good) {
         printf("      up %s", human_seconds(json_u64(sa, "established"), age));
         if (json_u64(sa, "rekey-time")) {
             printf(", new keys in %s", human_seconds(json_u64(sa, "rekey-time"), age));
         }
         printf(", %s%s\n", json_yes(sa, "initiator") ? "we called" : "the peer called",
-               json_yes(sa, "nat-any") ? ", NAT on the way" : "");
+               nat_words(sa));
     }
     print_vips(sa);
     json_object_foreach(json_object_get(sa, "child-sas"), key, child) print_child(key, child);
@@ -138,10 +174,15 @@ static void print_problems(const json_t *problems)
     if (json_array_size(problems)) printf("\n%sWhat is wrong%s\n", paint(BOLD), paint(PLAIN));
     json_array_foreach(problems, i, p)
     {
-        printf("  %s!%s %s\n", paint(RED), paint(PLAIN), json_str(p, "what"));
-        if (*json_str(p, "hint")) {
-            printf("    %shint:%s %s\n", paint(CYAN), paint(PLAIN), json_str(p, "hint"));
-        }
+        char line[600];
+        printf("  %s!%s ", paint(RED), paint(PLAIN));
+        (void)snprintf(line, sizeof line, "%s [%s]", json_str(p, "what"), json_str(p, "code"));
+        page_print(4, "    ", line);
+        if (!*json_str(p, "hint")) continue;
+        printf("%s", paint(CYAN));
+        (void)snprintf(line, sizeof line, "hint: %s", json_str(p, "hint"));
+        page_print(4, "", line);
+        printf("%s", paint(PLAIN));
     }
 }
 
@@ -164,32 +205,12 @@ static void print_all(const struct wrong_facts *facts, const json_t *problems)
     print_problems(problems);
 }
 
-static bool gather(const struct args *a, struct wrong_facts *f)
-{
-    struct vici_client *c = control_open(a);
-    if (!c) return false;
-    f->version = control_ask(c, "version", NULL);
-    f->stats = f->version ? control_ask(c, "stats", NULL) : NULL;
-    f->sas = f->stats ? control_list(c, "list-sas", "list-sa") : NULL;
-    f->conns = f->sas ? control_list(c, "list-conns", "list-conn") : NULL;
-    vici_close(c);
-    IGNORE(stat_fetch(STAT_SOCKET, &f->executor, NULL)); // absent: the kernel may be the executor
-    return f->conns != NULL;
-}
-
-static void facts_free(struct wrong_facts *f)
-{
-    json_decref(f->version);
-    json_decref(f->stats);
-    json_decref(f->sas);
-    json_decref(f->conns);
-    json_decref(f->executor);
-}
-
 static int run(const struct args *a)
 {
     struct wrong_facts f = {0};
-    bool ok = gather(a, &f);
+    bool ok = status_gather(a, &f);
+    if (ok && a->words) ok = status_choose(&f, a->word[0]);
+    if (ok && (args_get(a, "--rates") || isatty(STDOUT_FILENO))) status_rates(a, &f);
     if (ok) {
         json_t *problems = wrong_find(&f);
         if (args_get(a, "--json")) {
@@ -201,19 +222,25 @@ static int run(const struct args *a)
         }
         json_decref(problems);
     }
-    facts_free(&f);
+    status_facts_free(&f);
     return ok ? CLI_OK : CLI_FAILED;
 }
 
-static const struct args_option options[] = {OPTION_JSON, OPTION_SOCKET, {0}};
+static const struct args_option options[] = {
+    {"--rates", NULL, "measure half a second long how fast bytes pass"},
+    OPTION_JSON,
+    OPTION_SOCKET,
+    {0}};
 
 const struct command command_status = {
     .name = "status",
-    .words = "",
+    .words = "[NAME]",
+    .words_max = 1,
     .summary = "the tunnels: peers, traffic, age, and what is wrong",
     .about = "Shows every tunnel of the running pavise-iked: who is at the other end, how it is\n"
              "protected, what has passed, when it gets new keys; the connections that are not up;\n"
-             "and what looks wrong, with what to do about it.",
+             "and what looks wrong, with what to do about it. On a terminal, or with --rates, it\n"
+             "also measures how fast bytes pass.",
     .options = options,
     .run = run,
 };

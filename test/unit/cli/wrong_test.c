@@ -1,6 +1,7 @@
 // What is wrong is found, and nothing is invented.
 #include "cli/json.h"
 #include "cli/wrong.h"
+#include "cli/wrong_xfrm.h"
 #include "test/check.h"
 
 static json_t *find(const char *sas, const char *stats, const char *executor)
@@ -77,13 +78,106 @@ static void executor_trouble(void **state)
               "1 packet kept out: in clear, where a policy wants protection");
 }
 
+static void check_code(json_t *problems, const char *code)
+{
+    CHECK_EQ(json_array_size(problems), 1);
+    const json_t *p = json_array_get(problems, 0);
+    CHECK_STR(json_str(p, "code"), code);
+    CHECK(*json_str(p, "meaning") && *json_str(p, "hint"));
+    json_decref(problems);
+}
+
+#define NATTED(more, child)                                                                \
+    "[{\"gw\": {\"state\": \"ESTABLISHED\", \"nat-any\": \"yes\"" more ", \"child-sas\": " \
+    "{\"net-1\": {\"name\": \"net\", \"install-time\": \"900\", \"packets-in\": \"5\", "   \
+    "\"packets-out\": \"9\", \"protocol\": \"ESP\", \"mode\": \"TUNNEL\"" child "}}}}]"
+
+static void silence(void **state)
+{
+    (void)state;
+    check_code(find(NATTED("", ", \"use-in\": \"90\", \"use-out\": \"2\", \"encap\": \"yes\""),
+                    KERNEL, NULL),
+               "no-inbound");
+    check_code(find(NATTED(", \"nat-remote\": \"yes\"",
+                           ", \"use-in\": \"90\", \"use-out\": \"2\", \"encap\": \"yes\""),
+                    KERNEL, NULL),
+               "nat-lost");
+    check_one(find(NATTED("", ", \"use-in\": \"90\", \"use-out\": \"30\", \"encap\": \"yes\""),
+                   KERNEL, NULL),
+              NULL); // nobody speaks
+    check_code(find(NATTED("", ", \"use-in\": \"1\", \"use-out\": \"1\""), KERNEL, NULL),
+               "nat-no-encap");
+}
+
+static void weak_and_blocked(void **state)
+{
+    (void)state;
+    check_code(
+        find(NATTED("", ", \"encap\": \"yes\", \"integ-alg\": \"HMAC_SHA1_96\""), KERNEL, NULL),
+        "weak-algorithm");
+    check_code(
+        find(NATTED("", ", \"encap\": \"yes\", \"encr-alg\": \"NULL_AES_GMAC\""), KERNEL, NULL),
+        "not-encrypted");
+    check_code(find("[{\"gw\": {\"state\": \"CONNECTING\", \"remote-port\": \"4500\", "
+                    "\"initiator\": \"yes\"}}]",
+                    KERNEL, NULL),
+               "natt-blocked");
+    check_code(find("[{\"gw\": {\"state\": \"CONNECTING\", \"remote-port\": \"500\", "
+                    "\"initiator\": \"yes\"}}]",
+                    KERNEL, NULL),
+               "negotiating");
+}
+
+// The databases of an executor: two policies and an SA.
+static void shadows(void **state)
+{
+    (void)state;
+    struct xfrm_policy p[2] = {{.priority = 5, .tmpl_count = 1}, {.priority = 7, .tmpl_count = 1}};
+    struct wrong_dump_sa sa = {.spi = 9, .reqid = 3, .proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL};
+    struct wrong_dump d = {.policies = 2, .sas = 1, .policy = p, .sa = &sa};
+    for (unsigned i = 0; i < 2; i++) {
+        p[i].sel.family = AF_INET;
+        p[i].tmpl[0] = (struct xfrm_tmpl){.proto = XFRM_PROTO_ESP, .mode = XFRM_TUNNEL, .reqid = 3};
+        CHECK_OK(prefix_parse(i ? "10.2.7.0/24" : "10.2.0.0/16", &p[i].sel.dst));
+        CHECK_OK(prefix_parse("10.1.0.0/16", &p[i].sel.src));
+    }
+    json_t *list = json_array();
+    wrong_xfrm(list, &d);
+    check_code(list, "policy-shadowed");
+    list = json_array();
+    p[0].sel.proto = 17; // others are left to it
+    wrong_xfrm(list, &d);
+    check_one(list, NULL);
+    list = json_array();
+    sa.reqid = 4;
+    wrong_xfrm(list, &d);
+    check_code(list, "sa-without-policy");
+}
+
+static void forwarding(void **state)
+{
+    (void)state;
+    for (int on = 0; on < 2; on++) {
+        struct wrong_facts f = {
+            .sas = json_loads("[{\"gw\": {\"state\": \"ESTABLISHED\", \"child-sas\": {\"n-1\": "
+                              "{\"name\": \"n\", \"local-ts\": [\"10.1.0.0/16[tcp]\"]}}}}]",
+                              0, NULL),
+            .host_known = true,
+            .forwards4 = on};
+        json_t *list = wrong_find(&f);
+        if (on) check_one(list, NULL);
+        if (!on) check_code(list, "forwarding-off");
+        json_decref(f.sas);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_is_well),
-        cmocka_unit_test(one_way_traffic),
-        cmocka_unit_test(half_done),
-        cmocka_unit_test(executor_trouble),
+        cmocka_unit_test(all_is_well), cmocka_unit_test(one_way_traffic),
+        cmocka_unit_test(half_done),   cmocka_unit_test(executor_trouble),
+        cmocka_unit_test(silence),     cmocka_unit_test(weak_and_blocked),
+        cmocka_unit_test(shadows),     cmocka_unit_test(forwarding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
