@@ -78,7 +78,7 @@ static void print_child(const char *key, const json_t *child)
            paint(good ? GREEN : YELLOW), state, paint(PLAIN),
            json_words(json_object_get(child, "local-ts"), local, sizeof local),
            json_words(json_object_get(child, "remote-ts"), remote, sizeof remote));
-    printf("      %s, ESP%s %s\n", json_str(child, "mode"),
+    printf("      %s, %s%s %s\n", json_str(child, "mode"), json_str(child, "protocol"),
            json_yes(child, "encap") ? " in UDP" : "", algorithms(child, algs, sizeof algs));
     print_way(child, "in");
     print_way(child, "out");

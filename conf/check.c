@@ -94,6 +94,23 @@ static void check_beet(struct load *ld, const struct node *n, const struct conf_
     issue_hint(ld->issues, "write one address, as in 10.1.0.1, or mode = tunnel");
 }
 
+// AH covers the addresses and ports that a NAT changes, and hides nothing that padding could.
+static void check_ah(struct load *ld, const struct node *n, const struct conf_conn *c,
+                     const struct conf_child *f)
+{
+    if (!f->esp.ah) return;
+    if (c->encap) {
+        issue_error(ld->issues, schema_place(ld, n, "ah_proposals"), "ah_proposals",
+                    "AH cannot travel in UDP, and this connection has encap = yes");
+        issue_hint(ld->issues, "write encap = no, or esp_proposals in the place of ah_proposals");
+    }
+    if (f->tfc_padding) {
+        issue_error(ld->issues, schema_place(ld, n, "tfc_padding"), "tfc_padding",
+                    "AH packets are not padded: nothing in them is hidden");
+        issue_hint(ld->issues, "remove tfc_padding, or write esp_proposals");
+    }
+}
+
 static void check_shunt(struct load *ld, const struct node *n, const struct conf_child *c)
 {
     if (!is_shunt(c)) return;
@@ -299,6 +316,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
         check_transport(ld, o->child[k], &c->child[k]);
         check_beet(ld, o->child[k], &c->child[k]);
         check_shunt(ld, o->child[k], &c->child[k]);
+        check_ah(ld, o->child[k], c, &c->child[k]);
     }
 }
 

@@ -85,7 +85,8 @@ static void limits_complete(uint64_t rekey, uint64_t *life, uint64_t *spread)
 
 // clang-format off: tables keep their columns
 static const struct key child_keys[] = {
-    KEY("esp_proposals", set_esp_proposals, conf_child, esp, "default"),
+    KEY("esp_proposals", set_esp_proposals, conf_child, esp, NULL),
+    KEY("ah_proposals", set_ah_proposals, conf_child, esp, NULL),
     {.name = "local_ts", .set = set_local_ts, .to = 0, .dflt = "dynamic"},
     {.name = "remote_ts", .set = set_remote_ts, .to = 0, .dflt = "dynamic"},
     KEY("rekey_time", set_time, conf_child, rekey_s, "1h"),
@@ -118,7 +119,6 @@ static const struct key child_keys[] = {
     KEY_WORD("copy_dscp", dscps, conf_child, copy_dscp, "out"),
     KEY("updown", set_string, conf_child, updown, NULL),
     KEY("hostaccess", set_yes_no, conf_child, hostaccess, "no"),
-    KEY_NOT("ah_proposals", NULL, "AH is not supported yet; ESP does all that it does"),
     KEY_NOT("policies_fwd_out", "no", "outbound forward policies are not supported yet"),
     KEY_NOT("ipcomp", "no", "IPComp is not supported yet"),
     KEY_NOT("interface", NULL, "policies for one interface are not supported yet"),
@@ -153,10 +153,27 @@ static const struct key no_keys[] = {{0}};
 const struct schema schema_children = {"section 'children'", "connections.<conn>.children", no_keys,
                                        any_child};
 
+// Who wants to be protected from readers must not get AH because the peer likes it better.
+static void suites_complete(struct load *ld, const struct node *n, struct conf_child *c)
+{
+    const struct setting *ah = schema_written(ld, n, "ah_proposals");
+    bool esp = schema_written(ld, n, "esp_proposals");
+    if (ah && esp) {
+        issue_error(ld->issues, value_place(&ah->value, 0), ah->value.text,
+                    "a child is protected by AH or by ESP, not by whichever the peer takes");
+        issue_hint(ld->issues, "remove ah_proposals or esp_proposals, or write two children");
+    }
+    if (ah || esp) return;
+    const struct value dflt = {.text = "default", .len = strlen("default")};
+    const struct arg a = {.ld = ld, .key = child_keys, .v = &dflt, .to = &c->esp};
+    set_esp_proposals(&a);
+}
+
 static void child_read(struct load *ld, const struct node *n, struct conf_child *c)
 {
     set_amount_unset(c);
     schema_read(ld, &schema_child, n, c);
+    suites_complete(ld, n, c);
     output_mark_complete(c);
     limits_complete(c->rekey_s, &c->life_s, &c->rand_s);
     limits_complete(c->rekey_bytes, &c->life_bytes, &c->rand_bytes);

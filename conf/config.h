@@ -31,6 +31,7 @@ struct conf_proposal {
     bool esn, noesn; // ESP: keyword given
 };
 struct conf_proposals {
+    bool ah; // of AH; else of ESP or IKE
     unsigned n;
     struct conf_proposal p[CONF_PROPOSALS_MAX];
     char *text[CONF_PROPOSALS_MAX]; // as written
@@ -96,7 +97,7 @@ struct conf_mark {
 
 struct conf_child {
     char *name;
-    struct conf_proposals esp;
+    struct conf_proposals esp; // or AH
     unsigned local_n, remote_n;
     struct conf_ts local_ts[CONF_LIST_MAX], remote_ts[CONF_LIST_MAX];
     uint64_t rekey_s, life_s, rand_s;                   // seconds; 0 = never

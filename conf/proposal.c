@@ -15,7 +15,7 @@
 struct proposal_arg {
     const struct arg *a;
     const struct element *e; // NULL: a built-in one
-    bool ike;
+    bool ike, ah;
     struct conf_proposal *p;
 };
 
@@ -121,11 +121,31 @@ static bool round_read(const struct proposal_arg *t, const char *word, unsigned 
     return false;
 }
 
+// Where no algorithm of this kind has a place. false: refused, and said so; *skip: only warned of.
+static bool word_fits(const struct proposal_arg *t, const char *word, const struct alg *alg,
+                      struct place at, bool *skip)
+{
+    struct conf_issues *issues = t->a->ld->issues;
+    *skip = alg->type == ALG_PRF && !t->ike;
+    if (*skip) {
+        issue_warn(issues, at, word, "'%s' means nothing to %s", word, t->ah ? "AH" : "ESP");
+        issue_hint(issues, "write it in the connection's proposals");
+        return true;
+    }
+    bool hides = t->ah && alg->type == ALG_ENCR, clear = t->ike && alg->clear;
+    if (!hides && !clear) return true;
+    issue_error(issues, at, word, hides ? "AH encrypts nothing" : "IKE messages must be encrypted");
+    issue_hint(issues, "remove '%s', or write it in esp_proposals", word);
+    return false;
+}
+
 // false: refused, and said so.
 static bool word_read(const struct proposal_arg *t, const char *word, size_t off)
 {
     const struct alg *alg = alg_by_keyword(word);
     struct conf_issues *issues = t->a->ld->issues;
+    struct place at = element_place(t->a, t->e, off);
+    bool skip;
     unsigned round = round_of(word);
     if (round) return round_read(t, word, round, off);
     if (!alg) {
@@ -136,23 +156,14 @@ static bool word_read(const struct proposal_arg *t, const char *word, size_t off
         if (alg->id == ESN_YES) t->p->esn = true;
         if (alg->id == ESN_NO) t->p->noesn = true;
         if (!t->ike) return true;
-        issue_warn(issues, element_place(t->a, t->e, off), word, "'%s' means nothing to IKE", word);
+        issue_warn(issues, at, word, "'%s' means nothing to IKE", word);
         issue_hint(issues, "write it in esp_proposals");
         return true;
     }
-    if (alg->type == ALG_PRF && !t->ike) {
-        issue_warn(issues, element_place(t->a, t->e, off), word, "'%s' means nothing to ESP", word);
-        issue_hint(issues, "write it in the connection's proposals");
-        return true;
-    }
-    if (t->ike && alg->clear) {
-        issue_error(issues, element_place(t->a, t->e, off), word, "IKE messages must be encrypted");
-        issue_hint(issues, "remove '%s', or write it in esp_proposals", word);
-        return false;
-    }
+    if (!word_fits(t, word, alg, at, &skip)) return false;
+    if (skip) return true;
     if (alg->legacy) {
-        issue_warn(issues, element_place(t->a, t->e, off), word, "'%s' is weak (RFC %s)", word,
-                   t->ike ? "8247" : "8221");
+        issue_warn(issues, at, word, "'%s' is weak (RFC %s)", word, t->ike ? "8247" : "8221");
         issue_hint(issues, "keep it only for a peer that knows nothing better%s",
                    t->ike ? "" : "; pavise-xfrmd takes it when started with --legacy");
     }
@@ -185,6 +196,15 @@ static bool has_rounds(const struct conf_proposal *p)
     return found;
 }
 
+static const char *lacks_ah(const struct conf_proposal *p, const char **hint)
+{
+    *hint = "add one, as in sha256 or sha256-x25519";
+    if (!count(p, ALG_INTEG)) return "this proposal has no integrity algorithm";
+    *hint = "add one that the others come on top of, as in -x25519-ke1_mlkem768";
+    if (has_rounds(p) && !count(p, ALG_KE)) return "an additional key exchange needs a first one";
+    return NULL;
+}
+
 // What the proposal lacks, or NULL. *hint is set with it.
 static const char *lacks(const struct conf_proposal *p, bool ike, const char **hint)
 {
@@ -212,7 +232,7 @@ static bool complete(const struct proposal_arg *t, const char *text)
     const char *hint;
     struct conf_proposal *p = t->p;
     if (t->ike) derive_prf(p);
-    const char *mistake = lacks(p, t->ike, &hint);
+    const char *mistake = t->ah ? lacks_ah(p, &hint) : lacks(p, t->ike, &hint);
     if (mistake) {
         issue_error(t->a->ld->issues, element_place(t->a, t->e, 0), text, "%s", mistake);
         value_hint(t->a, "%s", hint);
@@ -254,7 +274,7 @@ static bool read_one(const struct arg *a, const struct element *e, const char *t
 {
     struct conf_proposals *all = a->to;
     struct conf_proposal p = {0};
-    struct proposal_arg t = {a, e, ike, &p};
+    struct proposal_arg t = {a, e, ike, all->ah, &p};
     if (all->n == CONF_PROPOSALS_MAX) {
         issue_error(a->ld->issues, element_place(a, e, 0), text, "this list is too long");
         issue_hint(a->ld->issues, "at most %u proposals", CONF_PROPOSALS_MAX);
@@ -264,9 +284,8 @@ static bool read_one(const struct arg *a, const struct element *e, const char *t
     return !a->ld->nomem;
 }
 
-static void set_proposals(const struct arg *a, bool ike)
+static void set_proposals(const struct arg *a, bool ike, const char *const *dflt)
 {
-    const char *const *dflt = ike ? proposal_ike_default : proposal_esp_default;
     for (struct element e = {0}; value_next(a, &e);) {
         if (strcasecmp(e.text, "default") != 0) {
             if (!read_one(a, &e, e.text, ike)) return;
@@ -280,10 +299,17 @@ static void set_proposals(const struct arg *a, bool ike)
 
 void set_ike_proposals(const struct arg *a)
 {
-    set_proposals(a, true);
+    set_proposals(a, true, proposal_ike_default);
 }
 
 void set_esp_proposals(const struct arg *a)
 {
-    set_proposals(a, false);
+    set_proposals(a, false, proposal_esp_default);
+}
+
+void set_ah_proposals(const struct arg *a)
+{
+    struct conf_proposals *all = a->to;
+    all->ah = true;
+    set_proposals(a, false, proposal_ah_default);
 }

@@ -6,3 +6,4 @@
 
 void set_ike_proposals(const struct arg *a); // struct conf_proposals
 void set_esp_proposals(const struct arg *a); // struct conf_proposals
+void set_ah_proposals(const struct arg *a);  // struct conf_proposals

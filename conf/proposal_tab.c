@@ -22,6 +22,8 @@ const char *const proposal_esp_default[] = {
     NULL,
 };
 
+const char *const proposal_ah_default[] = {"sha256-sha384-sha512-noesn", NULL};
+
 #define OLD "is too weak to be used (RFC 8247)"
 #define LATER "is not supported yet"
 

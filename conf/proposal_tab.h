@@ -3,6 +3,7 @@
 
 // Proposals, NULL-terminated; the best first.
 extern const char *const proposal_ike_default[], *const proposal_esp_default[];
+extern const char *const proposal_ah_default[];
 
 struct proposal_unknown {
     const char *keyword; // a trailing '*' stands for any rest

@@ -183,8 +183,8 @@ void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
     vici_kv(m, "reqid", "%u", v->reqid);
     vici_kv(m, "state", "%s", child_state(v->state));
     vici_kv(m, "mode", "%s", mode_name(v->mode));
-    if (v->encr) {
-        vici_kv(m, "protocol", "ESP");
+    if (v->encr || v->ah) {
+        vici_kv(m, "protocol", "%s", v->ah ? "AH" : "ESP");
         put_flag(m, "encap", v->udp);
         vici_kv(m, "spi-in", "%08x", v->spi_in);
         vici_kv(m, "spi-out", "%08x", v->spi_out);

@@ -122,10 +122,10 @@ struct child_sa_view {
     uint32_t id, reqid;
     enum child_state_view state;
     enum xfrm_mode mode;
-    bool udp;
+    bool ah, udp; // AH, not ESP; ESP in UDP
     uint32_t spi_in, spi_out;
-    const struct alg *encr, *integ;
-    uint16_t ke; // PFS group, 0 = none
+    const struct alg *encr, *integ; // NULL = none
+    uint16_t ke;                    // PFS group, 0 = none
     uint16_t ake[CONF_ROUNDS_MAX];
     bool esn;
     uint64_t install_s, rekey_in_s, life_in_s; // seconds ago / from now; 0 = n/a

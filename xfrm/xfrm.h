@@ -127,6 +127,7 @@ struct xfrm_sa {
 #define XFRM_STATE_DECAP_DSCP 2
 #define XFRM_STATE_NOPMTUDISC 4
 #define XFRM_STATE_AF_UNSPEC 32
+#define XFRM_STATE_ALIGN4 64
 #define XFRM_STATE_ESN 128
 #define XFRM_SA_DONT_ENCAP_DSCP 1 // of extra_flags
 

@@ -75,7 +75,7 @@ static void force_child(struct child_sa *c, struct job *job)
 {
     struct ike_sa *sa = c->sa;
     struct task *t = c->state == CHILD_DELETING ? NULL : request_task(TASK_DELETE_CHILD, NULL);
-    if (t) t->spi = c->spi_in;
+    if (t) request_name_spi(t, c->chosen.protocol, c->spi_in);
     waiter_add(&c->enders, job);
     close_child(c, CLOSED_ASKED);
     request_add(sa, t);

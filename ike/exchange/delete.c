@@ -17,10 +17,11 @@ static void put_delete(struct msgw *m, const struct delete_payload *d)
 
 err_t delete_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
-    struct delete_payload d = {.protocol = PROTO_ESP, .spi_len = 4, .n = 1};
+    struct delete_payload d = {.spi_len = 4, .n = 1};
     struct child_sa *c = t->spi ? NULL : child_sa_by_id(sa, t->child_id);
     bool gone = !t->spi && (!c || c->state == CHILD_LINGER);
     if (gone) return why_not(why, ERR_AGAIN, "closed already");
+    d.protocol = t->spi ? t->protocol : c->chosen.protocol;
     d.spi[0] = t->spi ? t->spi : c->spi_in;
     if (c) c->state = CHILD_DELETING;
     put_delete(m, &d);
@@ -58,10 +59,10 @@ err_t delete_ike_on_response(struct turn *t)
 
 // rfc7296 2.25.1: in a collision with our own DELETE or rekeying the answer is as usual, and
 // whether there was anything to delete tells what to name in it.
-static bool delete_half(struct turn *t, uint32_t spi_out, uint32_t *spi_in)
+static bool delete_half(struct turn *t, uint8_t protocol, uint32_t spi_out, uint32_t *spi_in)
 {
     struct ike_sa *sa = t->sa;
-    struct child_sa *c = child_sa_by_spi_out(sa, spi_out);
+    struct child_sa *c = child_sa_by_spi_out(sa, protocol, spi_out);
     struct task *mine = sa->active;
     bool making = mine && (mine->kind == TASK_CHILD || mine->kind == TASK_REKEY_CHILD);
     // An SA that the peer has made at our wish, and closed again, before its answer is here?
@@ -91,23 +92,27 @@ static void delete_children(struct turn *t, const struct delete_payload *d,
                             struct delete_payload *answer)
 {
     for (unsigned i = 0; i < d->n && answer->n < DELETE_SPIS_MAX; i++) {
-        if (delete_half(t, d->spi[i], &answer->spi[answer->n])) answer->n++;
+        if (delete_half(t, d->protocol, d->spi[i], &answer->spi[answer->n])) answer->n++;
     }
 }
 
 err_t delete_on_request(struct turn *t)
 {
-    struct delete_payload answer = {.protocol = PROTO_ESP, .spi_len = 4};
+    struct delete_payload esp = {.protocol = PROTO_ESP, .spi_len = 4};
+    struct delete_payload ah = {.protocol = PROTO_AH, .spi_len = 4};
     const struct payload *p;
     for (unsigned i = 0; (p = msg_nth(t->in, PAYLOAD_D, i)); i++) {
         struct delete_payload d;
         TRY(delete_read(p->body, &d));
-        if (d.protocol == PROTO_ESP) delete_children(t, &d, &answer);
-        if (d.protocol != PROTO_IKE) continue;
+        if (d.protocol != PROTO_IKE) {
+            delete_children(t, &d, d.protocol == PROTO_AH ? &ah : &esp);
+            continue;
+        }
         // rfc7296 1.4.1 MUST: an empty answer; the IKE SA is gone with it.
         t->fatal = true;
         t->why = CLOSED_BY_PEER;
     }
-    if (answer.n && !t->fatal) put_delete(&t->out, &answer);
+    if (esp.n && !t->fatal) put_delete(&t->out, &esp);
+    if (ah.n && !t->fatal) put_delete(&t->out, &ah);
     return ERR_OK;
 }

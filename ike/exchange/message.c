@@ -117,9 +117,9 @@ void put_notify(struct msgw *m, uint16_t type, span_t data)
     msgw_end(m);
 }
 
-void put_notify_spi(struct msgw *m, uint16_t type, uint32_t esp_spi)
+void put_notify_spi(struct msgw *m, uint16_t type, uint8_t protocol, uint32_t spi)
 {
-    struct notify n = {.type = type, .protocol = PROTO_ESP, .spi_len = 4, .spi = esp_spi};
+    struct notify n = {.type = type, .protocol = protocol, .spi_len = 4, .spi = spi};
     notify_write(msgw_begin(m, PAYLOAD_N), &n);
     msgw_end(m);
 }
@@ -195,14 +195,15 @@ void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposa
     }
 }
 
-void propose_esp(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
-                 struct proposals *out)
+void propose_child(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
+                   struct proposals *out)
 {
+    uint8_t protocol = conf->ah ? PROTO_AH : PROTO_ESP;
     out->n = 0;
     for (unsigned i = 0; i < conf->n && i < PROPOSALS_MAX; i++) {
         struct proposal *p = &out->p[out->n++];
         *p = (struct proposal){
-            .number = (uint8_t)out->n, .protocol = PROTO_ESP, .spi_len = 4, .spi = spi};
+            .number = (uint8_t)out->n, .protocol = protocol, .spi_len = 4, .spi = spi};
         propose_one(&conf->p[i], p, with_ke);
         if (with_ke) propose_rounds(&conf->p[i], p);
         propose_esn(&conf->p[i], p);

@@ -21,7 +21,7 @@ void put_nonce(struct msgw *m, const struct nonce *n);
 void put_id(struct msgw *m, enum payload_type type, const struct id *id);
 void put_ts(struct msgw *m, enum payload_type type, const struct ts_list *ts);
 void put_notify(struct msgw *m, uint16_t type, span_t data);
-void put_notify_spi(struct msgw *m, uint16_t type, uint32_t esp_spi);
+void put_notify_spi(struct msgw *m, uint16_t type, uint8_t protocol, uint32_t spi);
 
 // The payloads of these types, which the step table has found to be there.
 err_t take_sa(const struct msg *in, struct proposals *out);
@@ -31,9 +31,9 @@ err_t take_ts(const struct msg *in, enum payload_type type, struct ts_list *out)
 
 // Proposals as configured. ike: the IKE SA's, with an 8-byte SPI (0: none, in IKE_SA_INIT).
 void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposals *out);
-// ESP; with_ke: key exchange methods are offered (not in IKE_AUTH).
-void propose_esp(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
-                 struct proposals *out);
+// ESP or AH; with_ke: key exchange methods are offered (not in IKE_AUTH).
+void propose_child(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
+                   struct proposals *out);
 // The first key exchange method offered that this machine knows; KE_NONE if there is none.
 uint16_t propose_ke(const struct proposals *ps);
 bool propose_has_extra(const struct proposals *ps); // additional ones (RFC 9370)

@@ -8,7 +8,8 @@ static void move_offer(struct ike_sa *sa, const ip_t *from)
 {
     const struct task *t = sa->active;
     bool child = t && t->offer && t->kind != TASK_REKEY_IKE;
-    if (child && !ip_eq(from, &sa->local.ip)) install_spi_move(sa, from, (uint32_t)t->offer->spi);
+    if (!child || ip_eq(from, &sa->local.ip)) return;
+    install_spi_move(sa, from, t->offer->proto, (uint32_t)t->offer->spi);
 }
 
 void move_ends(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)

@@ -28,7 +28,7 @@ err_t rekey_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct 
     TRY(terms_offer(sa, t, false, old, why));
     old->state = CHILD_REKEYING;
     // rfc7296 1.3.3 MUST: the SPI is the one that we expect in packets to us.
-    put_notify_spi(m, N_REKEY_SA, old->spi_in);
+    put_notify_spi(m, N_REKEY_SA, old->chosen.protocol, old->spi_in);
     terms_put(t, false, m);
     return ERR_OK;
 }
@@ -163,7 +163,8 @@ static err_t find_old(struct turn *t, struct child_sa **out)
     struct ike_sa *sa = t->sa;
     struct notify n;
     TRY(notify_find(t->in, N_REKEY_SA, &n));
-    struct child_sa *old = n.spi_len == 4 ? child_sa_by_spi_out(sa, (uint32_t)n.spi) : NULL;
+    struct child_sa *old =
+        n.spi_len == 4 ? child_sa_by_spi_out(sa, n.protocol, (uint32_t)n.spi) : NULL;
     if (!old) {
         t->about = (struct notify){.protocol = n.protocol, .spi_len = n.spi_len, .spi = n.spi};
         return refuse(t, N_CHILD_SA_NOT_FOUND, ERR_NOTFOUND,

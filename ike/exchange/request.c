@@ -36,13 +36,19 @@ void request_add(struct ike_sa *sa, struct task *t)
     request_next(sa);
 }
 
+void request_name_spi(struct task *t, uint8_t protocol, uint32_t spi)
+{
+    t->protocol = protocol;
+    t->spi = spi;
+}
+
 void offer_drop(struct ike_sa *sa, struct task *t)
 {
     struct offer *o = t->offer;
     agreement_free(t->agreed);
     t->agreed = NULL;
     if (!o) return;
-    if (t->kind != TASK_REKEY_IKE) install_spi_back(sa, (uint32_t)o->spi);
+    if (t->kind != TASK_REKEY_IKE) install_spi_back(sa, o->proto, (uint32_t)o->spi);
     reqid_put(&sa->ike->reqids, o->reqid);
     ke_free(o->ke);
     wipe(o, sizeof *o);

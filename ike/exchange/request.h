@@ -6,6 +6,8 @@
 // Queues a task (takes it, whatever happens) and starts it if nothing is under way. When it cannot
 // be queued its waiters hear why.
 void request_add(struct ike_sa *sa, struct task *t);
+// A DELETE_CHILD is about an SPI that exists at the peer only. protocol: enum protocol.
+void request_name_spi(struct task *t, uint8_t protocol, uint32_t spi);
 // A new task of this kind; ERR_NOMEM has been told to `job` (which may be NULL).
 struct task *request_task(enum task_kind kind, struct job *job);
 // Starts the next task, if there is one and nothing is under way.

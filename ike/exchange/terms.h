@@ -9,6 +9,8 @@
 // own. old: the child SA that shall be replaced, whose selectors are asked for again; or NULL.
 err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
                   struct why *why);
+// Can packets of this child reach the IKE SA's peer at all? ERR_UNSUPPORTED.
+err_t terms_can_travel(const struct ike_sa *sa, const struct conf_child *f, struct why *why);
 void terms_put(const struct task *t, bool first, struct msgw *m);
 // The peer agreed: the child SA is made and installed. ERR_AGAIN: what was agreed on is in the
 // task, and more key exchanges follow before it is made (followup.h); call again then. After

@@ -50,6 +50,16 @@ static err_t deal_read(struct turn *t, const struct terms_question *q, struct de
     return take_nonce(t->in, &d->ni);
 }
 
+// Has the peer anything to offer for how this child is protected?
+static bool suits(const struct conf_child *f, const struct deal *d)
+{
+    uint8_t wanted = f->esp.ah ? PROTO_AH : PROTO_ESP;
+    for (unsigned i = 0; i < d->theirs.n; i++) {
+        if (d->theirs.p[i].protocol == wanted) return true;
+    }
+    return false;
+}
+
 // The selectors that both want. 0: none in common; more: the closer to what was asked for.
 static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, const struct deal *d,
                        struct ts_list *tsi, struct ts_list *tsr)
@@ -66,7 +76,7 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
     if (ts_narrow(&remote, tsi, tsi) != ERR_OK) return 0;
     if (ts_narrow(&local, tsr, tsr) != ERR_OK) return 0;
     unsigned same_mode = d->mode == child_sa_mode(f);
-    return 1 + same_mode + 2 * whole + 4 * equal;
+    return 1 + same_mode + 2 * whole + 4 * equal + 8 * suits(f, d);
 }
 
 static err_t refuse_ts(struct turn *t, const struct deal *d)
@@ -145,11 +155,11 @@ static err_t deal_is_news(struct turn *t, const struct deal *d)
 static err_t deal_algorithms(struct turn *t, bool first, struct deal *d)
 {
     struct proposals ours;
-    propose_esp(&d->conf->esp, 0, !first, &ours);
+    propose_child(&d->conf->esp, 0, !first, &ours);
     if (proposal_choose(&ours, &d->theirs, first, &d->chosen) != ERR_OK) {
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
-                      "none of the algorithms that the peer offers is in `esp_proposals` of %s",
-                      d->conf->name);
+                      "none of the algorithms that the peer offers is in `%s_proposals` of %s",
+                      d->conf->esp.ah ? "ah" : "esp", d->conf->name);
     }
     if (d->chosen.spi_len == 4 && d->chosen.spi > 255) return ERR_OK; // RFC 4303 2.1
     return refuse(t, N_INVALID_SYNTAX, ERR_SYNTAX, "the peer offers no SPI that could be used");
@@ -189,7 +199,7 @@ static err_t deal_numbers(struct turn *t, const struct child_sa *old, struct dea
         d->reqid = reqid_get(r, d->conn, d->conf, many ? &t->sa->remote : NULL);
     }
     if (!d->reqid) return why_not(why, ERR_NOMEM, "out of memory");
-    TRY(install_spi(t->sa, d->reqid, &d->spi, why));
+    TRY(install_spi(t->sa, d->reqid, child_sa_proto_wanted(d->conf), &d->spi, why));
     d->said = d->spi;
     return ERR_OK;
 }
@@ -259,10 +269,12 @@ static err_t deal_agree(struct turn *t, const struct terms_question *q, struct d
     struct why why = {0};
     TRY(deal_read(t, q, d));
     TRY(deal_traffic(t, q->old, d));
+    err_t err = terms_can_travel(t->sa, d->conf, &why);
+    if (err != ERR_OK) return deal_refused(t, d, err, &why);
     if (!q->old && !q->first) TRY(deal_is_news(t, d));
     TRY(deal_algorithms(t, q->first, d));
     TRY(deal_group(t, d));
-    err_t err = deal_numbers(t, q->old, d, &why);
+    err = deal_numbers(t, q->old, d, &why);
     return err == ERR_OK ? ERR_OK : deal_refused(t, d, err, &why);
 }
 
@@ -278,7 +290,7 @@ static err_t deal_make(struct turn *t, const struct terms_question *q, struct de
 void terms_deal_free(struct ike_sa *sa, struct deal *d)
 {
     if (!d) return;
-    install_spi_back(sa, d->spi);
+    if (d->spi) install_spi_back(sa, child_sa_proto_wanted(d->conf), d->spi);
     reqid_put(&sa->ike->reqids, d->reqid);
     wipe(d, sizeof *d);
     free(d);
@@ -305,10 +317,6 @@ err_t terms_finish(struct turn *t, const struct terms_question *q, struct pendin
 err_t terms_answer(struct turn *t, const struct terms_question *q, struct nonce *nonce,
                    struct child_sa **out)
 {
-    if (!t->ike->opt.executor_has_raw_esp && !ike_sa_udp(t->sa)) {
-        return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_UNSUPPORTED,
-                      "the peer knows no NAT traversal, and our executor only ESP in UDP");
-    }
     struct deal *d = calloc(1, sizeof *d);
     if (!d) return ERR_NOMEM;
     *out = NULL;

@@ -39,21 +39,33 @@ static err_t offer_ke(struct task *t, const struct child_sa *old, struct why *wh
     return err == ERR_OK ? ERR_OK : why_not(why, err, "key exchange: %s", err_text(err));
 }
 
+err_t terms_can_travel(const struct ike_sa *sa, const struct conf_child *f, struct why *why)
+{
+    bool udp = ike_sa_udp(sa);
+    if (udp && f->esp.ah) {
+        return why_not(why, ERR_UNSUPPORTED,
+                       "AH (ah_proposals of %.60s) does not pass the NAT between us and the peer; "
+                       "use esp_proposals",
+                       f->name);
+    }
+    if (udp || sa->ike->opt.executor_has_raw_esp) return ERR_OK;
+    return why_not(why, ERR_UNSUPPORTED,
+                   "the peer knows no NAT traversal, and our executor only ESP in UDP");
+}
+
 err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
                   struct why *why)
 {
     uint32_t spi;
-    if (!sa->ike->opt.executor_has_raw_esp && !ike_sa_udp(sa)) {
-        return why_not(why, ERR_UNSUPPORTED,
-                       "the peer knows no NAT traversal, and our executor only ESP in UDP");
-    }
+    TRY(terms_can_travel(sa, t->conf, why));
     struct offer *o = t->offer = calloc(1, sizeof *t->offer);
     if (!o) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(reqid_for(sa, t, old));
-    TRY(install_spi(sa, o->reqid, &spi, why));
+    o->proto = child_sa_proto_wanted(t->conf);
+    TRY(install_spi(sa, o->reqid, o->proto, &spi, why));
     o->spi = spi;
     o->mode = old ? old->mode : child_sa_mode(t->conf);
-    propose_esp(&t->conf->esp, spi, !first, &o->proposals);
+    propose_child(&t->conf->esp, spi, !first, &o->proposals);
     if (old) {
         ts_copy(&o->tsi, old->local_ts);
         ts_copy(&o->tsr, old->remote_ts);
@@ -191,11 +203,11 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
 }
 
 // The peer has the child SA already, we have not: it must go there, too.
-static void delete_at_peer(struct ike_sa *sa, uint32_t our_spi)
+static void delete_at_peer(struct ike_sa *sa, uint8_t protocol, uint32_t our_spi)
 {
     struct task *t = request_task(TASK_DELETE_CHILD, NULL);
     if (!t) return;
-    t->spi = our_spi;
+    request_name_spi(t, protocol, our_spi);
     if (queue_push(&sa->queue, t) != ERR_OK) task_free(t);
 }
 
@@ -237,7 +249,7 @@ err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struc
     }
     tell(t->ike, t->sa, LOG_ERROR, "child SA %s cannot be used: %s; deleting it at the peer",
          t->task->conf->name, why.text[0] ? why.text : err_text(err));
-    delete_at_peer(t->sa, spi);
+    delete_at_peer(t->sa, t->task->conf->esp.ah ? PROTO_AH : PROTO_ESP, spi);
     return err;
 }
 
@@ -268,7 +280,8 @@ static void tell_terms(const struct child_sa *c)
 {
     char local[200], remote[200], suite[256];
     struct ike *ike = c->sa->ike;
-    tell(ike, c->sa, LOG_STORY, SAY_SELECTED, "ESP", proposal_show(&c->chosen, suite));
+    tell(ike, c->sa, LOG_STORY, SAY_SELECTED, c->chosen.protocol == PROTO_AH ? "AH" : "ESP",
+         proposal_show(&c->chosen, suite));
     tell(ike, c->sa, LOG_STORY, SAY_CHILD_UP, c->conf->name, c->id, c->spi_in, c->spi_out,
          ts_show(c->local_ts, local, sizeof local), ts_show(c->remote_ts, remote, sizeof remote));
     if (c->peer_no_tfc && c->conf->tfc_padding) {

@@ -30,7 +30,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .mode = spec->mode,
         .peer_no_tfc = spec->peer_no_tfc,
         .esn = esn && esn->id == ESN_YES,
-        .udp = ike_sa_udp(sa),
+        .udp = ike_sa_udp(sa) && spec->chosen->protocol == PROTO_ESP,
         .initiator = spec->initiator,
         .ke = spec->ke,
         .chosen = *spec->chosen,
@@ -103,11 +103,11 @@ struct child_sa *child_sa_of(const struct ike *ike, const struct xfrm_sa *x)
     struct index_place *at = index_first(&ike->children_in, x->spi);
     for (; at; at = index_next(at)) {
         struct child_sa *c = at->what;
-        if (ip_eq(&c->local, &x->daddr)) return c;
+        if (child_sa_proto(c) == x->proto && ip_eq(&c->local, &x->daddr)) return c;
     }
     for (at = index_first(&ike->children_out, x->spi); at; at = index_next(at)) {
         struct child_sa *c = at->what;
-        if (ip_eq(&c->remote, &x->daddr)) return c;
+        if (child_sa_proto(c) == x->proto && ip_eq(&c->remote, &x->daddr)) return c;
     }
     return NULL;
 }
@@ -131,10 +131,12 @@ struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id)
     return c;
 }
 
-struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint32_t spi)
+struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint8_t protocol, uint32_t spi)
 {
     struct child_sa *c = sa->children;
-    while (c && (c->spi_out != spi || c->state == CHILD_LINGER)) c = c->next;
+    while (c && (c->spi_out != spi || c->chosen.protocol != protocol || c->state == CHILD_LINGER)) {
+        c = c->next;
+    }
     return c;
 }
 

@@ -1,4 +1,4 @@
-// child_sa.h - one child SA: a pair of ESP SAs (RFC 4301 4.1) and the policies that use them.
+// child_sa.h - one child SA: a pair of ESP or AH SAs (RFC 4301 4.1) and the policies that use them.
 // Key bytes pass through here on their way to the executor; they are not kept.
 #pragma once
 
@@ -39,8 +39,8 @@ struct child_sa {
     uint16_t ke;      // PFS group; 0 = none
     struct proposal chosen;
     struct ts_list *local_ts, *remote_ts; // ts_keep()
-    ip_t local, remote; // outer addresses: where inbound ESP arrives, and outbound ESP goes to
-    ip_t via, from;     // where outbound ESP leaves, and inbound ESP comes from
+    ip_t local, remote; // outer addresses: where inbound packets arrive, and outbound ones go to
+    ip_t via, from;     // where outbound packets leave, and inbound ones come from
     uint32_t acquire_seq;
     struct xfrm_sa *out_waiting; // outbound SA that must not be used yet; wiped and freed after
     bool unconfirmed;            // we answered; whether the peer has the answer is not known yet
@@ -76,6 +76,15 @@ static inline enum xfrm_mode child_sa_mode(const struct conf_child *f) // as wis
                                      : XFRM_TUNNEL;
 }
 
+static inline uint8_t child_sa_proto(const struct child_sa *c) // enum xfrm_proto
+{
+    return c->chosen.protocol == PROTO_AH ? XFRM_PROTO_AH : XFRM_PROTO_ESP;
+}
+static inline uint8_t child_sa_proto_wanted(const struct conf_child *f)
+{
+    return f->esp.ah ? XFRM_PROTO_AH : XFRM_PROTO_ESP;
+}
+
 // A new child of sa, not yet in the executor. NULL when out of memory or CHILDREN_MAX is reached.
 struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec);
 // Forgets it. What it has in the executor must have been removed.
@@ -87,7 +96,8 @@ struct child_sa *child_sa_of(const struct ike *ike, const struct xfrm_sa *x);
 void child_sa_hold(struct child_sa *c, struct xfrm_sa *out);
 void child_sa_unhold(struct child_sa *c); // wipes it
 struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id);
-struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint32_t spi);
+// protocol: enum protocol, as IKE says it.
+struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint8_t protocol, uint32_t spi);
 struct child_sa *child_sa_by_spi_in(const struct ike_sa *sa, uint32_t spi);
 struct child_sa *child_sa_by_name(const struct ike_sa *sa, const char *name); // in use, by name
 // Does it carry traffic now (as opposed to having been replaced or deleted)?

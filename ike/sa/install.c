@@ -12,6 +12,7 @@
 #define SPI_MAX 0xcfffffff
 #define UDP_ENCAP_ESPINUDP 2
 
+// x->proto is set already.
 static void say_where(struct xfrm_sa *x, const struct ike_sa *sa, bool out)
 {
     const endpoint_t *from = out ? &sa->local : &sa->remote;
@@ -19,9 +20,8 @@ static void say_where(struct xfrm_sa *x, const struct ike_sa *sa, bool out)
     x->saddr = from->ip;
     x->daddr = to->ip;
     x->family = from->ip.family;
-    x->proto = XFRM_PROTO_ESP;
     x->encap = (struct xfrm_encap){0};
-    if (ike_sa_udp(sa)) {
+    if (x->proto == XFRM_PROTO_ESP && ike_sa_udp(sa)) {
         x->encap =
             (struct xfrm_encap){.type = UDP_ENCAP_ESPINUDP, .sport = from->port, .dport = to->port};
     }
@@ -31,33 +31,34 @@ static struct xfrm_sa_id sa_id(const struct child_sa *c, bool out)
 {
     struct xfrm_sa_id id = {.daddr = out ? c->remote : c->local,
                             .spi = out ? c->spi_out : c->spi_in,
-                            .proto = XFRM_PROTO_ESP};
+                            .proto = child_sa_proto(c)};
     if (out) id.mark = (struct xfrm_mark){c->conf->mark_out, c->conf->mark_out_mask};
     return id;
 }
 
-err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint32_t *spi, struct why *why)
+err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, uint32_t *spi, struct why *why)
 {
     const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
-    struct xfrm_sa like = {.reqid = reqid, .mode = XFRM_TUNNEL, .pcpu = UINT32_MAX}, got;
+    struct xfrm_sa like = {.proto = proto, .reqid = reqid, .mode = XFRM_TUNNEL}, got;
+    like.pcpu = UINT32_MAX;
     say_where(&like, sa, false);
     TRY(xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, SPI_MIN, SPI_MAX, &got, why));
     *spi = got.spi;
     return ERR_OK;
 }
 
-void install_spi_back(struct ike_sa *sa, uint32_t spi)
+void install_spi_back(struct ike_sa *sa, uint8_t proto, uint32_t spi)
 {
     if (!spi) return;
     const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
-    struct xfrm_sa_id id = {.daddr = sa->local.ip, .spi = spi, .proto = XFRM_PROTO_ESP};
+    struct xfrm_sa_id id = {.daddr = sa->local.ip, .spi = spi, .proto = proto};
     IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // may have expired on its own
 }
 
-void install_spi_move(struct ike_sa *sa, const ip_t *from, uint32_t spi)
+void install_spi_move(struct ike_sa *sa, const ip_t *from, uint8_t proto, uint32_t spi)
 {
     const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
-    struct xfrm_sa_id id = {.daddr = *from, .spi = spi, .proto = XFRM_PROTO_ESP};
+    struct xfrm_sa_id id = {.daddr = *from, .spi = spi, .proto = proto};
     struct xfrm_sa like, got;
     struct why why = {0};
     if (!spi || xfrm->ops->sa_get(xfrm->ctx, &id, &like) != ERR_OK) return; // has expired
@@ -102,6 +103,25 @@ static void say_alg(struct xfrm_alg *x, const struct alg *a, const struct secret
     memcpy(x->key, key->at, key->len < sizeof x->key ? key->len : sizeof x->key);
 }
 
+static void say_mac(struct xfrm_sa *x, const struct child_sa *c, const struct alg *integ,
+                    const struct secret_key *key)
+{
+    uint32_t icv = integ->icv_len * 8U;
+    if (c->conf->sha256_96 && integ->id == INTEG_HMAC_SHA2_256_128) icv = 96;
+    say_alg(&x->auth, integ, key, icv);
+    x->auth.trunc_given = true;
+}
+
+static err_t say_ah(struct xfrm_sa *x, const struct child_sa *c, const struct alg *integ,
+                    const struct secret_key *key, struct why *why)
+{
+    if (!integ || !integ->kernel) {
+        return why_not(why, ERR_ALGORITHM, "the executor has no name for the agreed algorithm");
+    }
+    say_mac(x, c, integ, key);
+    return ERR_OK;
+}
+
 static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct secret_key *e,
                       const struct secret_key *a, struct why *why)
 {
@@ -109,22 +129,19 @@ static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct 
     const struct transform *at = proposal_get(&c->chosen, ALG_INTEG);
     const struct alg *encr = et ? alg_find(ALG_ENCR, et->id, et->key_len) : NULL;
     const struct alg *integ = at && at->id ? alg_find(ALG_INTEG, at->id, 0) : NULL;
-    if (!encr || !encr->kernel || (integ && !integ->kernel)) {
-        return why_not(why, ERR_ALGORITHM, "the executor has no name for the agreed algorithms");
-    }
     if (e->len > XFRM_KEY_MAX || a->len > XFRM_KEY_MAX) {
         return why_not(why, ERR_SPACE, "key too long for the executor");
+    }
+    if (x->proto == XFRM_PROTO_AH) return say_ah(x, c, integ, a, why);
+    if (!encr || !encr->kernel || (integ && !integ->kernel)) {
+        return why_not(why, ERR_ALGORITHM, "the executor has no name for the agreed algorithms");
     }
     if (encr->aead) {
         say_alg(&x->aead, encr, e, encr->icv_len * 8U);
         return ERR_OK;
     }
     say_alg(&x->crypt, encr, e, 0);
-    if (!integ) return ERR_OK;
-    uint32_t icv = integ->icv_len * 8U;
-    if (c->conf->sha256_96 && integ->id == INTEG_HMAC_SHA2_256_128) icv = 96;
-    say_alg(&x->auth, integ, a, icv);
-    x->auth.trunc_given = true;
+    if (integ) say_mac(x, c, integ, a);
     return ERR_OK;
 }
 
@@ -156,6 +173,8 @@ static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
     if (tunnel) x->flags |= XFRM_STATE_AF_UNSPEC; // inner family may differ from outer
     if (tunnel && !f->copy_ecn) x->flags |= XFRM_STATE_NOECN;
     if (tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
+    // rfc4302 2.6: over IPv4 the header is a multiple of 4 bytes; a kernel thinks of 8 unless told.
+    if (x->proto == XFRM_PROTO_AH && x->family == AF_INET) x->flags |= XFRM_STATE_ALIGN4;
     x->if_id = out ? f->if_id_out : f->if_id_in;
     if (!x->if_id) x->if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
     say_dscp(x, c, out);
@@ -163,7 +182,7 @@ static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
     x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
     x->output_mark = (struct xfrm_mark){f->output_mark.value, f->output_mark.mask};
     // rfc7296 1.3.1: a peer that cannot take it off gets none; neither can any in transport mode.
-    if (tunnel && !c->peer_no_tfc) x->tfcpad = f->tfc_padding;
+    if (tunnel && !c->peer_no_tfc && x->proto == XFRM_PROTO_ESP) x->tfcpad = f->tfc_padding;
 }
 
 // Of transport mode: what the SA may carry, if one selector can say it. Of BEET: the addresses that
@@ -185,7 +204,7 @@ static err_t say_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_ke
                     struct why *why)
 {
     bool i_keys = out == c->initiator; // rfc7296 2.17 MUST: keys of the initiator's direction first
-    *x = (struct xfrm_sa){.reqid = c->reqid, .pcpu = UINT32_MAX};
+    *x = (struct xfrm_sa){.proto = child_sa_proto(c), .reqid = c->reqid, .pcpu = UINT32_MAX};
     x->spi = out ? c->spi_out : c->spi_in;
     x->mode = (uint8_t)c->mode;
     x->seq = out ? c->acquire_seq : 0; // releases the packet that asked for it
@@ -214,7 +233,7 @@ static err_t put_sa(struct child_sa *c, const struct xfrm_sa *x, bool out, struc
 
 static struct xfrm_tmpl tmpl_for(const struct child_sa *c, bool out)
 {
-    struct xfrm_tmpl t = {.proto = XFRM_PROTO_ESP,
+    struct xfrm_tmpl t = {.proto = child_sa_proto(c),
                           .mode = (uint8_t)c->mode,
                           .family = out ? c->remote.family : c->local.family,
                           .reqid = c->reqid,
@@ -414,8 +433,14 @@ void install_move(struct child_sa *c, unsigned which)
         c->via = sa->local.ip;
         c->remote = sa->remote.ip;
     }
-    c->udp = ike_sa_udp(sa);
+    c->udp = ike_sa_udp(sa) && c->chosen.protocol == PROTO_ESP;
     c->moved_at = ike_now(sa->ike);
+    if (ike_sa_udp(sa) && c->chosen.protocol == PROTO_AH) {
+        tell(sa->ike, sa, LOG_ERROR,
+             "AH does not pass the NAT that stands between us and the peer "
+             "now: nothing of %s arrives (use esp_proposals)",
+             c->conf->name);
+    }
     // Templates do not speak of ports: what stays the same is not told to the executor again.
     if (c->policies_there && put_policies(c, &why) != ERR_OK) {
         tell(c->sa->ike, c->sa, LOG_ERROR, "the executor refused to move a policy of %s: %s",
@@ -468,7 +493,8 @@ static bool sweep_look(void *arg, const struct xfrm_sa *x)
     bool inbound = ip_eq(&x->saddr, &c->remote) && ip_eq(&x->daddr, &c->local);
     bool outbound = ip_eq(&x->saddr, &c->local) && ip_eq(&x->daddr, &c->remote);
     bool reqid = x->reqid && (x->reqid == c->reqid || x->reqid == c->stale_reqid);
-    if (x->proto != XFRM_PROTO_ESP || x->larval || !reqid || (!inbound && !outbound)) return true;
+    if (x->proto != child_sa_proto(c) || x->larval || !reqid || (!inbound && !outbound))
+        return true;
     if (child_sa_of(c->sa->ike, x)) return true;
     s->stale[s->n++] =
         (struct xfrm_sa_id){.daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};

@@ -69,7 +69,7 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
     const char *mac = mac_of(WIRESHARK_ESP, &c->chosen);
     const struct xfrm_alg *e = x->aead.name[0] ? &x->aead : &x->crypt;
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX];
-    if (!env->keylog) return;
+    if (!env->keylog || x->proto != XFRM_PROTO_ESP) return; // nothing else hides anything
     AUTO(text) struct text t = {0};
     if (!cipher || !mac) {
         text_add(&t, "# 0x%08x: Wireshark 4.0 has no word for this cipher", x->spi);

@@ -44,6 +44,7 @@ struct offer {
     struct nonce nonce;
     struct ke *ke;       // owned; NULL without a key exchange
     uint64_t spi;        // ours: of the child SA (inbound) or of the new IKE SA
+    uint8_t proto;       // child SA: enum xfrm_proto
     uint32_t reqid;      // child SA: held; 0 once the child has it
     enum xfrm_mode mode; // asked for
     struct ts_list tsi, tsr;
@@ -74,6 +75,7 @@ struct task {
     unsigned tries;      // refusals with TEMPORARY_FAILURE or INVALID_KE_PAYLOAD so far
     uint32_t child_id;   // REKEY_CHILD, DELETE_CHILD: which
     uint32_t spi;        // DELETE_CHILD: one that exists at the peer only; 0 = child_id counts
+    uint8_t protocol;    // ... and its enum protocol
     uint16_t ke_wanted;  // the group the peer asked for; 0 = our first choice
     uint16_t notify;     // DELETE_IKE: an error to tell as well; 0 = none
     struct conn *conn;   // AUTH, CHILD: what to make (counted)

@@ -42,7 +42,7 @@ static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfr
     p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
     if (shunt) return p;
     p.tmpl_count = 1;
-    p.tmpl[0] = (struct xfrm_tmpl){.proto = XFRM_PROTO_ESP,
+    p.tmpl[0] = (struct xfrm_tmpl){.proto = child_sa_proto_wanted(f),
                                    .mode = (uint8_t)child_sa_mode(f),
                                    .family = t->local.ip.family,
                                    .reqid = t->reqid,

@@ -93,7 +93,7 @@ static bool sa_now(const struct child_sa *c, bool out, struct xfrm_sa *x)
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
     struct xfrm_sa_id id = {.daddr = out ? c->remote : c->local,
                             .spi = out ? c->spi_out : c->spi_in,
-                            .proto = XFRM_PROTO_ESP};
+                            .proto = child_sa_proto(c)};
     if (out) id.mark = (struct xfrm_mark){c->conf->mark_out, c->conf->mark_out_mask};
     if (!(out ? c->out_there : c->in_there)) return false;
     return xfrm->ops->sa_get(xfrm->ctx, &id, x) == ERR_OK;
@@ -142,6 +142,7 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .reqid = c->reqid,
         .state = child_state(c),
         .mode = c->mode,
+        .ah = c->chosen.protocol == PROTO_AH,
         .udp = c->udp,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,

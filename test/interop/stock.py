@@ -31,9 +31,11 @@ class Flow:
     encap: bool = False   # ESP in UDP although there is no NAT
     family: int = 4       # of the outer addresses; inner ones are of the same
     trap: bool = False    # left negotiates for its first packet
+    child: str = "esp_proposals = aes256gcm16-ecp256"  # of charon and pavise-iked
 
     def __str__(self):
-        return f"{self.mode}, IPv{self.family}" + (", in UDP" if self.encap else "") + (", trap" if self.trap else "")
+        child = "" if self.child == Flow.child else ", " + self.child.replace("\n", ", ")
+        return f"{self.mode}, IPv{self.family}" + (", in UDP" if self.encap else "") + (", trap" if self.trap else "") + child
 
     def ends(self, side):
         """Addresses that the SA protects: (mine, the peer's)."""
@@ -73,7 +75,7 @@ connections {{ net {{ version = 2
     children {{ c {{ {ts}
         mode = {mode}
         start_action = {action}
-        esp_proposals = aes256gcm16-ecp256 }} }} }} }}
+        {child} }} }} }} }}
 secrets {{ ike-1 {{ id-1 = {local}
     id-2 = {remote}
     secret = "{secret}" }} }}
@@ -85,21 +87,21 @@ def swanctl_conf(flow, side):
     mine, peers = flow.ends(side)
     ts = "" if flow.mode == "transport" else f"local_ts = {mine}\n        remote_ts = {peers}"
     return SWANCTL.format(local=local, remote=remote, encap="yes" if flow.encap else "no", mode=flow.mode, secret=SECRET,
-                          ts=ts, action="trap" if flow.trap and side == 0 else "none")
+                          ts=ts, child=flow.child, action="trap" if flow.trap and side == 0 else "none")
 
 
 class Daemon:
     """What all three can do. `flow` and `side` (0: left) are fixed for its life."""
     name = ""
 
-    def __init__(self, host, flow, side, env=None):
-        self.host, self.flow, self.side, self.process = host, flow, side, None
+    def __init__(self, host, flow, side, env=None, executor="pavise"):
+        self.host, self.flow, self.side, self.process, self.executor = host, flow, side, None, executor
         self.extra = env or {}
         self.dir = os.path.join(host.dir, self.name)
         os.makedirs(self.dir, exist_ok=True)
 
     def preload(self):
-        return {"LD_PRELOAD": PRELOAD, **self.extra}
+        return {**({"LD_PRELOAD": PRELOAD} if self.executor == "pavise" else {}), **self.extra}
 
     def file(self, name, text):
         return self.host.file(f"{self.name}/{name}", text)
@@ -191,7 +193,7 @@ class Iked(Vici):
     def start(self):
         if os.path.exists(self.vici()):
             os.unlink(self.vici())
-        self.process = self.host.iked(swanctl_conf(self.flow, self.side))
+        self.process = self.host.iked(swanctl_conf(self.flow, self.side), "--executor", self.executor)
         self.await_vici()
         return self
 

@@ -51,7 +51,7 @@ static err_t alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint
 
 static bool keyed(const struct xfrm_sa *sa)
 {
-    return sa->aead.name[0] || sa->crypt.name[0];
+    return sa->aead.name[0] || sa->crypt.name[0] || sa->auth.name[0];
 }
 
 static err_t sa_add(void *ctx, const struct xfrm_sa *sa, struct why *why)

@@ -330,6 +330,25 @@ static void proposals_follow_strongswan(void **state)
     config_free(c);
 }
 
+static void ah_takes_the_place_of_esp(void **state)
+{
+    (void)state;
+    struct config *c =
+        load_text("connections { x { local { auth = psk\n } remote { auth = psk\n } children {\n"
+                  "a { ah_proposals = sha512-x25519-esn, default\n }\n"
+                  "b { ah_proposals =\n }\n"
+                  "} } } secrets { ike { secret = 0x0102030405060708\n } }");
+    const struct conf_proposals *a = &c->conn[0].child[0].esp, *b = &c->conn[0].child[1].esp;
+    CHECK(a->ah);
+    CHECK_EQ(a->n, 2);
+    PROPOSAL(&a->p[0], "sha512", "x25519");
+    CHECK(a->p[0].esn && !a->p[0].noesn);
+    PROPOSAL(&a->p[1], "sha256", "sha384", "sha512");
+    CHECK(!b->ah); // a cleared key was not written
+    CHECK_EQ(b->n, 2);
+    config_free(c);
+}
+
 static void rare_algorithms_are_known(void **state)
 {
     (void)state;
@@ -486,6 +505,7 @@ int main(void)
         cmocka_unit_test(own_section),
         cmocka_unit_test(proposals_follow_strongswan),
         cmocka_unit_test(rare_algorithms_are_known),
+        cmocka_unit_test(ah_takes_the_place_of_esp),
         cmocka_unit_test(text_cannot_include),
         cmocka_unit_test(missing_file_is_named),
         cmocka_unit_test(secrets_stay_secret),

@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+"""How packets are protected: AH in the place of ESP, agreed on with Debian's charon in both roles and both modes.
+
+Here both daemons stand on pavise-xfrmd; the full run repeats it in a real kernel (../shared/realkernel next to the
+checkout), where charon, and pavise-iked in turn, use the kernel's own AH.
+
+    protect_test.py           IPv4 in one mode, IPv6 in the other
+    PAVISE_FULL=1 ...         all of them, and in the real kernel
+"""
+import os
+import re
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
+import stock
+from kernel_test import BED, host_has_esp, in_bed
+from lab import Failed, main, wait_until
+from stock import Charon, Flow, Iked
+
+FULL = os.environ.get("PAVISE_FULL") == "1"
+AH = "ah_proposals = sha256-ecp256"
+FLOWS = [
+    Flow(mode="tunnel", family=4, child=AH),
+    Flow(mode="transport", family=6, child=AH),
+    Flow(mode="transport", family=4, child="ah_proposals = sha384"),
+    Flow(mode="tunnel", family=6, child="ah_proposals = sha512-esn-noesn"),
+]
+SHORT = 2  # of them
+
+
+def states(host, executor):
+    """What ip xfrm shows of a host's SAs."""
+    return host("ip xfrm state list") if executor == "kernel" else host.ip_xfrm("xfrm state list").stdout
+
+
+def protocols(said):
+    return sorted(re.findall(r"proto (\w+)", said))
+
+
+class Pair:
+    """charon and pavise-iked with a flow between them."""
+    def __init__(self, hosts, flow, executors, tap):
+        self.hosts, self.flow, self.executors, self.tap = hosts, flow, executors, tap
+        self.name = f"charon ({executors[0]}) - iked ({executors[1]}), {flow}"
+        self.below = [host.xfrmd() for host, executor in zip(hosts, executors) if executor == "pavise"]
+        self.ends = [kind(host, flow, side, executor=executor).start() for side, (kind, host, executor)
+                     in enumerate(zip((Charon, Iked), hosts, executors))]
+
+    def check(self, what, good, detail=""):
+        if good is not True:
+            detail = f"{good} {detail}\n" + "\n".join(end.log()[-1500:] for end in self.ends)
+        return self.tap.check(f"{self.name}: {what}", good is True, detail)
+
+    def ping(self, side):
+        mine, peers = self.flow.ends(side)
+        done = self.hosts[side].try_run(["ping", "-n", "-q", "-c", 3, "-i", "0.05", "-W", 2, "-I", mine, peers])
+        return int((re.findall(r"(\d+) received", done.stdout) or [0])[0])
+
+    def up(self, side, want):
+        self.check(f"{self.ends[side].name} begins: a tunnel", self.ends[side].up())
+        said = [states(host, executor) for host, executor in zip(self.hosts, self.executors)]
+        self.tap.equal(f"{self.name}: the SAs of both", [protocols(each) for each in said], [want, want])
+        self.tap.equal(f"{self.name}: pings pass both ways", [self.ping(0), self.ping(1)], [3, 3])
+
+    def rekeys(self):
+        for end in self.ends:
+            before = spis(states(self.hosts[1], self.executors[1]))
+            self.check(f"{end.name} rekeys", end.rekey_child())
+            fresh = wait_until(lambda b=before: spis(states(self.hosts[1], self.executors[1])) - b, 10, 0.1)
+            self.check("there are new SAs", bool(fresh))
+            self.tap.equal(f"{self.name}: pings pass after that", self.ping(0), 3)
+
+    def down(self, side):
+        self.check(f"{self.ends[side].name} ends it", self.ends[side].down())
+        gone = wait_until(lambda: not any(spis(states(h, e)) for h, e in zip(self.hosts, self.executors)), 8, 0.2)
+        self.check("no SA is left", bool(gone))
+
+    def close(self):
+        for process in [end.process for end in self.ends] + self.below:
+            process.stop()
+
+
+def spis(said):
+    return set(re.findall(r"spi (0x[0-9a-f]+)", said))
+
+
+def session(hosts, flow, executors, tap):
+    pair = Pair(hosts, flow, executors, tap)
+    for side in (0, 1):
+        pair.up(side, ["ah", "ah"])
+        if side == 0:
+            pair.rekeys()
+        pair.down(1 - side)
+    pair.close()
+
+
+def flows(lab, hosts, tap, several, executors):
+    for flow in several:
+        try:
+            session(hosts, flow, executors, tap)
+        except Failed as e:
+            tap.check(f"{flow}: ran to its end", False, e)
+            for process in lab.processes:
+                process.stop()
+
+
+def in_a_kernel(tap):
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
+        script.write(f"exec /usr/bin/python3 {os.path.abspath(__file__)}\n")
+        script.flush()
+        done = in_bed(script.name)
+    for line in done.stdout.replace("\r", "").split("\n"):
+        found = re.match(r"(not )?ok \d+ - (.*)", line)
+        if found:
+            tap.check("in a real kernel: " + found[2], not found[1])
+        elif line.startswith("#"):
+            tap.note(line[1:].strip())
+    tap.check("the real kernel's tests ran to their end", done.returncode == 0 and "1.." in done.stdout,
+              done.stdout[-2000:] + done.stderr[-500:])
+
+
+def test(lab, tap):
+    why = stock.charon_missing()
+    if why:
+        tap.skip("AH with charon", why)
+        return
+    hosts = stock.hosts(lab)
+    if host_has_esp():
+        for executor in ("kernel", "pavise"):
+            flows(lab, hosts, tap, FLOWS, ("kernel", executor))
+        return
+    flows(lab, hosts, tap, FLOWS if FULL else FLOWS[:SHORT], ("pavise", "pavise"))
+    lab.close()
+    if not FULL or not os.access(BED, os.X_OK) or not os.path.exists("/usr/bin/linux.uml"):
+        tap.skip("in a real kernel", "only in the full run, and where there is a test bed for one")
+        return
+    in_a_kernel(tap)
+
+
+if __name__ == "__main__":
+    main(test, "protection agreed on with charon")

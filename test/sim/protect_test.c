@@ -1,0 +1,195 @@
+// How a child SA protects what it carries: by AH instead of ESP.
+#include <stdio.h>
+#include <string.h>
+
+#include "test/sim/sim.h"
+
+static struct sim *established(uint64_t seed, const char *conn, const char *child)
+{
+    struct sim *s = sim_new(seed);
+    sim_net_net(s, conn, child);
+    sim_establish(s);
+    return s;
+}
+
+static unsigned sas_of(const struct sim *s, int node, uint8_t proto)
+{
+    unsigned n = 0;
+    const struct sim_xfrm *x = &s->node[node].xfrm;
+    for (unsigned i = 0; i < x->top; i++) n += x->sa[i].used && x->sa[i].x.proto == proto;
+    return n;
+}
+
+static const struct xfrm_policy *policy_out(struct sim *s, int node)
+{
+    const struct sim_xfrm *x = &s->node[node].xfrm;
+    for (unsigned i = 0; i < x->policies; i++) {
+        if (x->policy[i].dir == XFRM_OUT) return &x->policy[i];
+    }
+    return NULL;
+}
+
+// ---- AH (RFC 4302) ----
+
+static void ah_comes_up(const char *suite, const char *alg, unsigned icv_bits)
+{
+    char child[64];
+    (void)snprintf(child, sizeof child, "ah_proposals = %s", suite);
+    struct sim *s = established(1, "", child);
+    for (int node = ALICE; node <= BOB; node++) {
+        CHECK_EQ(sas_of(s, node, XFRM_PROTO_AH), 2);
+        CHECK_EQ(sas_of(s, node, XFRM_PROTO_ESP), 0);
+        CHECK_EQ(policy_out(s, node)->tmpl[0].proto, XFRM_PROTO_AH);
+    }
+    const struct sim_sa *sa = sim_outbound(s, ALICE);
+    CHECK(sa != NULL);
+    CHECK_STR(sa->x.auth.name, alg);
+    CHECK_EQ(sa->x.auth.icv_bits, icv_bits);
+    CHECK(!sa->x.crypt.name[0] && !sa->x.aead.name[0]);
+    CHECK(sa->x.flags & XFRM_STATE_ALIGN4);
+    CHECK_EQ(!!(sa->x.flags & XFRM_STATE_ESN), strstr(suite, "-esn") != NULL);
+    CHECK(sim_packet(s, ALICE));
+    CHECK(sim_packet(s, BOB));
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+static void ah_by_every_mac(void **state)
+{
+    (void)state;
+    ah_comes_up("default", "hmac(sha256)", 128);
+    ah_comes_up("sha384", "hmac(sha384)", 192);
+    ah_comes_up("sha512-esn", "hmac(sha512)", 256);
+    ah_comes_up("aesxcbc-x25519", "xcbc(aes)", 96);
+}
+
+static void ah_is_rekeyed_and_closed(void **state)
+{
+    struct sim_result r;
+    (void)state;
+    for (int node = ALICE; node <= BOB; node++) {
+        struct sim *s = established(2, "", "ah_proposals = sha256-ecp256");
+        sim_watch(s, true);
+        sim_rekey_child(s, node);
+        sim_run(s, 30 * SECOND);
+        CHECK_EQ(s->node[ALICE].events[CHILD_EV_REKEYED], 1);
+        CHECK_EQ(s->node[BOB].events[CHILD_EV_REKEYED], 1);
+        sim_expect_clean(s);
+        sim_rekey_ike(s, node);
+        sim_run(s, 30 * SECOND);
+        sim_expect_clean(s);
+        sim_watch(s, false);
+        sim_terminate_child(s, node, &r);
+        sim_run(s, 10 * SECOND);
+        CHECK_EQ(r.err, ERR_OK);
+        CHECK_EQ(sim_children(s, 1 - node), 0);
+        CHECK_EQ(sim_xfrm_sas(&s->node[1 - node].xfrm), 0);
+        sim_free(s);
+    }
+}
+
+static void ah_collides(void **state)
+{
+    (void)state;
+    for (unsigned seed = 10; seed < 20; seed++) {
+        struct sim *s = established(seed, "", "ah_proposals = sha256");
+        sim_watch(s, true);
+        sim_rekey_child(s, ALICE);
+        sim_rekey_child(s, BOB);
+        sim_run(s, 30 * SECOND);
+        sim_expect_clean(s);
+        sim_free(s);
+    }
+}
+
+// What the other side must say when only one of the two wants AH.
+static void ah_meets_esp(void **state)
+{
+    struct sim_result r;
+    (void)state;
+    for (int ah = ALICE; ah <= BOB; ah++) {
+        struct sim *s = sim_new(3);
+        sim_net_net_side(s, ah, "", "ah_proposals = sha256");
+        sim_net_net_side(s, 1 - ah, "", "");
+        sim_initiate(s, ALICE, "net", &r);
+        sim_run(s, 5 * SECOND);
+        CHECK_EQ(r.told, 1);
+        CHECK(r.err != ERR_OK);
+        CHECK(sim_told(s, BOB,
+                       ah == BOB ? "is in `ah_proposals` of net" : "is in `esp_proposals` of net"));
+        CHECK_EQ(sim_xfrm_sas(&s->node[BOB].xfrm), 0);
+        sim_free(s);
+    }
+}
+
+#define PAIR(own, peer, net, peers_net)                                                           \
+    "connections { net { remote_addrs = " peer "\n " SIM_SUITE "\n local_addrs = " own            \
+    "\n local { auth = psk\n id = " own " }\n remote { auth = psk\n id = " peer " }\n children {" \
+    " hidden { local_ts = " net "\n remote_ts = " peers_net "\n priority = 1 }\n"                 \
+    " open { local_ts = " net "\n remote_ts = " peers_net "\n ah_proposals = sha256 } } } }\n"    \
+    "secrets { ike { secret = \"what the crossbowman whispered\" } }\n"
+
+// Two children for the same networks: the responder takes the one that is protected as the peer
+// offers.
+static void ah_beside_esp(void **state)
+{
+    struct sim *s = sim_new(4);
+    struct sim_result r;
+    (void)state;
+    sim_configure(s, ALICE, PAIR("192.0.2.1", "192.0.2.2", "10.1.0.0/16", "10.2.0.0/16"));
+    sim_configure(s, BOB, PAIR("192.0.2.2", "192.0.2.1", "10.2.0.0/16", "10.1.0.0/16"));
+    sim_initiate(s, ALICE, "open", &r);
+    sim_run(s, SECOND);
+    CHECK_EQ(r.err, ERR_OK);
+    CHECK(sim_told(s, BOB, "child SA open"));
+    CHECK_EQ(sas_of(s, BOB, XFRM_PROTO_AH), 2);
+    sim_initiate(s, ALICE, "hidden", &r);
+    sim_run(s, SECOND);
+    CHECK_EQ(r.err, ERR_OK);
+    CHECK_EQ(sas_of(s, BOB, XFRM_PROTO_ESP), 2);
+    sim_free(s);
+}
+
+// AH covers the addresses that a NAT changes.
+static void ah_behind_a_nat(void **state)
+{
+    struct sim *s = sim_new(5);
+    struct sim_result r;
+    (void)state;
+    CHECK_OK(ip_parse("203.0.113.7", &s->node[ALICE].nat_ip));
+    s->node[ALICE].nat_port_500 = 1024;
+    s->node[ALICE].nat_port_4500 = 1025;
+    sim_net_net(s, "", "ah_proposals = sha256");
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 5 * SECOND);
+    CHECK(r.err != ERR_OK);
+    CHECK(strstr(r.sentence, "does not pass the NAT"));
+    CHECK_EQ(sim_xfrm_sas(&s->node[ALICE].xfrm), 0);
+    CHECK_EQ(sim_xfrm_larval(&s->node[ALICE].xfrm), 0);
+    sim_free(s);
+}
+
+static void ah_by_trap(void **state)
+{
+    struct sim *s = sim_new(6);
+    (void)state;
+    sim_net_net_side(s, BOB, "", "ah_proposals = sha256");
+    sim_net_net_side(s, ALICE, "", "ah_proposals = sha256\n start_action = trap");
+    CHECK_EQ(policy_out(s, ALICE)->tmpl[0].proto, XFRM_PROTO_AH);
+    sim_acquire(s, ALICE, 77);
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    CHECK_EQ(sim_outbound(s, ALICE)->x.seq, 77);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ah_by_every_mac), cmocka_unit_test(ah_is_rekeyed_and_closed),
+        cmocka_unit_test(ah_collides),     cmocka_unit_test(ah_meets_esp),
+        cmocka_unit_test(ah_beside_esp),   cmocka_unit_test(ah_behind_a_nat),
+        cmocka_unit_test(ah_by_trap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
