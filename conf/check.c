@@ -111,6 +111,21 @@ static void check_ah(struct load *ld, const struct node *n, const struct conf_co
     }
 }
 
+static void check_ipcomp(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    if (!c->ipcomp) return;
+    if (c->mode == CONF_BEET) {
+        issue_error(ld->issues, schema_place(ld, n, "ipcomp"), "ipcomp",
+                    "packets of beet mode cannot be compressed");
+        issue_hint(ld->issues, "write mode = tunnel or mode = transport");
+    }
+    if (c->tfc_padding) {
+        issue_error(ld->issues, schema_place(ld, n, "tfc_padding"), "tfc_padding",
+                    "what ipcomp makes shorter cannot be padded: it is the tunnel, and not ESP");
+        issue_hint(ld->issues, "remove tfc_padding or ipcomp");
+    }
+}
+
 static void check_shunt(struct load *ld, const struct node *n, const struct conf_child *c)
 {
     if (!is_shunt(c)) return;
@@ -316,6 +331,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
         check_transport(ld, o->child[k], &c->child[k]);
         check_beet(ld, o->child[k], &c->child[k]);
         check_shunt(ld, o->child[k], &c->child[k]);
+        check_ipcomp(ld, o->child[k], &c->child[k]);
         check_ah(ld, o->child[k], c, &c->child[k]);
     }
 }

@@ -120,7 +120,7 @@ static const struct key child_keys[] = {
     KEY("updown", set_string, conf_child, updown, NULL),
     KEY("hostaccess", set_yes_no, conf_child, hostaccess, "no"),
     KEY_NOT("policies_fwd_out", "no", "outbound forward policies are not supported yet"),
-    KEY_NOT("ipcomp", "no", "IPComp is not supported yet"),
+    KEY("ipcomp", set_yes_no, conf_child, ipcomp, "no"),
     KEY_NOT("interface", NULL, "policies for one interface are not supported yet"),
     KEY_NOT("mark_in_sa", "no", "the inbound mark is set on policies only"),
     KEY_NOT("set_mark_in", "0 0/0x00000000", "packets come out of a TUN device without a mark"),

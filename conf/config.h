@@ -116,6 +116,7 @@ struct conf_child {
     bool hostaccess;
     bool copy_df, copy_ecn;
     bool sha256_96;
+    bool ipcomp;                  // RFC 3173, if the peer does it, too
     uint64_t inactivity_s;        // closed after so long without a packet; 0 = never
     uint32_t tfc_padding;         // ESP packets are at least so long; UINT32_MAX: as the path takes
     struct conf_mark output_mark; // of ESP packets

@@ -10,6 +10,7 @@ static void move_offer(struct ike_sa *sa, const ip_t *from)
     bool child = t && t->offer && t->kind != TASK_REKEY_IKE;
     if (!child || ip_eq(from, &sa->local.ip)) return;
     install_spi_move(sa, from, t->offer->proto, (uint32_t)t->offer->spi);
+    install_spi_move(sa, from, XFRM_PROTO_COMP, t->offer->cpi);
 }
 
 void move_ends(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)

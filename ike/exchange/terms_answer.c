@@ -6,6 +6,7 @@
 #include "ike/exchange/followup.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/terms.h"
+#include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/exchange/terms_null.h"
 #include "ike/sa/diplomat.h"
@@ -23,6 +24,7 @@ struct deal {
     struct conn *conn;
     const struct conf_child *conf;
     uint32_t reqid, spi;
+    uint16_t cpi, peer_cpi; // of IPComp: both, or 0
     struct nonce ni, nr;
     uint16_t ke;
     uint8_t value[KE_PUBLIC_MAX]; // our KE answer
@@ -30,6 +32,7 @@ struct deal {
     struct secret shared;
     struct child_keys keys;
     uint32_t said;      // our SPI, as the answer names it
+    uint16_t said_cpi;  // likewise
     struct chain chain; // additional key exchanges that were agreed on
 };
 
@@ -201,6 +204,9 @@ static err_t deal_numbers(struct turn *t, const struct child_sa *old, struct dea
     if (!d->reqid) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(install_spi(t->sa, d->reqid, child_sa_proto_wanted(d->conf), &d->spi, why));
     d->said = d->spi;
+    d->peer_cpi = terms_comp_take(t->in);
+    if (d->peer_cpi) d->cpi = terms_comp_cpi(t->sa, d->conf, d->reqid);
+    d->said_cpi = d->cpi;
     return ERR_OK;
 }
 
@@ -222,6 +228,8 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         .remote_ts = &d->tsi,
         .spi_in = d->spi,
         .spi_out = (uint32_t)d->chosen.spi,
+        .cpi_in = d->cpi,
+        .cpi_out = d->cpi ? d->peer_cpi : 0,
         .replaces = q->old ? q->old->id : 0,
         .mode = d->mode,
         .peer_no_tfc = d->peer_no_tfc,
@@ -234,7 +242,7 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
     }
     c->reqid = d->reqid;
     c->takes_over = q->takes_over;
-    d->reqid = d->spi = 0; // the child's now
+    d->reqid = d->spi = d->cpi = 0; // the child's now
     err_t err = install_child(c, &d->keys, q->hold_out, why);
     if (err == ERR_OK) {
         *out = c;
@@ -254,6 +262,7 @@ static void write_answer(struct turn *t, const struct deal *d, bool first)
     put_ts(&t->out, PAYLOAD_TSi, &d->tsi);
     put_ts(&t->out, PAYLOAD_TSr, &d->tsr);
     terms_put_mode(&t->out, d->mode);
+    terms_comp_put(&t->out, d->said_cpi);
 }
 
 static err_t deal_refused(struct turn *t, const struct deal *d, err_t err, const struct why *why)
@@ -291,6 +300,7 @@ void terms_deal_free(struct ike_sa *sa, struct deal *d)
 {
     if (!d) return;
     if (d->spi) install_spi_back(sa, child_sa_proto_wanted(d->conf), d->spi);
+    install_spi_back(sa, XFRM_PROTO_COMP, d->cpi);
     reqid_put(&sa->ike->reqids, d->reqid);
     wipe(d, sizeof *d);
     free(d);

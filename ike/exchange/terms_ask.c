@@ -7,6 +7,7 @@
 #include "ike/exchange/message.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
+#include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
@@ -65,6 +66,7 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     TRY(install_spi(sa, o->reqid, o->proto, &spi, why));
     o->spi = spi;
     o->mode = old ? old->mode : child_sa_mode(t->conf);
+    o->cpi = terms_comp_cpi(sa, t->conf, o->reqid);
     propose_child(&t->conf->esp, spi, !first, &o->proposals);
     if (old) {
         ts_copy(&o->tsi, old->local_ts);
@@ -103,6 +105,7 @@ void terms_put(const struct task *t, bool first, struct msgw *m)
     put_ts(m, PAYLOAD_TSi, &o->tsi);
     put_ts(m, PAYLOAD_TSr, &o->tsr);
     terms_put_mode(m, o->mode);
+    terms_comp_put(m, o->cpi);
 }
 
 // ---- the peer's answer -------------------------------------------------------------------------
@@ -149,6 +152,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a)
     a->mode = terms_take_mode(t->in);
     if (a->mode != XFRM_TUNNEL && a->mode != o->mode) return ERR_NOCHOICE;
     a->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
+    a->cpi = o->cpi ? terms_comp_take(t->in) : 0;
     if (a->mode == XFRM_TRANSPORT) terms_nat_back(t->sa, &a->tsi, &a->tsr);
     if (first) TRY(answer_own_address(t, a));
     // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
@@ -181,6 +185,8 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
         .remote_ts = &a->tsr,
         .spi_in = (uint32_t)task->offer->spi,
         .spi_out = (uint32_t)a->chosen.spi,
+        .cpi_in = a->cpi ? task->offer->cpi : 0,
+        .cpi_out = a->cpi,
         .acquire_seq = task->acquire_seq,
         .replaces = old ? old->id : 0,
         .mode = a->mode,
@@ -193,6 +199,7 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
     c->reqid = task->offer->reqid;
     task->offer->reqid = 0; // both belong to the child now
     task->offer->spi = 0;
+    if (a->cpi) task->offer->cpi = 0;
     err_t err = install_child(c, keys, false, why);
     if (err == ERR_OK) {
         *out = c;
@@ -284,6 +291,10 @@ static void tell_terms(const struct child_sa *c)
          proposal_show(&c->chosen, suite));
     tell(ike, c->sa, LOG_STORY, SAY_CHILD_UP, c->conf->name, c->id, c->spi_in, c->spi_out,
          ts_show(c->local_ts, local, sizeof local), ts_show(c->remote_ts, remote, sizeof remote));
+    if (c->cpi_in) {
+        tell(ike, c->sa, LOG_STORY, "%s is compressed: IPComp, CPIs %04x in, %04x out",
+             c->conf->name, c->cpi_in, c->cpi_out);
+    }
     if (c->peer_no_tfc && c->conf->tfc_padding) {
         tell(c->sa->ike, c->sa, LOG_STORY, "the peer takes no TFC padding: %s goes without",
              c->conf->name);

@@ -27,6 +27,8 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .id = ++sa->ike->last_child_id,
         .spi_in = spec->spi_in,
         .spi_out = spec->spi_out,
+        .cpi_in = spec->cpi_in,
+        .cpi_out = spec->cpi_out,
         .mode = spec->mode,
         .peer_no_tfc = spec->peer_no_tfc,
         .esn = esn && esn->id == ESN_YES,

@@ -32,6 +32,7 @@ struct child_sa {
     enum child_state state;
     enum close_why why; // of our DELETE
     uint32_t spi_in, spi_out;
+    uint16_t cpi_in, cpi_out; // IPComp (RFC 3173) before ESP or AH: both, or 0
     enum xfrm_mode mode;
     bool esn, udp;
     bool peer_no_tfc; // the peer said ESP_TFC_PADDING_NOT_SUPPORTED
@@ -64,6 +65,7 @@ struct child_spec { // what was agreed on
     const struct proposal *chosen;
     const struct ts_list *local_ts, *remote_ts;
     uint32_t spi_in, spi_out, acquire_seq, replaces;
+    uint16_t cpi_in, cpi_out;
     enum xfrm_mode mode;
     bool initiator, peer_no_tfc;
     uint16_t ke;

@@ -7,42 +7,22 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/idle.h"
 #include "ike/sa/keylog.h"
+#include "ike/sa/told.h"
 
 #define SPI_MIN 0xc0000000 // where strongSwan takes them from, too
 #define SPI_MAX 0xcfffffff
-#define UDP_ENCAP_ESPINUDP 2
-
-// x->proto is set already.
-static void say_where(struct xfrm_sa *x, const struct ike_sa *sa, bool out)
-{
-    const endpoint_t *from = out ? &sa->local : &sa->remote;
-    const endpoint_t *to = out ? &sa->remote : &sa->local;
-    x->saddr = from->ip;
-    x->daddr = to->ip;
-    x->family = from->ip.family;
-    x->encap = (struct xfrm_encap){0};
-    if (x->proto == XFRM_PROTO_ESP && ike_sa_udp(sa)) {
-        x->encap =
-            (struct xfrm_encap){.type = UDP_ENCAP_ESPINUDP, .sport = from->port, .dport = to->port};
-    }
-}
-
-static struct xfrm_sa_id sa_id(const struct child_sa *c, bool out)
-{
-    struct xfrm_sa_id id = {.daddr = out ? c->remote : c->local,
-                            .spi = out ? c->spi_out : c->spi_in,
-                            .proto = child_sa_proto(c)};
-    if (out) id.mark = (struct xfrm_mark){c->conf->mark_out, c->conf->mark_out_mask};
-    return id;
-}
+#define CPI_MIN 0x100 // rfc3173 3.3: those that are agreed on
+#define CPI_MAX 0xefff
 
 err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, uint32_t *spi, struct why *why)
 {
     const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
     struct xfrm_sa like = {.proto = proto, .reqid = reqid, .mode = XFRM_TUNNEL}, got;
     like.pcpu = UINT32_MAX;
-    say_where(&like, sa, false);
-    TRY(xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, SPI_MIN, SPI_MAX, &got, why));
+    told_where(&like, sa, false);
+    bool comp = proto == XFRM_PROTO_COMP;
+    TRY(xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, comp ? CPI_MIN : SPI_MIN,
+                                comp ? CPI_MAX : SPI_MAX, &got, why));
     *spi = got.spi;
     return ERR_OK;
 }
@@ -62,7 +42,7 @@ void install_spi_move(struct ike_sa *sa, const ip_t *from, uint8_t proto, uint32
     struct xfrm_sa like, got;
     struct why why = {0};
     if (!spi || xfrm->ops->sa_get(xfrm->ctx, &id, &like) != ERR_OK) return; // has expired
-    say_where(&like, sa, false);
+    told_where(&like, sa, false);
     if (xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, spi, spi, &got, &why) != ERR_OK) {
         tell(sa->ike, sa, LOG_ERROR, "SPI %08x cannot be had at our new address: %s", spi,
              why.text);
@@ -70,156 +50,19 @@ void install_spi_move(struct ike_sa *sa, const ip_t *from, uint8_t proto, uint32
     IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // nobody knows it there
 }
 
-// A soft limit somewhat below the configured one, so that both peers do not rekey at once.
-static uint64_t jittered(struct ike *ike, uint64_t limit, uint64_t rand, uint64_t none)
+static err_t put_comp(struct child_sa *c, bool out, struct why *why)
 {
-    if (!limit) return none;
-    uint64_t minus = ike_random_below(ike, rand + 1);
-    return limit > minus ? limit - minus : 1;
-}
-
-static void say_limits(struct xfrm_sa *x, struct child_sa *c)
-{
-    struct ike *ike = c->sa->ike;
-    const struct conf_child *f = c->conf;
-    if (!c->rekey_s && f->rekey_s) c->rekey_s = jittered(ike, f->rekey_s, f->rand_s, 0);
-    c->life_s = f->life_s;
-    x->limit = (struct xfrm_lifetime){
-        .soft_bytes = jittered(ike, f->rekey_bytes, f->rand_bytes, XFRM_INF),
-        .hard_bytes = f->life_bytes ? f->life_bytes : XFRM_INF,
-        .soft_packets = jittered(ike, f->rekey_packets, f->rand_packets, XFRM_INF),
-        .hard_packets = f->life_packets ? f->life_packets : XFRM_INF,
-        .soft_add_s = c->rekey_s,
-        .hard_add_s = c->life_s,
-    };
-}
-
-static void say_alg(struct xfrm_alg *x, const struct alg *a, const struct secret_key *key,
-                    uint32_t icv_bits)
-{
-    (void)strncpy(x->name, a->kernel, sizeof x->name - 1);
-    x->key_bits = (uint16_t)(key->len * 8);
-    x->icv_bits = (uint16_t)icv_bits;
-    memcpy(x->key, key->at, key->len < sizeof x->key ? key->len : sizeof x->key);
-}
-
-static void say_mac(struct xfrm_sa *x, const struct child_sa *c, const struct alg *integ,
-                    const struct secret_key *key)
-{
-    uint32_t icv = integ->icv_len * 8U;
-    if (c->conf->sha256_96 && integ->id == INTEG_HMAC_SHA2_256_128) icv = 96;
-    say_alg(&x->auth, integ, key, icv);
-    x->auth.trunc_given = true;
-}
-
-static err_t say_ah(struct xfrm_sa *x, const struct child_sa *c, const struct alg *integ,
-                    const struct secret_key *key, struct why *why)
-{
-    if (!integ || !integ->kernel) {
-        return why_not(why, ERR_ALGORITHM, "the executor has no name for the agreed algorithm");
-    }
-    say_mac(x, c, integ, key);
-    return ERR_OK;
-}
-
-static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct secret_key *e,
-                      const struct secret_key *a, struct why *why)
-{
-    const struct transform *et = proposal_get(&c->chosen, ALG_ENCR);
-    const struct transform *at = proposal_get(&c->chosen, ALG_INTEG);
-    const struct alg *encr = et ? alg_find(ALG_ENCR, et->id, et->key_len) : NULL;
-    const struct alg *integ = at && at->id ? alg_find(ALG_INTEG, at->id, 0) : NULL;
-    if (e->len > XFRM_KEY_MAX || a->len > XFRM_KEY_MAX) {
-        return why_not(why, ERR_SPACE, "key too long for the executor");
-    }
-    if (x->proto == XFRM_PROTO_AH) return say_ah(x, c, integ, a, why);
-    if (!encr || !encr->kernel || (integ && !integ->kernel)) {
-        return why_not(why, ERR_ALGORITHM, "the executor has no name for the agreed algorithms");
-    }
-    if (encr->aead) {
-        say_alg(&x->aead, encr, e, encr->icv_len * 8U);
-        return ERR_OK;
-    }
-    say_alg(&x->crypt, encr, e, 0);
-    if (integ) say_mac(x, c, integ, a);
-    return ERR_OK;
-}
-
-// Sequence numbers: an outbound SA has no window, but ESN asks for one that is not empty.
-static void say_replay(struct xfrm_sa *x, const struct child_sa *c, bool out)
-{
-    uint32_t window = out ? 0 : c->conf->replay_window;
-    if (window > XFRM_REPLAY_MAX) window = XFRM_REPLAY_MAX;
-    if (c->esn && !window) window = 1;
-    if (c->esn) x->flags |= XFRM_STATE_ESN;
-    x->replay.window = window;
-    x->replay.esn_given = c->esn || window > 32;
-}
-
-static void say_dscp(struct xfrm_sa *x, const struct child_sa *c, bool out)
-{
-    enum conf_dscp copy = c->conf->copy_dscp;
-    bool outwards = copy == CONF_DSCP_OUT || copy == CONF_DSCP_BOTH;
-    bool inwards = copy == CONF_DSCP_IN || copy == CONF_DSCP_BOTH;
-    if (c->mode != XFRM_TUNNEL) return;
-    if (out && !outwards) x->extra_flags |= XFRM_SA_DONT_ENCAP_DSCP;
-    if (!out && inwards) x->flags |= XFRM_STATE_DECAP_DSCP;
-}
-
-static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
-{
-    const struct conf_child *f = c->conf;
-    bool tunnel = c->mode == XFRM_TUNNEL;
-    if (tunnel) x->flags |= XFRM_STATE_AF_UNSPEC; // inner family may differ from outer
-    if (tunnel && !f->copy_ecn) x->flags |= XFRM_STATE_NOECN;
-    if (tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
-    // rfc4302 2.6: over IPv4 the header is a multiple of 4 bytes; a kernel thinks of 8 unless told.
-    if (x->proto == XFRM_PROTO_AH && x->family == AF_INET) x->flags |= XFRM_STATE_ALIGN4;
-    x->if_id = out ? f->if_id_out : f->if_id_in;
-    if (!x->if_id) x->if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
-    say_dscp(x, c, out);
-    if (!out) return;
-    x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
-    x->output_mark = (struct xfrm_mark){f->output_mark.value, f->output_mark.mask};
-    // rfc7296 1.3.1: a peer that cannot take it off gets none; neither can any in transport mode.
-    if (tunnel && !c->peer_no_tfc && x->proto == XFRM_PROTO_ESP) x->tfcpad = f->tfc_padding;
-}
-
-// Of transport mode: what the SA may carry, if one selector can say it. Of BEET: the addresses that
-// its packets get back, which are the same in all selectors.
-static void say_selector(struct xfrm_sa *x, const struct child_sa *c, bool out)
-{
-    struct selectors s;
-    const struct ts_list *src = out ? c->local_ts : c->remote_ts;
-    const struct ts_list *dst = out ? c->remote_ts : c->local_ts;
-    bool beet = c->mode == XFRM_BEET;
-    if (selectors_make(src, dst, &s) != ERR_OK || (s.n != 1 && !beet)) return;
-    x->sel = s.at[0];
-    if (!beet) return;
-    x->sel.proto = 0;
-    x->sel.sport = x->sel.sport_mask = x->sel.dport = x->sel.dport_mask = 0;
-}
-
-static err_t say_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_keys *k, bool out,
-                    struct why *why)
-{
-    bool i_keys = out == c->initiator; // rfc7296 2.17 MUST: keys of the initiator's direction first
-    *x = (struct xfrm_sa){.proto = child_sa_proto(c), .reqid = c->reqid, .pcpu = UINT32_MAX};
-    x->spi = out ? c->spi_out : c->spi_in;
-    x->mode = (uint8_t)c->mode;
-    x->seq = out ? c->acquire_seq : 0; // releases the packet that asked for it
-    say_where(x, c->sa, out);
-    say_limits(x, c);
-    say_flags(x, c, out);
-    say_replay(x, c, out);
-    if (c->mode != XFRM_TUNNEL) say_selector(x, c, out);
-    TRY(say_keys(x, c, i_keys ? &k->ei : &k->er, i_keys ? &k->ai : &k->ar, why));
-    return ERR_OK;
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct xfrm_sa x;
+    if (!c->cpi_in) return ERR_OK;
+    told_comp(&x, c, out);
+    return out ? xfrm->ops->sa_add(xfrm->ctx, &x, why) : xfrm->ops->sa_update(xfrm->ctx, &x, why);
 }
 
 static err_t put_sa(struct child_sa *c, const struct xfrm_sa *x, bool out, struct why *why)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    TRY(put_comp(c, out, why));
     if (!out) {
         TRY(xfrm->ops->sa_update(xfrm->ctx, x, why)); // completes what install_spi() began
         c->in_there = true;
@@ -229,21 +72,6 @@ static err_t put_sa(struct child_sa *c, const struct xfrm_sa *x, bool out, struc
     }
     keylog_child(c, x);
     return ERR_OK;
-}
-
-static struct xfrm_tmpl tmpl_for(const struct child_sa *c, bool out)
-{
-    struct xfrm_tmpl t = {.proto = child_sa_proto(c),
-                          .mode = (uint8_t)c->mode,
-                          .family = out ? c->remote.family : c->local.family,
-                          .reqid = c->reqid,
-                          .aalgos = UINT32_MAX,
-                          .ealgos = UINT32_MAX,
-                          .calgos = UINT32_MAX};
-    if (c->mode == XFRM_TRANSPORT) return t;
-    t.saddr = out ? c->via : c->from;
-    t.daddr = out ? c->remote : c->local;
-    return t;
 }
 
 static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why *why)
@@ -258,14 +86,14 @@ static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why 
                        SELECTORS_MAX);
     }
     for (unsigned i = 0; i < s.n; i++) {
-        struct xfrm_policy p = {.sel = s.at[i], .dir = (uint8_t)dir, .tmpl_count = 1};
+        struct xfrm_policy p = {.sel = s.at[i], .dir = (uint8_t)dir};
         p.priority = f->priority ? f->priority : selector_priority(&s.at[i], PRIORITY_IPSEC, false);
         p.mark = out ? (struct xfrm_mark){f->mark_out, f->mark_out_mask}
                      : (struct xfrm_mark){f->mark_in, f->mark_in_mask};
         p.if_id = out ? f->if_id_out : f->if_id_in;
         if (!p.if_id) p.if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
         p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
-        p.tmpl[0] = tmpl_for(c, out);
+        told_templates(&p, c);
         TRY(policies_want(&ike->policies, (struct policy_owner){false, c->id}, &p, &c->stale_reqid,
                           why));
     }
@@ -291,11 +119,12 @@ static void drop_policies(struct child_sa *c)
 static void drop_sa(struct child_sa *c, bool out)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct xfrm_sa_id id = sa_id(c, out);
+    struct xfrm_sa_id id = told_id(c, out), comp = told_comp_id(c, out);
     // It may have expired already.
     if (xfrm->ops->sa_del(xfrm->ctx, &id) == ERR_OK) {
         tell(c->sa->ike, c->sa, LOG_STORY, SAY_DELETED_SA, id.spi);
     }
+    if (comp.spi) IGNORE(xfrm->ops->sa_del(xfrm->ctx, &comp));
     *(out ? &c->out_there : &c->in_there) = false;
 }
 
@@ -314,8 +143,8 @@ err_t install_child(struct child_sa *c, const struct child_keys *keys, bool hold
                     struct why *why)
 {
     struct xfrm_sa in, out;
-    err_t err = say_sa(&in, c, keys, false, why);
-    if (err == ERR_OK) err = say_sa(&out, c, keys, true, why);
+    err_t err = told_sa(&in, c, keys, false, why);
+    if (err == ERR_OK) err = told_sa(&out, c, keys, true, why);
     // Inbound first: whatever the peer sends as soon as it can must find its SA.
     if (err == ERR_OK) err = put_sa(c, &in, false, why);
     if (err == ERR_OK) err = put_out(c, &out, hold_out, why);
@@ -397,16 +226,30 @@ static uint64_t left(uint64_t limit_s, uint64_t age_s)
     return limit_s > age_s ? limit_s - age_s : 1;
 }
 
+static void move_comp(struct child_sa *c, bool out)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct xfrm_sa_id id = told_comp_id(c, out);
+    struct xfrm_sa x;
+    struct why why = {0};
+    if (!id.spi) return;
+    IGNORE(xfrm->ops->sa_del(xfrm->ctx, &id)); // may have been flushed by hand
+    told_comp(&x, c, out);
+    if (xfrm->ops->sa_add(xfrm->ctx, &x, &why) == ERR_OK) return;
+    tell(c->sa->ike, c->sa, LOG_ERROR, "the executor refused to move IPComp of %s: %s",
+         c->conf->name, why.text);
+}
+
 // The executor keeps keys and sequence numbers: they are read, given a new address, and put back.
 static void move_sa(struct child_sa *c, bool out)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct xfrm_sa_id id = sa_id(c, out);
+    struct xfrm_sa_id id = told_id(c, out);
     struct xfrm_sa x;
     struct why why = {0};
     uint64_t age_s = (ike_now(c->sa->ike) - c->installed_at) / NSEC_PER_SEC;
     if (xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return;
-    say_where(&x, c->sa, out);
+    told_where(&x, c->sa, out);
     x.limit.soft_add_s = left(c->rekey_s, age_s); // its age starts anew, its lifetime does not
     x.limit.hard_add_s = left(c->life_s, age_s);
     if (out) leap(&x);
@@ -416,6 +259,7 @@ static void move_sa(struct child_sa *c, bool out)
              c->conf->name, why.text);
     }
     wipe(&x, sizeof x);
+    move_comp(c, out);
 }
 
 void install_move(struct child_sa *c, unsigned which)
@@ -429,7 +273,7 @@ void install_move(struct child_sa *c, unsigned which)
     }
     if (which & INSTALL_OUT) {
         if (c->out_there) move_sa(c, true);
-        if (c->out_waiting) say_where(c->out_waiting, sa, true);
+        if (c->out_waiting) told_where(c->out_waiting, sa, true);
         c->via = sa->local.ip;
         c->remote = sa->remote.ip;
     }
@@ -451,7 +295,7 @@ void install_move(struct child_sa *c, unsigned which)
 static uint64_t packets(const struct child_sa *c, bool out)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct xfrm_sa_id id = sa_id(c, out);
+    struct xfrm_sa_id id = told_id(c, out);
     struct xfrm_sa x;
     bool there = out ? c->out_there : c->in_there;
     if (!there || xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return 0;
@@ -486,6 +330,17 @@ struct sweep {
     struct xfrm_sa_id stale[SWEEP_MAX];
 };
 
+static bool comp_is_ours(const struct ike *ike, const struct xfrm_sa *x)
+{
+    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        for (const struct child_sa *c = sa->children; c; c = c->next) {
+            if (c->cpi_in == x->spi && ip_eq(&c->local, &x->daddr)) return true;
+            if (c->cpi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return true;
+        }
+    }
+    return false;
+}
+
 static bool sweep_look(void *arg, const struct xfrm_sa *x)
 {
     struct sweep *s = arg;
@@ -493,9 +348,10 @@ static bool sweep_look(void *arg, const struct xfrm_sa *x)
     bool inbound = ip_eq(&x->saddr, &c->remote) && ip_eq(&x->daddr, &c->local);
     bool outbound = ip_eq(&x->saddr, &c->local) && ip_eq(&x->daddr, &c->remote);
     bool reqid = x->reqid && (x->reqid == c->reqid || x->reqid == c->stale_reqid);
-    if (x->proto != child_sa_proto(c) || x->larval || !reqid || (!inbound && !outbound))
-        return true;
-    if (child_sa_of(c->sa->ike, x)) return true;
+    bool comp = x->proto == XFRM_PROTO_COMP;
+    if (!comp && x->proto != child_sa_proto(c)) return true;
+    if (x->larval || !reqid || (!inbound && !outbound)) return true;
+    if (comp ? comp_is_ours(c->sa->ike, x) : child_sa_of(c->sa->ike, x) != NULL) return true;
     s->stale[s->n++] =
         (struct xfrm_sa_id){.daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
     return s->n < SWEEP_MAX;

@@ -113,7 +113,7 @@ static void look_for_stale(struct policies *p, const struct xfrm_policy *policy,
     struct xfrm_policy old;
     struct xfrm_policy_id id = id_of(policy);
     if (!reqid || p->xfrm->ops->policy_get(p->xfrm->ctx, &id, &old) != ERR_OK) return;
-    if (old.tmpl_count == 1) *reqid = old.tmpl[0].reqid;
+    if (old.tmpl_count) *reqid = old.tmpl[0].reqid;
 }
 
 // Where a wish of this rank belongs: the newest child SA first, then older ones, then traps.

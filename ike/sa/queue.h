@@ -45,6 +45,7 @@ struct offer {
     struct ke *ke;       // owned; NULL without a key exchange
     uint64_t spi;        // ours: of the child SA (inbound) or of the new IKE SA
     uint8_t proto;       // child SA: enum xfrm_proto
+    uint16_t cpi;        // ours, of IPComp; 0 = not offered
     uint32_t reqid;      // child SA: held; 0 once the child has it
     enum xfrm_mode mode; // asked for
     struct ts_list tsi, tsr;
@@ -57,6 +58,7 @@ struct agreement {
     struct ts_list tsi, tsr;
     enum xfrm_mode mode;
     bool peer_no_tfc, with_ke;
+    uint16_t cpi; // the peer's, of IPComp; 0 = none
     struct secret shared;
     struct chain chain;
 };

@@ -91,7 +91,7 @@ static void inherit_reqid(struct ike *ike, const struct trap_plan *t)
     struct xfrm_policy_id id = {
         .dir = XFRM_OUT, .sel = ours.sel, .mark = ours.mark, .if_id = ours.if_id};
     const struct xfrm_api *xfrm = &ike->env.xfrm;
-    if (xfrm->ops->policy_get(xfrm->ctx, &id, &old) != ERR_OK || old.tmpl_count != 1) return;
+    if (xfrm->ops->policy_get(xfrm->ctx, &id, &old) != ERR_OK || !old.tmpl_count) return;
     bool same = ip_eq(&old.tmpl[0].daddr, &ours.tmpl[0].daddr) &&
                 ip_eq(&old.tmpl[0].saddr, &ours.tmpl[0].saddr);
     if (!same || !old.tmpl[0].reqid) return;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/sa/diplomat.h"
+#include "ike/sa/told.h"
 #include "ike/sa/vip.h"
 
 static enum ike_state_view state_view(const struct ike_sa *sa)
@@ -91,10 +92,7 @@ static enum child_state_view child_state(const struct child_sa *c)
 static bool sa_now(const struct child_sa *c, bool out, struct xfrm_sa *x)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct xfrm_sa_id id = {.daddr = out ? c->remote : c->local,
-                            .spi = out ? c->spi_out : c->spi_in,
-                            .proto = child_sa_proto(c)};
-    if (out) id.mark = (struct xfrm_mark){c->conf->mark_out, c->conf->mark_out_mask};
+    struct xfrm_sa_id id = told_id(c, out);
     if (!(out ? c->out_there : c->in_there)) return false;
     return xfrm->ops->sa_get(xfrm->ctx, &id, x) == ERR_OK;
 }
@@ -146,6 +144,8 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .udp = c->udp,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
+        .cpi_in = c->cpi_in,
+        .cpi_out = c->cpi_out,
         .encr = proposal_alg(&c->chosen, ALG_ENCR),
         .integ = proposal_alg(&c->chosen, ALG_INTEG),
         .ke = c->ke,

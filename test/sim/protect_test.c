@@ -1,7 +1,8 @@
-// How a child SA protects what it carries: by AH instead of ESP.
+// How a child SA protects what it carries: by AH instead of ESP, compressed before (IPComp).
 #include <stdio.h>
 #include <string.h>
 
+#include "ike/exchange/terms_comp.h"
 #include "test/sim/sim.h"
 
 static struct sim *established(uint64_t seed, const char *conn, const char *child)
@@ -141,7 +142,7 @@ static void ah_beside_esp(void **state)
     sim_initiate(s, ALICE, "open", &r);
     sim_run(s, SECOND);
     CHECK_EQ(r.err, ERR_OK);
-    CHECK(sim_told(s, BOB, "child SA open"));
+    CHECK(sim_told(s, BOB, "CHILD_SA open{1} established"));
     CHECK_EQ(sas_of(s, BOB, XFRM_PROTO_AH), 2);
     sim_initiate(s, ALICE, "hidden", &r);
     sim_run(s, SECOND);
@@ -183,13 +184,169 @@ static void ah_by_trap(void **state)
     sim_free(s);
 }
 
+// ---- IPComp (RFC 3173, RFC 7296 2.22) ----
+
+static const struct xfrm_sa *comp_of(struct sim *s, int node, bool out)
+{
+    struct sim_xfrm *x = &s->node[node].xfrm;
+    for (unsigned i = 0; i < x->top; i++) {
+        const struct xfrm_sa *sa = &x->sa[i].x;
+        bool ours = ip_eq(&sa->daddr, &s->node[node].ip);
+        if (x->sa[i].used && sa->proto == XFRM_PROTO_COMP && ours != out) return sa;
+    }
+    return NULL;
+}
+
+static void expect_compressed(struct sim *s, enum xfrm_mode mode)
+{
+    for (int node = ALICE; node <= BOB; node++) {
+        const struct xfrm_sa *in = comp_of(s, node, false), *out = comp_of(s, 1 - node, true);
+        CHECK(in && out);
+        CHECK_EQ(in->spi, out->spi);
+        CHECK(in->spi >= 0x100 && in->spi <= 0xefff);
+        CHECK_EQ(in->mode, mode);
+        CHECK_STR(in->comp, "deflate");
+        CHECK_EQ(in->reqid, sim_outbound(s, node)->x.reqid);
+        CHECK_EQ(sim_outbound(s, node)->x.mode, XFRM_TRANSPORT);
+        const struct xfrm_policy *p = policy_out(s, node);
+        CHECK_EQ(p->tmpl_count, 2);
+        CHECK_EQ(p->tmpl[0].proto, XFRM_PROTO_COMP);
+        CHECK_EQ(p->tmpl[0].mode, mode);
+        CHECK(!p->tmpl[0].optional);
+        CHECK_EQ(p->tmpl[1].mode, XFRM_TRANSPORT);
+    }
+    for (unsigned i = 0; i < s->node[BOB].xfrm.policies; i++) {
+        const struct xfrm_policy *p = &s->node[BOB].xfrm.policy[i];
+        if (p->dir != XFRM_OUT) CHECK(p->tmpl[0].optional); // what did not shrink comes without it
+    }
+    sim_expect_clean(s);
+}
+
+static void comp_comes_up(void **state)
+{
+    static const char *const children[] = {"ipcomp = yes",
+                                           "ipcomp = yes\n esp_proposals = aes256-sha256",
+                                           "ipcomp = yes\n ah_proposals = sha256"};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct sim *s = established(30 + i, "", children[i]);
+        expect_compressed(s, XFRM_TUNNEL);
+        CHECK(sim_told(s, ALICE, "net is compressed: IPComp"));
+        sim_free(s);
+    }
+}
+
+static void comp_is_rekeyed_and_closed(void **state)
+{
+    struct sim_result r;
+    (void)state;
+    for (int node = ALICE; node <= BOB; node++) {
+        struct sim *s = established(33, "", "ipcomp = yes");
+        sim_watch(s, true);
+        uint32_t before = comp_of(s, ALICE, true)->spi;
+        sim_rekey_child(s, node);
+        sim_run(s, 30 * SECOND);
+        expect_compressed(s, XFRM_TUNNEL);
+        CHECK(comp_of(s, ALICE, true)->spi != before);
+        sim_rekey_child(s, ALICE); // both at once
+        sim_rekey_child(s, BOB);
+        sim_run(s, 30 * SECOND);
+        expect_compressed(s, XFRM_TUNNEL);
+        sim_watch(s, false);
+        sim_terminate_ike(s, node, &r);
+        sim_run(s, 10 * SECOND);
+        sim_expect_nothing(s);
+        CHECK_EQ(sim_xfrm_comps(&s->node[ALICE].xfrm) + sim_xfrm_comps(&s->node[BOB].xfrm), 0);
+        sim_free(s);
+    }
+}
+
+// One of the two does not want it, or its executor cannot: the child SA comes without.
+static void comp_of_one_alone(void **state)
+{
+    (void)state;
+    for (int node = ALICE; node <= BOB; node++) {
+        struct sim *s = sim_new(34);
+        sim_net_net_side(s, node, "", "ipcomp = yes");
+        sim_net_net_side(s, 1 - node, "", "");
+        sim_establish(s);
+        sim_expect_clean(s);
+        CHECK_EQ(sim_xfrm_comps(&s->node[ALICE].xfrm) + sim_xfrm_comps(&s->node[BOB].xfrm), 0);
+        CHECK_EQ(policy_out(s, node)->tmpl_count, 1);
+        sim_free(s);
+        s = sim_new(35);
+        s->node[node].xfrm.no_comp = true;
+        sim_net_net(s, "", "ipcomp = yes");
+        sim_establish(s);
+        sim_expect_clean(s);
+        CHECK(sim_told(s, node, "net goes uncompressed, the executor has no IPComp for it"));
+        CHECK_EQ(sim_xfrm_comps(&s->node[1 - node].xfrm), 0);
+        sim_free(s);
+    }
+}
+
+// The host moves, and its SAs of IPComp with it.
+static void comp_moves(void **state)
+{
+    struct sim *s = sim_new(36);
+    (void)state;
+    sim_net_net_side(s, BOB, "remote_addrs = %any", "ipcomp = yes");
+    sim_net_net_side(s, ALICE, "local_addrs = %any", "ipcomp = yes");
+    sim_establish(s);
+    uint32_t spi = comp_of(s, ALICE, false)->spi;
+    sim_roam(s, ALICE, "192.0.2.77");
+    sim_run(s, 20 * SECOND);
+    expect_compressed(s, XFRM_TUNNEL);
+    CHECK_EQ(comp_of(s, ALICE, false)->spi, spi);
+    sim_free(s);
+}
+
+// Whatever the peer writes there.
+static void comp_take(void **state)
+{
+    static const struct {
+        uint8_t body[10], len;
+        uint16_t cpi;
+    } cases[] = {
+        {{0, 0, 0x40, 3, 0x12, 0x34, 2}, 7, 0x1234},
+        {{0, 0, 0x40, 3, 0x12, 0x34, 2, 9}, 8, 0x1234},
+        {{0, 0, 0x40, 3, 0x12, 0x34, 3}, 7, 0}, // another algorithm
+        {{0, 0, 0x40, 3, 0x12, 0x34}, 6, 0},
+        {{0, 0, 0x40, 3}, 4, 0},
+        {{0, 0, 0x40, 3, 0, 0, 2}, 7, 0},
+        {{0, 0, 0x40, 3, 0, 0xff, 2}, 7, 0},
+        {{0, 0, 0x40, 3, 1, 0, 2}, 7, 0x100},
+        {{0, 0, 0x40, 3, 0xef, 0xff, 2}, 7, 0xefff},
+        {{0, 0, 0x40, 3, 0xf0, 0, 2}, 7, 0}, // for private use
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct msg m = {.n = 1};
+        m.payload[0] =
+            (struct payload){.type = PAYLOAD_N, .body = span(cases[i].body, cases[i].len)};
+        CHECK_EQ(terms_comp_take(&m), cases[i].cpi);
+        m.n = 2; // the one that fits may stand further down
+        m.payload[1].type = PAYLOAD_N;
+        m.payload[1].body = span(cases[0].body, cases[0].len);
+        CHECK_EQ(terms_comp_take(&m), cases[i].cpi ? cases[i].cpi : 0x1234);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ah_by_every_mac), cmocka_unit_test(ah_is_rekeyed_and_closed),
-        cmocka_unit_test(ah_collides),     cmocka_unit_test(ah_meets_esp),
-        cmocka_unit_test(ah_beside_esp),   cmocka_unit_test(ah_behind_a_nat),
+        cmocka_unit_test(ah_by_every_mac),
+        cmocka_unit_test(ah_is_rekeyed_and_closed),
+        cmocka_unit_test(ah_collides),
+        cmocka_unit_test(ah_meets_esp),
+        cmocka_unit_test(ah_beside_esp),
+        cmocka_unit_test(ah_behind_a_nat),
         cmocka_unit_test(ah_by_trap),
+        cmocka_unit_test(comp_comes_up),
+        cmocka_unit_test(comp_is_rekeyed_and_closed),
+        cmocka_unit_test(comp_of_one_alone),
+        cmocka_unit_test(comp_moves),
+        cmocka_unit_test(comp_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

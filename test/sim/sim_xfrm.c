@@ -39,6 +39,9 @@ static err_t alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint
 {
     struct sim_xfrm *x = ctx;
     struct xfrm_sa sa = *like;
+    if (x->no_comp && like->proto == XFRM_PROTO_COMP) {
+        return why_not(why, ERR_UNSUPPORTED, "no IPComp here");
+    }
     sa.spi = min + x->spi++ % (max - min + 1);
     if (sim_xfrm_find(x, &sa.daddr, sa.spi)) return why_not(why, ERR_NOTFOUND, "taken");
     struct sim_sa *place = free_place(x);
@@ -51,7 +54,7 @@ static err_t alloc_spi(void *ctx, const struct xfrm_sa *like, uint32_t min, uint
 
 static bool keyed(const struct xfrm_sa *sa)
 {
-    return sa->aead.name[0] || sa->crypt.name[0] || sa->auth.name[0];
+    return sa->aead.name[0] || sa->crypt.name[0] || sa->auth.name[0] || sa->comp[0];
 }
 
 static err_t sa_add(void *ctx, const struct xfrm_sa *sa, struct why *why)
@@ -178,6 +181,13 @@ struct xfrm_api sim_xfrm_api(struct sim_xfrm *x)
     return (struct xfrm_api){&ops, x};
 }
 
+unsigned sim_xfrm_comps(const struct sim_xfrm *x)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < x->top; i++) n += x->sa[i].used && x->sa[i].x.proto == XFRM_PROTO_COMP;
+    return n;
+}
+
 static unsigned count(const struct sim_xfrm *x, bool larval)
 {
     unsigned n = 0;
@@ -251,16 +261,24 @@ const struct xfrm_policy *sim_xfrm_policy(const struct sim_xfrm *x, enum xfrm_di
     return best;
 }
 
+static bool serves(const struct xfrm_sa *x, const struct xfrm_tmpl *t, const ip_t *dst)
+{
+    if (x->larval || x->proto != t->proto || x->reqid != t->reqid || x->mode != t->mode) {
+        return false;
+    }
+    if (t->mode == XFRM_TUNNEL) return ip_eq(&x->daddr, &t->daddr) && ip_eq(&x->saddr, &t->saddr);
+    return t->mode != XFRM_TRANSPORT || ip_eq(&x->daddr, dst);
+}
+
 struct sim_sa *sim_xfrm_outbound(struct sim_xfrm *x, const struct xfrm_policy *p, const ip_t *dst)
 {
     struct sim_sa *best = NULL;
-    const struct xfrm_tmpl *t = &p->tmpl[0];
+    // Behind IPComp, whose tunnel the packet has come through, the last template has no addresses.
+    const struct xfrm_tmpl *t = &p->tmpl[p->tmpl_count - 1];
+    if (p->tmpl[0].mode == XFRM_TUNNEL) dst = &p->tmpl[0].daddr;
     for (unsigned i = 0; i < x->top; i++) {
         struct sim_sa *s = &x->sa[i];
-        if (!s->used || s->x.larval || s->x.reqid != t->reqid || s->x.mode != t->mode) continue;
-        if (t->mode == XFRM_TUNNEL && !ip_eq(&s->x.daddr, &t->daddr)) continue;
-        if (t->mode == XFRM_TUNNEL && !ip_eq(&s->x.saddr, &t->saddr)) continue;
-        if (t->mode == XFRM_TRANSPORT && !ip_eq(&s->x.daddr, dst)) continue;
+        if (!s->used || !serves(&s->x, t, dst)) continue;
         if (!best || s->order > best->order) best = s;
     }
     return best;

@@ -23,6 +23,7 @@ struct sim_xfrm {
     unsigned policies;
     uint64_t *now; // of the world
     uint32_t spi;
+    bool no_comp;         // it does not know IPComp
     unsigned refuse_adds; // so many SAs are refused from now on
 };
 
@@ -30,6 +31,7 @@ void sim_xfrm_init(struct sim_xfrm *x, uint64_t *now, uint32_t first_spi);
 struct xfrm_api sim_xfrm_api(struct sim_xfrm *x);
 unsigned sim_xfrm_sas(const struct sim_xfrm *x); // without larval ones
 unsigned sim_xfrm_larval(const struct sim_xfrm *x);
+unsigned sim_xfrm_comps(const struct sim_xfrm *x); // of IPComp, larval or not
 // The next lifetime that runs out: when, and whose. DUE: UINT64_MAX.
 uint64_t sim_xfrm_due(const struct sim_xfrm *x);
 // Tells what ran out (soft), or removes and tells it (hard). false: nothing.
