@@ -111,8 +111,9 @@ struct conf_child {
     uint32_t replay_window;
     uint32_t mark_in, mark_in_mask, mark_out, mark_out_mask;
     uint32_t if_id_in, if_id_out;
-    bool policies; // install policies (default yes)
-    char *updown;  // script, or NULL
+    bool policies;         // install policies (default yes)
+    bool policies_fwd_out; // also such that let what is to be protected be forwarded
+    char *updown;          // script, or NULL
     bool hostaccess;
     bool copy_df, copy_ecn;
     bool sha256_96;

@@ -152,6 +152,10 @@ static void not_supported(const struct arg *a)
         return;
     }
     issue_error(a->ld->issues, at, a->v->text, "%s", k->note);
+    if (k->hint) {
+        issue_hint(a->ld->issues, "%s", k->hint);
+        return;
+    }
     bool offer = k->fine && strcmp(k->fine, "*") != 0;
     if (offer) {
         issue_hint(a->ld->issues, "remove it or write %s = %.*s", k->name,

@@ -76,6 +76,8 @@ struct key {
     const char *fine; // values that mean what we do anyway, separated by blanks; "*" = any
     const char *mild; // values that get a warning and no error
     const char *note; // why other values are refused
+    const char
+        *hint; // ... and what to do; NULL: the value can go, or be one of those that are fine
 };
 
 #define KEY(key, setter, type, field, value)                                                \
@@ -90,6 +92,11 @@ struct key {
 #define KEY_NOT(key, fine_values, reason)                      \
     {                                                          \
         .name = (key), .fine = (fine_values), .note = (reason) \
+    }
+
+#define KEY_REFUSED(key, fine_values, reason, remedy)                            \
+    {                                                                            \
+        .name = (key), .fine = (fine_values), .note = (reason), .hint = (remedy) \
     }
 
 struct schema;

@@ -40,7 +40,7 @@ static void take_first_child(struct ike_sa *sa, struct task *t)
     struct task *child = queue_take(&sa->queue, UINT64_MAX, 1U << TASK_CHILD);
     if (!child) return;
     task_set_child(t, child->conn, child->conf);
-    t->acquire_seq = child->acquire_seq;
+    t->acquired = child->acquired;
     waiter_move(&child->waiters, &t->waiters);
     request_end(sa, child, ERR_OK, NULL);
     err_t err = terms_offer(sa, t, true, NULL, &why);

@@ -15,7 +15,7 @@
 
 err_t child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
-    if (!t->acquire_seq && child_sa_by_name(sa, t->conf->name)) {
+    if (!t->acquired.seq && child_sa_by_name(sa, t->conf->name)) {
         return why_not(why, ERR_AGAIN, "child SA %s is up already", t->conf->name);
     }
     if (followup_rekeys_ike(sa) || followup_makes(sa, t->conf)) return ERR_STATE;

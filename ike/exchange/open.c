@@ -21,7 +21,7 @@ static struct task *child_task(const struct open_wish *w)
         return NULL;
     }
     task_set_child(t, w->conn, w->child);
-    t->acquire_seq = w->acquire_seq;
+    t->acquired = w->acquired;
     return t;
 }
 
@@ -34,7 +34,7 @@ static bool joins(struct ike_sa *sa, const struct open_wish *w)
         t = queue_find_child(&sa->queue, w->child->name);
     }
     if (!t) return false;
-    if (!t->acquire_seq) t->acquire_seq = w->acquire_seq;
+    if (!t->acquired.seq) t->acquired = w->acquired;
     waiter_add(&t->waiters, w->job);
     return true;
 }
@@ -66,7 +66,7 @@ static bool wish_is_true(struct ike *ike, const struct open_wish *w)
             sa->state == IKE_UP ? child_sa_by_name(sa, w->child->name) : NULL;
         if (!c) continue;
         uint64_t since = c->moved_at > c->installed_at ? c->moved_at : c->installed_at;
-        if (!w->acquire_seq || never || now - since < JUST_NOW_NS) return true;
+        if (!w->acquired.seq || never || now - since < JUST_NOW_NS) return true;
     }
     return false;
 }
@@ -149,7 +149,7 @@ static void give_back_first_child(struct ike_sa *sa, struct task *t)
     struct task *child = request_task(TASK_CHILD, NULL);
     if (!child) return;
     task_set_child(child, t->conn, t->conf);
-    child->acquire_seq = t->acquire_seq;
+    child->acquired = t->acquired;
     waiter_move(&t->waiters, &child->waiters);
     queue_push_front(&sa->queue, child);
 }

@@ -8,7 +8,7 @@
 struct open_wish {
     struct conn *conn;
     const struct conf_child *child; // NULL: the IKE SA only
-    uint32_t acquire_seq;           // 0: no packet waits
+    struct acquired acquired;       // all zero: no packet waits
     struct job *job;                // may be NULL; a hold of its own is taken
 };
 // Sees to it that the wish comes true: nothing to do if it has, one more waiter if it is on its

@@ -63,6 +63,12 @@ static bool suits(const struct conf_child *f, const struct deal *d)
     return false;
 }
 
+static bool list_begins_in(const struct ts_list *l, const struct ts_list *ours)
+{
+    const struct ts_list first = {.n = 1, .ts = {l->ts[0]}};
+    return l->n && ts_subset(&first, ours);
+}
+
 // The selectors that both want. 0: none in common; more: the closer to what was asked for.
 static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, const struct deal *d,
                        struct ts_list *tsi, struct ts_list *tsr)
@@ -76,10 +82,12 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
     if (d->mode == XFRM_TRANSPORT && f->mode == CONF_TRANSPORT) terms_nat_in(sa, tsi, tsr);
     bool whole = ts_subset(tsi, &remote) && ts_subset(tsr, &local);
     bool equal = whole && ts_subset(&remote, tsi) && ts_subset(&local, tsr);
+    bool first = list_begins_in(tsi, &remote) && list_begins_in(tsr, &local);
     if (ts_narrow(&remote, tsi, tsi) != ERR_OK) return 0;
     if (ts_narrow(&local, tsr, tsr) != ERR_OK) return 0;
     unsigned same_mode = d->mode == child_sa_mode(f);
-    return 1 + same_mode + 2 * whole + 4 * equal + 8 * suits(f, d);
+    // rfc7296 2.9 MUST: the first selectors are in the answer if any policy of ours allows that
+    return 1 + same_mode + 2 * whole + 4 * equal + 8 * first + 16 * suits(f, d);
 }
 
 static err_t refuse_ts(struct turn *t, const struct deal *d)

@@ -1,6 +1,7 @@
 // terms_ask.c - the initiator's half of terms.h.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/order.h"
 #include "base/words.h"
@@ -54,6 +55,25 @@ err_t terms_can_travel(const struct ike_sa *sa, const struct conf_child *f, stru
                    "the peer knows no NAT traversal, and our executor only ESP in UDP");
 }
 
+static void put_first(struct ts_list *l, const struct ts *t)
+{
+    memmove(l->ts + 1, l->ts, l->n * sizeof *l->ts);
+    l->ts[0] = *t;
+    l->n++;
+}
+
+// rfc7296 2.9 SHOULD: what the packet that asked for it looks like comes first, so that a responder
+// which cannot take all takes what serves that packet.
+static void offer_packet(const struct task *t, struct offer *o)
+{
+    const struct acquired *a = &t->acquired;
+    const struct ts_list src = {.n = 1, .ts = {a->src}}, dst = {.n = 1, .ts = {a->dst}};
+    if (!a->known || o->tsi.n == TS_MAX || o->tsr.n == TS_MAX) return;
+    if (!ts_subset(&src, &o->tsi) || !ts_subset(&dst, &o->tsr)) return;
+    put_first(&o->tsi, &a->src);
+    put_first(&o->tsr, &a->dst);
+}
+
 err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
                   struct why *why)
 {
@@ -75,6 +95,8 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
         struct hosts us = vips_local(sa), them = vips_remote(sa);
         dynamic_ts_hosts(t->conf->local_ts, t->conf->local_n, &us, &o->tsi);
         dynamic_ts_hosts(t->conf->remote_ts, t->conf->remote_n, &them, &o->tsr);
+        // A client's packets will have an address that it does not know yet.
+        if (!first || !t->conn->conf.vip_n) offer_packet(t, o);
     }
     if (first) return ERR_OK;
     ike_random_nonce(sa->ike, &o->nonce);
@@ -155,6 +177,9 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a)
     a->cpi = o->cpi ? terms_comp_take(t->in) : 0;
     if (a->mode == XFRM_TRANSPORT) terms_nat_back(t->sa, &a->tsi, &a->tsr);
     if (first) TRY(answer_own_address(t, a));
+    // Both the packet's selectors and wider ones: the wider ones say it all.
+    IGNORE(ts_narrow(&a->tsi, &a->tsi, &a->tsi));
+    IGNORE(ts_narrow(&a->tsr, &a->tsr, &a->tsr));
     // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
     bool narrower =
         a->tsi.n && a->tsr.n && ts_subset(&a->tsi, &o->tsi) && ts_subset(&a->tsr, &o->tsr);
@@ -187,7 +212,7 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
         .spi_out = (uint32_t)a->chosen.spi,
         .cpi_in = a->cpi ? task->offer->cpi : 0,
         .cpi_out = a->cpi,
-        .acquire_seq = task->acquire_seq,
+        .acquire_seq = task->acquired.seq,
         .replaces = old ? old->id : 0,
         .mode = a->mode,
         .peer_no_tfc = a->peer_no_tfc,

@@ -1,5 +1,6 @@
 #include "ike/exchange/timers.h"
 
+#include <netinet/in.h>
 #include <stddef.h>
 
 #include "base/words.h"
@@ -218,6 +219,24 @@ static void tell_acquire(struct ike *ike, const struct xfrm_event *ev, uint32_t 
          ts_show(&dst, to, sizeof to), reqid);
 }
 
+static bool is_one_host(const prefix_t *p)
+{
+    bool ip = p->ip.family == AF_INET || p->ip.family == AF_INET6;
+    return ip && p->len == ip_bits(p->ip.family);
+}
+
+// What the packet itself looks like: one address and one port each.
+static void packet_of(const struct xfrm_selector *s, struct acquired *a)
+{
+    bool icmp = s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
+    struct ts_list src, dst;
+    a->known = is_one_host(&s->src) && is_one_host(&s->dst) && !(icmp && s->sport > UINT8_MAX);
+    if (!a->known) return;
+    selector_ts(s, &src, &dst);
+    a->src = src.ts[0];
+    a->dst = dst.ts[0];
+}
+
 static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
 {
     const char *conn_name, *child_name;
@@ -229,7 +248,8 @@ static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
     if (!child || ike->shutdown.on) return;
     tell_acquire(ike, ev, reqid);
     tell(ike, NULL, LOG_INFO, "a packet asks for child SA %s of %s", child_name, conn_name);
-    struct open_wish w = {.conn = conn, .child = child, .acquire_seq = ev->seq};
+    struct open_wish w = {.conn = conn, .child = child, .acquired.seq = ev->seq};
+    packet_of(&ev->trigger, &w.acquired);
     open_wish(ike, &w);
 }
 

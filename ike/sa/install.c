@@ -94,8 +94,22 @@ static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why 
         if (!p.if_id) p.if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
         p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
         told_templates(&p, c);
-        TRY(policies_want(&ike->policies, (struct policy_owner){false, c->id}, &p, &c->stale_reqid,
-                          why));
+        TRY(policies_want(&ike->policies, (struct policy_owner){POLICY_OF_CHILD, c->id}, &p,
+                          &c->stale_reqid, why));
+    }
+    return ERR_OK;
+}
+
+// So that a policy which drops what is forwarded does not keep packets from the outbound policy.
+static err_t put_forwarded_out(struct child_sa *c, struct why *why)
+{
+    struct selectors s;
+    if (!c->conf->policies_fwd_out || c->mode == XFRM_TRANSPORT) return ERR_OK;
+    TRY(selectors_make(c->local_ts, c->remote_ts, &s)); // as many as outbound: they fit
+    for (unsigned i = 0; i < s.n; i++) {
+        struct xfrm_policy p = policy_forwarded_out(&s.at[i], &c->conn->conf, c->conf);
+        struct policy_owner who = {POLICY_OUT_OF_CHILD, c->id};
+        TRY(policies_want(&c->sa->ike->policies, who, &p, NULL, why));
     }
     return ERR_OK;
 }
@@ -106,13 +120,17 @@ static err_t put_policies(struct child_sa *c, struct why *why)
     c->policies_there = true;
     TRY(put_policies_dir(c, XFRM_IN, why));
     if (c->mode != XFRM_TRANSPORT) TRY(put_policies_dir(c, XFRM_FWD, why));
-    return put_policies_dir(c, XFRM_OUT, why);
+    TRY(put_policies_dir(c, XFRM_OUT, why));
+    return put_forwarded_out(c, why);
 }
 
 static void drop_policies(struct child_sa *c)
 {
     if (!c->policies_there) return;
-    policies_release(&c->sa->ike->policies, (struct policy_owner){false, c->id});
+    policies_release(&c->sa->ike->policies, (struct policy_owner){POLICY_OF_CHILD, c->id});
+    if (c->conf->policies_fwd_out) {
+        policies_release(&c->sa->ike->policies, (struct policy_owner){POLICY_OUT_OF_CHILD, c->id});
+    }
     c->policies_there = false;
 }
 

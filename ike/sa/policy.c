@@ -40,7 +40,7 @@ static struct xfrm_policy policy_of(const struct wish *w)
 
 static uint64_t owner_hash(struct policy_owner who)
 {
-    return (uint64_t)who.id << 1 | who.trap;
+    return (uint64_t)who.id << 2 | who.rank;
 }
 
 static struct wish *wish_new(struct policies *p, struct policy_owner who,
@@ -58,6 +58,17 @@ static void wish_free(struct policies *p, struct wish *w)
 {
     index_remove(&p->by_owner, &w->place);
     free(w);
+}
+
+struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel,
+                                        const struct conf_conn *conn, const struct conf_child *f)
+{
+    struct xfrm_policy p = {.sel = *sel, .dir = XFRM_FWD, .action = XFRM_ALLOW};
+    p.priority = f->priority ? f->priority : selector_priority(sel, PRIORITY_IPSEC, true);
+    p.mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
+    p.if_id = f->if_id_out ? f->if_id_out : conn->if_id_out;
+    p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
+    return p;
 }
 
 static bool same_place(const struct xfrm_policy *a, const struct xfrm_policy *b)
@@ -116,11 +127,11 @@ static void look_for_stale(struct policies *p, const struct xfrm_policy *policy,
     if (old.tmpl_count) *reqid = old.tmpl[0].reqid;
 }
 
-// Where a wish of this rank belongs: the newest child SA first, then older ones, then traps.
+// Where a wish of this rank belongs: the newest of a rank first, then older ones.
 static struct wish **wish_place(struct policy_entry *e, struct policy_owner who)
 {
     struct wish **at = &e->wishes;
-    while (who.trap && *at && !(*at)->who.trap) at = &(*at)->next;
+    while (*at && (*at)->who.rank < who.rank) at = &(*at)->next;
     return at;
 }
 
@@ -146,7 +157,7 @@ static void entry_free(struct policies *p, struct policy_entry *e)
 static struct wish *wish_of(struct policy_entry *e, struct policy_owner who)
 {
     struct wish *w = e->wishes;
-    while (w && (w->who.id != who.id || w->who.trap != who.trap)) w = w->next;
+    while (w && (w->who.id != who.id || w->who.rank != who.rank)) w = w->next;
     return w;
 }
 

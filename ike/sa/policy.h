@@ -4,13 +4,22 @@
 // updated in place, so there is never a moment without it.
 #pragma once
 
+#include "conf/config.h"
 #include "ike/sa/index.h"
 #include "ike/sa/selector.h"
 
-// Who wants a policy. Numbers are the diplomat's own ids.
+// Who wants a policy, by rank: where several want one selector, the first is in force.
+enum policy_rank {
+    POLICY_OF_CHILD,
+    POLICY_OF_TRAP, // and shunts
+    // What lets packets be forwarded to the policies above (policies_fwd_out) asks for no
+    // protection, so it stands behind whatever does.
+    POLICY_OUT_OF_CHILD,
+    POLICY_OUT_OF_TRAP,
+};
 struct policy_owner {
-    bool trap; // traps and shunts rank behind child SAs
-    uint32_t id;
+    enum policy_rank rank;
+    uint32_t id; // the diplomat's own
 };
 
 struct policies {
@@ -22,6 +31,10 @@ struct policies {
 err_t policies_init(struct policies *p, const struct xfrm_api *xfrm); // ERR_NOMEM
 // Forgets all; leaves the executor alone.
 void policies_done(struct policies *p);
+
+// Lets packets of a selector be forwarded to the outbound policy for them (policies_fwd_out).
+struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel,
+                                        const struct conf_conn *conn, const struct conf_child *f);
 
 // Installs (or updates) for this owner. `stale_reqid` (may be NULL) is set to the reqid of a
 // policy with this selector that an earlier run had left in the executor; otherwise untouched.

@@ -63,6 +63,13 @@ struct agreement {
     struct chain chain;
 };
 
+// A packet waits for a child SA.
+struct acquired {
+    uint32_t seq; // of the executor's ACQUIRE; 0: no packet waits
+    bool known;   // what it looks like:
+    struct ts src, dst;
+};
+
 // The peer has rekeyed the same SA while our own request was under way (RFC 7296 2.8.1, 2.8.2).
 struct rival {
     bool known;
@@ -82,7 +89,7 @@ struct task {
     uint16_t notify;     // DELETE_IKE: an error to tell as well; 0 = none
     struct conn *conn;   // AUTH, CHILD: what to make (counted)
     const struct conf_child *conf;
-    uint32_t acquire_seq;
+    struct acquired acquired;
     struct offer *offer;      // owned
     struct agreement *agreed; // owned; NULL before the answer
     struct rival rival;

@@ -68,7 +68,21 @@ static err_t put_dir(struct ike *ike, const struct trap_plan *t, enum xfrm_dir d
     }
     for (unsigned i = 0; i < s.n; i++) {
         struct xfrm_policy p = policy_for(t, &s.at[i], dir);
-        TRY(policies_want(&ike->policies, (struct policy_owner){true, t->id}, &p, NULL, why));
+        TRY(policies_want(&ike->policies, (struct policy_owner){POLICY_OF_TRAP, t->id}, &p, NULL,
+                          why));
+    }
+    return ERR_OK;
+}
+
+static err_t put_forwarded_out(struct ike *ike, const struct trap_plan *t, struct why *why)
+{
+    struct selectors s;
+    if (!t->child->policies_fwd_out || trap_is_shunt(t->child)) return ERR_OK;
+    TRY(selectors_make(&t->local_ts, &t->remote_ts, &s)); // as many as outbound: they fit
+    for (unsigned i = 0; i < s.n; i++) {
+        struct xfrm_policy p = policy_forwarded_out(&s.at[i], &t->conn->conf, t->child);
+        struct policy_owner who = {POLICY_OUT_OF_TRAP, t->id};
+        TRY(policies_want(&ike->policies, who, &p, NULL, why));
     }
     return ERR_OK;
 }
@@ -78,7 +92,8 @@ static err_t put_all(struct ike *ike, const struct trap_plan *t, struct why *why
     TRY(put_dir(ike, t, XFRM_OUT, why));
     TRY(put_dir(ike, t, XFRM_IN, why));
     if (t->child->mode == CONF_TRANSPORT) return ERR_OK;
-    return put_dir(ike, t, XFRM_FWD, why);
+    TRY(put_dir(ike, t, XFRM_FWD, why));
+    return put_forwarded_out(ike, t, why);
 }
 
 // A restarted diplomat finds its policy of before: the SAs behind it shall go on serving it.
@@ -134,11 +149,17 @@ static struct trap **place_of(struct traps *t, const char *conn, const char *chi
     return at;
 }
 
+static void trap_release(struct ike *ike, uint32_t id)
+{
+    policies_release(&ike->policies, (struct policy_owner){POLICY_OF_TRAP, id});
+    policies_release(&ike->policies, (struct policy_owner){POLICY_OUT_OF_TRAP, id});
+}
+
 static void trap_drop(struct ike *ike, struct trap **at)
 {
     struct trap *t = *at;
     *at = t->next;
-    policies_release(&ike->policies, (struct policy_owner){true, t->id});
+    trap_release(ike, t->id);
     conn_put(t->conn);
     free(t);
 }
@@ -154,7 +175,7 @@ err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *
     err_t err = plan_make(ike, &plan, why);
     if (err == ERR_OK) err = put_all(ike, &plan, why);
     if (err != ERR_OK) {
-        policies_release(&ike->policies, (struct policy_owner){true, plan.id});
+        trap_release(ike, plan.id);
         free(t);
         return err;
     }

@@ -71,6 +71,65 @@ static void never_childless(void **state)
     sim_free(s);
 }
 
+// policies_fwd_out: what leaves is let through by policies for forwarding, too, and never in the
+// place of one that wants protection.
+static void forwarded_out(void **state)
+{
+    struct sim_result r;
+    (void)state;
+    for (int trap = 0; trap <= 1; trap++) {
+        struct sim *s = sim_new(50);
+        unsigned passes = 0;
+        sim_net_net_side(s, BOB, "", "");
+        sim_net_net_side(s, ALICE, "",
+                         trap ? "policies_fwd_out = yes\n start_action = trap"
+                              : "policies_fwd_out = yes");
+        if (trap) CHECK_EQ(s->node[ALICE].xfrm.policies, 4);
+        sim_initiate(s, ALICE, "net", &r);
+        sim_run(s, SECOND);
+        CHECK_EQ(s->node[ALICE].xfrm.policies, 4);
+        CHECK_EQ(s->node[BOB].xfrm.policies, 3);
+        for (unsigned i = 0; i < 4; i++) {
+            const struct xfrm_policy *p = &s->node[ALICE].xfrm.policy[i];
+            bool out = p->sel.src.ip.b[1] == 1; // 10.1.0.0/16 is ours
+            if (p->dir == XFRM_FWD && !out) CHECK_EQ(p->tmpl_count, 1);
+            if (p->dir != XFRM_FWD || !out) continue;
+            CHECK_EQ(p->tmpl_count, 0);
+            CHECK_EQ(p->action, XFRM_ALLOW);
+            CHECK(p->priority >
+                  sim_xfrm_policy(&s->node[ALICE].xfrm, XFRM_OUT, &p->sel.src.ip, &p->sel.dst.ip)
+                      ->priority);
+            passes++;
+        }
+        CHECK_EQ(passes, 1);
+        sim_terminate_ike(s, ALICE, &r);
+        sim_run(s, 10 * SECOND);
+        CHECK_EQ(s->node[ALICE].xfrm.policies, trap ? 4 : 0);
+        sim_free(s);
+    }
+}
+
+#define BOTH_WAYS                                                                                  \
+    "connections { net { remote_addrs = 192.0.2.2\n local_addrs = 192.0.2.1\n local { auth = psk " \
+    "}"                                                                                            \
+    "\n remote { auth = psk }\n children {\n"                                                      \
+    "there { local_ts = 10.1.0.0/16\n remote_ts = 10.2.0.0/16\n policies_fwd_out = yes\n"          \
+    "start_action = trap }\n"                                                                      \
+    "back { local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16\n policies_fwd_out = yes\n"           \
+    "start_action = trap }\n } } }\n secrets { ike { secret = \"correct horse\" } }\n"
+
+// Two children with each other's networks want the same selectors forwarded: protected, both.
+static void forwarded_both_ways(void **state)
+{
+    struct sim *s = sim_new(51);
+    (void)state;
+    sim_configure(s, ALICE, BOTH_WAYS);
+    const struct sim_xfrm *x = &s->node[ALICE].xfrm;
+    CHECK_EQ(x->policies, 6);
+    for (unsigned i = 0; i < x->policies; i++) CHECK_EQ(x->policy[i].tmpl_count, 1);
+    sim_free(s);
+}
+
 static void silence_ends_it(void **state)
 {
     struct sim *s = sim_new(5);
@@ -297,6 +356,8 @@ int main(void)
         cmocka_unit_test(responder_cannot),
         cmocka_unit_test(responder_insists),
         cmocka_unit_test(never_childless),
+        cmocka_unit_test(forwarded_out),
+        cmocka_unit_test(forwarded_both_ways),
         cmocka_unit_test(silence_ends_it),
         cmocka_unit_test(silence_outlasts_rekeying),
         cmocka_unit_test(what_the_executor_is_told),

@@ -33,6 +33,96 @@ static void trap(void **state)
     sim_free(s);
 }
 
+// The executor tells of a packet.
+static void packet_waits(struct sim *s, const char *src, const char *dst, uint8_t proto,
+                         uint16_t sport, uint16_t dport)
+{
+    struct xfrm_selector t = {.proto = proto, .sport = sport, .dport = dport};
+    CHECK_OK(prefix_parse(src, &t.src));
+    CHECK_OK(prefix_parse(dst, &t.dst));
+    t.family = t.src.ip.family;
+    t.sport_mask = t.dport_mask = UINT16_MAX;
+    const struct xfrm_policy *p =
+        sim_xfrm_policy(&s->node[ALICE].xfrm, XFRM_OUT, &t.src.ip, &t.dst.ip);
+    assert_non_null(p);
+    struct xfrm_event ev = {
+        .kind = XFRM_EV_ACQUIRE, .policy = p, .tmpl = &p->tmpl[0], .trigger = t, .seq = 88};
+    ike_xfrm_event(s->node[ALICE].ike, &ev);
+    sim_run(s, SECOND);
+}
+
+#define SPLIT                                                                                 \
+    "connections { net { remote_addrs = 192.0.2.1\n" SIM_SUITE "\n local_addrs = 192.0.2.2\n" \
+    "local { auth = psk\n id = bob.example.org }\n remote { auth = psk }\n children {\n"      \
+    "low { local_ts = 10.2.0.0/17\n remote_ts = 10.1.0.0/16 }\n"                              \
+    "high { local_ts = 10.2.128.0/17\n remote_ts = 10.1.0.0/16 }\n"                           \
+    "echo { local_ts = 10.2.0.0/17[icmp/8]\n remote_ts = 10.1.0.0/24[icmp] }\n"               \
+    "web { local_ts = 10.2.5.0/24[tcp/80-99]\n remote_ts = 10.1.0.0/16[tcp] }\n"              \
+    "} } } secrets { ike { secret = \"correct horse\" } }\n"
+
+// RFC 7296 2.9: the packet's own selectors come first, and a responder that cannot grant all grants
+// what they are part of; the answer is free of what wider selectors say as well.
+static void packet_comes_first(void **state)
+{
+    static const struct {
+        const char *dst;
+        uint8_t proto;
+        uint16_t sport, dport;
+        const char *granted;
+    } cases[] = {
+        {"10.2.200.1/32", 6, 40000, 22, "high{1} established"},
+        {"10.2.200.1/32", 6, 40000, 22, "=== 10.1.0.0/16"},
+        {"10.2.7.1/32", 17, 40000, 53, "low{1} established"},
+        {"10.2.5.1/32", 1, 8, 0, "low{1} established"}, // an echo request: both allow it
+        {"10.2.5.1/32", 6, 40000, 80, "low{1} established"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sim *s = sim_new(40);
+        sim_configure(s, BOB, SPLIT);
+        sim_net_net_side(s, ALICE, "", "start_action = trap");
+        packet_waits(s, "10.1.3.7/32", cases[i].dst, cases[i].proto, cases[i].sport,
+                     cases[i].dport);
+        if (!sim_told(s, BOB, cases[i].granted)) print_message("# case %zu\n", i);
+        CHECK(sim_told(s, BOB, cases[i].granted));
+        CHECK_EQ(sim_children(s, ALICE), 1);
+        // One pair of networks, and not the packet's selectors beside them.
+        CHECK_EQ(s->node[BOB].xfrm.policies, 3);
+        sim_free(s);
+    }
+}
+
+// What no selector can be made of is no reason to offer less.
+static void odd_packets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *src, *dst;
+        uint8_t proto;
+        uint16_t sport;
+    } cases[] = {{"10.1.0.0/16", "10.2.0.0/16", 6, 1},   // no packet
+                 {"172.16.0.1/32", "10.2.0.1/32", 6, 1}, // not in what we may offer
+                 {"10.1.0.1/32", "10.2.0.1/32", 1, 999}, // no ICMP type
+                 {"10.1.0.1/32", "10.2.0.1/32", 0, 0},
+                 {"10.1.0.1/32", "10.2.0.1/32", 47, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sim *s = sim_new(41);
+        sim_net_net(s, "", "");
+        sim_net_net_side(s, ALICE, "", "start_action = trap");
+        struct xfrm_selector t = {.proto = cases[i].proto, .sport = cases[i].sport};
+        CHECK_OK(prefix_parse(cases[i].src, &t.src));
+        CHECK_OK(prefix_parse(cases[i].dst, &t.dst));
+        t.sport_mask = t.dport_mask = UINT16_MAX;
+        const struct xfrm_policy *p = &s->node[ALICE].xfrm.policy[0];
+        struct xfrm_event ev = {
+            .kind = XFRM_EV_ACQUIRE, .policy = p, .tmpl = &p->tmpl[0], .trigger = t, .seq = 89};
+        ike_xfrm_event(s->node[ALICE].ike, &ev);
+        sim_run(s, SECOND);
+        sim_expect_clean(s);
+        sim_free(s);
+    }
+}
+
 static void trap_while_the_ike_sa_is_up(void **state)
 {
     struct sim *s = sim_new(2);
@@ -223,6 +313,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trap),
         cmocka_unit_test(trap_while_the_ike_sa_is_up),
+        cmocka_unit_test(packet_comes_first),
+        cmocka_unit_test(odd_packets),
         cmocka_unit_test(somebody_elses_acquire),
         cmocka_unit_test(start),
         cmocka_unit_test(start_when_there_is_nobody),
