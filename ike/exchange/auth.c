@@ -20,6 +20,7 @@
 #include "ike/exchange/receive.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
+#include "ike/exchange/unlike.h"
 #include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
@@ -176,6 +177,7 @@ static void first_child_answered(struct turn *t)
     if (!msg_has(t->in, P(SA) | P(TSi) | P(TSr))) {
         bool said = notify_find_error(t->in, &n) == ERR_OK;
         if (said) tell(t->ike, t->sa, LOG_STORY, SAY_CHILD_REFUSED, notify_name(n.type, name));
+        if (said) unlike_offer(t->ike, t->sa, n.type, t->task->offer);
         first_child_failed(t, ERR_NOCHOICE, said ? notify_name(n.type, name) : "no answer to it");
         return;
     }

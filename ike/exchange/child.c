@@ -10,6 +10,7 @@
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
+#include "ike/exchange/unlike.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 
@@ -79,6 +80,7 @@ err_t child_on_refusal(struct turn *t)
         return ERR_OK;
     }
     tell(t->ike, sa, LOG_STORY, SAY_CHILD_REFUSED, notify_name(n.type, name));
+    unlike_offer(t->ike, sa, n.type, t->task->offer);
     err_t err =
         why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s", t->task->conf->name, name);
     tell(t->ike, sa, LOG_WARN, "%s", why.text);

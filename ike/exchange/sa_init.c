@@ -15,6 +15,7 @@
 #include "ike/exchange/natd.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/stranger.h"
+#include "ike/exchange/unlike.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/keylog.h"
 
@@ -215,6 +216,11 @@ err_t sa_init_on_notify(struct turn *t)
                            ? "; do `proposals`, and the addresses, fit on both sides?"
                            : "";
     tell(t->ike, t->sa, LOG_STORY, SAY_ERROR_NOTIFY, notify_name(n.type, name));
+    if (n.type == N_NO_PROPOSAL_CHOSEN && t->sa->conn) {
+        struct proposals ours;
+        propose_ike(&t->sa->conn->conf.ike, 0, &ours);
+        unlike_refused(t->ike, t->sa, &ours);
+    }
     stranger_doubt(t->sa, n.type == N_NO_PROPOSAL_CHOSEN ? ERR_NOCHOICE : ERR_CLOSED,
                    "the responder refuses: %s%s", name, hint);
     return ERR_OK;
@@ -254,6 +260,22 @@ static err_t refuse_group(struct turn *t, uint16_t offered, uint16_t wanted)
                   alg_show(ALG_KE, offered, a), alg_show(ALG_KE, wanted, b));
 }
 
+// Against the connection whose addresses fit best: it was meant.
+static void tell_unlike(struct turn *t, const struct proposals *theirs)
+{
+    const struct conn *meant = NULL;
+    struct proposals ours;
+    unsigned best = 0;
+    for (const struct conn *c = t->ike->conns; c; c = c->next) {
+        unsigned fit = conn_fit(c, &t->d->to.ip, &t->d->from.ip);
+        if (fit > best) meant = c;
+        if (fit > best) best = fit;
+    }
+    if (!meant) return;
+    propose_ike(&meant->conf.ike, 0, &ours);
+    unlike_proposals(t->ike, t->sa, theirs, &ours);
+}
+
 static err_t choose_all(struct turn *t, const struct kex *kex)
 {
     struct ike_sa *sa = t->sa;
@@ -268,6 +290,7 @@ static err_t choose_all(struct turn *t, const struct kex *kex)
                       endpoint_show(&t->d->from, peer));
     }
     if (!conn) {
+        tell_unlike(t, &theirs);
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "none of the algorithms that %s offers is in our `proposals`",
                       endpoint_show(&t->d->from, peer));

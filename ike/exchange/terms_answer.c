@@ -9,6 +9,7 @@
 #include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/exchange/terms_null.h"
+#include "ike/exchange/unlike.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 #include "ike/sa/trap.h"
@@ -168,6 +169,7 @@ static err_t deal_algorithms(struct turn *t, bool first, struct deal *d)
     struct proposals ours;
     propose_child(&d->conf->esp, 0, !first, &ours);
     if (proposal_choose(&ours, &d->theirs, first, &d->chosen) != ERR_OK) {
+        unlike_proposals(t->ike, t->sa, &d->theirs, &ours);
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "none of the algorithms that the peer offers is in `%s_proposals` of %s",
                       d->conf->esp.ah ? "ah" : "esp", d->conf->name);

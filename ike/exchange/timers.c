@@ -17,13 +17,26 @@
 #include "ike/sa/retransmit.h"
 #include "ike/sa/selector.h"
 
+// What has come back so far, and what that makes likely.
+static const char *silence_means(const struct ike_sa *sa)
+{
+    if (sa->state == IKE_INIT_SENT)
+        return "nothing ever came back: is the address right, does an IKE daemon run there, and is "
+               "UDP 500 let through?";
+    if (sa->state != IKE_AUTH_SENT && sa->state != IKE_BETWEEN) return "it had answered before";
+    if (sa->remote.port != 500)
+        return "it had answered IKE_SA_INIT on UDP port 500: is UDP 4500 let through, in both "
+               "directions?";
+    return "it had answered IKE_SA_INIT: are large packets or fragments dropped on the way?";
+}
+
 // No answer to our request, however often it was repeated.
 static void given_up(struct ike_sa *sa)
 {
     char peer[ENDPOINT_TEXT_MAX];
     struct why why;
-    err_t err = why_not(&why, ERR_TIMEOUT, "%s does not answer (sent %u times)",
-                        endpoint_show(&sa->remote, peer), sa->retransmits + 1);
+    err_t err = why_not(&why, ERR_TIMEOUT, "%s does not answer (sent %u times); %s",
+                        endpoint_show(&sa->remote, peer), sa->retransmits + 1, silence_means(sa));
     bool opening =
         sa->state == IKE_INIT_SENT || sa->state == IKE_BETWEEN || sa->state == IKE_AUTH_SENT;
     tell(sa->ike, sa, LOG_STORY, SAY_GIVING_UP, sa->retransmits);
