@@ -35,6 +35,8 @@
 #define SAY_THEIR_AUTH "authentication of '%s' with %s successful"      // identity, method
 #define SAY_LOOKING "looking for peer configs matching %s[%s]...%s[%s]" // addresses, identities
 #define SAY_CONFIG "selected peer config '%s'"
+#define SAY_CONFIG_UNFIT "selected peer config '%s' unacceptable: constraint checking failed"
+#define SAY_CONFIG_NEXT "switching to peer config '%s'"
 #define SAY_NO_CONFIG "no matching peer config found"
 #define SAY_BAD_SECRET "tried %u shared key%s for '%s' - '%s', but MAC mismatched"
 #define SAY_NO_SECRET "no shared key found for '%s' - '%s'"

@@ -98,8 +98,24 @@ static void match_local(struct load *ld, struct creds *c, struct conf_side *side
     }
 }
 
+// A root that came as a certificate like others, as a PKCS#12 container has it, or VICI: as with
+// strongSwan, what it says of itself counts.
+static void adopt_roots(struct load *ld, struct creds *c)
+{
+    for (const struct cred_cert *l = c->certs; l && !ld->nomem; l = l->next) {
+        if (!cert_is_ca(l->cert) || !cert_is_self_signed(l->cert)) continue;
+        const struct cred_cert *known = c->cas;
+        while (known && !cert_eq(known->cert, l->cert)) known = known->next;
+        struct cred_cert *new = known ? NULL : CREDS_APPEND(ld, c, c->cas);
+        if (!new) continue;
+        new->cert = cert_ref(l->cert);
+        new->file = l->file;
+    }
+}
+
 void creds_match(struct load *ld, struct creds *c)
 {
+    adopt_roots(ld, c);
     match_certs(ld, c);
     for (unsigned i = 0; i < ld->out->conn_n && !ld->nomem; i++) {
         for (struct conf_side *s = &ld->out->conn[i].local; s && !ld->nomem; s = s->next) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 struct log_target {
@@ -18,6 +20,7 @@ struct log_target {
     int fd;
     unsigned facility; // as syslog(3) counts them
     const char *ident;
+    uint64_t deaf_until; // monotonic ns
 };
 
 static const char *const level_names[] = {"error", "warn", "story", "info", "debug", NULL};
@@ -102,13 +105,32 @@ static void say_in_json(void *ctx, enum log_level level, const char *subject, co
     json_decref(j);
 }
 
-// RFC 3164, as syslog(3) writes it; but it never waits for whoever reads.
+#define PATIENCE 20                // milliseconds for a line, when whoever reads is behind
+#define DEAF_NS (1 * NSEC_PER_SEC) // who did not read then is not waited for again so long
+
+// Lines come in bursts, and the queue of /dev/log holds ten. But no tunnel waits for a logger that
+// is stuck.
+static void send_patiently(struct log_target *t, const struct sockaddr_un *to,
+                           const struct text *line)
+{
+    for (unsigned i = 0;; i++) {
+        ssize_t n = sendto(t->fd, line->at, line->len, MSG_DONTWAIT | MSG_NOSIGNAL,
+                           (const struct sockaddr *)to, sizeof *to);
+        bool full = n < 0 && (errno == EAGAIN || errno == ENOBUFS);
+        if (!full || clock_mono() < t->deaf_until) return;
+        if (i == PATIENCE) break;
+        (void)poll(NULL, 0, 1);
+    }
+    t->deaf_until = clock_mono() + DEAF_NS;
+}
+
+// RFC 3164, as syslog(3) writes it.
 static void say_in_syslog(void *ctx, enum log_level level, const char *subject, const char *line)
 {
     static const unsigned severity[] = {
         [LOG_ERROR] = 3, [LOG_WARN] = 4, [LOG_STORY] = 5, [LOG_INFO] = 6, [LOG_DEBUG] = 7};
     static const struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-    const struct log_target *t = ctx;
+    struct log_target *t = ctx;
     char when[32];
     struct tm tm;
     time_t now = time(NULL);
@@ -117,8 +139,7 @@ static void say_in_syslog(void *ctx, enum log_level level, const char *subject, 
     (void)strftime(when, sizeof when, "%b %e %H:%M:%S", localtime_r(&now, &tm));
     text_add(&out, "<%u>%s %s[%d]: %s: %s", t->facility << 3 | severity[level], when, t->ident,
              (int)getpid(), subject, line);
-    (void)sendto(t->fd, out.at, out.len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to,
-                 sizeof to);
+    send_patiently(t, &to, &out);
     text_done(&out);
 }
 

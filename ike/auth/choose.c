@@ -47,6 +47,14 @@ enum conf_auth choose_kind(uint8_t method)
     return method == AUTH_NULL ? CONF_AUTH_NULL : CONF_AUTH_PUBKEY;
 }
 
+static bool was_tried(const struct ike_sa *sa, const struct conn *c)
+{
+    for (unsigned i = 0; i < sa->opening->tried_n; i++) {
+        if (sa->opening->tried[i] == c) return true;
+    }
+    return false;
+}
+
 struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why)
 {
     static const char *const names[] = {[CONF_AUTH_PSK] = "pre-shared key",
@@ -59,7 +67,7 @@ struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, str
         if (!conn_fit(c, &sa->local.ip, &sa->remote.ip)) continue;
         addresses++;
         unsigned fit = ids_fit(c, sa, want);
-        if (fit <= best_fit || !algorithms_fit(c, &sa->chosen)) continue;
+        if (fit <= best_fit || was_tried(sa, c) || !algorithms_fit(c, &sa->chosen)) continue;
         best = c;
         best_fit = fit;
     }

@@ -18,5 +18,6 @@ struct choice {
     enum conf_auth by;          // the kind of proof
     bool more;                  // another round follows (RFC 4739)
 };
-// NULL: none fits, and the sentence says what came nearest.
+// Of those that have not been tried yet (opening). NULL: none fits, and the sentence says what came
+// nearest.
 struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why);

@@ -59,6 +59,7 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     if (!o) return;
     o->their_proof.ready = true;
     o->their_proof.err = p->err;
+    o->their_proof.key_is_right = p->key_is_right;
     o->their_proof.why = p->why;
     o->their_proof.how = p->how;
     if (p->note.text[0]) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);

@@ -143,6 +143,7 @@ static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned
 {
     struct pubkey *key = cert_pubkey(chain[0]);
     TRY(signature_check(p, key, &p->why));
+    p->key_is_right = true;
     TRY(chain_check(p, chain, n, &p->why));
     say_how(p);
     return ERR_OK;

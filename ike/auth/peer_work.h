@@ -25,6 +25,7 @@ struct peer_work {
     } cert[TRUST_PEER_CERTS_MAX];
     // The verdict:
     err_t err;
+    bool key_is_right; // the signature has verified
     struct why why, how, note;
 };
 

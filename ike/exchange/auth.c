@@ -296,6 +296,13 @@ static void tell_search(struct ike_sa *sa, const struct choice *want)
          ip_show(&sa->remote.ip, there), id_show(want->idi, them));
 }
 
+static void take_conn(struct ike_sa *sa, struct conn *conn)
+{
+    conn_get(conn);
+    conn_put(sa->conn);
+    sa->conn = conn;
+}
+
 static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
 {
     struct ike_sa *sa = t->sa;
@@ -318,13 +325,16 @@ static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
         tell(t->ike, sa, LOG_STORY, SAY_NO_CONFIG);
         return ERR_NOTFOUND;
     }
-    conn_put(sa->conn);
-    sa->conn = conn_get(conn);
+    take_conn(sa, conn);
     sa->remote_id = *idi;
     round_hear(sa, t->in);
     own_hear(sa, t->in);
     own_choose(sa);
-    tell(t->ike, sa, LOG_STORY, SAY_CONFIG, ike_sa_name(sa));
+    if (sa->opening->tried_n) {
+        tell(t->ike, sa, LOG_STORY, SAY_CONFIG_NEXT, ike_sa_name(sa));
+    } else {
+        tell(t->ike, sa, LOG_STORY, SAY_CONFIG, ike_sa_name(sa));
+    }
     return round_check(sa, why);
 }
 
@@ -351,6 +361,25 @@ static err_t meet_initiator(struct turn *t, struct why *why)
     return ERR_OK;
 }
 
+// The peer has the key that it shows, but this connection wants another: is there one that fits?
+// ERR_OK: there is, and nothing is checked yet. As many are tried as there is room to note; each
+// costs a verification, so a peer without the key gets none.
+static err_t next_conn(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    struct opening *o = sa->opening;
+    struct proof *theirs = &o->their_proof;
+    struct id idi = sa->remote_id;
+    struct why why;
+    bool room = o->tried_n < sizeof o->tried / sizeof *o->tried;
+    if (!theirs->ready || !theirs->key_is_right || !round_is_first(sa) || !room) return ERR_AUTH;
+    tell(t->ike, sa, LOG_STORY, SAY_CONFIG_UNFIT, ike_sa_name(sa));
+    o->tried[o->tried_n++] = sa->conn;
+    TRY(find_conn(t, &idi, &why));
+    theirs->ready = theirs->key_is_right = false;
+    return ERR_OK;
+}
+
 static err_t check_initiator(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
@@ -359,7 +388,11 @@ static err_t check_initiator(struct turn *t, struct why *why)
     if (!round_theirs(sa)) return ERR_OK;
     c.id_body = msg_body(t->in, PAYLOAD_IDi);
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
-    TRY(proof_check(sa, &c, receive_resume, why));
+    err_t err = proof_check(sa, &c, receive_resume, why);
+    while (err == ERR_AUTH && next_conn(t) == ERR_OK) {
+        err = proof_check(sa, &c, receive_resume, why);
+    }
+    TRY(err);
     if (sa->opening->our_proof.ready) return ERR_OK; // told before
     struct id said = sa->remote_id;
     know_peer(sa, &said);

@@ -61,6 +61,7 @@ enum close_why {
 struct proof {
     bool ready; // the rest holds
     err_t err;
+    bool key_is_right;   // theirs: it was the key that has signed, whether or not we take it
     struct why why, how; // what went wrong; in what way it was proved
     uint8_t method;      // ours: of the AUTH payload, and its data
     struct blob data;
@@ -89,6 +90,8 @@ struct opening {
     struct proof our_proof, their_proof; // of the round under way
     unsigned ours_n, theirs_n;           // rounds that are through (RFC 4739)
     bool peer_rounds;                    // MULTIPLE_AUTH_SUPPORTED
+    const void *tried[8];                // responder: connections that do not take the peer
+    unsigned tried_n;
     struct held asked;   // responder: the first IKE_AUTH, answered whole after the last round
     bool peer_natt;      // NAT_DETECTION_* were in the peer's message
     bool peer_childless; // CHILDLESS_IKEV2_SUPPORTED

@@ -149,6 +149,8 @@ void reqid_put(struct reqids *r, uint32_t reqid)
     if (!e) return;
     if (e->holds) e->holds--;
     if (e->holds || e->peer.ip.family == AF_UNSPEC) return;
+    // Who comes back finds the number that it had, as with strongSwan.
+    if (e->reqid == r->last) r->last--;
     entry_free(r, e);
 }
 

@@ -171,7 +171,9 @@ void selector_ts(const struct xfrm_selector *s, struct ts_list *src, struct ts_l
 {
     bool icmp = s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
     uint16_t both = (uint16_t)((s->sport & 0xff) << 8 | (s->dport & 0xff));
-    uint16_t mask = (uint16_t)((s->sport_mask ? 0xff00 : 0) | (s->dport_mask ? 0xff : 0));
+    // As strongSwan shows it: "8", not "8(0)".
+    uint16_t code = s->dport_mask && s->dport ? 0xff : 0;
+    uint16_t mask = (uint16_t)((s->sport_mask ? 0xff00 : 0) | code);
     ts_of(src, s->proto, &s->src, icmp ? both : s->sport, icmp ? mask : s->sport_mask);
     ts_of(dst, s->proto, &s->dst, icmp ? both : s->dport, icmp ? mask : s->dport_mask);
 }

@@ -140,6 +140,36 @@ static void a_pinned_certificate(void **state)
     sim_free(s);
 }
 
+#define FOR_ALL                                               \
+    "local {\n id = bob.example.org\n certs = host.pem\n }\n" \
+    "children { net {\n local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16\n } }\n"
+
+// Two connections fit by identity; which one is meant, the authority of the peer's certificate
+// tells.
+static void another_connection_wants_this_authority(void **state)
+{
+    struct sim *s = papers_world(24);
+    struct mint ca = AUTHORITY(), other = MINT(.name = "CN=Other CA", .ext = {MINT_CA});
+    struct mint alice = host_cert(&ca, ALICE, "P-256"), bob = host_cert(&ca, BOB, "P-256");
+    (void)state;
+    put_host(ALICE, &alice, &ca);
+    put_host(BOB, &bob, &ca);
+    put_cert(BOB, "x509ca", "other.pem", &other);
+    side(s, ALICE, "", "", "");
+    sim_configure(s, BOB,
+                  "connections {\n wrong {\n" FOR_ALL "remote {\n cacerts = other.pem\n } }\n"
+                  "right {\n" FOR_ALL "remote {\n cacerts = ca.pem\n } } }\n");
+    sim_establish(s);
+    CHECK(sim_told(s, BOB, "selected peer config 'wrong' unacceptable"));
+    CHECK(sim_told(s, BOB, "switching to peer config 'right'"));
+    CHECK(sim_told(s, BOB, "IKE_SA right[1] established"));
+    mint_done(&alice);
+    mint_done(&bob);
+    mint_done(&other);
+    mint_done(&ca);
+    sim_free(s);
+}
+
 // ---- who is refused ----------------------------------------------------------------------------
 
 static void refused(struct sim *s, int by, const char *said)
@@ -389,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_key_on_one_side_only),
         cmocka_unit_test(bare_public_keys),
         cmocka_unit_test(a_pinned_certificate),
+        cmocka_unit_test(another_connection_wants_this_authority),
         cmocka_unit_test(another_authority),
         cmocka_unit_test(an_old_certificate),
         cmocka_unit_test(an_identity_that_is_not_in_it),
