@@ -160,6 +160,8 @@ struct conf_conn {
     uint8_t dscp; // of IKE packets
     enum conf_send_cert send_cert;
     bool send_certreq;
+    struct id ppk_id; // PPK (RFC 8784) by its bytes; ID_ANY: none as initiator, any as responder
+    bool ppk_required;
     const struct creds *creds; // counted by whoever copies it; NULL if no files were read
     uint64_t since;            // as long as this is the same, so is all the rest but creds
     uint32_t if_id_in, if_id_out;
@@ -200,9 +202,10 @@ struct config {
     unsigned holds;       // holders beside the first; all in one thread
     unsigned held_n;      // what this one borrows from (parts.h)
     struct config **held; // ... and holds
-    unsigned conn_n, psk_n, pool_n;
+    unsigned conn_n, psk_n, ppk_n, pool_n;
     struct conf_conn *conn;
     struct conf_psk *psk;
+    struct conf_psk *ppk; // owners: its names
     struct conf_pool *pool;
     struct creds *creds; // a hold of ours
     // The section "pavise", which strongSwan ignores:

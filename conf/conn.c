@@ -72,9 +72,19 @@ static void set_version(const struct arg *a)
 }
 
 #define NO_MEDIATION "mediation is not supported"
-#define NO_PPK "postquantum pre-shared keys (RFC 8784) are not supported yet"
 
 // clang-format off: tables keep their columns
+// Peers compare nothing but its bytes.
+static void set_ppk_id(const struct arg *a)
+{
+    struct conf_conn *c = a->to;
+    struct why why = {{0}};
+    if (id_parse(a->v->text, &c->ppk_id, &why) == ERR_OK && !id_is_pattern(&c->ppk_id)) return;
+    issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' names no PPK: %s",
+                a->v->text, why.text[0] ? why.text : "it is a pattern");
+    value_hint(a, "write one id of a secret in secrets { ppk... { } }");
+}
+
 static const struct key conn_keys[] = {
     {.name = "version", .set = set_version, .to = 0},
     {.name = "local_addrs", .set = set_local_addrs, .to = 0, .dflt = "%any"},
@@ -107,8 +117,8 @@ static const struct key conn_keys[] = {
     KEY("send_certreq", set_yes_no, conf_conn, send_certreq, "yes"),
     KEY_WORD("send_cert", send_certs, conf_conn, send_cert, "ifasked"),
     KEY_NOT("ocsp", "reply never", "OCSP answers cannot be asked for in IKE yet"),
-    KEY_NOT("ppk_id", NULL, NO_PPK),
-    KEY_NOT("ppk_required", "no", NO_PPK),
+    {.name = "ppk_id", .set = set_ppk_id, .to = 0},
+    KEY("ppk_required", set_yes_no, conf_conn, ppk_required, "no"),
     KEY_NOT("mediation", "no", NO_MEDIATION),
     KEY_NOT("mediated_by", NULL, NO_MEDIATION),
     KEY_NOT("mediation_peer", NULL, NO_MEDIATION),

@@ -130,6 +130,8 @@ static const char *name_at(const struct config *c, enum parts_kind kind, unsigne
         return i < c->conn_n ? c->conn[i].name : NULL;
     case PARTS_SHARED:
         return i < c->psk_n ? c->psk[i].name : NULL;
+    case PARTS_PPK:
+        return i < c->ppk_n ? c->ppk[i].name : NULL;
     case PARTS_POOL:
         return i < c->pool_n ? c->pool[i].name : NULL;
     case PARTS_AUTHORITY:
@@ -141,7 +143,7 @@ static const char *name_at(const struct config *c, enum parts_kind kind, unsigne
 
 static err_t add_named(struct parts *p, struct part *part)
 {
-    static const enum parts_kind kinds[] = {PARTS_CONN, PARTS_SHARED, PARTS_POOL};
+    static const enum parts_kind kinds[] = {PARTS_CONN, PARTS_SHARED, PARTS_PPK, PARTS_POOL};
     for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         const char *name;
         for (unsigned i = 0; (name = name_at(part->config, kinds[k], i)); i++) {
@@ -297,6 +299,7 @@ static err_t put_all(struct parts *p, struct config *c)
     if (!hold_parts(p, c)) return ERR_NOMEM;
     PUT_ITEMS(PARTS_CONN, conn, conn_n);
     PUT_ITEMS(PARTS_SHARED, psk, psk_n);
+    PUT_ITEMS(PARTS_PPK, ppk, ppk_n);
     PUT_ITEMS(PARTS_POOL, pool, pool_n);
     for (unsigned i = 0; i < c->conn_n; i++) c->conn[i].since = p->kind[PARTS_CONN].at[i].since;
     return parts_join_creds(p, c);

@@ -13,11 +13,12 @@
 enum parts_kind {
     PARTS_CONN,
     PARTS_SHARED,
+    PARTS_PPK,
     PARTS_POOL,
     PARTS_AUTHORITY,
     PARTS_KEY, // private; its name is what key_name() says
 };
-#define PARTS_KINDS 5
+#define PARTS_KINDS 6
 
 struct parts;
 

@@ -134,21 +134,38 @@ static const struct key token_keys[] = {KEY_NOT("handle", NULL, ""),
 // clang-format on
 
 const struct schema schema_ike_secret = {"a secret", "secrets.ike<suffix>", ike_keys, NULL};
+static const struct schema schema_ppk = {"a secret", "secrets.ppk<suffix>", ike_keys, NULL};
 static const struct schema schema_other = {"a secret", "secrets", other_keys, NULL};
 static const struct schema schema_file = {"a secret", "secrets", file_keys, NULL};
 static const struct schema schema_token = {"a token", "secrets.token<suffix>", token_keys, NULL};
 
-static void ike_read(struct load *ld, const struct node *n, void *config)
+static void shared_read(struct load *ld, const struct schema *schema, const struct node *n,
+                        struct conf_psk *psk)
 {
-    struct config *out = config;
-    struct conf_psk *psk = &out->psk[out->psk_n++];
-    schema_read(ld, &schema_ike_secret, n, psk);
+    struct config *out = ld->out;
+    schema_read(ld, schema, n, psk);
     psk->name = arena_str(&out->arena, n->name, strlen(n->name));
     if (!psk->name) ld->nomem = true;
     const struct setting *s = tree_setting(ld->tree, n, "secret");
     if (psk->secret.len || (s && (s->value.len || s->value.bad))) return;
     issue_error(ld->issues, s ? s->at : n->at, n->name, "'%s' has no secret", n->name);
     issue_hint(ld->issues, "write secret = \"...\" in it");
+}
+
+static void ike_read(struct load *ld, const struct node *n, void *config)
+{
+    struct config *out = config;
+    shared_read(ld, &schema_ike_secret, n, &out->psk[out->psk_n++]);
+}
+
+static void ppk_read(struct load *ld, const struct node *n, void *config)
+{
+    struct config *out = config;
+    struct conf_psk *ppk = &out->ppk[out->ppk_n++];
+    shared_read(ld, &schema_ppk, n, ppk);
+    if (ppk->owner_n) return;
+    issue_error(ld->issues, n->at, n->name, "'%s' has no id, by which the peers name it", n->name);
+    issue_hint(ld->issues, "write id = ... in it, and the same as ppk_id of a connection");
 }
 
 static void passphrase_read(struct load *ld, const struct node *n, const char *folder)
@@ -186,18 +203,12 @@ PASSPHRASES(pkcs12)
 #define NO_EAP "EAP and XAuth secrets are not supported yet"
 #define NO_TOKENS "private keys on tokens are not supported; put them into files"
 static const struct inside secrets_inside[] = {
-    {"ike*", ike_read, &schema_ike_secret, NULL},
-    {"eap*", NULL, &schema_other, NO_EAP},
-    {"xauth*", NULL, &schema_other, NO_EAP},
-    {"ntlm*", NULL, &schema_other, NO_EAP},
-    {"ppk*", NULL, &schema_other, "postquantum pre-shared keys are not supported yet"},
-    {"private*", private_read, &schema_file, NULL},
-    {"rsa*", rsa_read, &schema_file, NULL},
-    {"ecdsa*", ecdsa_read, &schema_file, NULL},
-    {"pkcs8*", pkcs8_read, &schema_file, NULL},
-    {"pkcs12*", pkcs12_read, &schema_file, NULL},
-    {"token*", NULL, &schema_token, NO_TOKENS},
-    {0},
+    {"ike*", ike_read, &schema_ike_secret, NULL}, {"eap*", NULL, &schema_other, NO_EAP},
+    {"xauth*", NULL, &schema_other, NO_EAP},      {"ntlm*", NULL, &schema_other, NO_EAP},
+    {"ppk*", ppk_read, &schema_ppk, NULL},        {"private*", private_read, &schema_file, NULL},
+    {"rsa*", rsa_read, &schema_file, NULL},       {"ecdsa*", ecdsa_read, &schema_file, NULL},
+    {"pkcs8*", pkcs8_read, &schema_file, NULL},   {"pkcs12*", pkcs12_read, &schema_file, NULL},
+    {"token*", NULL, &schema_token, NO_TOKENS},   {0},
 };
 static const struct key no_keys[] = {{0}};
 const struct schema schema_secrets = {"section 'secrets'", "secrets", no_keys, secrets_inside};
@@ -208,7 +219,8 @@ void secrets_read(struct load *ld, const struct node *n, void *config)
     unsigned count = 0;
     for (const struct node *sub = n->subs; sub; sub = sub->next) count++;
     out->psk = arena_array(&out->arena, count, sizeof *out->psk);
-    if (!out->psk) {
+    out->ppk = arena_array(&out->arena, count, sizeof *out->ppk);
+    if (!out->psk || !out->ppk) {
         ld->nomem = true;
         return;
     }

@@ -204,10 +204,11 @@ static struct config *read_shared(struct vici_call *call, span_t args, const cha
     if (build_finish(b, &c, &issues) != ERR_OK) {
         build_show(&issues, text, sizeof text);
         commands_result(call, text);
-    } else if (c->psk_n) {
+    } else if (c->psk_n || c->ppk_n) {
+        struct conf_psk *key = c->psk_n ? c->psk : c->ppk;
         (void)shared_name(args, kind, name);
-        c->psk[0].name = arena_str(&c->arena, name, strlen(name));
-        if (!c->psk[0].name) {
+        key->name = arena_str(&c->arena, name, strlen(name));
+        if (!key->name) {
             commands_result(call, err_text(ERR_NOMEM));
             config_free(c);
             c = NULL;
@@ -245,7 +246,11 @@ void commands_unload_shared(void *ctx, struct vici_call *call, span_t args)
 {
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "id", "shared key id", name)) return;
-    unload(ctx, call, PARTS_SHARED, name, "shared key");
+    if (parts_drop(loaded_parts(ctx), PARTS_PPK, name)) {
+        done(ctx, call, NULL);
+    } else {
+        unload(ctx, call, PARTS_SHARED, name, "shared key");
+    }
 }
 
 // ---- private keys ----

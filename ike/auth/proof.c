@@ -40,44 +40,52 @@ err_t proof_make(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why 
     return by_key(round_ours(sa)) ? own_sign(sa, done, why) : ERR_OK;
 }
 
-static void put_auth(struct msgw *m, uint8_t method, span_t proof)
+static err_t psk_data(struct ike_sa *sa, const struct id *peer, uint8_t proof[64], struct why *why)
 {
-    struct authp a = {.method = method, .data = proof};
-    authp_write(msgw_begin(m, PAYLOAD_AUTH), &a);
-    msgw_end(m);
-}
-
-static err_t put_psk(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
-{
-    uint8_t body[ID_BODY_MAX], proof[64];
+    uint8_t body[ID_BODY_MAX];
     char us[ID_TEXT_MAX], them[ID_TEXT_MAX];
     struct psk_claim claim = {.initiators = sa->initiator, .us = &sa->local_id, .peer = peer};
     claim.id_body = id_body(&sa->local_id, body);
     err_t err = psk_prove(sa, &claim, proof);
-    if (err == ERR_OK) {
-        put_auth(m, AUTH_PSK, span(proof, prf_len(sa->keys.prf)));
-        return ERR_OK;
-    }
+    if (err == ERR_OK) return ERR_OK;
     return why_not(why, err, "no pre-shared key for %.80s and %.80s (secrets)",
                    id_show(&sa->local_id, us), id_show(peer, them));
 }
 
-static err_t put_null(struct ike_sa *sa, struct msgw *m)
+// Method and data of AUTH; buf: where data may live that is not a signature.
+static err_t auth_of(struct ike_sa *sa, const struct id *peer, uint8_t buf[64], struct authp *out,
+                     struct why *why)
 {
-    uint8_t body[ID_BODY_MAX], proof[64];
-    TRY(null_prove(sa, sa->initiator, id_body(&sa->local_id, body), proof));
-    put_auth(m, AUTH_NULL, span(proof, prf_len(sa->keys.prf)));
-    return ERR_OK;
+    const struct proof *p = &sa->opening->our_proof;
+    const struct conf_side *side = round_ours(sa);
+    uint8_t body[ID_BODY_MAX];
+    *out = (struct authp){.method = AUTH_PSK, .data = span(buf, prf_len(sa->keys.prf))};
+    if (by_key(side)) {
+        *out = (struct authp){.method = p->method, .data = blob_span(&p->data)};
+        return ERR_OK;
+    }
+    if (!by_null(side)) return psk_data(sa, peer, buf, why);
+    out->method = AUTH_NULL;
+    return null_prove(sa, sa->initiator, id_body(&sa->local_id, body), buf);
+}
+
+err_t proof_data(struct ike_sa *sa, const struct id *peer, struct blob *out, struct why *why)
+{
+    struct authp a;
+    uint8_t buf[64];
+    TRY(auth_of(sa, peer, buf, &a, why));
+    return blob_set(out, a.data);
 }
 
 err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
 {
-    const struct proof *p = &sa->opening->our_proof;
+    struct authp a;
+    uint8_t buf[64];
+    TRY(auth_of(sa, peer, buf, &a, why));
     put_id(m, sa->initiator ? PAYLOAD_IDi : PAYLOAD_IDr, &sa->local_id);
-    if (by_null(round_ours(sa))) return put_null(sa, m);
-    if (!by_key(round_ours(sa))) return put_psk(sa, peer, m, why);
-    own_put_certs(sa, m);
-    put_auth(m, p->method, blob_span(&p->data));
+    if (by_key(round_ours(sa))) own_put_certs(sa, m);
+    authp_write(msgw_begin(m, PAYLOAD_AUTH), &a);
+    msgw_end(m);
     return ERR_OK;
 }
 

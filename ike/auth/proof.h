@@ -7,6 +7,8 @@
 // Ours for the round under way, before its message is written. Errors: ERR_AGAIN (a work was
 // started, which calls `done` at its end), any other with a sentence.
 err_t proof_make(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why);
+// Its AUTH data, after proof_make(), for elsewhere than AUTH. peer: as below.
+err_t proof_data(struct ike_sa *sa, const struct id *peer, struct blob *out, struct why *why);
 // ID, CERT and AUTH. peer: whom we take the other side for.
 err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why);
 // The peer's. Errors as peer_check().

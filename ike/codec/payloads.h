@@ -171,6 +171,8 @@ err_t nonce_read(span_t body, span_t *out);
     X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)   \
     X(SIGNATURE_HASH_ALGORITHMS, 16431)       \
     X(USE_PPK, 16435)                         \
+    X(PPK_IDENTITY, 16436)                    \
+    X(NO_PPK_AUTH, 16437)                     \
     X(INTERMEDIATE_EXCHANGE_SUPPORTED, 16438) \
     X(ADDITIONAL_KEY_EXCHANGE, 16441)         \
     X(USE_BEET_MODE, 40961) /* of the private range: strongSwan's */

@@ -7,6 +7,7 @@
 #include "ike/auth/choose.h"
 #include "ike/auth/null.h"
 #include "ike/auth/own.h"
+#include "ike/auth/ppk.h"
 #include "ike/auth/proof.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/childless.h"
@@ -84,6 +85,10 @@ err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why)
     (void)t;
     if (!round_ours(sa)) return ERR_OK;
     if (!sa->opening->our_proof.ready && !sa->work_id) own_choose(sa);
+    if (round_is_first(sa)) {
+        struct id peer = expected_peer(sa);
+        TRY(ppk_begin(sa, &peer, request_next, why));
+    }
     return proof_make(sa, request_next, why);
 }
 
@@ -117,6 +122,7 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     if (round_ours(sa)) {
         TRY(proof_put(sa, &peer, m, why));
         round_put(sa, m);
+        if (first) ppk_put(sa, m);
         proof_tell_ours(sa);
     }
     if (first) begin(sa, t, m);
@@ -153,6 +159,7 @@ static err_t check_responder(struct turn *t, struct why *why)
         return why_not(why, ERR_AUTH, "the responder is %.90s, but remote.id expects %.90s",
                        id_show(&idr, name), id_show(&side->id, want));
     }
+    if (round_is_first(sa)) TRY(ppk_answered(sa, t->in, why));
     TRY(proof_check(sa, &c, receive_resume, why));
     know_peer(sa, &idr);
     return ERR_OK;
@@ -380,6 +387,13 @@ static err_t next_conn(struct turn *t)
     return ERR_OK;
 }
 
+static err_t check_proof(struct turn *t, struct peer_claim *c, struct why *why)
+{
+    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c->auth));
+    if (round_is_first(t->sa)) TRY(ppk_take(t->sa, t->in, &c->auth.data, why));
+    return proof_check(t->sa, c, receive_resume, why);
+}
+
 static err_t check_initiator(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
@@ -387,10 +401,10 @@ static err_t check_initiator(struct turn *t, struct why *why)
     TRY(round_expects(sa, t->in, why));
     if (!round_theirs(sa)) return ERR_OK;
     c.id_body = msg_body(t->in, PAYLOAD_IDi);
-    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
-    err_t err = proof_check(sa, &c, receive_resume, why);
+    err_t err = check_proof(t, &c, why);
     while (err == ERR_AUTH && next_conn(t) == ERR_OK) {
-        err = proof_check(sa, &c, receive_resume, why);
+        ppk_forget(sa);
+        err = check_proof(t, &c, why);
     }
     TRY(err);
     if (sa->opening->our_proof.ready) return ERR_OK; // told before
@@ -501,6 +515,7 @@ err_t auth_on_request(struct turn *t)
         TRY(proof_put(sa, &sa->remote_id, &t->out, &why));
         proof_tell_ours(sa);
         round_put(sa, &t->out);
+        if (round_is_first(sa)) ppk_confirm(sa, &t->out);
     }
     return end_round(t);
 }

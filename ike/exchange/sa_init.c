@@ -6,6 +6,7 @@
 #include "base/words.h"
 #include "ike/auth/own.h"
 #include "ike/auth/peer.h"
+#include "ike/auth/ppk.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
@@ -101,6 +102,7 @@ err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why 
         put_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     }
     put_hashes(m);
+    ppk_offer(sa, m);
     return ERR_OK;
 }
 
@@ -149,6 +151,7 @@ err_t sa_init_on_response(struct turn *t)
     tell_suite(sa);
     own_hear(sa, t->in);
     round_hear(sa, t->in);
+    ppk_hear(sa, t->in);
     o->peer_childless = notify_find(t->in, N_CHILDLESS_IKEV2_SUPPORTED, &n) == ERR_OK;
     pieces_agree(sa, t->in);
     natd_take(sa, t->in, t->d);
@@ -360,6 +363,8 @@ err_t sa_init_on_request(struct turn *t)
     own_hear(sa, t->in);
     // rfc7427 4: said by both, or by none.
     if (o->peer_hashes) put_hashes(&t->out);
+    ppk_hear(sa, t->in);
+    ppk_answer_offer(sa, &t->out);
     ask_certs(t);
     // rfc4739 2.1: said here, and by the initiator in IKE_AUTH.
     put_notify(&t->out, N_MULTIPLE_AUTH_SUPPORTED, span(NULL, 0));

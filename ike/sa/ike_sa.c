@@ -148,6 +148,8 @@ void opening_free(struct opening *o)
     ike_keys_done(&o->next_keys);
     sealer_free(o->open_before);
     blob_done(&o->authorities);
+    ike_keys_done(&o->ppk.plain);
+    blob_done(&o->ppk.proof);
     blob_done(&o->our_proof.data);
     blob_done(&o->their_proof.data);
     held_done(&o->asked);

@@ -88,9 +88,15 @@ struct opening {
     struct blob authorities;     // ... of these: hashes
     const struct cred_own *own;  // what we prove ourselves with, of sa->conn; NULL: a shared key
     struct proof our_proof, their_proof; // of the round under way
-    unsigned ours_n, theirs_n;           // rounds that are through (RFC 4739)
-    bool peer_rounds;                    // MULTIPLE_AUTH_SUPPORTED
-    const void *tried[8];                // responder: connections that do not take the peer
+    struct {                             // RFC 8784 (ike/auth/ppk.h)
+        bool heard, mixed;               // both have said USE_PPK; sa->keys have one in them
+        bool told;                       // ... in the story
+        struct ike_keys plain;           // those without it
+        struct blob proof;               // initiator: AUTH data by those
+    } ppk;
+    unsigned ours_n, theirs_n; // rounds that are through (RFC 4739)
+    bool peer_rounds;          // MULTIPLE_AUTH_SUPPORTED
+    const void *tried[8];      // responder: connections that do not take the peer
     unsigned tried_n;
     struct held asked;   // responder: the first IKE_AUTH, answered whole after the last round
     bool peer_natt;      // NAT_DETECTION_* were in the peer's message

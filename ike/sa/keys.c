@@ -119,6 +119,20 @@ err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, 
     return ike_keys_derive(chosen, old->prf, secret_key_span(&old->d), parts, wr_span(&w), out);
 }
 
+err_t ike_keys_mix(struct ike_keys *k, span_t ppk)
+{
+    struct secret_key *const keys[] = {&k->d, &k->pi, &k->pr};
+    uint8_t mixed[SECRET_KEY_MAX];
+    err_t e = ERR_OK;
+    for (unsigned i = 0; i < 3 && e == ERR_OK; i++) {
+        size_t len = keys[i]->len;
+        e = prf_plus(k->prf, ppk, secret_key_span(keys[i]), mixed, len);
+        if (e == ERR_OK) e = secret_key_set(keys[i], span(mixed, len));
+    }
+    wipe(mixed, sizeof mixed);
+    return e;
+}
+
 static err_t sealer_of(const struct proposal *chosen, const struct secret_key *encr,
                        const struct secret_key *integ, struct sealer **out)
 {

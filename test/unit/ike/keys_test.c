@@ -309,6 +309,31 @@ static void prfs_on_aes_take_half_of_the_nonces(void **state)
     }
 }
 
+// rfc8784 3: SK_x = prf(PPK, SK_x' | 0x01) for three of the keys, and for no other.
+static void ppk_is_mixed_in(void **state)
+{
+    (void)state;
+    struct ike_keys k = {.prf = PRF_HMAC_SHA2_256};
+    struct secret_key *const all[] = {&k.d, &k.pi, &k.pr, &k.ai, &k.ar, &k.ei, &k.er};
+    const span_t ppk = span_str("a key of more bytes than one block of the hash has, for once"),
+                 one = HEX("01");
+    uint8_t want[3][32];
+    for (unsigned i = 0; i < 7; i++) {
+        all[i]->len = 32;
+        memset(all[i]->at, (int)i + 1, 32);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        const span_t parts[] = {secret_key_span(all[i]), one};
+        CHECK_OK(prf_do(k.prf, ppk, parts, 2, want[i]));
+    }
+    CHECK_OK(ike_keys_mix(&k, ppk));
+    for (unsigned i = 0; i < 7; i++) {
+        CHECK_EQ(all[i]->len, 32);
+        if (i < 3) assert_memory_equal(all[i]->at, want[i], 32);
+        if (i >= 3) CHECK_EQ(all[i]->at[0], i + 1);
+    }
+}
+
 // The formula of RFC 7296 2.15 written out a second time, from one buffer.
 static void psk_proof(void **state)
 {
@@ -366,6 +391,7 @@ int main(void)
         cmocka_unit_test(child_suites),
         cmocka_unit_test(prfs_on_aes_take_half_of_the_nonces),
         cmocka_unit_test(psk_proof),
+        cmocka_unit_test(ppk_is_mixed_in),
         cmocka_unit_test(nat_detection_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
