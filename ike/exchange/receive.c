@@ -146,6 +146,7 @@ static void answer(struct turn *t)
 // be done.
 static void answers_arrived(struct ike_sa *sa)
 {
+    sa->auth_answered = false;
     for (struct child_sa *c = sa->children; c; c = c->next) {
         c->unconfirmed = false;
         install_switch(c);
@@ -294,6 +295,8 @@ static void receive_protected_response(struct ike_sa *sa, const struct datagram 
     roam_answered(sa, d);
     window_answered(&sa->window, m->h.id);
     retransmit_stop(sa);
+    // Nobody answers requests before IKE_AUTH is over: its answer has come.
+    if (sa->auth_answered) answers_arrived(sa);
     take_response(sa, d, m, err);
 }
 

@@ -15,13 +15,24 @@
 
 // ---- we begin ----------------------------------------------------------------------------------
 
+// If it was made in IKE_AUTH, any answer of the peer shows that it has ours.
+static void ask_whether_there(struct ike_sa *sa)
+{
+    if (!sa->auth_answered || queue_find(&sa->queue, TASK_PROBE, 0)) return;
+    struct task *probe = request_task(TASK_PROBE, NULL);
+    if (probe && queue_push(&sa->queue, probe) != ERR_OK) task_free(probe);
+}
+
 err_t rekey_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     struct child_sa *old = child_sa_by_id(sa, t->child_id);
     if (!old || !child_sa_in_use(old))
         return ERR_AGAIN; // deleted, or rekeyed by the peer, meanwhile
     // The peer, who made it, may still wait for our answer: it would not know what we speak of.
-    if (!install_confirmed(old)) return ERR_STATE;
+    if (!install_confirmed(old)) {
+        ask_whether_there(sa);
+        return ERR_STATE;
+    }
     // The peer is at it, or at the IKE SA, with more key exchanges to come.
     if (followup_rekeys_child(sa, old->id) || followup_rekeys_ike(sa)) return ERR_STATE;
     if (!t->conn) task_set_child(t, old->conn, old->conf);

@@ -45,6 +45,7 @@ void up_now(struct ike_sa *sa)
 {
     char us[ID_TEXT_MAX], peer[ID_TEXT_MAX], here[IP_TEXT_MAX], there[IP_TEXT_MAX];
     sa->state = IKE_UP;
+    sa->auth_answered = !sa->initiator;
     ike_sa_index(sa);
     table_remove_half_open(&sa->ike->table, sa);
     ike_sa_timer(sa, TIMER_CLOSE, DUE_NEVER);

@@ -152,6 +152,7 @@ struct ike_sa {
     uint32_t reauth_of;   // id of the IKE SA that goes when this one is up; 0 = none
     uint32_t twin;        // id of one that both sides opened at once: ours, and the one to go; 0
     unsigned tries;       // openings before this one without an answer
+    bool auth_answered;   // responder: nothing has come since our last answer in IKE_AUTH
     bool initial_contact; // the peer said INITIAL_CONTACT
     uint64_t born_at;     // monotonic ns: first message
     uint64_t up_at;       // 0 = not yet

@@ -343,10 +343,35 @@ static void peer_lost_the_child(void **state)
     sim_free(s);
 }
 
+// The responder is asked to rekey what has just come up, and nobody sends anything.
+static void rekey_at_once_in_silence(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 3; lost++) {
+        struct sim *s = sim_new(700 + lost);
+        struct sim_result r;
+        sim_net_net(s, "", "");
+        sim_initiate(s, ALICE, "net", &r);
+        sim_run(s, SECOND);
+        sim_rekey_child(s, BOB);
+        if (lost) {
+            s->fate = sim_fate_nth_lost;
+            s->fate_arg = s->sent + lost - 1; // the question whether she is there, or her answer
+        }
+        sim_run(s, (lost ? 8 : 3) * SECOND);
+        CHECK_EQ(s->node[BOB].events[CHILD_EV_REKEYED], 1);
+        CHECK_EQ(s->node[ALICE].events[CHILD_EV_REKEYED], 1);
+        sim_run(s, 60 * SECOND);
+        sim_expect_clean(s);
+        sim_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rekey),
+        cmocka_unit_test(rekey_at_once_in_silence),
         cmocka_unit_test(rekey_with_fresh_keys),
         cmocka_unit_test(rekey_with_another_group),
         cmocka_unit_test(rekey_each_message_lost_once),
