@@ -116,6 +116,7 @@ struct conf_child {
     char *updown;          // script, or NULL
     bool hostaccess;
     bool copy_df, copy_ecn;
+    int per_cpu; // bool: each CPU may have a pair of SAs of its own (RFC 9611)
     bool sha256_96;
     bool ipcomp;                  // RFC 3173, if the peer does it, too
     uint64_t inactivity_s;        // closed after so long without a packet; 0 = never

@@ -115,6 +115,30 @@ static bool named_host(const struct arg *a, const struct element *e, struct conf
     return h->name != NULL;
 }
 
+// Has a meaning on one link only (RFC 4291 2.5.6): "fe80::1%eth0", and all that begin so.
+static bool is_link_local(const char *s)
+{
+    char buf[IP_TEXT_MAX];
+    ip_t ip;
+    size_t n = strcspn(s, "%/-");
+    if (n >= sizeof buf) return false;
+    memcpy(buf, s, n);
+    buf[n] = 0;
+    bool v6 = ip_parse(buf, &ip) == ERR_OK && ip.family == AF_INET6;
+    return v6 && ip.b[0] == 0xfe && (ip.b[1] & 0xc0) == 0x80;
+}
+
+static bool refuse_link_local(const struct arg *a, const struct element *e)
+{
+    if (!is_link_local(e->text)) return false;
+    issue_error(a->ld->issues, element_place(a, e, 0), e->text,
+                "'%s' is a link-local address, and neither IKE nor SAs say which link they mean",
+                e->text);
+    issue_hint(a->ld->issues, "give both hosts a unique local address on that link, as in "
+                              "fd00:1::1/64, and write that");
+    return true;
+}
+
 static bool host_read(const struct arg *a, const struct element *e, struct conf_host *h)
 {
     *h = (struct conf_host){0};
@@ -123,6 +147,7 @@ static bool host_read(const struct arg *a, const struct element *e, struct conf_
         bad_host(a, e, "is not a host");
         return false;
     }
+    if (refuse_link_local(a, e)) return false;
     if (strchr(e->text, '/')) return prefix_host(a, e, h);
     if (range_split(a, e, h)) return range_host(a, e, h);
     h->hi = h->lo = (ip_t){0};

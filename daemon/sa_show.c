@@ -188,6 +188,7 @@ void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
         put_flag(m, "encap", v->udp);
         vici_kv(m, "spi-in", "%08x", v->spi_in);
         vici_kv(m, "spi-out", "%08x", v->spi_out);
+        if (v->of_cpu) vici_kv(m, "cpu", "%u", v->cpu);
         if (v->cpi_in) vici_kv(m, "cpi-in", "%04x", v->cpi_in);
         if (v->cpi_out) vici_kv(m, "cpi-out", "%04x", v->cpi_out);
         put_steering(m, v->conf);

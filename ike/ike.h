@@ -124,6 +124,8 @@ struct child_sa_view {
     enum xfrm_mode mode;
     bool ah, udp; // AH, not ESP; ESP in UDP
     uint32_t spi_in, spi_out;
+    bool of_cpu; // outbound for this CPU alone
+    uint32_t cpu;
     uint16_t cpi_in, cpi_out;       // IPComp; 0 = none
     const struct alg *encr, *integ; // NULL = none
     uint16_t ke;                    // PFS group, 0 = none

@@ -142,6 +142,8 @@ err_t nonce_read(span_t body, span_t *out);
     X(INITIAL_CONTACT, 16384)                 \
     X(SET_WINDOW_SIZE, 16385)                 \
     X(ADDITIONAL_TS_POSSIBLE, 16386)          \
+    X(TS_MAX_QUEUE, 48)                       \
+    X(SA_RESOURCE_INFO, 16444)                \
     X(IPCOMP_SUPPORTED, 16387)                \
     X(NAT_DETECTION_SOURCE_IP, 16388)         \
     X(NAT_DETECTION_DESTINATION_IP, 16389)    \

@@ -10,13 +10,16 @@
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
+#include "ike/exchange/terms_cpu.h"
 #include "ike/exchange/unlike.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 
 err_t child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
-    if (!t->acquired.seq && child_sa_by_name(sa, t->conf->name)) {
+    bool of_cpu = t->acquired.of_cpu;
+    if (of_cpu && !terms_cpu_due(sa, t->conf, t->acquired.cpu)) return ERR_AGAIN;
+    if (!of_cpu && !t->acquired.seq && child_sa_by_name(sa, t->conf->name)) {
         return why_not(why, ERR_AGAIN, "child SA %s is up already", t->conf->name);
     }
     if (followup_rekeys_ike(sa) || followup_makes(sa, t->conf)) return ERR_STATE;
@@ -55,7 +58,8 @@ err_t child_on_response(struct turn *t)
         t->task = NULL;
         return ERR_OK;
     }
-    if (!loses(t, c)) {
+    if (c->of_cpu && !terms_cpu_asked(t->in)) terms_cpu_unknown(t->sa, c->conf);
+    if (c->of_cpu || !loses(t, c)) {
         terms_ours_up(t, c);
         return ERR_OK;
     }
@@ -84,6 +88,12 @@ err_t child_on_refusal(struct turn *t)
     err_t err =
         why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s", t->task->conf->name, name);
     tell(t->ike, sa, LOG_WARN, "%s", why.text);
+    if (t->task->acquired.of_cpu) { // the SA that all CPUs share goes on
+        terms_cpu_refused(sa, t->task->conf);
+        request_end(sa, t->task, err, why.text);
+        t->task = NULL;
+        return ERR_OK;
+    }
     bool later = n.type == N_TEMPORARY_FAILURE || n.type == N_STATE_NOT_FOUND;
     if (later && request_retry(sa, t->task) == ERR_OK) {
         t->task = NULL;
@@ -107,7 +117,8 @@ err_t child_on_request(struct turn *t)
     TRY(terms_answer(t, &q, &ours, &c));
     struct task *mine = t->sa->active;
     const struct conf_child *conf = c ? c->conf : t->sa->pending->conf;
-    if (mine && mine->kind == TASK_CHILD && mine->conf == conf) {
+    bool alike = !c || !c->of_cpu;
+    if (alike && mine && mine->kind == TASK_CHILD && mine->conf == conf && !mine->acquired.of_cpu) {
         mine->rival.known = true;
         mine->rival.id = c ? c->id : 0;
         mine->rival.lowest = terms_lowest(&ours, t->in);

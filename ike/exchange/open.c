@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ike/exchange/request.h"
+#include "ike/exchange/terms_cpu.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
 
@@ -25,12 +26,30 @@ static struct task *child_task(const struct open_wish *w)
     return t;
 }
 
+static bool is_for_cpu(const struct task *t, const struct open_wish *w)
+{
+    bool of_cpu = t && t->kind == TASK_CHILD && t->acquired.of_cpu;
+    return of_cpu && t->acquired.cpu == w->acquired.cpu &&
+           strcmp(t->conf->name, w->child->name) == 0;
+}
+
+// Is a child SA for this CPU being set up already?
+static bool asks_for_cpu(const struct ike_sa *sa, const struct open_wish *w)
+{
+    if (is_for_cpu(sa->active, w)) return true;
+    for (const struct task *t = sa->queue.first; t; t = t->next) {
+        if (is_for_cpu(t, w)) return true;
+    }
+    return false;
+}
+
 // Is it being set up already, here? Then there is one more who waits for it.
 static bool joins(struct ike_sa *sa, const struct open_wish *w)
 {
     struct task *t = sa->active;
     bool wanted = t && t->conf && (t->kind == TASK_AUTH || t->kind == TASK_CHILD);
-    if (!wanted || strcmp(t->conf->name, w->child->name) != 0) {
+    if (w->acquired.of_cpu) return asks_for_cpu(sa, w);
+    if (!wanted || t->acquired.of_cpu || strcmp(t->conf->name, w->child->name) != 0) {
         t = queue_find_child(&sa->queue, w->child->name);
     }
     if (!t) return false;
@@ -56,8 +75,19 @@ static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
 // not serve it.
 #define JUST_NOW_NS (2 * NSEC_PER_SEC)
 
+// The SA that all CPUs share carries the packet: another one is wanted, or not.
+static bool cpu_is_served(struct ike *ike, const struct open_wish *w)
+{
+    for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, w->conn->conf.name, sa));) {
+        bool due = sa->state == IKE_UP && terms_cpu_due(sa, w->child, w->acquired.cpu);
+        if (due) return false;
+    }
+    return true;
+}
+
 static bool wish_is_true(struct ike *ike, const struct open_wish *w)
 {
+    if (w->acquired.of_cpu) return cpu_is_served(ike, w);
     uint64_t now = ike_now(ike);
     // With a virtual address the trap holds packets of our other ones: no SA will ever carry those.
     bool never = w->conn->conf.vip_n > 0;

@@ -7,6 +7,7 @@
 #include "ike/exchange/message.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/terms_comp.h"
+#include "ike/exchange/terms_cpu.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/exchange/terms_null.h"
 #include "ike/exchange/unlike.h"
@@ -26,6 +27,8 @@ struct deal {
     const struct conf_child *conf;
     uint32_t reqid, spi;
     uint16_t cpi, peer_cpi; // of IPComp: both, or 0
+    bool of_cpu;            // for one CPU of each side
+    uint32_t cpu;           // ... of ours
     struct nonce ni, nr;
     uint16_t ke;
     uint8_t value[KE_PUBLIC_MAX]; // our KE answer
@@ -164,6 +167,17 @@ static err_t deal_is_news(struct turn *t, const struct deal *d)
     return ERR_OK;
 }
 
+// rfc9611 5.1: another one with the same selectors, for a CPU of the peer's.
+static err_t deal_cpu(struct turn *t, const struct child_sa *old, struct deal *d)
+{
+    if (!d->conf->per_cpu || !terms_cpu_asked(t->in)) return ERR_OK;
+    d->of_cpu = old ? old->of_cpu : child_sa_by_name(t->sa, d->conf->name) != NULL;
+    d->cpu = old ? old->cpu : 0;
+    if (old || !d->of_cpu || terms_cpu_choose(t->sa, d->conf, &d->cpu) == ERR_OK) return ERR_OK;
+    return refuse(t, N_TS_MAX_QUEUE, ERR_LIMIT, "the peer wants more SAs of %s than there are CPUs",
+                  d->conf->name);
+}
+
 static err_t deal_algorithms(struct turn *t, bool first, struct deal *d)
 {
     struct proposals ours;
@@ -243,6 +257,8 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         .replaces = q->old ? q->old->id : 0,
         .mode = d->mode,
         .peer_no_tfc = d->peer_no_tfc,
+        .of_cpu = d->of_cpu,
+        .cpu = d->cpu,
         .ke = d->ke,
     };
     struct child_sa *c = child_sa_new(t->sa, &spec);
@@ -273,11 +289,14 @@ static void write_answer(struct turn *t, const struct deal *d, bool first)
     put_ts(&t->out, PAYLOAD_TSr, &d->tsr);
     terms_put_mode(&t->out, d->mode);
     terms_comp_put(&t->out, d->said_cpi);
+    terms_cpu_put(&t->out, d->of_cpu, d->cpu);
 }
 
 static err_t deal_refused(struct turn *t, const struct deal *d, err_t err, const struct why *why)
 {
     bool never = err == ERR_ALGORITHM || err == ERR_UNSUPPORTED;
+    // The executor has no such CPU: there are as many SAs as it can use.
+    if (d->of_cpu && !t->refuse) t->refuse = N_TS_MAX_QUEUE;
     uint16_t notify = t->refuse ? t->refuse : never ? N_NO_PROPOSAL_CHOSEN : N_TEMPORARY_FAILURE;
     return refuse(t, notify, err, "child SA %s cannot be installed: %s", d->conf->name,
                   why->text[0] ? why->text : err_text(err));
@@ -290,7 +309,8 @@ static err_t deal_agree(struct turn *t, const struct terms_question *q, struct d
     TRY(deal_traffic(t, q->old, d));
     err_t err = terms_can_travel(t->sa, d->conf, &why);
     if (err != ERR_OK) return deal_refused(t, d, err, &why);
-    if (!q->old && !q->first) TRY(deal_is_news(t, d));
+    TRY(deal_cpu(t, q->old, d));
+    if (!q->old && !q->first && !d->of_cpu) TRY(deal_is_news(t, d));
     TRY(deal_algorithms(t, q->first, d));
     TRY(deal_group(t, d));
     err = deal_numbers(t, q->old, d, &why);

@@ -9,6 +9,7 @@
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/terms_comp.h"
+#include "ike/exchange/terms_cpu.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
@@ -89,6 +90,8 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     o->cpi = terms_comp_cpi(sa, t->conf, o->reqid);
     propose_child(&t->conf->esp, spi, !first, &o->proposals);
     if (old) {
+        t->acquired.of_cpu = old->of_cpu; // the new one is for the same
+        t->acquired.cpu = old->cpu;
         ts_copy(&o->tsi, old->local_ts);
         ts_copy(&o->tsr, old->remote_ts);
     } else {
@@ -128,6 +131,7 @@ void terms_put(const struct task *t, bool first, struct msgw *m)
     put_ts(m, PAYLOAD_TSr, &o->tsr);
     terms_put_mode(m, o->mode);
     terms_comp_put(m, o->cpi);
+    terms_cpu_put(m, t->acquired.of_cpu, t->acquired.cpu);
 }
 
 // ---- the peer's answer -------------------------------------------------------------------------
@@ -213,6 +217,8 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
         .cpi_in = a->cpi ? task->offer->cpi : 0,
         .cpi_out = a->cpi,
         .acquire_seq = task->acquired.seq,
+        .of_cpu = task->acquired.of_cpu,
+        .cpu = task->acquired.cpu,
         .replaces = old ? old->id : 0,
         .mode = a->mode,
         .peer_no_tfc = a->peer_no_tfc,

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/words.h"
 #include "ike/exchange/close.h"
@@ -250,6 +251,14 @@ static void packet_of(const struct xfrm_selector *s, struct acquired *a)
     a->dst = dst.ts[0];
 }
 
+static bool has_child(const struct ike *ike, const struct conn *conn, const struct conf_child *f)
+{
+    for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, conn->conf.name, sa));) {
+        if (child_sa_by_name(sa, f->name)) return true;
+    }
+    return false;
+}
+
 static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
 {
     const char *conn_name, *child_name;
@@ -263,6 +272,9 @@ static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
     tell(ike, NULL, LOG_INFO, "a packet asks for child SA %s of %s", child_name, conn_name);
     struct open_wish w = {.conn = conn, .child = child, .acquired.seq = ev->seq};
     packet_of(&ev->trigger, &w.acquired);
+    w.acquired.of_cpu = ev->pcpu_given && child->per_cpu && has_child(ike, conn, child);
+    w.acquired.cpu = ev->pcpu;
+    if (w.acquired.of_cpu) w.acquired.seq = 0; // it does not wait: the SA for all CPUs has it
     open_wish(ike, &w);
 }
 

@@ -31,6 +31,8 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .cpi_out = spec->cpi_out,
         .mode = spec->mode,
         .peer_no_tfc = spec->peer_no_tfc,
+        .of_cpu = spec->of_cpu,
+        .cpu = spec->cpu,
         .esn = esn && esn->id == ESN_YES,
         .udp = ike_sa_udp(sa) && spec->chosen->protocol == PROTO_ESP,
         .initiator = spec->initiator,
@@ -149,10 +151,20 @@ struct child_sa *child_sa_by_spi_in(const struct ike_sa *sa, uint32_t spi)
     return c;
 }
 
+struct child_sa *child_sa_of_cpu(const struct ike_sa *sa, const struct conf_child *f, uint32_t cpu)
+{
+    struct child_sa *c = sa->children;
+    while (c && (!child_sa_in_use(c) || !c->of_cpu || c->cpu != cpu ||
+                 strcmp(c->conf->name, f->name) != 0)) {
+        c = c->next;
+    }
+    return c;
+}
+
 struct child_sa *child_sa_by_name(const struct ike_sa *sa, const char *name)
 {
     struct child_sa *c = sa->children;
-    while (c && (!child_sa_in_use(c) || strcmp(c->conf->name, name) != 0)) c = c->next;
+    while (c && (!child_sa_in_use(c) || c->of_cpu || strcmp(c->conf->name, name) != 0)) c = c->next;
     return c;
 }
 

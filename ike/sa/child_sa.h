@@ -55,6 +55,9 @@ struct child_sa {
     uint64_t linger_until, switch_look, sweep_at; // DUE_NEVER = off
     uint64_t idle_look;                           // when to look for packets; likewise
     uint64_t idle_since, idle_packets;            // no packet since; how many there were then
+    bool of_cpu;                                  // outbound for this CPU alone (RFC 9611); then
+    uint32_t cpu;
+    uint64_t cpus_at;      // no more for single CPUs before this; the fallback SA tells
     uint32_t stale_reqid;  // of an earlier run, found in the executor; 0 = none
     struct waiter *enders; // wait for it to be gone
 };
@@ -67,8 +70,9 @@ struct child_spec { // what was agreed on
     uint32_t spi_in, spi_out, acquire_seq, replaces;
     uint16_t cpi_in, cpi_out;
     enum xfrm_mode mode;
-    bool initiator, peer_no_tfc;
+    bool initiator, peer_no_tfc, of_cpu;
     uint16_t ke;
+    uint32_t cpu;
 };
 
 static inline enum xfrm_mode child_sa_mode(const struct conf_child *f) // as wished for
@@ -101,6 +105,8 @@ struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id);
 // protocol: enum protocol, as IKE says it.
 struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint8_t protocol, uint32_t spi);
 struct child_sa *child_sa_by_spi_in(const struct ike_sa *sa, uint32_t spi);
+// Of this CPU alone, in use.
+struct child_sa *child_sa_of_cpu(const struct ike_sa *sa, const struct conf_child *f, uint32_t cpu);
 struct child_sa *child_sa_by_name(const struct ike_sa *sa, const char *name); // in use, by name
 // Does it carry traffic now (as opposed to having been replaced or deleted)?
 bool child_sa_in_use(const struct child_sa *c);

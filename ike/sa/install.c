@@ -94,6 +94,7 @@ static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why 
         if (!p.if_id) p.if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
         p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
         told_templates(&p, c);
+        if (out && f->per_cpu) p.flags |= XFRM_POLICY_PER_CPU;
         TRY(policies_want(&ike->policies, (struct policy_owner){POLICY_OF_CHILD, c->id}, &p,
                           &c->stale_reqid, why));
     }

@@ -86,7 +86,7 @@ static bool tmpl_eq(const struct xfrm_tmpl *a, const struct xfrm_tmpl *b)
 
 static bool same_effect(const struct xfrm_policy *a, const struct xfrm_policy *b)
 {
-    if (a->action != b->action || a->priority != b->priority) return false;
+    if (a->action != b->action || a->priority != b->priority || a->flags != b->flags) return false;
     if (a->tmpl_count != b->tmpl_count) return false;
     for (unsigned i = 0; i < a->tmpl_count; i++) {
         if (!tmpl_eq(&a->tmpl[i], &b->tmpl[i])) return false;
@@ -191,7 +191,8 @@ err_t policies_want(struct policies *p, struct policy_owner who, const struct xf
     const struct xfrm_ops *ops = p->xfrm->ops;
     struct policy_entry *e = entry_of(p, policy);
     if (!e) look_for_stale(p, policy, stale_reqid);
-    if (e && wish_of(e, who)) return wish_change(p, wish_of(e, who), policy, why);
+    struct wish *mine = e ? wish_of(e, who) : NULL;
+    if (mine) return wish_change(p, mine, policy, why);
     bool in_force = !e || *wish_place(e, who) == e->wishes;
     bool changed = !e || (in_force && !same_effect(&e->wishes->policy, policy));
     struct wish *w = wish_new(p, who, policy);

@@ -66,7 +66,9 @@ struct agreement {
 // A packet waits for a child SA.
 struct acquired {
     uint32_t seq; // of the executor's ACQUIRE; 0: no packet waits
-    bool known;   // what it looks like:
+    bool of_cpu;  // ... of this CPU, which has no SA of its own (RFC 9611)
+    uint32_t cpu;
+    bool known; // what it looks like:
     struct ts src, dst;
 };
 

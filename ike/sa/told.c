@@ -5,6 +5,7 @@
 #include "ike/sa/diplomat.h"
 
 #define UDP_ENCAP_ESPINUDP 2
+#define DIR_OUT 2 // XFRMA_SA_DIR
 
 void told_where(struct xfrm_sa *x, const struct ike_sa *sa, bool out)
 {
@@ -109,7 +110,7 @@ static void say_replay(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     uint32_t window = out ? 0 : c->conf->replay_window;
     if (window > XFRM_REPLAY_MAX) window = XFRM_REPLAY_MAX;
-    if (c->esn && !window) window = 1;
+    if (c->esn && !window && !x->dir) window = 1;
     if (c->esn) x->flags |= XFRM_STATE_ESN;
     x->replay.window = window;
     x->replay.esn_given = c->esn || window > 32;
@@ -171,6 +172,10 @@ err_t told_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_keys *k,
     bool i_keys = out == c->initiator; // rfc7296 2.17 MUST: keys of the initiator's direction first
     *x = (struct xfrm_sa){.proto = child_sa_proto(c), .reqid = c->reqid, .pcpu = UINT32_MAX};
     x->spi = out ? c->spi_out : c->spi_in;
+    if (out && c->of_cpu) { // rfc9611 2: what comes in may come by any CPU
+        x->pcpu = c->cpu;
+        x->dir = DIR_OUT;
+    }
     x->mode = (uint8_t)outer_mode(c);
     x->seq = out ? c->acquire_seq : 0; // releases the packet that asked for it
     told_where(x, c->sa, out);

@@ -41,6 +41,7 @@ static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfr
     if (!p.if_id) p.if_id = out ? t->conn->conf.if_id_out : t->conn->conf.if_id_in;
     p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
     if (shunt) return p;
+    if (out && f->per_cpu) p.flags |= XFRM_POLICY_PER_CPU;
     p.tmpl_count = 1;
     p.tmpl[0] = (struct xfrm_tmpl){.proto = child_sa_proto_wanted(f),
                                    .mode = (uint8_t)child_sa_mode(f),

@@ -144,6 +144,8 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .udp = c->udp,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
+        .of_cpu = c->of_cpu,
+        .cpu = c->cpu,
         .cpi_in = c->cpi_in,
         .cpi_out = c->cpi_out,
         .encr = proposal_alg(&c->chosen, ALG_ENCR),

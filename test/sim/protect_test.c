@@ -1,4 +1,5 @@
-// How a child SA protects what it carries: by AH instead of ESP, compressed before (IPComp).
+// How a child SA protects what it carries: by AH instead of ESP, compressed before (IPComp), by SAs
+// for single CPUs.
 #include <stdio.h>
 #include <string.h>
 
@@ -332,6 +333,154 @@ static void comp_take(void **state)
     }
 }
 
+// ---- SAs for single CPUs (RFC 9611) ----
+
+// A worker on this CPU has packets, and the SA that all share.
+static void cpu_asks(struct sim *s, int node, uint32_t cpu)
+{
+    const struct xfrm_policy *p = policy_out(s, node);
+    assert_non_null(p);
+    struct xfrm_event ev = {.kind = XFRM_EV_ACQUIRE, .policy = p, .tmpl = &p->tmpl[0], .seq = 5};
+    ev.pcpu_given = true;
+    ev.pcpu = cpu;
+    ike_xfrm_event(s->node[node].ike, &ev);
+}
+
+// Outbound SAs of a CPU; UINT32_MAX: of all.
+static unsigned sas_of_cpu(const struct sim *s, int node, uint32_t cpu)
+{
+    unsigned n = 0;
+    const struct sim_xfrm *x = &s->node[node].xfrm;
+    for (unsigned i = 0; i < x->top; i++) {
+        bool out = x->sa[i].used && ip_eq(&x->sa[i].x.saddr, &s->node[node].ip);
+        if (out && x->sa[i].x.pcpu == cpu) n++;
+        if (x->sa[i].used && !out) CHECK_EQ(x->sa[i].x.pcpu, UINT32_MAX); // whichever gets it
+    }
+    return n;
+}
+
+static void expect_cpus(struct sim *s, unsigned cpus)
+{
+    for (int node = ALICE; node <= BOB; node++) {
+        CHECK_EQ(sim_children(s, node), cpus + 1);
+        CHECK_EQ(sas_of_cpu(s, node, UINT32_MAX), 1);
+        for (uint32_t i = 0; i < cpus; i++) CHECK_EQ(sas_of_cpu(s, node, i), 1);
+        CHECK_EQ(s->node[node].xfrm.policies, 3);
+    }
+}
+
+static void cpus_ask_for_sas(void **state)
+{
+    struct sim *s = established(50, "", "per_cpu_sas = yes");
+    struct sim_result r;
+    (void)state;
+    CHECK(policy_out(s, ALICE)->flags & XFRM_POLICY_PER_CPU);
+    expect_cpus(s, 0);
+    sim_watch(s, true);
+    cpu_asks(s, ALICE, 0);
+    cpu_asks(s, ALICE, 0); // before the answer is there
+    sim_run(s, SECOND);
+    cpu_asks(s, ALICE, 0); // ... and after
+    cpu_asks(s, BOB, 0);   // who has got one by it
+    sim_run(s, SECOND);
+    expect_cpus(s, 1);
+    cpu_asks(s, BOB, 1);
+    cpu_asks(s, ALICE, 2);
+    sim_run(s, 20 * SECOND);
+    expect_cpus(s, 3);
+    sim_rekey_child(s, ALICE); // all four
+    sim_run(s, 60 * SECOND);
+    expect_cpus(s, 3);
+    sim_rekey_ike(s, BOB);
+    sim_run(s, 60 * SECOND);
+    expect_cpus(s, 3);
+    sim_watch(s, false);
+    sim_terminate_ike(s, BOB, &r);
+    sim_run(s, 10 * SECOND);
+    sim_expect_nothing(s);
+    sim_free(s);
+}
+
+// What a kernel wants to be told with a CPU: the direction, and no window outbound, ESN or not.
+static void cpus_and_esn(void **state)
+{
+    struct sim *s = established(55, "", "per_cpu_sas = yes\n esp_proposals = aes128gcm16-esn");
+    unsigned found = 0;
+    (void)state;
+    cpu_asks(s, ALICE, 1);
+    sim_run(s, SECOND);
+    for (unsigned i = 0; i < s->node[ALICE].xfrm.top; i++) {
+        const struct xfrm_sa *x = &s->node[ALICE].xfrm.sa[i].x;
+        CHECK_EQ(x->dir, x->pcpu == 1 ? 2 : 0);
+        if (x->pcpu == 1) CHECK(x->replay.esn_given && x->replay.window == 0);
+        found += x->pcpu == 1;
+    }
+    CHECK_EQ(found, 1);
+    sim_free(s);
+}
+
+// Without an SA that all CPUs share there is none for one of them; and not without the wish.
+static void cpus_come_second(void **state)
+{
+    struct sim *s = sim_new(51);
+    (void)state;
+    sim_net_net_side(s, BOB, "", "per_cpu_sas = yes");
+    sim_net_net_side(s, ALICE, "", "per_cpu_sas = yes\n start_action = trap");
+    CHECK(policy_out(s, ALICE)->flags & XFRM_POLICY_PER_CPU);
+    cpu_asks(s, ALICE, 3);
+    sim_run(s, SECOND);
+    expect_cpus(s, 0);
+    sim_free(s);
+    s = established(52, "", "");
+    CHECK(!(policy_out(s, ALICE)->flags & XFRM_POLICY_PER_CPU));
+    cpu_asks(s, ALICE, 0);
+    sim_run(s, 20 * SECOND);
+    CHECK_EQ(sas_of_cpu(s, ALICE, 0), 0);
+    sim_free(s);
+}
+
+// A peer that knows nothing of it makes another SA like the first; and it is not asked again.
+static void cpus_of_one_alone(void **state)
+{
+    struct sim *s = sim_new(53);
+    (void)state;
+    sim_net_net_side(s, BOB, "", "");
+    sim_net_net_side(s, ALICE, "", "per_cpu_sas = yes");
+    sim_establish(s);
+    cpu_asks(s, ALICE, 0);
+    sim_run(s, SECOND);
+    CHECK_EQ(sas_of_cpu(s, ALICE, 0), 1);
+    CHECK_EQ(sas_of_cpu(s, BOB, UINT32_MAX), 2);
+    CHECK(sim_told(s, ALICE, "the peer has no SAs for single CPUs"));
+    unsigned sent = s->sent;
+    cpu_asks(s, ALICE, 1);
+    sim_run(s, SECOND);
+    CHECK_EQ(s->sent, sent);
+    sim_free(s);
+}
+
+// The peer's executor has fewer CPUs: TS_MAX_QUEUE, and a minute without questions.
+static void cpus_are_enough(void **state)
+{
+    struct sim *s = established(54, "", "per_cpu_sas = yes");
+    (void)state;
+    s->node[BOB].xfrm.cpus_less = true;
+    cpu_asks(s, ALICE, 0);
+    sim_run(s, SECOND);
+    CHECK(sim_told(s, ALICE, "TS_MAX_QUEUE"));
+    expect_cpus(s, 0);
+    unsigned sent = s->sent;
+    cpu_asks(s, ALICE, 0);
+    sim_run(s, 10 * SECOND);
+    CHECK_EQ(s->sent, sent);
+    s->node[BOB].xfrm.cpus_less = false;
+    sim_run(s, 60 * SECOND);
+    cpu_asks(s, ALICE, 0);
+    sim_run(s, SECOND);
+    expect_cpus(s, 1);
+    sim_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +496,11 @@ int main(void)
         cmocka_unit_test(comp_of_one_alone),
         cmocka_unit_test(comp_moves),
         cmocka_unit_test(comp_take),
+        cmocka_unit_test(cpus_ask_for_sas),
+        cmocka_unit_test(cpus_and_esn),
+        cmocka_unit_test(cpus_come_second),
+        cmocka_unit_test(cpus_of_one_alone),
+        cmocka_unit_test(cpus_are_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,7 @@ static err_t sa_add(void *ctx, const struct xfrm_sa *sa, struct why *why)
         return why_not(why, ERR_UNSUPPORTED, "this executor does not want to");
     }
     if (!keyed(sa)) return why_not(why, ERR_SYNTAX, "an SA without keys");
+    if (x->cpus_less && sa->pcpu != UINT32_MAX) return why_not(why, ERR_SYNTAX, "no such CPU");
     if (sim_xfrm_find(x, &sa->daddr, sa->spi)) return why_not(why, ERR_EXISTS, "exists");
     return put(x, free_place(x), sa);
 }
@@ -261,8 +262,10 @@ const struct xfrm_policy *sim_xfrm_policy(const struct sim_xfrm *x, enum xfrm_di
     return best;
 }
 
+// ... a packet of a CPU that has no SA of its own.
 static bool serves(const struct xfrm_sa *x, const struct xfrm_tmpl *t, const ip_t *dst)
 {
+    if (x->pcpu != UINT32_MAX) return false;
     if (x->larval || x->proto != t->proto || x->reqid != t->reqid || x->mode != t->mode) {
         return false;
     }

@@ -24,6 +24,7 @@ struct sim_xfrm {
     uint64_t *now; // of the world
     uint32_t spi;
     bool no_comp;         // it does not know IPComp
+    bool cpus_less;       // it has none of the CPUs that SAs are for
     unsigned refuse_adds; // so many SAs are refused from now on
 };
 
