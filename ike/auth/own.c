@@ -12,6 +12,13 @@ const struct cred_own *own_first(const struct conf_side *local)
     return keys ? local->creds->own : NULL;
 }
 
+struct id own_key_id(const struct pubkey *key)
+{
+    struct id id = {.type = ID_KEY_ID, .len = KEY_SHA1_LEN};
+    memcpy(id.data, pubkey_key_sha1(key), KEY_SHA1_LEN);
+    return id;
+}
+
 struct id own_id(const struct conf_side *side, const struct cred_own *own, const ip_t *ip)
 {
     bool given = side->id_given && side->id.type != ID_ANY;
@@ -20,6 +27,7 @@ struct id own_id(const struct conf_side *side, const struct cred_own *own, const
     if (cert && cert_id_count(cert)) return *cert_id_at(cert, 0);
     // rfc7619 2.2 SHOULD: who wants to be nobody says so.
     if (!given && side->auth == CONF_AUTH_NULL) return (struct id){.type = ID_NULL};
+    if (!given && own && !cert) return own_key_id(own->pubkey);
     return given ? side->id : id_from_ip(ip);
 }
 

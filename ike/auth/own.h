@@ -8,6 +8,9 @@
 
 // Our own identity in a local section: the configured one; else, or if our certificate does not say
 // it, the certificate's subject; else our address.
+// Whom a bare public key stands for, if nothing else is said: the SHA-1 of its bits, as with
+// strongSwan.
+struct id own_key_id(const struct pubkey *key);
 struct id own_id(const struct conf_side *local, const struct cred_own *own, const ip_t *ip);
 // The first of what a section has to prove itself with; NULL: nothing, or a pre-shared key.
 const struct cred_own *own_first(const struct conf_side *local);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/words.h"
 #include "cred/rules.h"
+#include "ike/auth/own.h"
 
 // The certificates that were sent, and the key that has to have signed.
 struct sent {
@@ -159,9 +160,31 @@ static err_t check_key(struct peer_work *p, const struct pubkey *key)
         known[n++] = l->key;
     }
     TRY(signature_check(p, key, &p->why));
+    p->key_is_right = true;
     TRY(trust_verify_key(key, known, n, &side->ike_rules.rules, &p->why));
     say_how(p);
     return ERR_OK;
+}
+
+// The key of somebody who calls himself by it; where no section names keys, all that are known here
+// count.
+static err_t check_key_by_id(struct peer_work *p)
+{
+    const struct key_rules *rules = &p->side->ike_rules.rules;
+    const struct side_creds *sc = p->side->creds;
+    if (p->id.type != ID_KEY_ID || (sc && (sc->certs || sc->cacerts || sc->pubkeys))) {
+        return ERR_NOTFOUND;
+    }
+    for (const struct cred_pub *l = p->conn->conf.creds->pubkeys; l; l = l->next) {
+        struct id id = own_key_id(l->key);
+        struct pubkey *one = l->key;
+        if (!id_eq(&id, &p->id)) continue;
+        TRY(signature_check(p, one, &p->why));
+        TRY(trust_verify_key(one, &one, 1, rules, &p->why));
+        say_how(p);
+        return ERR_OK;
+    }
+    return ERR_NOTFOUND;
 }
 
 // It sent none: those that we have of it.
@@ -178,6 +201,7 @@ static err_t check_known(struct peer_work *p)
     for (const struct cred_pub *k = sc ? sc->pubkeys : NULL; k && err != ERR_OK; k = k->next) {
         err = check_key(p, k->key);
     }
+    if (err == ERR_NOTFOUND) err = check_key_by_id(p);
     if (err != ERR_NOTFOUND) return err;
     return why_not(&p->why, ERR_AUTH,
                    "it sent no certificate, and there is none of %.150s here (x509, pubkey)",

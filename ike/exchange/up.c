@@ -103,6 +103,11 @@ bool up_is_first(const struct ike_sa *sa)
     for (struct ike_sa *other = NULL; (other = ike_sa_of_name(sa->ike, ike_sa_name(sa), other));) {
         if (other != sa && other->state == IKE_UP) return false;
     }
+    // Another connection may lead to the same peer.
+    const struct id *peer = &sa->conn->conf.remote.id;
+    for (struct ike_sa *other = NULL; (other = ike_sa_of_peer(sa->ike, peer, other));) {
+        if (other->state == IKE_UP && id_eq(&other->local_id, &sa->local_id)) return false;
+    }
     return true;
 }
 

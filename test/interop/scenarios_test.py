@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """strongSwan's own scenarios, unmodified, with pavise-iked and pavise-xfrmd in the place of charon: eight hosts,
-stock swanctl, and strongSwan's expectations. test/scenarios/passing.txt lists those that must pass."""
+stock swanctl, and strongSwan's expectations. test/scenarios/passing.txt lists those that must pass; PAVISE_FULL=1 runs
+all of them and ends with the score per group. `./dev scenarios` runs the whole suite, or what it is told."""
 import json
 import os
 import subprocess
@@ -36,13 +37,15 @@ def main():
         print(f"ok 1 - {len(names)} scenarios # SKIP {why}\n1..1")
         return 0
     with tempfile.TemporaryDirectory(prefix="pavise-scenarios-") as out:
-        done = subprocess.run([os.path.join(SUITE, "run"), "--adapter", ADAPTER, "--jobs", "2", "--out", out, *names],
+        done = subprocess.run([os.path.join(SUITE, "run"), "--adapter", ADAPTER, "--jobs", "4" if FULL else "2", "--out", out, *names],
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
         results = os.path.join(out, "results.json")
         if not os.path.exists(results):
             print(f"ok 1 - {len(names)} scenarios # SKIP {' '.join(done.stdout.split())}\n1..1")
             return 0
         failed = report(names, out)
+        with open(os.path.join(out, "score.txt"), encoding="utf-8") as f:
+            print("".join(f"# {line}" for line in f), end="")
     print(f"1..{len(names)}")
     return 1 if failed else 0
 

@@ -140,6 +140,64 @@ static void a_pinned_certificate(void **state)
     sim_free(s);
 }
 
+// Who says no name is known by his key; and a section that names no keys takes all that are here.
+static void a_key_is_a_name(void **state)
+{
+    struct sim *s = papers_world(26);
+    struct mint alice = MINT(.name = "CN=a", .key = "ED25519"), bob = MINT(.name = "CN=b");
+    (void)state;
+    put_key(ALICE, "key.pem", &alice);
+    put_key(BOB, "key.pem", &bob);
+    for (int i = 0; i < 2; i++) {
+        put_pub(i, "alice.pem", &alice);
+        put_pub(i, "bob.pem", &bob);
+    }
+    sim_configure(
+        s, BOB,
+        "connections { net {\n local {\n pubkeys = bob.pem\n }\n remote {\n auth = pubkey\n }\n"
+        "children { net {\n local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16\n } } } }\n");
+    sim_configure(
+        s, ALICE,
+        "connections { net {\n local_addrs = 192.0.2.1\n remote_addrs = 192.0.2.2\n"
+        "local {\n pubkeys = alice.pem\n }\n remote {\n pubkeys = bob.pem\n }\n"
+        "children { net {\n local_ts = 10.1.0.0/16\n remote_ts = 10.2.0.0/16\n } } } }\n");
+    sim_establish(s);
+    CHECK(sim_told(s, BOB, "with ED25519 successful"));
+    CHECK(!sim_told(s, BOB, "'192.0.2.1'"));
+    mint_done(&alice);
+    mint_done(&bob);
+    sim_free(s);
+}
+
+static void a_key_nobody_has_given_is_refused(void **state)
+{
+    struct sim *s = papers_world(27);
+    struct sim_result r;
+    struct mint alice = MINT(.name = "CN=a", .key = "ED25519"), bob = MINT(.name = "CN=b");
+    (void)state;
+    put_key(ALICE, "key.pem", &alice);
+    put_key(BOB, "key.pem", &bob);
+    put_pub(ALICE, "alice.pem", &alice);
+    put_pub(ALICE, "bob.pem", &bob);
+    put_pub(BOB, "bob.pem", &bob);
+    sim_configure(
+        s, BOB,
+        "connections { net {\n local {\n pubkeys = bob.pem\n }\n remote {\n auth = pubkey\n }\n"
+        "children { net {\n local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16\n } } } }\n");
+    sim_configure(
+        s, ALICE,
+        "connections { net {\n local_addrs = 192.0.2.1\n remote_addrs = 192.0.2.2\n"
+        "local {\n pubkeys = alice.pem\n }\n remote {\n pubkeys = bob.pem\n }\n"
+        "children { net {\n local_ts = 10.1.0.0/16\n remote_ts = 10.2.0.0/16\n } } } }\n");
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 10 * SECOND);
+    CHECK_EQ(r.err, ERR_AUTH);
+    CHECK(sim_told(s, BOB, "it sent no certificate, and there is none of"));
+    mint_done(&alice);
+    mint_done(&bob);
+    sim_free(s);
+}
+
 #define FOR_ALL                                               \
     "local {\n id = bob.example.org\n certs = host.pem\n }\n" \
     "children { net {\n local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16\n } }\n"
@@ -420,6 +478,8 @@ int main(void)
         cmocka_unit_test(bare_public_keys),
         cmocka_unit_test(a_pinned_certificate),
         cmocka_unit_test(another_connection_wants_this_authority),
+        cmocka_unit_test(a_key_is_a_name),
+        cmocka_unit_test(a_key_nobody_has_given_is_refused),
         cmocka_unit_test(another_authority),
         cmocka_unit_test(an_old_certificate),
         cmocka_unit_test(an_identity_that_is_not_in_it),

@@ -213,7 +213,7 @@ static void identities_are_shown_as_strongswan_does(void **state)
         {"@#00ff10", "00:ff:10"},
         {"%any", "%any"},
         {"C=CH,O=\"a, b\" , CN=moon", "C=CH, O=a\\, b, CN=moon"},
-        {"E=a@b, SN=12, DC=org", "E=a@b, SN=12, DC=org"},
+        {"E=a@b, SN=12, DC=org", "E=a@b, serialNumber=12, DC=org"},
         {"CN=m\xc3\xb6n", "CN=m\\xc3\\xb6n"},
         {"m\xc3\xb6n\\", "m\\xc3\\xb6n\\x5c"},
         {"asn1gn:#8201ff", "(ASN.1 general name)"},
