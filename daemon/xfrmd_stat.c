@@ -74,9 +74,10 @@ static json_t *workers_json(const struct engine *e)
     for (unsigned i = 0; all && i < engine_workers(e); i++) {
         struct engine_counts c;
         engine_counts_of(e, i, &c);
-        json_t *one = json_pack("{s:o, s:o, s:o}",                    //
-                                "packets_in", number(c.packets_in),   //
-                                "packets_out", number(c.packets_out), //
+        json_t *one = json_pack("{s:o, s:o, s:o, s:o}",                //
+                                "cpu_ns", number(engine_cpu_of(e, i)), //
+                                "packets_in", number(c.packets_in),    //
+                                "packets_out", number(c.packets_out),  //
                                 "handed_over", number(c.handed_over));
         (void)json_array_append_new(all, one);
     }

@@ -2,7 +2,7 @@
 // stream socket gives one JSON document and ends.
 //
 //     { "version": "0.1.0", "tun": "pavise0",
-//       "workers": [{"packets_in": 10, "packets_out": 10, "handed_over": 0}],
+//       "workers": [{"cpu_ns": 5000000, "packets_in": 10, "packets_out": 10, "handed_over": 0}],
 //       "guard": {"ipv4": "xfrm", "ipv6": "nft", "clear_in": 3, "clear_out": 0},
 //       "inner": {"packets_in": 10, "bytes_in": 840, "packets_out": 10, "bytes_out": 840,
 //                 "held": 0, "events_lost": 0},

@@ -22,8 +22,10 @@ json_t *note_text(const char *s)
 {
     char *copy = strdup(s);
     if (!copy) return NULL;
-    for (char *c = copy; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?'; // could steer a terminal
+    for (unsigned char *c = (unsigned char *)copy; *c; c++) {  // what could steer a terminal
+        bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0; // U+0080 to U+009F in UTF-8
+        if (*c < 0x20 || *c == 0x7f || c1) c[0] = '?';
+        if (c1) c[1] = '?';
     }
     json_t *j = json_string(copy);
     for (char *c = copy; !j && *c; c++) {

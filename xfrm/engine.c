@@ -184,3 +184,13 @@ void engine_counts_of(const struct engine *e, unsigned worker, struct engine_cou
     *out = (struct engine_counts){0};
     add_counts(e->seat[worker], out);
 }
+
+uint64_t engine_cpu_of(const struct engine *e, unsigned worker)
+{
+    const struct seat *s = e->seat[worker];
+    clockid_t clock;
+    struct timespec t;
+    if (!s->running || pthread_getcpuclockid(s->thread, &clock) != 0) return 0;
+    if (clock_gettime(clock, &t) != 0) return 0;
+    return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}

@@ -93,3 +93,5 @@ bool engine_tun_lost(const struct engine *e);
 unsigned engine_workers(const struct engine *e);
 void engine_counts(const struct engine *e, struct engine_counts *out); // of all workers
 void engine_counts_of(const struct engine *e, unsigned worker, struct engine_counts *out);
+// CPU time that a worker's thread has used, ns; 0: not known.
+uint64_t engine_cpu_of(const struct engine *e, unsigned worker);

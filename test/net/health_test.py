@@ -1,10 +1,17 @@
 #!/usr/bin/python3
 """pavise status: one screen with all that matters, rates, one tunnel alone; and what is wrong, each with a code that
 the manual explains."""
+import fcntl
 import json
 import os
+import pty
 import re
+import select
+import struct
+import subprocess
 import sys
+import termios
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import PAVISE, ROOT, main, wait_until
@@ -17,6 +24,30 @@ def status(host, *words):
 
 def codes(host):
     return {p["code"] for p in status(host)["problems"]}
+
+
+def terminal(host, *words, keys):
+    """Types keys, half a second apart, into a command on a terminal; (all that it wrote, exit status)."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(["ip", "netns", "exec", host.ns, PAVISE, *words], stdin=follower, stdout=follower, stderr=follower,
+                          env={**os.environ, "TERM": "xterm"}) as child:
+        os.close(follower)
+        written = b""
+        for turn, key in enumerate([*keys, ""]):
+            end = time.monotonic() + (1.5 if turn == 0 else 0.5)
+            while time.monotonic() < end:
+                if not select.select([leader], [], [], 0.05)[0]:
+                    continue
+                try:
+                    written += os.read(leader, 65536)
+                except OSError:  # it has ended
+                    break
+            if key:
+                os.write(leader, key.encode())
+        ended = child.wait(5)
+    os.close(leader)
+    return written.decode(errors="replace"), ended
 
 
 def run(lab, tap):
@@ -35,6 +66,15 @@ def run(lab, tap):
     flood.stop()
     tap.check("rates: some 100 kB a second in each direction", 20e3 < child["rate-out"] < 200e3 and
               20e3 < child["rate-in"] < 200e3, child)
+    flood = site.alice.start(["ping", "-n", "-q", "-i", "0.01", "-s", "1000", BOB[4]])
+    top = [json.loads(line) for line in moon.pavise("top", "--json", "--interval", "0.5", "--count", "2").stdout.splitlines()]
+    flood.stop()
+    tap.check("top: two looks, with rates, and CPU of the workers", len(top) == 2 and 20e3 < top[1]["tunnels"][0]["in"] < 200e3
+              and top[1]["workers"][0]["cpu_percent"] > 0, top)
+    screen, ended = terminal(moon, "top", "--interval", "0.3", "--vici-socket", moon.vici, keys=("s", "fnet", "\r", "q"))
+    tap.check("top on a terminal of 80 by 24: its keys work, and all is put back",
+              ended == 0 and "sort: name" in screen and "filter: net" in screen and "sites/net-net" in screen
+              and screen.endswith("\x1b[?1049l"), screen[-600:])
     tap.equal("one tunnel by its child's name", len(status(moon, "net-net")["sas"]), 1)
     alone = moon.pavise("status", "nobody")
     tap.check("a name that is not there: a sentence", alone.returncode == 1 and "'nobody'" in alone.stderr, alone.stderr)
