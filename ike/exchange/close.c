@@ -37,7 +37,7 @@ static void follow_up(struct child_sa *c, enum close_why why)
     if (!f || ike->shutdown.on) return;
     if (why == CLOSED_BY_PEER) {
         again = f->close_action == CONF_START || f->close_action == CONF_TRAP_START;
-        trap = f->close_action == CONF_TRAP;
+        trap = f->close_action == CONF_TRAP || f->close_action == CONF_TRAP_START;
     } else if (why == CLOSED_DEAD) {
         again = f->dpd_action == CONF_RESTART;
         trap = f->dpd_action == CONF_DPD_TRAP;

@@ -33,6 +33,59 @@ static void trap(void **state)
     sim_free(s);
 }
 
+// Every start_action, and every close_action and dpd_action after an end by the peer or its death.
+static void every_action(void **state)
+{
+    static const struct {
+        const char *child;
+        bool by_peer, dies;
+        unsigned policies, children; // a while later; the peer is there again by then
+    } cases[] = {
+        {"start_action = none", false, false, 0, 0},
+        {"start_action = trap", false, false, 3, 0},
+        {"start_action = start", false, false, 3, 1},
+        {"start_action = trap|start", false, false, 3, 1},
+        {"start_action = start\n close_action = none", true, false, 0, 0},
+        {"start_action = start\n close_action = trap", true, false, 3, 0},
+        {"start_action = start\n close_action = start", true, false, 3, 1},
+        {"start_action = start\n close_action = trap|start", true, false, 3, 1},
+        {"start_action = trap|start\n close_action = none", true, false, 3, 0},
+        {"start_action = start\n dpd_action = clear", false, true, 0, 0},
+        {"start_action = start\n dpd_action = trap", false, true, 3, 0},
+        {"start_action = start\n dpd_action = restart", false, true, 3, 1},
+        {"start_action = trap|start\n dpd_action = clear", false, true, 3, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sim *s = sim_new(60);
+        struct sim_result r;
+        sim_net_net_side(s, BOB, "", "");
+        sim_net_net_side(s, ALICE, "dpd_delay = 10s\n keyingtries = 0", cases[i].child);
+        sim_run(s, SECOND);
+        if (cases[i].by_peer) {
+            sim_terminate_child(s, BOB, &r);
+            sim_run(s, LATENCY + LATENCY / 2); // just closed, and not made anew yet
+            bool traps = strstr(cases[i].child, "close_action = trap") ||
+                         strstr(cases[i].child, "start_action = trap");
+            CHECK_EQ(s->node[ALICE].xfrm.policies, traps ? 3 : 0);
+        }
+        if (cases[i].dies) {
+            sim_switch_off(s, BOB);
+            sim_run(s, 200 * SECOND);
+            sim_net_net_side(s, BOB, "", "");
+        }
+        sim_run(s, 400 * SECOND);
+        bool good = s->node[ALICE].xfrm.policies == cases[i].policies &&
+                    sim_children(s, ALICE) == cases[i].children;
+        if (!good) {
+            print_message("# case %zu: %u policies, %u children\n", i, s->node[ALICE].xfrm.policies,
+                          sim_children(s, ALICE));
+        }
+        CHECK(good);
+        sim_free(s);
+    }
+}
+
 // The executor tells of a packet.
 static void packet_waits(struct sim *s, const char *src, const char *dst, uint8_t proto,
                          uint16_t sport, uint16_t dport)
@@ -313,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trap),
         cmocka_unit_test(trap_while_the_ike_sa_is_up),
+        cmocka_unit_test(every_action),
         cmocka_unit_test(packet_comes_first),
         cmocka_unit_test(odd_packets),
         cmocka_unit_test(somebody_elses_acquire),
