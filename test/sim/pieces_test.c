@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "ike/codec/msg.h"
 #include "ike/sa/reassembly.h"
 #include "test/sim/sim.h"
@@ -148,6 +149,59 @@ static void a_repeated_request_has_one_answer(void **state)
     sim_free(s);
 }
 
+// The shape of CVE-2026-12413: payloads of unknown types around a piece, as many as a message
+// holds.
+static unsigned wrapped; // how many messages were sent that way
+
+static void wrap_and_send(struct sim *s, const struct sim_message *m, unsigned payloads)
+{
+    static uint8_t bytes[IKE_MSG_MAX];
+    size_t head = IKE_HEADER_LEN, rest = m->d.bytes.len - head, len = head + 4 * payloads + rest;
+    if (len > sizeof bytes) return;
+    memcpy(bytes, m->bytes, head);
+    bytes[16] = payloads ? 200 : m->bytes[16]; // a type that nobody has given away
+    for (unsigned i = 0; i < payloads; i++) {
+        uint8_t next = i + 1 < payloads ? 200 : m->bytes[16];
+        memcpy(bytes + head + 4 * i, (const uint8_t[]){next, 0, 0, 4}, 4);
+    }
+    memcpy(bytes + head + 4 * payloads, m->bytes + head, rest);
+    put32(bytes + 24, (uint32_t)len);
+    struct datagram d = m->d;
+    d.bytes = span(bytes, len);
+    ike_input(s->node[BOB].ike, &d);
+    wrapped++;
+}
+
+static unsigned wrap_pieces(struct sim *s, struct sim_message *m, unsigned n)
+{
+    static const unsigned payloads[] = {1,
+                                        2,
+                                        MSG_PAYLOADS_MAX - 2,
+                                        MSG_PAYLOADS_MAX - 1,
+                                        MSG_PAYLOADS_MAX,
+                                        MSG_PAYLOADS_MAX + 1,
+                                        1000,
+                                        16000};
+    (void)n;
+    if (m->from != ALICE || m->bytes[16] != PAYLOAD_SKF) return 1;
+    for (unsigned i = 0; i < sizeof payloads / sizeof *payloads; i++)
+        wrap_and_send(s, m, payloads[i]);
+    return 1;
+}
+
+static void pieces_among_many_unknown_payloads(void **state)
+{
+    (void)state;
+    struct sim *s = small_packets(9);
+    sim_net_net(s, "", "");
+    wrapped = 0;
+    s->fate = wrap_pieces;
+    sim_establish(s); // they are dropped, and what is genuine is heard
+    CHECK(wrapped >= 8 * 3);
+    CHECK(sim_stats(s, BOB).dropped >= wrapped);
+    sim_free(s);
+}
+
 // ---- the reassembly by itself ----
 
 static err_t add(struct reassembly *r, size_t *held, unsigned number, unsigned total, size_t len)
@@ -217,6 +271,7 @@ int main(void)
         cmocka_unit_test(who_does_not_want_pieces_gets_none),
         cmocka_unit_test(pieces_get_lost_doubled_and_disordered),
         cmocka_unit_test(a_repeated_request_has_one_answer),
+        cmocka_unit_test(pieces_among_many_unknown_payloads),
         cmocka_unit_test(in_any_order_and_more_than_once),
         cmocka_unit_test(smaller_pieces_begin_anew),
         cmocka_unit_test(too_much_is_dropped),
