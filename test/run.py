@@ -149,7 +149,7 @@ def tap(script, *arguments, env=None):
 # Most network tests wait most of the time, so two of them share the machine. These measure, or fill it:
 ALONE = ("net/workers", "net/scale", "net/keepalive", "net/rekey", "interop/stock", "ASan net/workers", "ASan net/scale")
 AT_ONCE = 2
-LONG = ("modes_kernel", "matrix")  # only in the full run
+LONG = ("modes_kernel", "matrix", "broken")  # only in the full run
 
 
 def stages(full):

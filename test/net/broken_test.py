@@ -38,8 +38,8 @@ class Broken:
                 text = text.replace(old, new)
             self.iked[host] = host.iked(text)
 
-    def up(self):
-        done = self.moon.pavise("up", "net-net", "--timeout", "6")
+    def up(self, seconds=2):
+        done = self.moon.pavise("up", "net-net", "--timeout", str(seconds))
         return words(done.stdout + done.stderr)
 
     def heard(self, act):
@@ -91,7 +91,7 @@ def networks(b, tap):
     attempt.stop()
     b.site.cafe.nft("flush ruleset")
     b.start()
-    b.up()
+    b.up(10)
     b.moon.sysctl(net__ipv4__ip_forward=0)
     tap.check("forwarding off: status says so, and what to do", "sysctl -w net.ipv4.ip_forward=1" in
               b.codes().get("forwarding-off", ""), b.codes())

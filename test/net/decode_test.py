@@ -74,7 +74,7 @@ def refused(site, tap):
     site.iked[site.moon] = site.moon.iked(site.config("moon", ike="aes256-sha256-x25519"))
     site.iked[site.sun] = site.sun.iked(site.config("sun", ike="aes128-sha256-x25519"))
     for host in (site.moon, site.sun):
-        host.pavise("up", "net-net", "--timeout", "3")
+        host.pavise("up", "net-net", "--timeout", "1")
     text = decode(stopper()).stdout
     stop(site)
     tap.check("NO_PROPOSAL_CHOSEN shows both lists", "offered   AES_CBC_128" in text and "refuser   AES_CBC_256" in text)
