@@ -71,9 +71,15 @@ static void on_item(void *ctx, span_t name, span_t elements)
 
 json_t *control_list(struct vici_client *c, const char *command, const char *event)
 {
+    return control_list_of(c, command, event, NULL);
+}
+
+json_t *control_list_of(struct vici_client *c, const char *command, const char *event,
+                        const struct vici_msg *args)
+{
     err_t e = vici_register(c, event);
     json_t *list = json_array();
-    if (e == ERR_OK) e = vici_ask(c, command, NULL, ANSWER_MS, on_item, list, NULL);
+    if (e == ERR_OK) e = vici_ask(c, command, args, ANSWER_MS, on_item, list, NULL);
     if (e == ERR_OK) return list;
     say_ask_error(command, e);
     json_decref(list);

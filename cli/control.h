@@ -16,6 +16,9 @@ json_t *control_ask(struct vici_client *c, const char *command, const struct vic
 // Asks for a list (list-sas, list-conns): the events that come before the answer, as an array of
 // {"name": {...}} objects. NULL: said why.
 json_t *control_list(struct vici_client *c, const char *command, const char *event);
+// The same with arguments.
+json_t *control_list_of(struct vici_client *c, const char *command, const char *event,
+                        const struct vici_msg *args);
 
 // Runs a command that takes its time and prints the story (control-log) while it does.
 struct control_act {

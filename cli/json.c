@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "vici/client.h"
 
 void json_add(json_t *array, json_t *element)
@@ -43,6 +44,14 @@ static json_t *text_json(span_t s)
     return j;
 }
 
+// A certificate.
+static json_t *hex_json(span_t s)
+{
+    AUTO(text) struct text t = {0};
+    text_hex(&t, s);
+    return json_string(text_str(&t));
+}
+
 // A message while it becomes JSON: the objects and the list that are open.
 struct builder {
     json_t *open[VICI_DEPTH_MAX + 1];
@@ -72,7 +81,8 @@ static bool build(struct builder *b, const struct vici_item *item)
         json_add(b->list, text_json(item->value));
         return true;
     case VICI_KEY_VALUE:
-        return json_object_set_new(in, key, text_json(item->value)) == 0;
+        sub = strcmp(key, "data") == 0 ? hex_json(item->value) : text_json(item->value);
+        return json_object_set_new(in, key, sub) == 0;
     case VICI_LIST_END:
         return true;
     case VICI_END:

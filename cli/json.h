@@ -12,7 +12,8 @@ void json_print(json_t *j);
 // On one line.
 void json_print_line(json_t *j);
 
-// A VICI message as JSON: sections are objects, lists are arrays, values are strings. Control
+// A VICI message as JSON: sections are objects, lists are arrays, values are strings; those
+// called "data" (of certificates) are hex. Control
 // characters become '?', so that what a peer chose cannot steer a terminal. NULL: malformed.
 json_t *json_from_vici(span_t elements);
 

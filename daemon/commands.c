@@ -171,13 +171,6 @@ static void run_reload(void *ctx, struct vici_call *call, span_t args)
 
 // ---- what there is nothing of ----
 
-static void run_nothing(void *ctx, struct vici_call *call, span_t args)
-{
-    (void)ctx, (void)args;
-    struct vici_msg m = {0};
-    vici_answer(call, &m);
-}
-
 static void run_no_counters(void *ctx, struct vici_call *call, span_t args)
 {
     (void)ctx, (void)args;
@@ -203,13 +196,6 @@ static void run_flush(void *ctx, struct vici_call *call, span_t args)
     commands_result(call, "");
 }
 
-static void run_use_start_action(void *ctx, struct vici_call *call, span_t args)
-{
-    (void)ctx, (void)args;
-    commands_result(call, "policies are not installed one by one; set start_action = trap for the "
-                          "child and run 'swanctl --reload-settings'");
-}
-
 static void run_no_redirect(void *ctx, struct vici_call *call, span_t args)
 {
     (void)ctx, (void)args;
@@ -224,13 +210,13 @@ const struct vici_command commands[] = {
     {"terminate", commands_terminate},
     {"rekey", commands_rekey},
     {"redirect", run_no_redirect},
-    {"install", run_use_start_action},
-    {"uninstall", run_use_start_action},
+    {"install", commands_install},
+    {"uninstall", commands_uninstall},
     {"list-sas", commands_list_sas},
     {"list-policies", commands_list_policies},
     {"list-conns", commands_list_conns},
     {"get-conns", commands_get_conns},
-    {"list-certs", run_nothing},
+    {"list-certs", commands_list_certs},
     {"list-authorities", commands_list_authorities},
     {"get-authorities", commands_get_authorities},
     {"load-conn", commands_load_conn},

@@ -11,6 +11,7 @@ extern const struct vici_command commands[];
 void commands_list_sas(void *ctx, struct vici_call *call, span_t args);
 void commands_list_conns(void *ctx, struct vici_call *call, span_t args);
 void commands_list_policies(void *ctx, struct vici_call *call, span_t args);
+void commands_list_certs(void *ctx, struct vici_call *call, span_t args); // commands_certs.c
 void commands_list_authorities(void *ctx, struct vici_call *call, span_t args);
 void commands_get_pools(void *ctx, struct vici_call *call, span_t args);
 void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
@@ -19,6 +20,8 @@ void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
 void commands_initiate(void *ctx, struct vici_call *call, span_t args);
 void commands_terminate(void *ctx, struct vici_call *call, span_t args);
 void commands_rekey(void *ctx, struct vici_call *call, span_t args);
+void commands_install(void *ctx, struct vici_call *call, span_t args);
+void commands_uninstall(void *ctx, struct vici_call *call, span_t args);
 // Sends a line of the story to the commands under way that it concerns (control-log). name: of the
 // IKE SA's connection, NULL if there is none yet.
 void commands_tell(struct iked *d, unsigned level, const char *name, const struct vici_msg *line);

@@ -316,3 +316,32 @@ void commands_rekey(void *ctx, struct vici_call *call, span_t args)
     vici_answer(call, &m);
     iked_rearm(d);
 }
+
+// ---- install and uninstall ----
+
+typedef err_t policy_fn(struct ike *ike, const char *conn, const char *child, struct why *why);
+
+static void change_policy(struct iked *d, struct vici_call *call, span_t args, policy_fn *change)
+{
+    struct choice_text text;
+    struct why why = {0};
+    loaded_settle(d);
+    bool ok = commands_str(args, "ike", text.ike) && commands_str(args, "child", text.child);
+    if (!ok || !text.child[0]) {
+        commands_result(call, "missing configuration name");
+        return;
+    }
+    err_t err = change(d->ike, text.ike[0] ? text.ike : NULL, text.child, &why);
+    commands_result(call, err == ERR_OK ? "" : why.text);
+    iked_rearm(d);
+}
+
+void commands_install(void *ctx, struct vici_call *call, span_t args)
+{
+    change_policy(ctx, call, args, ike_install);
+}
+
+void commands_uninstall(void *ctx, struct vici_call *call, span_t args)
+{
+    change_policy(ctx, call, args, ike_uninstall);
+}

@@ -84,6 +84,7 @@ void commands_list_conns(void *ctx, struct vici_call *call, span_t args)
 }
 
 struct policy_list {
+    struct iked *d;
     struct vici_call *call;
     bool trap, pass, drop;
     char ike[COMMAND_NAME_MAX], child[COMMAND_NAME_MAX];
@@ -93,7 +94,7 @@ struct policy_list {
 static bool policy_wanted(const struct policy_list *l, const struct conf_conn *c,
                           const struct conf_child *k)
 {
-    if (k->start_action != CONF_TRAP && k->start_action != CONF_TRAP_START) return false;
+    if (!ike_installed(l->d->ike, c->name, k->name)) return false;
     if (l->ike[0] && strcmp(l->ike, c->name) != 0) return false;
     if (l->child[0] && strcmp(l->child, k->name) != 0) return false;
     switch (k->mode) {
@@ -124,7 +125,8 @@ void commands_list_policies(void *ctx, struct vici_call *call, span_t args)
 {
     loaded_settle(ctx);
     const struct config *c = ((struct iked *)ctx)->config;
-    struct policy_list l = {.call = call,
+    struct policy_list l = {.d = ctx,
+                            .call = call,
                             .trap = commands_yes(args, "trap"),
                             .pass = commands_yes(args, "pass"),
                             .drop = commands_yes(args, "drop")};

@@ -286,6 +286,27 @@ void ike_terminate(struct ike *ike, const struct ike_choice *what, unsigned *mat
     leave(ike);
 }
 
+err_t ike_install(struct ike *ike, const char *conn, const char *child, struct why *why)
+{
+    enter(ike);
+    err_t err = command_install(ike, conn, child, why);
+    leave(ike);
+    return err;
+}
+
+err_t ike_uninstall(struct ike *ike, const char *conn, const char *child, struct why *why)
+{
+    enter(ike);
+    err_t err = command_uninstall(ike, conn, child, why);
+    leave(ike);
+    return err;
+}
+
+bool ike_installed(const struct ike *ike, const char *conn, const char *child)
+{
+    return trap_is_there(ike, conn, child);
+}
+
 err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches)
 {
     enter(ike);

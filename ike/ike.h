@@ -76,6 +76,11 @@ struct ike_choice {
 void ike_terminate(struct ike *ike, const struct ike_choice *what, unsigned *matches,
                    ike_done_fn *done, void *ctx);
 err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches);
+// Puts the trap or shunt of a child into the executor, or takes it out again, whatever its
+// start_action says. conn may be NULL. Errors: ERR_NOTFOUND, and the executor's, with a sentence.
+err_t ike_install(struct ike *ike, const char *conn, const char *child, struct why *why);
+err_t ike_uninstall(struct ike *ike, const char *conn, const char *child, struct why *why);
+bool ike_installed(const struct ike *ike, const char *conn, const char *child);
 // Graceful end: DELETE to every peer, SAs and policies out of the executor; done when answered or
 // after `timeout_ns`.
 void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void *ctx);

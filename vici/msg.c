@@ -115,6 +115,16 @@ void vici_kv(struct vici_msg *m, const char *key, const char *fmt, ...)
     va_end(ap);
 }
 
+void vici_kv_bytes(struct vici_msg *m, const char *key, span_t value)
+{
+    add_named(m, VICI_KEY_VALUE, key);
+    if (value.len > VICI_VALUE_MAX) m->bad = true;
+    uint8_t *at = m->bad ? NULL : room(m, 2 + value.len);
+    if (!at) return;
+    put16(at, (uint16_t)value.len);
+    if (value.len) memcpy(at + 2, value.at, value.len);
+}
+
 void vici_list(struct vici_msg *m, const char *name)
 {
     add_named(m, VICI_LIST_START, name);

@@ -50,6 +50,7 @@ void vici_section(struct vici_msg *m, const char *name);
 void vici_section_end(struct vici_msg *m);
 void vici_kv(struct vici_msg *m, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+void vici_kv_bytes(struct vici_msg *m, const char *key, span_t value); // may hold anything
 void vici_list(struct vici_msg *m, const char *name);
 void vici_item(struct vici_msg *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vici_list_end(struct vici_msg *m);

@@ -155,20 +155,37 @@ err_t command_rekey(struct ike *ike, const struct ike_choice *what, unsigned *ma
     return *matches ? ERR_OK : ERR_NOTFOUND;
 }
 
+// ---- install, uninstall ------------------------------------------------------------------------
+
+err_t command_install(struct ike *ike, const char *conn, const char *child, struct why *why)
+{
+    const struct conf_child *f = NULL;
+    struct conn *c = find_conn(ike, conn, child, &f);
+    if (!c) return why_not(why, ERR_NOTFOUND, "no child %.100s in the configuration", child);
+    return trap_ask(ike, c, f, why);
+}
+
+err_t command_uninstall(struct ike *ike, const char *conn, const char *child, struct why *why)
+{
+    if (trap_remove(ike, conn, child)) return ERR_OK;
+    return why_not(why, ERR_NOTFOUND, "no policy of %.100s is installed", child);
+}
+
 // ---- start, shutdown ---------------------------------------------------------------------------
 
+// A connection that was in force so before only keeps what it has: what a user has ended or
+// uninstalled would come back with any other's change.
 static void start_child(struct ike *ike, struct conn *conn, const struct conf_child *f)
 {
     struct why why = {0};
     bool trap = f->start_action == CONF_TRAP || f->start_action == CONF_TRAP_START ||
                 (trap_is_shunt(f) && f->start_action != CONF_NONE);
     bool start = f->start_action == CONF_START || f->start_action == CONF_TRAP_START;
-    start =
-        start && conn->fresh; // or what a user has ended would come back with any other's change
+    if (!conn->fresh || !trap) trap = trap_is_there(ike, conn->conf.name, f->name);
     if (trap && trap_install(ike, conn, f, &why) != ERR_OK) {
         tell(ike, NULL, LOG_ERROR, "cannot install a trap for %s: %s", f->name, why.text);
     }
-    if (!start || trap_is_shunt(f)) return;
+    if (!start || !conn->fresh || trap_is_shunt(f)) return;
     struct open_wish w = {.conn = conn, .child = f};
     open_wish(ike, &w);
 }

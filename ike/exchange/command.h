@@ -12,6 +12,11 @@ void command_terminate(struct ike *ike, const struct ike_choice *what, unsigned 
 void command_shutdown(struct ike *ike, uint64_t timeout_ns, struct job *job);
 err_t command_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches);
 
+// The trap or shunt of a child; conn NULL: of the first that has such a child, or of all. Errors:
+// ERR_NOTFOUND, and those of trap_install(), with a sentence.
+err_t command_install(struct ike *ike, const char *conn, const char *child, struct why *why);
+err_t command_uninstall(struct ike *ike, const char *conn, const char *child, struct why *why);
+
 // Puts the traps and shunts of the connections in force in place, and starts what start_action
 // says.
 void command_start_all(struct ike *ike);

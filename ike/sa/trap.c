@@ -13,6 +13,7 @@ struct trap {
     struct conn *conn; // counted
     const struct conf_child *child;
     uint32_t id;
+    bool asked; // by a command: it stays whatever start_action says
 };
 
 // What the policies of a trap have in common.
@@ -180,11 +181,47 @@ err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *
         free(t);
         return err;
     }
+    bool asked = *old && (*old)->asked;
     if (*old) trap_drop(ike, old); // only now: never a moment without the policy
-    *t = (struct trap){
-        .next = ike->traps.first, .conn = conn_get(conn), .child = child, .id = plan.id};
+    *t = (struct trap){.next = ike->traps.first,
+                       .conn = conn_get(conn),
+                       .child = child,
+                       .id = plan.id,
+                       .asked = asked};
     ike->traps.first = t;
     return ERR_OK;
+}
+
+err_t trap_ask(struct ike *ike, struct conn *conn, const struct conf_child *child, struct why *why)
+{
+    TRY(trap_install(ike, conn, child, why));
+    (*place_of(&ike->traps, conn->conf.name, child->name))->asked = true;
+    return ERR_OK;
+}
+
+unsigned trap_remove(struct ike *ike, const char *conn, const char *child)
+{
+    unsigned n = 0;
+    for (struct trap **at = &ike->traps.first; *at;) {
+        bool ours = strcmp((*at)->child->name, child) == 0 &&
+                    (!conn || strcmp((*at)->conn->conf.name, conn) == 0);
+        n += ours;
+        if (ours) {
+            trap_drop(ike, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    return n;
+}
+
+bool trap_is_there(const struct ike *ike, const char *conn, const char *child)
+{
+    const struct trap *t = ike->traps.first;
+    while (t && (strcmp(t->conn->conf.name, conn) != 0 || strcmp(t->child->name, child) != 0)) {
+        t = t->next;
+    }
+    return t;
 }
 
 // Actions may have installed it while it was not in force from the start.
@@ -200,7 +237,7 @@ void trap_prune(struct ike *ike)
     for (struct trap **at = &ike->traps.first; *at;) {
         struct conn *now = ike_conn(ike, (*at)->conn->conf.name);
         const struct conf_child *child = now ? conn_child(now, (*at)->child->name) : NULL;
-        if (child && trap_wanted(child)) {
+        if (child && ((*at)->asked || trap_wanted(child))) {
             at = &(*at)->next;
         } else {
             trap_drop(ike, at);

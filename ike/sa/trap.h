@@ -24,6 +24,11 @@ void trap_inherit_reqid(struct ike *ike, struct conn *conn, const struct conf_ch
                         const ip_t *local, const ip_t *remote);
 err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *child,
                    struct why *why);
+// The same by command: it stays until another command, as long as there is the child.
+err_t trap_ask(struct ike *ike, struct conn *conn, const struct conf_child *child, struct why *why);
+// Removes those of a child, by command. conn NULL: of every connection. Returns how many.
+unsigned trap_remove(struct ike *ike, const char *conn, const char *child);
+bool trap_is_there(const struct ike *ike, const char *conn, const char *child);
 // Removes the traps and shunts of connections that are no longer in force (struct ike conns).
 void trap_prune(struct ike *ike);
 void traps_remove(struct ike *ike); // all

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Stock swanctl loads everything: pavise-iked starts without configuration, `swanctl --load-all` brings it, and what
 is changed, broken or gone in the files is changed, refused or gone in the daemon."""
+import json
 import os
 import subprocess
 import sys
@@ -131,6 +132,13 @@ def certificates(site, tap, moon, sun):
     tap.check("--list-pools", "rw" in moon("--list-pools")[1], moon("--list-pools")[1])
     text = moon("--list-authorities")[1]
     tap.check("--list-authorities", "strong:" in text and "CN=Strong root" in text and "http://127.0.0.1:1/" in text, text)
+    text = moon("--list-certs")[1]
+    tap.check("--list-certs", "subject:  \"CN=moon.example.org\"" in text and "has private key" in text
+              and "List of X.509 CA Certificates" in text, text)
+    done = site.moon.pavise("list", "certs", "--json")
+    found = {cert["subject"]: cert for cert in json.loads(done.stdout)}
+    tap.check("pavise list certs --json", found["CN=moon.example.org"].get("has_privkey") == "yes"
+              and found["CN=Strong root"]["flag"] == "CA" and found["CN=moon.example.org"]["not-after"] > "2026", done.stdout)
     code, text = moon("--load-creds", "--noprompt", "--clear")
     tap.check("--load-creds --clear", code == 0, text)
     site.moon.pavise("down", "net-net")
@@ -144,6 +152,22 @@ def certificates(site, tap, moon, sun):
     client.close()
 
 
+def broken(site, tap):
+    """strongSwan's swanctl takes a missing brace for the end of everything, unloads it all and is content."""
+    good = site.config("sun", **OPTIONS)
+    before = site.sun.pavise("conns").stdout
+    site.sun.file("swanctl.conf", good[:good.rindex("}")].replace("net-net", "another"))
+    done = site.sun.pavise("reload")
+    tap.check("pavise reload with a missing brace: exit status 1, and why", done.returncode == 1
+              and "never closed" in done.stderr, done.stdout + done.stderr)
+    tap.equal("what was in force stays", site.sun.pavise("conns").stdout, before)
+    site.sun.file("swanctl.conf", good.replace("net-net", "another"))
+    tap.equal("a good one is taken", site.sun.pavise("reload").returncode, 0)
+    tap.check("and in force", "another" in site.sun.pavise("conns").stdout)
+    done = site.sun.pavise("list", "polices")
+    tap.check("pavise list: did you mean", done.returncode == 2 and "pavise list policies" in done.stderr, done.stderr)
+
+
 def test(lab, tap):
     if not os.path.exists("/usr/sbin/swanctl"):
         tap.skip("swanctl loads", "stock swanctl is missing (package strongswan-swanctl)")
@@ -155,6 +179,7 @@ def test(lab, tap):
     site.iked[site.sun] = site.sun.iked(site.config("sun", **OPTIONS))
     moon, sun = Swanctl(site.moon), Swanctl(site.sun)
     shared(site, tap, moon)
+    broken(site, tap)
     certificates(site, tap, moon, sun)
     for host in (site.moon, site.sun):
         tap.equal(f"{host.name}: pavise-iked ends with status 0", site.iked[host].stop(), 0)

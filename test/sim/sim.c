@@ -272,6 +272,7 @@ void sim_configure(struct sim *s, int node, const char *conf)
     assert_non_null(n->ike);
     struct config *old = n->config;
     n->config = config;
+    for (unsigned i = 0; i < config->conn_n; i++) config->conn[i].since = n->since;
     ike_configure(n->ike, config);
     config_free(old);
 }

@@ -62,6 +62,7 @@ struct sim_node {
     struct ike *ike; // NULL: switched off
     struct ike_options opt;
     struct config *config;
+    uint64_t since;     // of its connections: 0 = always new
     const char *folder; // of the configuration, with its certificates; NULL: it has none
     struct sim_xfrm xfrm;
     struct text story;  // every sentence told

@@ -361,6 +361,55 @@ static void reqids_of_others_are_left_alone(void **state)
     sim_free(s);
 }
 
+// Another connection has been loaded: what a user has done by hand to this one stays so.
+static void what_is_not_new_is_left_alone(void **state)
+{
+    struct sim *s = sim_new(13);
+    struct sim_result r;
+    struct why why;
+    (void)state;
+    sim_net_net(s, "", "");
+    s->node[ALICE].since = 7;
+    sim_net_net_side(s, ALICE, "", "start_action = trap|start");
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    sim_terminate_ike(s, ALICE, &r);
+    CHECK_OK(ike_uninstall(s->node[ALICE].ike, NULL, "net", &why));
+    sim_run(s, SECOND);
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 0);
+    sim_net_net_side(s, ALICE, "", "start_action = trap|start");
+    sim_run(s, SECOND);
+    CHECK_EQ(sim_children(s, ALICE), 0);
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 0);
+    s->node[ALICE].since = 8; // now it is loaded again itself
+    sim_net_net_side(s, ALICE, "", "start_action = trap|start");
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    sim_free(s);
+}
+
+static void a_trap_by_command(void **state)
+{
+    struct sim *s = sim_new(14);
+    struct why why;
+    (void)state;
+    sim_net_net(s, "", "");
+    struct ike *ike = s->node[ALICE].ike;
+    CHECK_EQ(ike_install(ike, NULL, "nope", &why), ERR_NOTFOUND);
+    CHECK_EQ(ike_uninstall(ike, NULL, "net", &why), ERR_NOTFOUND);
+    CHECK_OK(ike_install(ike, NULL, "net", &why));
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 3);
+    sim_net_net_side(s, ALICE, "", "");
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 3); // start_action does not name it, the command did
+    sim_acquire(s, ALICE, 5);
+    sim_run(s, SECOND);
+    sim_expect_clean(s);
+    CHECK(ike_installed(ike, s->node[ALICE].config->conn[0].name, "net"));
+    CHECK_OK(ike_uninstall(ike, s->node[ALICE].config->conn[0].name, "net", &why));
+    CHECK(!ike_installed(ike, s->node[ALICE].config->conn[0].name, "net"));
+    sim_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +428,8 @@ int main(void)
         cmocka_unit_test(executor_lost_everything),
         cmocka_unit_test(configured_reqid_and_priority),
         cmocka_unit_test(reqids_of_others_are_left_alone),
+        cmocka_unit_test(what_is_not_new_is_left_alone),
+        cmocka_unit_test(a_trap_by_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -312,6 +312,9 @@ static void policies_are_listed_by_kind(void **state)
     static const char pass[] = "list-policy: other/pass {child=pass ike=other mode=PASS "
                                "local-ts=[dynamic] remote-ts=[dynamic]}\n";
     CHECK_OK(vici_register(f->c, "list-policy"));
+    ask(f, "list-policies", "trap=yes pass=yes", "");
+    want_events(f, "");
+    (void)snprintf(f->ike.installed, sizeof f->ike.installed, "home pass ");
     ask(f, "list-policies", "", "");
     want_events(f, "");
     ask(f, "list-policies", "trap=yes", "");
@@ -320,6 +323,19 @@ static void policies_are_listed_by_kind(void **state)
     want_events(f, pass);
     ask(f, "list-policies", "trap=yes pass=yes child=pass", "");
     want_events(f, pass);
+}
+
+static void policies_come_and_go_by_command(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "install", "", "success=no errmsg=missing configuration name");
+    ask(f, "install", "child=web", "success=yes");
+    CHECK_STR(f->ike.child_name, "web");
+    CHECK_STR(f->ike.conn, "-");
+    ask(f, "uninstall", "ike=net child=web", "success=yes");
+    CHECK_STR(f->ike.conn, "net");
+    f->ike.answer = ERR_SYSTEM;
+    ask(f, "install", "child=web", "success=no errmsg=the executor said no");
 }
 
 static void answers_have_the_keys_that_tools_read(void **state)
@@ -583,6 +599,7 @@ int main(void)
         WITH_DAEMON(sas_are_listed_as_strongswan_does),
         WITH_DAEMON(connections_are_listed_as_strongswan_does),
         WITH_DAEMON(policies_are_listed_by_kind),
+        WITH_DAEMON(policies_come_and_go_by_command),
         WITH_DAEMON(answers_have_the_keys_that_tools_read),
         WITH_DAEMON(initiate_tells_the_outcome),
         WITH_DAEMON(initiate_checks_its_names),

@@ -1,6 +1,7 @@
 #include "test/unit/daemon/fake_ike.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "ike/sa/child_sa.h"
 
@@ -102,4 +103,29 @@ void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *o
 void ike_stats(const struct ike *ike, struct ike_stats *out)
 {
     *out = ((const struct fake_ike *)(const void *)ike)->stats;
+}
+
+err_t ike_install(struct ike *ike, const char *conn, const char *child, struct why *why)
+{
+    struct fake_ike *f = fake(ike);
+    (void)snprintf(f->conn, sizeof f->conn, "%s", conn ? conn : "-");
+    (void)snprintf(f->child_name, sizeof f->child_name, "%s", child);
+    if (f->answer != ERR_OK) return why_not(why, f->answer, "the executor said no");
+    (void)snprintf(f->installed, sizeof f->installed, "%s ", child);
+    return ERR_OK;
+}
+
+err_t ike_uninstall(struct ike *ike, const char *conn, const char *child, struct why *why)
+{
+    err_t err = ike_install(ike, conn, child, why);
+    fake(ike)->installed[0] = 0;
+    return err;
+}
+
+bool ike_installed(const struct ike *ike, const char *conn, const char *child)
+{
+    char word[64];
+    (void)conn;
+    (void)snprintf(word, sizeof word, "%s ", child);
+    return strstr(fake((struct ike *)(uintptr_t)ike)->installed, word);
 }

@@ -13,6 +13,7 @@ struct fake_ike {
     struct ike_stats stats;
     struct pools *pools;
     unsigned configured;
+    char installed[64]; // children whose policies are, each with a blank behind
 
     // the latest request
     char conn[64], child_name[64];

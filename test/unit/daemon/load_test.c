@@ -462,6 +462,54 @@ static void certificates_and_keys_find_each_other(void **state)
     mint_done(&ca);
 }
 
+struct seen {
+    char text[256]; // type, flag and has_privkey of each
+    struct mint *wanted;
+};
+
+static void note_cert(void *ctx, span_t name, span_t elements)
+{
+    struct seen *s = ctx;
+    char type[32] = "", flag[32] = "", key[8] = "";
+    span_t data;
+    CHECK(span_eq(name, span_str("list-cert")));
+    IGNORE(vici_get_str(elements, "type", type, sizeof type));
+    IGNORE(vici_get_str(elements, "flag", flag, sizeof flag));
+    IGNORE(vici_get_str(elements, "has_privkey", key, sizeof key));
+    CHECK_OK(vici_get(elements, "data", &data));
+    size_t n = strlen(s->text);
+    (void)snprintf(s->text + n, sizeof s->text - n, "%s %s %s,", type, flag, key);
+    if (s->wanted) CHECK(span_eq(data, cert_der(s->wanted->cert)));
+}
+
+static void certs_are(struct fixture *f, const char *words, struct mint *one, const char *want)
+{
+    struct vici_msg m = {0};
+    struct seen s = {.wanted = one};
+    span_t answer;
+    write_words(&m, words);
+    CHECK_OK(vici_ask(f->c, "list-certs", &m, WAIT_MS, note_cert, &s, &answer));
+    CHECK_STR(s.text, want);
+    vici_msg_done(&m);
+}
+
+static void certificates_are_listed(void **state)
+{
+    struct fixture *f = *state;
+    struct mint ca = MINT(.name = "CN=root", .ext = {MINT_CA});
+    struct mint moon = MINT(.name = "CN=moon", .by = &ca), sun = MINT(.name = "CN=sun", .by = &ca);
+    CHECK_OK(vici_register(f->c, "list-cert"));
+    CHECK(load_cert(f, &ca, "CA") && load_cert(f, &moon, "NONE") && load_cert(f, &sun, ""));
+    CHECK(load_key(f, &moon));
+    certs_are(f, "", NULL, "X509 NONE yes,X509 NONE ,X509 CA ,");
+    certs_are(f, "type=x509 flag=CA", &ca, "X509 CA ,");
+    certs_are(f, "type=ANY subject=CN=sun", &sun, "X509 NONE ,");
+    certs_are(f, "type=X509_CRL", NULL, "");
+    mint_done(&sun);
+    mint_done(&moon);
+    mint_done(&ca);
+}
+
 // ---- pools, authorities ----
 
 static void pools_do_not_overlap(void **state)
@@ -516,6 +564,7 @@ int main(void)
         T(scripts_are_those_of_the_file),
         T(secrets_come_by_their_ids),
         T(certificates_and_keys_find_each_other),
+        T(certificates_are_listed),
         T(pools_do_not_overlap),
         T(authorities_bring_their_certificate),
     };

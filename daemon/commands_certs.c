@@ -1,0 +1,118 @@
+// commands_certs.c - list-certs: the certificates, CRLs and public keys of the configuration.
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "conf/creds.h"
+#include "daemon/commands.h"
+#include "daemon/loaded.h"
+
+struct cert_list {
+    struct vici_call *call;
+    const struct creds *creds;
+    char type[COMMAND_NAME_MAX], flag[COMMAND_NAME_MAX], subject[ID_TEXT_MAX];
+};
+
+static bool asked_for(const char *filter, const char *word)
+{
+    return !*filter || strcasecmp(filter, "ANY") == 0 || strcasecmp(filter, word) == 0;
+}
+
+static bool has_key(const struct creds *c, const struct pubkey *pub)
+{
+    for (const struct cred_key *k = c->keys; k; k = k->next) {
+        if (pubkey_eq(signer_pubkey(k->key), pub)) return true;
+    }
+    return false;
+}
+
+static bool is_subject(const struct cert *c, const char *wanted)
+{
+    char text[ID_TEXT_MAX];
+    for (unsigned i = 0; i < cert_id_count(c); i++) {
+        if (strcmp(id_show(cert_id_at(c, i), text), wanted) == 0) return true;
+    }
+    return !*wanted;
+}
+
+static void put_time(struct vici_msg *m, const char *key, int64_t at)
+{
+    time_t t = (time_t)at;
+    struct tm tm;
+    char text[32];
+    if (gmtime_r(&t, &tm) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        vici_kv(m, key, "%s", text);
+}
+
+// Beyond strongSwan, whose swanctl reads it out of the data: what it says, for those who cannot.
+static void put_words(struct vici_msg *m, const struct cert *c)
+{
+    char text[CERT_NAME_MAX > CERT_SERIAL_MAX ? CERT_NAME_MAX : CERT_SERIAL_MAX];
+    char key[PUBKEY_TEXT_MAX];
+    vici_kv(m, "subject", "%s", cert_name(c, text));
+    vici_kv(m, "serial", "%s", cert_serial(c, text));
+    put_time(m, "not-before", cert_not_before(c));
+    put_time(m, "not-after", cert_not_after(c));
+    vici_kv(m, "key", "%s", pubkey_show(cert_pubkey(c), key));
+}
+
+static void send_cert(const struct cert_list *l, const char *type, const char *flag, bool key,
+                      const struct cert *c, span_t data)
+{
+    struct vici_msg m = {0};
+    if (vici_call_gone(l->call)) return;
+    vici_kv(&m, "type", "%s", type);
+    if (flag) vici_kv(&m, "flag", "%s", flag);
+    if (key) vici_kv(&m, "has_privkey", "yes");
+    vici_kv_bytes(&m, "data", data);
+    if (c) put_words(&m, c);
+    vici_call_event(l->call, "list-cert", &m);
+    vici_msg_done(&m);
+}
+
+static void list_x509(const struct cert_list *l, const struct cred_cert *certs, const char *flag)
+{
+    if (!asked_for(l->type, "X509")) return;
+    for (; certs; certs = certs->next) {
+        const char *is = flag ? flag : cert_is_ca(certs->cert) ? "CA" : "NONE";
+        if (!asked_for(l->flag, is) || !is_subject(certs->cert, l->subject)) continue;
+        send_cert(l, "X509", is, has_key(l->creds, cert_pubkey(certs->cert)), certs->cert,
+                  cert_der(certs->cert));
+    }
+}
+
+// PEM as well as DER may have been in the file; the protocol carries DER.
+static void list_crls(const struct cert_list *l)
+{
+    if (!asked_for(l->type, "X509_CRL") || l->subject[0]) return;
+    for (const struct cred_blob *b = l->creds->crls; b; b = b->next) {
+        if (b->der.len <= VICI_VALUE_MAX) send_cert(l, "X509_CRL", NULL, false, NULL, b->der);
+    }
+}
+
+static void list_pubkeys(const struct cert_list *l)
+{
+    if (!asked_for(l->type, "PUBKEY") || l->subject[0]) return;
+    for (const struct cred_pub *p = l->creds->pubkeys; p; p = p->next) {
+        send_cert(l, "PUBKEY", NULL, has_key(l->creds, p->key), NULL, pubkey_spki(p->key));
+    }
+}
+
+void commands_list_certs(void *ctx, struct vici_call *call, span_t args)
+{
+    struct iked *d = ctx;
+    struct vici_msg m = {0};
+    loaded_settle(d);
+    struct cert_list l = {.call = call, .creds = d->config->creds};
+    bool ok = commands_str(args, "type", l.type) && commands_str(args, "flag", l.flag) &&
+              vici_get_str(args, "subject", l.subject, sizeof l.subject) != ERR_SPACE;
+    if (ok) {
+        list_x509(&l, l.creds->certs, NULL);
+        list_x509(&l, l.creds->cas, "CA");
+        list_x509(&l, l.creds->ocsp, "OCSP");
+        list_crls(&l);
+        list_pubkeys(&l);
+    }
+    vici_answer(call, &m);
+}
