@@ -169,21 +169,46 @@ static void run_reload(void *ctx, struct vici_call *call, span_t args)
     reload_start(ctx, on_reloaded, call);
 }
 
-// ---- what there is nothing of ----
+// ---- counters ----
 
-static void run_no_counters(void *ctx, struct vici_call *call, span_t args)
+static void put_counters(void *ctx, const char *conn, const uint64_t *values)
 {
-    (void)ctx, (void)args;
+    struct vici_msg *m = ctx;
+    vici_section(m, conn);
+    for (unsigned i = 0; i < COUNTERS; i++) vici_kv(m, counter_names[i], "%" PRIu64, values[i]);
+    vici_section_end(m);
+}
+
+static void run_get_counters(void *ctx, struct vici_call *call, span_t args)
+{
+    const struct counters *c = ike_counters(((struct iked *)ctx)->ike);
+    char name[COMMAND_NAME_MAX];
     struct vici_msg m = {0};
+    bool ok = commands_str(args, "name", name), all = commands_yes(args, "all");
+    const uint64_t *values = ok ? counters_of(c, name) : NULL;
+    if (!values && !all) {
+        commands_result(call, "no counters found for this connection");
+        return;
+    }
     vici_section(&m, "counters");
+    if (all) counters_each(c, put_counters, &m);
+    if (!all) put_counters(&m, name, values);
     vici_section_end(&m);
     vici_kv(&m, "success", "yes");
     vici_answer(call, &m);
 }
 
-static void run_done(void *ctx, struct vici_call *call, span_t args)
+static void run_reset_counters(void *ctx, struct vici_call *call, span_t args)
 {
-    (void)ctx, (void)args;
+    struct counters *c = ike_counters(((struct iked *)ctx)->ike);
+    char name[COMMAND_NAME_MAX];
+    bool ok = commands_str(args, "name", name), all = commands_yes(args, "all");
+    if (!all && (!ok || !counters_of(c, name))) {
+        commands_result(call, "no counters found for this connection");
+        return;
+    }
+    if (all) counters_reset_each(c);
+    if (!all) counters_reset(c, name);
     commands_result(call, "");
 }
 
@@ -237,7 +262,7 @@ const struct vici_command commands[] = {
     {"unload-pool", commands_unload_pool},
     {"get-pools", commands_get_pools},
     {"get-algorithms", commands_get_algorithms},
-    {"get-counters", run_no_counters},
-    {"reset-counters", run_done},
+    {"get-counters", run_get_counters},
+    {"reset-counters", run_reset_counters},
     {NULL, NULL},
 };

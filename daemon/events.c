@@ -200,6 +200,24 @@ static void ike_rekeyed(struct iked *d, const struct ike_sa *heir)
     vici_msg_done(&m);
 }
 
+// strongSwan tells it a moment before; the ends at the top are the new ones there, too.
+static void ike_moved(struct iked *d, const struct ike_sa *sa)
+{
+    struct vici_msg m = {0};
+    struct ike_sa_view v;
+    char ip[IP_TEXT_MAX];
+    ike_sa_show(d->ike, sa, &v);
+    vici_kv(&m, "local-host", "%s", ip_show(&v.local.ip, ip));
+    vici_kv(&m, "local-port", "%u", v.local.port);
+    vici_kv(&m, "remote-host", "%s", ip_show(&v.remote.ip, ip));
+    vici_kv(&m, "remote-port", "%u", v.remote.port);
+    vici_section(&m, sa_show_name(&v));
+    sa_show_ike(&m, &v);
+    vici_section_end(&m);
+    vici_event(d->vici, "ike-update", &m);
+    vici_msg_done(&m);
+}
+
 void events_sa(struct iked *d, enum ike_event_kind kind, const struct ike_sa *sa,
                const struct child_sa *child)
 {
@@ -212,6 +230,9 @@ void events_sa(struct iked *d, enum ike_event_kind kind, const struct ike_sa *sa
         return;
     case IKE_EV_REKEYED:
         if (vici_event_wanted(d->vici, "ike-rekey")) ike_rekeyed(d, sa);
+        return;
+    case IKE_EV_MOVED:
+        if (vici_event_wanted(d->vici, "ike-update")) ike_moved(d, sa);
         return;
     case CHILD_EV_UP:
     case CHILD_EV_DOWN:

@@ -26,6 +26,7 @@ enum ike_event_kind {
     CHILD_EV_UP,
     CHILD_EV_DOWN,
     CHILD_EV_REKEYED,
+    IKE_EV_MOVED, // one of its ends is at another address or port
 };
 
 // What a gateway has given us, its client (RFC 7296 3.15). More than fits is left out.

@@ -99,6 +99,7 @@ void ike_free(struct ike *ike)
     conns_put(ike->conns);
     psk_store_free(ike->psk);
     pools_free(ike->pools);
+    counters_done(&ike->counters);
     wipe(ike, sizeof *ike);
     free(ike);
 }
@@ -203,6 +204,11 @@ void ike_configure(struct ike *ike, const struct config *config)
     command_start_all(ike);
     trap_prune(ike);
     leave(ike);
+}
+
+struct counters *ike_counters(struct ike *ike)
+{
+    return &ike->counters;
 }
 
 struct pools *ike_pools(struct ike *ike)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ike/env.h"
+#include "ike/sa/counters.h"
 #include "ike/sa/pool.h"
 
 struct ike;
@@ -39,6 +40,9 @@ void ike_configure(struct ike *ike, const struct config *config);
 // Its address pools and who has which address: to look at, to save, and (before the first
 // ike_configure) to restore.
 struct pools *ike_pools(struct ike *ike);
+
+// What has been said and heard, for every connection: to look at and to reset.
+struct counters *ike_counters(struct ike *ike);
 
 // A datagram arrived. Anything may be in it.
 void ike_input(struct ike *ike, const struct datagram *d);

@@ -15,8 +15,32 @@ void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool resp
     if (x != X_SA_INIT) msgw_begin_sk(m, sa->seal, ++sa->sealed);
 }
 
+static void count(struct ike_sa *sa, const struct ike_header *h, bool ours)
+{
+    enum counter first;
+    switch (h->exchange) {
+    case X_SA_INIT:
+        first = COUNTER_INIT_IN_REQ;
+        break;
+    case X_AUTH:
+        first = COUNTER_AUTH_IN_REQ;
+        break;
+    case X_CHILD:
+        first = COUNTER_CHILD_IN_REQ;
+        break;
+    case X_INFO:
+        first = COUNTER_INFO_IN_REQ;
+        break;
+    default:
+        return;
+    }
+    unsigned which = (ours ? 2U : 0U) + (h->flags & IKE_FLAG_RESPONSE ? 1U : 0U);
+    counters_add(&sa->ike->counters, ike_sa_name(sa), first + which);
+}
+
 void message_tell(struct ike_sa *sa, const struct msg *m, bool ours)
 {
+    count(sa, &m->h, ours);
     char text[MSG_TEXT_MAX];
     enum log_level level =
         sa->up_at || sa->initiator ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);

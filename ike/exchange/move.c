@@ -19,6 +19,7 @@ void move_ends(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *rem
     sa->local = *local;
     sa->remote = *remote;
     move_offer(sa, &from);
+    if (sa->state == IKE_UP) tell_event(IKE_EV_MOVED, sa, NULL);
 }
 
 void move_to(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)

@@ -366,6 +366,7 @@ void receive(struct ike *ike, const struct datagram *d)
     if (h.version >> 4 != 2) return stranger_version(ike, d, &h);
     memcpy(ike->in, d->bytes.at, d->bytes.len);
     if (msg_read(span(ike->in, d->bytes.len), &m) != ERR_OK) {
+        counters_add(&ike->counters, NULL, COUNTER_INVALID);
         return drop(ike, NULL, d, "malformed");
     }
     bool response = h.flags & IKE_FLAG_RESPONSE;
@@ -375,7 +376,10 @@ void receive(struct ike *ike, const struct datagram *d)
         return sane ? receive_init(ike, d, &m) : drop(ike, NULL, d, "no sane IKE_SA_INIT");
     }
     struct ike_sa *sa = find_sa(ike, &h);
-    if (!sa) return stranger_unknown(ike, d, &h);
+    if (!sa) {
+        counters_add(&ike->counters, NULL, COUNTER_INVALID_SPI);
+        return stranger_unknown(ike, d, &h);
+    }
     if (response) return receive_response(sa, d, &m);
     if (!sa->open) return drop(ike, sa, d, "no keys for it yet");
     receive_request(sa, d, &m);

@@ -45,5 +45,11 @@ void tell(struct ike *ike, const struct ike_sa *sa, enum log_level level, const 
 void tell_event(enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child)
 {
     const struct env *env = &sa->ike->env;
+    if (kind == IKE_EV_REKEYED) {
+        counters_add(&sa->ike->counters, ike_sa_name(sa),
+                     sa->initiator ? COUNTER_IKE_REKEY_INIT : COUNTER_IKE_REKEY_RESP);
+    }
+    if (kind == CHILD_EV_REKEYED)
+        counters_add(&sa->ike->counters, ike_sa_name(sa), COUNTER_CHILD_REKEY);
     if (env->event) env->event(env->ctx, kind, sa, child);
 }

@@ -6,6 +6,7 @@
 #include "cred/psk.h"
 #include "ike/codec/msg.h"
 #include "ike/exchange/cookie.h"
+#include "ike/sa/counters.h"
 #include "ike/sa/later.h"
 #include "ike/sa/policy.h"
 #include "ike/sa/pool.h"
@@ -33,6 +34,7 @@ struct ike {
     uint32_t last_given_id;
     struct cookies cookies;
     struct ike_stats stats;
+    struct counters counters;
     uint32_t last_ike_id, last_child_id;
     uint64_t last_work;       // id
     unsigned depth;           // public calls under way: SAs are freed when the outermost returns

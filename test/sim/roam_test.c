@@ -59,6 +59,7 @@ static void another_address(void **state)
     ike_network_changed(s->node[ALICE].ike);               // something, but nothing of ours
     sim_run(s, SECOND);
     CHECK_EQ(s->sent - before, 4);
+    CHECK(s->node[ALICE].events[IKE_EV_MOVED] >= 1 && s->node[BOB].events[IKE_EV_MOVED] >= 1);
     sim_free(s);
 }
 

@@ -66,7 +66,7 @@ struct sim_node {
     const char *folder; // of the configuration, with its certificates; NULL: it has none
     struct sim_xfrm xfrm;
     struct text story;  // every sentence told
-    unsigned events[6]; // by enum ike_event_kind
+    unsigned events[7]; // by enum ike_event_kind
     unsigned keepalives;
 };
 

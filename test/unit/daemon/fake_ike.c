@@ -129,3 +129,8 @@ bool ike_installed(const struct ike *ike, const char *conn, const char *child)
     (void)snprintf(word, sizeof word, "%s ", child);
     return strstr(fake((struct ike *)(uintptr_t)ike)->installed, word);
 }
+
+struct counters *ike_counters(struct ike *ike)
+{
+    return &fake(ike)->counters;
+}

@@ -12,6 +12,7 @@ struct fake_ike {
     struct child_sa_view child[FAKE_SAS]; // one of each IKE SA; name NULL: none
     struct ike_stats stats;
     struct pools *pools;
+    struct counters counters;
     unsigned configured;
     char installed[64]; // children whose policies are, each with a blank behind
 

@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""VICI clients of their own (test/interop/vici_client.py): many at once, slow and malicious ones, a daemon that is
+configured wholly by one, and every event while a tunnel comes and goes."""
+import os
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
+from lab import main
+from sites import BOB, SECRET, Sites
+from vici_client import Client, Refused
+
+OPTIONS = {"inner": (4,)}
+CONNS = 400
+CLIENTS = 24
+EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "log")
+
+
+def connection(remote="198.51.100.1"):
+    return {"version": "2", "local_addrs": ["192.0.2.1"], "remote_addrs": [remote],
+            "local": {"auth": "psk", "id": "moon.example.org"}, "remote": {"auth": "psk", "id": "sun.example.org"},
+            "children": {"net-net": {"local_ts": ["10.1.0.0/16"], "remote_ts": ["10.2.0.0/16"]}}}
+
+
+def configured(site, tap):
+    """A daemon that started with nothing gets all by VICI, and tells every event."""
+    client, watcher = Client(site.moon.vici), Client(site.moon.vici)
+    watcher.register(*EVENTS)
+    client.ask("load-shared", {"id": "ike-sites", "type": "IKE", "data": SECRET.encode(),
+                               "owners": ["moon.example.org", "sun.example.org"]})
+    client.ask("load-conn", {"sites": connection()})
+    tap.equal("get-conns", client.ask("get-conns")["conns"], [b"sites"])
+    client.register("control-log")
+    client.ask("initiate", {"child": "net-net", "timeout": "10000", "loglevel": "1"})
+    lines = [body["msg"] for name, body in client.events if name == "control-log"]
+    tap.check("initiate streams control-log", lines and all(b"\n" not in line for line in lines), lines)
+    tap.equal("the tunnel works", site.alice.ping(BOB[4], 3), 3)
+    up, child = watcher.wait("ike-updown"), watcher.wait("child-updown")
+    tap.check("ike-updown, child-updown", up["up"] == b"yes" and up["sites"]["state"] == b"ESTABLISHED" and child["up"] == b"yes"
+              and [sa["name"] for sa in child["sites"]["child-sas"].values()] == [b"net-net"], (up, child))
+    client.ask("rekey", {"child": "net-net"})
+    rekeyed = watcher.wait("child-rekey")["sites"]["child-sas"]["net-net"]
+    tap.check("child-rekey has old and new", rekeyed["old"]["spi-in"] != rekeyed["new"]["spi-in"], rekeyed)
+    client.ask("rekey", {"ike": "sites"})
+    rekeyed = watcher.wait("ike-rekey")["sites"]
+    tap.check("ike-rekey has old and new", rekeyed["old"]["uniqueid"] != rekeyed["new"]["uniqueid"], rekeyed)
+    sas = client.stream("list-sas", "list-sa")
+    tap.check("list-sas", len(sas) == 1 and sas[0]["sites"]["version"] == b"2", sas)
+    counters = client.ask("get-counters", {"name": "sites"})["counters"]["sites"]
+    tap.check("get-counters", counters["ike-init-out-req"] == b"1" and counters["ike-rekey-init"] == b"1"
+              and counters["child-rekey"] == b"1" and int(counters["create-child-out-req"]) >= 2, counters)
+    client.ask("reset-counters", {"name": "sites"})
+    tap.equal("reset-counters", client.ask("get-counters", {"name": "sites"})["counters"]["sites"]["ike-init-out-req"], b"0")
+    done = client.ask("terminate", {"ike": "sites", "timeout": "5000"})
+    tap.equal("terminate", (done["matches"], done["terminated"]), (b"1", b"1"))
+    down = watcher.wait("ike-updown")
+    tap.check("ike-updown without up", "up" not in down, down)
+    client.close()
+    watcher.close()
+
+
+def many(site, tap):
+    """Loading, looking and unloading by many at once."""
+    wrong = []
+
+    def work(number):
+        try:
+            client = Client(site.moon.vici, 60)
+            for i in range(CONNS // CLIENTS):
+                name = f"c{number}-{i}"
+                client.ask("load-conn", {name: connection(f"203.0.113.{number}")})
+                found = client.stream("list-conns", "list-conn", {"ike": name})
+                if [list(one) for one in found] != [[name]]:
+                    wrong.append((name, found))
+            client.close()
+        except (OSError, EOFError, Refused) as e:
+            wrong.append((number, e))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    tap.equal(f"{CLIENTS} clients at once load and look", wrong, [])
+    client = Client(site.moon.vici)
+    tap.equal("nothing got lost", len(client.ask("get-conns")["conns"]), 1 + CONNS // CLIENTS * CLIENTS)
+    client.close()
+
+
+def slow(site, tap):
+    """One that asks and never reads, one that stops in the middle of a packet."""
+    lazy = [Client(site.moon.vici) for _ in range(4)]
+    for client in lazy:
+        client.register("list-conn", "log")
+        for _ in range(40):
+            client.send(0, "list-conns")
+    half = Client(site.moon.vici)
+    half.socket.sendall(struct.pack("!I", 5000) + b"\0")
+    client = Client(site.moon.vici)
+    times = []
+    for _ in range(20):
+        since = time.monotonic()
+        client.ask("version")
+        times.append(time.monotonic() - since)
+    tap.check("others are answered within a second", max(times) < 1, max(times))
+    for one in (*lazy, half, client):
+        one.close()
+
+
+def malicious(site, tap):
+    rng = random.Random(1)
+    for _ in range(300):
+        raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        raw.connect(site.moon.vici)
+        body = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 60)))
+        name = rng.choice((b"load-conn", b"load-shared", b"load-cert", b"load-pool", b"load-key", b"load-authority"))
+        packet = bytes([0, len(name)]) + name + body
+        raw.sendall(struct.pack("!I", rng.choice((len(packet), len(packet), 0, 0xffffffff))) + packet)
+        raw.close()
+    client = Client(site.moon.vici)
+    tap.equal("rubbish harms nobody", client.ask("version")["daemon"], b"pavise-iked")
+    wrong = (("load-conn", {"x": {"remote_addrs": ["10.0.0.0/40"]}}), ("load-conn", {"x": "y"}), ("load-token", {"handle": "1"}),
+             ("load-pool", {"p": {"addrs": "nowhere"}}), ("load-cert", {"type": "X509", "data": b"\0\1"}),
+             ("load-conn", {"x": {"local": {"certs": [b"-----BEGIN"]}, "remote": {}}}),
+             ("load-shared", {"type": "IKE", "data": b"x" * 5000}))
+    for command, tree in wrong:
+        try:
+            client.ask(command, tree)
+            tap.check(f"{command} {tree} is refused", False)
+        except Refused as e:
+            tap.check(f"{command}: {str(e)[:60]}", len(str(e)) > 10)
+    client.close()
+
+
+def test(lab, tap):
+    site = Sites(lab)
+    for host in (site.moon, site.sun):
+        site.xfrmd[host] = host.xfrmd()
+    site.iked[site.moon] = site.moon.iked("", "--vici-only")
+    site.iked[site.sun] = site.sun.iked(site.config("sun", **OPTIONS))
+    configured(site, tap)
+    many(site, tap)
+    slow(site, tap)
+    malicious(site, tap)
+    for host in (site.moon, site.sun):
+        tap.equal(f"{host.name}: pavise-iked ends with status 0", site.iked[host].stop(), 0)
+
+
+if __name__ == "__main__":
+    main(test, "VICI clients")
