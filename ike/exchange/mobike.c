@@ -283,16 +283,17 @@ static void follow(struct turn *t)
 static void on_update(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
-    char peer[ENDPOINT_TEXT_MAX];
+    char here[ENDPOINT_TEXT_MAX];
     if (sa->roam.decides) {
         tell(t->ike, sa, LOG_WARN, "the peer wants to decide about addresses, which is ours to do");
         return;
     }
-    if (!conn_may_be_local(sa->conn, &t->d->to.ip) ||
-        !conn_may_be_remote(sa->conn, &t->d->from.ip)) {
+    // Where the peer may be is not asked: remote_addrs says who is called, and who has called has
+    // proved who it is.
+    if (!conn_may_be_local(sa->conn, &t->d->to.ip)) {
         tell(t->ike, sa, LOG_WARN,
-             "the peer has moved to %s, which %s does not allow (remote_addrs, local_addrs)",
-             endpoint_show(&t->d->from, peer), ike_sa_name(sa));
+             "the peer wants to reach us at %s, which the local_addrs of %s do not allow",
+             endpoint_show(&t->d->to, here), ike_sa_name(sa));
         put_notify(&t->out, N_UNACCEPTABLE_ADDRESSES, span(NULL, 0));
         return;
     }

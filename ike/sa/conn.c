@@ -165,23 +165,14 @@ unsigned conn_fit(const struct conn *c, const ip_t *local, const ip_t *remote)
     return r * (FIT_EXACT + 1) + l; // the peer's address says more than ours
 }
 
-static bool hosts_allow(const struct conf_host *hosts, unsigned n, const ip_t *ip)
-{
-    static const ip_t unknown; // that a name means another address now is no reason to refuse
-    for (unsigned i = 0; i < n; i++) {
-        if (hosts[i].name || host_fit(&hosts[i], &unknown, ip)) return true;
-    }
-    return n == 0;
-}
-
 bool conn_may_be_local(const struct conn *c, const ip_t *ip)
 {
-    return hosts_allow(c->conf.local_addr, c->conf.local_addr_n, ip);
-}
-
-bool conn_may_be_remote(const struct conn *c, const ip_t *ip)
-{
-    return hosts_allow(c->conf.remote_addr, c->conf.remote_addr_n, ip);
+    static const ip_t unknown; // that a name means another address now is no reason to refuse
+    const struct conf_host *hosts = c->conf.local_addr;
+    for (unsigned i = 0; i < c->conf.local_addr_n; i++) {
+        if (hosts[i].name || host_fit(&hosts[i], &unknown, ip)) return true;
+    }
+    return c->conf.local_addr_n == 0;
 }
 
 bool conn_names_local(const struct conn *c, const ip_t *ip)

@@ -30,10 +30,9 @@ unsigned conn_fit(const struct conn *c, const ip_t *local, const ip_t *remote);
 // Where to call and from where. ERR_NOTFOUND, ERR_UNSUPPORTED (remote is %any), with a sentence.
 err_t conn_endpoints(const struct conn *c, const struct env *env, uint16_t natt_port,
                      endpoint_t *local, endpoint_t *remote, struct why *why);
-// May an IKE SA of this connection be at this address of ours, or its peer at that one? A name
-// stands for wherever the host is.
+// May an IKE SA of this connection be at this address of ours? A name stands for wherever the host
+// is.
 bool conn_may_be_local(const struct conn *c, const ip_t *ip);
-bool conn_may_be_remote(const struct conn *c, const ip_t *ip);
 bool conn_names_local(const struct conn *c, const ip_t *ip); // local_addrs does, not only by %any
 // Is the peer one host, known beforehand? Otherwise many may come with the same connection.
 bool conn_one_peer(const struct conn *c);
