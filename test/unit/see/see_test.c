@@ -49,7 +49,8 @@ static void udp(bool back, uint16_t port, span_t body, bool marker)
     put16(packet + 22, port);
     put16(packet + 24, (uint16_t)(len - 20));
     memcpy(packet + len - body.len, body.at, body.len);
-    struct frame f = {.number = ++frames,
+    frames++;
+    struct frame f = {.number = frames,
                       .time = frames * 1000000000,
                       .link = 101,
                       .bytes = span(packet, len),
