@@ -23,6 +23,8 @@ SECRET = "what the crossbowman whispered behind the shield"
 OUTER = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
 INNER = {4: ("10.1.0.1", "10.2.0.1"), 6: ("fd00:1::1", "fd00:2::1")}
 SIDES = ("left", "right")
+IDS = ("left.example.org", "right.example.org")
+BEHIND = "10.9.0.2"  # left's address where a NAT stands before it
 
 
 @dataclass
@@ -31,11 +33,16 @@ class Flow:
     encap: bool = False   # ESP in UDP although there is no NAT
     family: int = 4       # of the outer addresses; inner ones are of the same
     trap: bool = False    # left negotiates for its first packet
+    auth: str = "psk"     # or rsa, ecdsa: certificates of papers()
+    nat: bool = False     # left is behind a NAT (hosts_apart); IPv4
+    moves: bool = False   # left is going to have another address
     child: str = "esp_proposals = aes256gcm16-ecp256"  # of charon and pavise-iked
 
     def __str__(self):
         child = "" if self.child == Flow.child else ", " + self.child.replace("\n", ", ")
-        return f"{self.mode}, IPv{self.family}" + (", in UDP" if self.encap else "") + (", trap" if self.trap else "") + child
+        return (f"{self.mode}, IPv{self.family}" + (", in UDP" if self.encap else "") + (", trap" if self.trap else "")
+                + ("" if self.auth == "psk" else ", " + self.auth.upper()) + (", left behind a NAT" if self.nat else "")
+                + (", left moves" if self.moves else "") + child)
 
     def ends(self, side):
         """Addresses that the SA protects: (mine, the peer's)."""
@@ -44,6 +51,12 @@ class Flow:
 
     def outer(self, side):
         return OUTER[self.family][side], OUTER[self.family][1 - side]
+
+    def local(self, side):
+        """The address that a side itself has; its peer may see another one."""
+        if self.moves and side == 0:
+            return "%any"
+        return BEHIND if self.nat and side == 0 else OUTER[self.family][side]
 
 
 def hosts(lab):
@@ -61,6 +74,58 @@ def hosts(lab):
     return pair
 
 
+def hosts_apart(lab):
+    """left is behind a NAT, which has the address that left has in the picture above."""
+    left, nat, right = (lab.host(name) for name in ("inside", "nat", "outside"))
+    lab.wire(left, "eth0", nat, "eth0")
+    lab.wire(right, "eth0", nat, "eth1")
+    for host, device, address in ((left, "eth0", BEHIND), (nat, "eth0", "10.9.0.1"), (nat, "eth1", OUTER[4][0]),
+                                  (right, "eth0", OUTER[4][1])):
+        host(f"ip address add {address}/24 dev {device}")
+    left("ip route add default via 10.9.0.1")
+    for side, host in enumerate((left, right)):
+        host(f"ip address add {INNER[4][side]}/32 dev lo")
+    right(f"ip route add {INNER[4][0]}/32 via {OUTER[4][0]}")
+    for side, gateway in enumerate((BEHIND, OUTER[4][1])):
+        nat(f"ip route add {INNER[4][side]}/32 via {gateway}")
+    nat.sysctl(net__ipv4__ip_forward=1)
+    nat("iptables-legacy -t nat -A POSTROUTING -o eth1 -s 10.9.0.0/24 -j MASQUERADE")
+    return left, right
+
+
+KEYS = {"rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
+        "ecdsa": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+
+
+def papers(lab):
+    """A folder with an authority (ca.pem) and SIDE-KIND.pem, .key and .p12 of each side and kind of key."""
+    at = os.path.join(lab.dir, "papers")
+    if os.path.exists(at):
+        return at
+    os.makedirs(at)
+
+    def openssl(*argv):
+        subprocess.run(["openssl", *argv], cwd=at, check=True, capture_output=True)
+
+    def make(name, kind, subject, extension, signer):
+        openssl("genpkey", *KEYS[kind], "-out", f"{name}.key")
+        openssl("req", "-new", "-key", f"{name}.key", "-subj", f"/C=CH/O=Pavise test/CN={subject}", "-out", f"{name}.csr")
+        with open(os.path.join(at, f"{name}.ext"), "w", encoding="utf-8") as file:
+            file.write(extension)
+        openssl("x509", "-req", "-in", f"{name}.csr", *signer, "-days", "30", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+
+    make("ca", "rsa", "authority", "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n",
+         ["-signkey", "ca.key"])
+    for kind in KEYS:
+        for side, name in enumerate(SIDES):
+            # Two of the same subject would have one name for NSS.
+            make(f"{name}-{kind}", kind, f"{name} {kind}", f"subjectAltName=DNS:{IDS[side]}\nkeyUsage=digitalSignature\n",
+                 ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"])
+            openssl("pkcs12", "-export", "-in", f"{name}-{kind}.pem", "-inkey", f"{name}-{kind}.key", "-name",
+                    f"{name}-{kind}", "-passout", "pass:", "-out", f"{name}-{kind}.p12")
+    return at
+
+
 SWANCTL = """\
 connections {{ net {{ version = 2
     local_addrs = {local}
@@ -68,25 +133,27 @@ connections {{ net {{ version = 2
     encap = {encap}
     proposals = aes256-sha256-prfsha256-ecp256
     dpd_delay = 2s
-    local {{ auth = psk
-        id = {local} }}
-    remote {{ auth = psk
-        id = {remote} }}
+    local {{ {proof}
+        id = {me} }}
+    remote {{ {auth}
+        id = {peer} }}
     children {{ c {{ {ts}
         mode = {mode}
         start_action = {action}
         {child} }} }} }} }}
-secrets {{ ike-1 {{ id-1 = {local}
-    id-2 = {remote}
+secrets {{ ike-1 {{ id-1 = {me}
+    id-2 = {peer}
     secret = "{secret}" }} }}
 """
 
 
 def swanctl_conf(flow, side):
-    local, remote = flow.outer(side)
+    local, remote = flow.local(side), flow.outer(side)[1]
     mine, peers = flow.ends(side)
+    auth = "auth = psk" if flow.auth == "psk" else "auth = pubkey"
+    proof = auth if flow.auth == "psk" else f"{auth}\n        certs = {SIDES[side]}-{flow.auth}.pem"
     ts = "" if flow.mode == "transport" else f"local_ts = {mine}\n        remote_ts = {peers}"
-    return SWANCTL.format(local=local, remote=remote, encap="yes" if flow.encap else "no", mode=flow.mode, secret=SECRET,
+    return SWANCTL.format(local=local, remote=remote, me=IDS[side], peer=IDS[1 - side], auth=auth, proof=proof, encap="yes" if flow.encap else "no", mode=flow.mode, secret=SECRET,
                           ts=ts, child=flow.child, action="trap" if flow.trap and side == 0 else "none")
 
 
@@ -105,6 +172,13 @@ class Daemon:
 
     def file(self, name, text):
         return self.host.file(f"{self.name}/{name}", text)
+
+    def papers(self, folder):
+        """What swanctl.conf's neighbours are to be, from the folder of papers()."""
+        name = f"{SIDES[self.side]}-{self.flow.auth}"
+        for sub, source in (("x509", f"{name}.pem"), ("private", f"{name}.key"), ("x509ca", "ca.pem")):
+            os.makedirs(os.path.join(folder, sub), exist_ok=True)
+            shutil.copy(os.path.join(papers(self.host.lab), source), os.path.join(folder, sub, source))
 
     def log(self):
         return self.process.output()
@@ -161,7 +235,7 @@ class Charon(Vici):
             os.unlink(self.vici())
         settings = self.file("strongswan.conf", f"""\
 charon-systemd {{
-    load = random nonce openssl pem pkcs1 x509 pubkey constraints kdf kernel-netlink socket-default vici updown
+    load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf kernel-netlink socket-default vici updown
     journal {{ default = -1 }}
     retransmit_timeout = 1
     filelog {{ stderr {{ default = 1
@@ -171,6 +245,8 @@ charon-systemd {{
 }}
 """)
         config = self.file("swanctl.conf", swanctl_conf(self.flow, self.side))
+        if self.flow.auth != "psk":
+            self.papers(self.dir)
         env = {"STRONGSWAN_CONF": settings, "SWANCTL_DIR": self.dir, **self.preload()}
         self.process = self.host.start([CHARON], "charon", env=env)
         if not wait_until(lambda: os.path.exists(self.vici()), 15):
@@ -193,6 +269,8 @@ class Iked(Vici):
     def start(self):
         if os.path.exists(self.vici()):
             os.unlink(self.vici())
+        if self.flow.auth != "psk":
+            self.papers(self.host.dir)
         self.process = self.host.iked(swanctl_conf(self.flow, self.side), "--executor", self.executor)
         self.await_vici()
         return self
@@ -207,12 +285,15 @@ config setup
     uniqueids=no
 conn net
     ikev2=insist
-    authby=secret
+    {auth}
     left={local}
+    leftid=@{me}
     right={remote}
+    rightid=@{peer}
     type={mode}
     {subnets}
     encapsulation={encap}
+    mobike=yes
     ike=aes256-sha2_256;dh19
     esp=aes_gcm256-null;dh19
     dpddelay=2
@@ -226,32 +307,46 @@ class Pluto(Daemon):
     name = "pluto"
 
     def start(self):
-        local, remote = self.flow.outer(self.side)
+        local, remote = self.flow.local(self.side), self.flow.outer(self.side)[1]
         mine, peers = self.flow.ends(self.side)
         bits = 32 if self.flow.family == 4 else 128
         subnets = "" if self.flow.mode == "transport" else f"leftsubnet={mine}/{bits}\n    rightsubnet={peers}/{bits}"
         conf = self.file("ipsec.conf", IPSEC_CONF.format(
-            local=local, remote=remote, mode=self.flow.mode, subnets=subnets, encap="yes" if self.flow.encap else "auto",
+            local=local, remote=remote, me=IDS[self.side], peer=IDS[1 - self.side], auth=self.auth(), mode=self.flow.mode, subnets=subnets, encap="yes" if self.flow.encap else "auto",
             auto="ondemand" if self.flow.trap and self.side == 0 else "add"))
-        secrets = self.file("ipsec.secrets", f'{local} {remote} : PSK "{SECRET}"\n')
+        secrets = self.file("ipsec.secrets", f'@{IDS[self.side]} @{IDS[1 - self.side]} : PSK "{SECRET}"\n')
         nss, rundir = os.path.join(self.dir, "nss"), os.path.join(self.dir, "run")
         if not os.path.exists(nss):
             for path in (nss, rundir, os.path.join(self.dir, "ipsec.d")):
                 os.makedirs(path)
             run(["certutil", "-N", "-d", f"sql:{nss}", "--empty-password"])
+        if self.flow.auth != "psk":
+            self.give_papers(nss)
         for left_over in glob.glob(os.path.join(rundir, "*")):
             os.unlink(left_over)  # a killed pluto leaves its pid file, and another one would not start
         # Its helpers are looked for at their installed place; `ip netns exec` has given us mounts of our own.
         script = (f"mount --bind {libreswan()}/usr/libexec /usr/libexec && LD_PRELOAD=$PAVISE_PRELOAD exec "
                   f"/usr/libexec/ipsec/pluto --nofork --config {conf} --secretsfile {secrets} --nssdir {nss} "
                   f"--ipsecdir {self.dir}/ipsec.d --rundir {rundir} --stderrlog")
-        env = {**self.preload(), "LD_PRELOAD": "", "PAVISE_PRELOAD": PRELOAD,
+        env = {**self.preload(), "LD_PRELOAD": "",
+               "PAVISE_PRELOAD": PRELOAD if self.executor == "pavise" else "",
                "PATH": f"{libreswan()}/usr/sbin:{os.environ['PATH']}"}
         self.process = self.host.start(["sh", "-c", script], "pluto", env=env)
         if not wait_until(lambda: "net" in self.whack("--status") or not self.process.alive(), 15, 0.1) \
-                or not wait_until(lambda: "loading secrets" in self.log() or not self.process.alive(), 15):
+                or not wait_until(lambda: "loading secrets" in self.log(), 15) or not self.process.alive():
             raise Failed(f"pluto did not start:\n{self.process.output()}")
         return self
+
+    def auth(self):
+        if self.flow.auth == "psk":
+            return "authby=secret"
+        return (f"authby={'rsasig' if self.flow.auth == 'rsa' else 'ecdsa'}\n    leftcert={SIDES[self.side]}-{self.flow.auth}\n"
+                "    leftsendcert=always\n    rightca=%same")
+
+    def give_papers(self, nss):
+        at, name = papers(self.host.lab), f"{SIDES[self.side]}-{self.flow.auth}"
+        run(["certutil", "-A", "-d", f"sql:{nss}", "-n", "ca", "-t", "CT,,", "-i", f"{at}/ca.pem"])
+        run(["pk12util", "-d", f"sql:{nss}", "-i", f"{at}/{name}.p12", "-W", "", "-K", ""])
 
     def whack(self, *arguments, timeout=20):
         try:
