@@ -49,13 +49,27 @@ static void set_ocsp(const struct arg *a)
     set_urls(a, to->ocsp, &to->ocsp_n);
 }
 
+static void set_uri_base(const struct arg *a)
+{
+    struct cred_authority *to = a->to;
+    if (!url_is_known(a->v->text)) {
+        issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' cannot be fetched",
+                    a->v->text);
+        issue_hint(a->ld->issues, "an address that begins with http://; the hash of a certificate "
+                                  "follows it");
+        return;
+    }
+    to->cert_uri_base = arena_str(&a->ld->out->creds->arena, a->v->text, a->v->len);
+    if (!to->cert_uri_base) a->ld->nomem = true;
+}
+
 // clang-format off: tables keep their columns
 static const struct key authority_keys[] = {
     {.name = "cacert", .set = set_cacert, .to = 0},
     {.name = "file", .set = set_cacert, .to = 0},
     {.name = "crl_uris", .set = set_crls, .to = 0},
     {.name = "ocsp_uris", .set = set_ocsp, .to = 0},
-    KEY_NOT("cert_uri_base", NULL, "certificates of ours are always sent, never their address"),
+    {.name = "cert_uri_base", .set = set_uri_base, .to = 0},
     KEY_NOT("handle", NULL, NO_TOKENS),
     KEY_NOT("slot", NULL, NO_TOKENS),
     KEY_NOT("module", NULL, NO_TOKENS),

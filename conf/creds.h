@@ -45,6 +45,8 @@ struct cred_own {
     unsigned chain_n;
     struct cert *chain[CREDS_CHAIN_MAX]; // authorities from the issuer up, without the last one
     struct cert *root;                   // that last one; NULL: not at hand
+    // Where a peer may get them (cert_uri_base); NULL: from us.
+    const char *url, *chain_url[CREDS_CHAIN_MAX];
 };
 
 // One local or remote section. Everything borrowed from struct creds.

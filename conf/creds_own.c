@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/creds_load.h"
@@ -34,6 +35,28 @@ static void chain_find(const struct creds *c, struct cred_own *o)
     }
 }
 
+// As in strongSwan: the authority's address and the certificate's hash.
+static const char *url_of(struct creds *c, const struct cert *cert)
+{
+    const struct cred_authority *a = c->authorities;
+    while (a && !(a->cert && a->cert_uri_base && cert_is_issued_by(cert, a->cert))) a = a->next;
+    if (!a) return NULL;
+    size_t base = strlen(a->cert_uri_base), len = base + 2 * (size_t)KEY_SHA1_LEN;
+    char *url = len <= FETCH_URL_MAX ? arena_get(&c->arena, len + 1) : NULL;
+    if (!url) return NULL; // it is sent whole
+    memcpy(url, a->cert_uri_base, base);
+    for (unsigned i = 0; i < KEY_SHA1_LEN; i++) {
+        (void)snprintf(url + base + 2 * (size_t)i, 3, "%02x", cert_sha1(cert)[i]);
+    }
+    return url;
+}
+
+static void urls_find(struct creds *c, struct cred_own *o)
+{
+    o->url = url_of(c, o->cert);
+    for (unsigned i = 0; i < o->chain_n; i++) o->chain_url[i] = url_of(c, o->chain[i]);
+}
+
 static void match_certs(struct load *ld, struct creds *c)
 {
     for (const struct cred_cert *l = c->certs; l && !ld->nomem; l = l->next) {
@@ -44,6 +67,7 @@ static void match_certs(struct load *ld, struct creds *c)
         o->pubkey = cert_pubkey(l->cert);
         o->key = key;
         chain_find(c, o);
+        urls_find(c, o);
     }
 }
 

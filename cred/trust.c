@@ -138,6 +138,11 @@ void trust_set_checks(struct trust *t, bool ocsp, bool crl)
     t->no_crl = !crl;
 }
 
+const struct fetcher *trust_fetcher(const struct trust *t)
+{
+    return t->fetcher;
+}
+
 const struct cert *trust_ca_at(const struct trust *t, unsigned i)
 {
     return i < t->cas.n ? t->cas.at[i] : NULL;

@@ -36,6 +36,7 @@ err_t trust_add_crl_uri(struct trust *t, const struct cert *ca, const char *uri)
 err_t trust_add_ocsp_uri(struct trust *t, const struct cert *ca, const char *uri);
 // May fetch, and keeps what it fetched there. Both must outlive the store.
 void trust_set_fetching(struct trust *t, const struct fetcher *fetcher, struct crl_cache *cache);
+const struct fetcher *trust_fetcher(const struct trust *t); // NULL: nothing is fetched
 
 // Which ways to ask are used at all; both by default.
 void trust_set_checks(struct trust *t, bool ocsp, bool crl);

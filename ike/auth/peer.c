@@ -6,6 +6,7 @@
 #include "ike/auth/octets.h"
 #include "ike/auth/peer_work.h"
 #include "ike/auth/round.h"
+#include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
 
 // What a peer can make us keep of its certificates while they wait: chains of real authorities have
@@ -15,8 +16,19 @@
 
 // ---- the work is written -----------------------------------------------------------------------
 
-static bool is_of_use(const struct certp *c)
+// By default not: a stranger says where we shall go.
+static bool looks_up(const struct ike *ike)
 {
+    return ike->config && ike->config->hash_and_url;
+}
+
+static bool is_of_use(struct peer_work *p, const struct certp *c)
+{
+    bool named = c->encoding == CERT_HASH_URL || c->encoding == CERT_HASH_URL_BUNDLE;
+    if (named && p->looks_up && p->url_n < PEER_URLS_MAX) {
+        p->url_n++;
+        return true;
+    }
     return c->encoding == CERT_X509 || c->encoding == CERT_RAW_KEY;
 }
 
@@ -27,7 +39,7 @@ static err_t certs_copy(struct peer_work *p, const struct msg *in)
         struct certp c;
         if (in->payload[i].type != PAYLOAD_CERT) continue;
         TRY(certp_read(in->payload[i].body, &c));
-        if (!is_of_use(&c)) continue;
+        if (!is_of_use(p, &c)) continue;
         bytes += c.data.len;
         if (bytes > PEER_CERTS_BYTES_MAX) return ERR_LIMIT;
         p->cert[p->cert_n].encoding = c.encoding;
@@ -45,6 +57,7 @@ static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer
     p->side = round_theirs(sa);
     p->id = *c->id;
     p->method = c->auth.method;
+    p->looks_up = looks_up(sa->ike);
     p->now_s = sa->ike->env.wall(sa->ike->env.ctx);
     TRY(blob_set(&p->auth, c->auth.data));
     TRY(octets_of(sa, !sa->initiator, c->id_body, between, &octets));
@@ -62,6 +75,7 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     o->their_proof.key_is_right = p->key_is_right;
     o->their_proof.why = p->why;
     o->their_proof.how = p->how;
+    if (p->fetched.text[0]) tell(sa->ike, sa, LOG_STORY, "%s", p->fetched.text);
     if (p->note.text[0]) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
     p->then(sa);
 }
@@ -128,7 +142,7 @@ static void put_request(struct msgw *m, uint8_t encoding, span_t keys)
     msgw_end(m);
 }
 
-void peer_put_certreq(struct msgw *m, const struct conf_conn *conf)
+void peer_put_certreq(const struct ike *ike, struct msgw *m, const struct conf_conn *conf)
 {
     struct hashes h = {0};
     bool raw = false;
@@ -141,5 +155,7 @@ void peer_put_certreq(struct msgw *m, const struct conf_conn *conf)
         if (!only_keys) hashes_add(&h, c && c->cacerts ? c->cacerts : conf->creds->cas);
     }
     if (raw) put_request(m, CERT_RAW_KEY, span(NULL, 0));
-    if (h.n) put_request(m, CERT_X509, span(h.at, (size_t)h.n * KEY_HASH_LEN));
+    if (!h.n) return;
+    put_request(m, CERT_X509, span(h.at, (size_t)h.n * KEY_HASH_LEN));
+    if (looks_up(ike)) put_notify(m, N_HTTP_CERT_LOOKUP_SUPPORTED, span(NULL, 0));
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/words.h"
+#include "cred/hash_url.h"
 #include "cred/rules.h"
 #include "ike/auth/own.h"
 
@@ -28,21 +29,49 @@ static void tell_cert(const struct cert *c, bool first)
     if (!first) log_say(LOG_STORY, "cert", SAY_CA_HEARD, name);
 }
 
+// Waits for a server. Which one the peer says; what comes must have the hash that it says, too.
+static err_t fetch(struct peer_work *p, struct sent *s, unsigned i, struct why *why)
+{
+    const struct trust *t = p->conn->conf.creds ? p->conn->conf.creds->trust : NULL;
+    const struct fetcher *f = t ? trust_fetcher(t) : NULL;
+    bool bundle = p->cert[i].encoding == CERT_HASH_URL_BUNDLE;
+    char url[CERT_URL_MAX + 1] = "", name[CERT_NAME_MAX];
+    unsigned n = TRUST_PEER_CERTS_MAX - s->n;
+    struct certp_url u;
+    if (!f) return why_not(why, ERR_UNSUPPORTED, "nothing is fetched here");
+    TRY(certp_url_read(blob_span(&p->cert[i].data), &u));
+    memcpy(url, u.url.at, u.url.len);
+    TRY(hash_url_get(f, url, u.hash.at, bundle, &s->cert[s->n], &n, why));
+    if (!p->fetched.text[0]) {
+        IGNORE(why_not(&p->fetched, ERR_OK, "fetched certificate \"%s\" from %.120s",
+                       cert_name(s->cert[s->n], name), url)); // only the sentence
+    }
+    tell_cert(s->cert[s->n], s->n == 0);
+    s->n += n;
+    return ERR_OK;
+}
+
+static err_t take(struct peer_work *p, struct sent *s, unsigned i, struct why *why)
+{
+    span_t data = blob_span(&p->cert[i].data);
+    if (p->cert[i].encoding == CERT_RAW_KEY) {
+        return s->raw ? ERR_OK : pubkey_from_spki(data, &s->raw, why);
+    }
+    if (s->n == TRUST_PEER_CERTS_MAX) return ERR_LIMIT;
+    if (p->cert[i].encoding != CERT_X509) return fetch(p, s, i, why);
+    TRY(cert_read(data, &s->cert[s->n], why));
+    tell_cert(s->cert[s->n], s->n == 0);
+    s->n++;
+    return ERR_OK;
+}
+
 // rfc7296 3.6 MUST: the first certificate is that of the key that has signed. What comes behind it
 // may help, or be of a kind unknown here.
-static err_t sent_read(const struct peer_work *p, struct sent *s, struct why *why)
+static err_t sent_read(struct peer_work *p, struct sent *s, struct why *why)
 {
     struct why reason = {0};
     for (unsigned i = 0; i < p->cert_n; i++) {
-        span_t data = blob_span(&p->cert[i].data);
-        bool raw = p->cert[i].encoding == CERT_RAW_KEY;
-        if (raw && s->raw) continue;
-        err_t err = raw ? pubkey_from_spki(data, &s->raw, &reason)
-                        : cert_read(data, &s->cert[s->n], &reason);
-        if (err == ERR_OK && !raw) {
-            tell_cert(s->cert[s->n], s->n == 0);
-            s->n++;
-        }
+        err_t err = take(p, s, i, &reason);
         if (err == ERR_OK || s->n || s->raw) continue;
         return why_not(why, ERR_AUTH, "its certificate cannot be used: %.200s",
                        reason.text[0] ? reason.text : err_text(err));

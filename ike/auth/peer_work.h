@@ -8,6 +8,9 @@
 #include "ike/sa/conn.h"
 #include "ike/sa/work.h"
 
+// Certificates that a stranger can make us fetch: its own, and the authorities above it.
+#define PEER_URLS_MAX 3
+
 struct peer_work {
     struct ike_work w; // first: a pointer to it is one to the whole
     void (*then)(struct ike_sa *sa);
@@ -18,6 +21,8 @@ struct peer_work {
     uint8_t method;
     struct blob auth, octets;
     uint64_t now_s;
+    bool looks_up;  // certificates that are named by hash and URL
+    unsigned url_n; // ... of those
     unsigned cert_n;
     struct {
         uint8_t encoding;
@@ -26,7 +31,7 @@ struct peer_work {
     // The verdict:
     err_t err;
     bool key_is_right; // the signature has verified
-    struct why why, how, note;
+    struct why why, how, note, fetched;
 };
 
 void peer_work_run(struct ike_work *w);

@@ -85,6 +85,7 @@ struct opening {
     struct sealer *open_before;  // of the keys before these; NULL = none
     hash_set_t peer_hashes;      // that the peer knows (RFC 7427); empty: it does not know that
     bool asked_cert, asked_key;  // by CERTREQ
+    bool peer_looks_up;          // HTTP_CERT_LOOKUP_SUPPORTED
     struct blob authorities;     // ... of these: hashes
     const struct cred_own *own;  // what we prove ourselves with, of sa->conn; NULL: a shared key
     struct proof our_proof, their_proof; // of the round under way

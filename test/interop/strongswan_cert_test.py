@@ -59,7 +59,8 @@ class Authority:
         self.dir, self.name = folder, name
         os.makedirs(folder, exist_ok=True)
         self.make(name, KINDS["p256"][0], f"/C=CH/O=Pavise test/CN={name}", parent,
-                  ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"], days)
+                  ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign",
+                   "subjectKeyIdentifier=hash"], days)
 
     def path(self, name):
         return os.path.join(self.dir, name)
