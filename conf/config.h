@@ -213,7 +213,6 @@ struct config {
     enum conf_executor executor;
     uint16_t port, port_nat_t; // 500, 4500: where we listen
     uint32_t fwmark;           // on the executor's own packets; 0 = the daemon's default
-    bool hash_and_url;         // look up certificates that peers name by hash and URL
     char *vici_socket;         // path; VICI_SOCKET of vici/msg.h by default
     // Client: do virtual addresses go on a device of this host, and on which (NULL: the executor's
     // TUN device, else lo)? The file that gets the gateway's name servers, "" = none.

@@ -41,6 +41,7 @@ static const struct effective {
     TAKES("port_nat_t", IS_NUMBER, port_nat_t),
     TAKES("initiator_only", IS_YES, initiator_only),
     TAKES("rsa_pss", IS_YES, rsa_pss),
+    TAKES("hash_and_url", IS_YES, hash_and_url),
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
 #undef TAKES

@@ -16,6 +16,7 @@ struct strongswan {
     uint32_t port, port_nat_t; // 0 = not given
     bool initiator_only;       // nobody may call us
     bool rsa_pss;              // PSS first wherever `auth` leaves it open
+    bool hash_and_url;         // look up certificates that peers name so
     bool udp_esp;              // kernel-libipsec without raw_esp: ESP always in UDP
     bool ocsp, crl;            // plugin revocation: ask at all?
     struct text unused;        // "charon.threads, charon.plugins.farp.x"; settings without effect

@@ -58,7 +58,6 @@ static const struct key own_keys[] = {
     KEY_WORD("executor", executors, config, executor, "auto"),
     KEY("port", set_port, config, port, "500"),
     KEY("port_nat_t", set_port, config, port_nat_t, "4500"),
-    KEY("hash_and_url", set_yes_no, config, hash_and_url, "no"),
     KEY("fwmark", set_number, config, fwmark, "0"),
     KEY("install_virtual_ip", set_yes_no, config, install_virtual_ip, "yes"),
     KEY("install_virtual_ip_on", set_string, config, install_virtual_ip_on, NULL),

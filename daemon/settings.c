@@ -71,6 +71,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     }
     o.initiator_only = s->initiator_only;
     o.rsa_pss = s->rsa_pss;
+    o.hash_and_url = s->hash_and_url;
     o.executor_has_raw_esp = !s->udp_esp;
     return o;
 }

@@ -19,7 +19,7 @@
 // By default not: a stranger says where we shall go.
 static bool looks_up(const struct ike *ike)
 {
-    return ike->config && ike->config->hash_and_url;
+    return ike->opt.hash_and_url;
 }
 
 static bool is_of_use(struct peer_work *p, const struct certp *c)

@@ -103,15 +103,15 @@ def config(me, family):
                                remote_ts=inner[1], revocation="strict" if ours and name != "url" else "relaxed")
                    for name in HOSTS)
     return (f"connections {{\n{text}}}\nauthorities {{\n    root {{\n        cacert = root.pem\n"
-            f"        cert_uri_base = http://{CAFE[family]}/\n    }}\n}}\n" +
-            ("pavise {\n    hash_and_url = yes\n}\n" if ours else ""))
+            f"        cert_uri_base = http://{CAFE[family]}/\n    }}\n}}\n")
 
 
 class Pair:
     def __init__(self, site, family):
         self.site = site
         site.xfrmd[site.moon] = site.moon.xfrmd()
-        site.iked[site.moon] = site.moon.iked(config("moon", family))
+        site.iked[site.moon] = site.moon.iked(config("moon", family), "--strongswan-conf",
+                                              site.moon.file("own.conf", "charon {\n    hash_and_url = yes\n}\n"))
         self.peer = strongswan.StrongSwan(site.sun, config("sun", family), extra=PLUGINS)
 
     def log(self):

@@ -55,10 +55,10 @@ static void put_config(struct sim *s, int node, const struct host *h)
         "remote_addrs = 192.0.2.%u\n send_cert = always\n"
         "local {\n id = %s.example.org\n }\n remote {\n id = %s.example.org\n }\n"
         "children { net {\n local_ts = 10.%u.0.0/16\n remote_ts = 10.%u.0.0/16\n } } } }\n"
-        "authorities { root {\n cacert = ca.pem\n %s\n } }\n"
-        "pavise {\n hash_and_url = %s\n }\n",
+        "authorities { root {\n cacert = ca.pem\n %s\n } }\n",
         us, peer, alice ? "alice" : "bob", alice ? "bob" : "alice", us, peer,
-        h->tells ? "cert_uri_base = " PLACE : "", h->looks ? "yes" : "no");
+        h->tells ? "cert_uri_base = " PLACE : "");
+    s->node[node].opt.hash_and_url = h->looks;
     sim_configure(s, node, conf);
     trust_set_fetching(s->node[node].config->creds->trust, &fetcher, NULL);
 }

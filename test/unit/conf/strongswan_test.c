@@ -35,11 +35,13 @@ static void values_are_charons(void **state)
     (void)state;
     struct strongswan s = loaded("charon {\n retransmit_tries = 2\n retransmit_timeout = 1.5\n"
                                  " keep_alive = 5s\n fragment_size = 1400\n initiator_only = yes\n"
+                                 " hash_and_url = yes\n"
                                  " plugins {\n  revocation {\n   enable_ocsp = no\n  }\n }\n}\n");
     CHECK_EQ(s.retransmit_tries, 2);
     CHECK(s.retransmit_timeout > 1.49 && s.retransmit_timeout < 1.51);
     CHECK(s.keep_alive > 4.9 && s.keep_alive < 5.1);
     CHECK_EQ(s.fragment_size, 1400);
+    CHECK(s.hash_and_url && !s.rsa_pss);
     CHECK(s.initiator_only && !s.ocsp && s.crl && !s.udp_esp);
     CHECK_EQ(s.cookie_threshold, 30); // not said
     CHECK_STR(text_str(&s.unused), "");
