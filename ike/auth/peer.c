@@ -7,6 +7,7 @@
 #include "ike/auth/peer_work.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/message.h"
+#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 // What a peer can make us keep of its certificates while they wait: chains of real authorities have
@@ -58,6 +59,7 @@ static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer
     p->id = *c->id;
     p->method = c->auth.method;
     p->looks_up = looks_up(sa->ike);
+    p->level = stranger_level(sa->ike, LOG_STORY);
     p->now_s = sa->ike->env.wall(sa->ike->env.ctx);
     TRY(blob_set(&p->auth, c->auth.data));
     TRY(octets_of(sa, !sa->initiator, c->id_body, between, &octets));
@@ -75,8 +77,9 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     o->their_proof.key_is_right = p->key_is_right;
     o->their_proof.why = p->why;
     o->their_proof.how = p->how;
-    if (p->fetched.text[0]) tell(sa->ike, sa, LOG_STORY, "%s", p->fetched.text);
-    if (p->note.text[0]) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
+    if (p->fetched.text[0]) tell(sa->ike, sa, p->level, "%s", p->fetched.text);
+    bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
+    if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
     p->then(sa);
 }
 

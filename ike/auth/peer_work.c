@@ -21,12 +21,12 @@ static void sent_done(struct sent *s)
     pubkey_free(s->raw);
 }
 
-static void tell_cert(const struct cert *c, bool first)
+static void tell_cert(const struct peer_work *p, const struct cert *c, bool first)
 {
     char name[CERT_NAME_MAX];
     cert_name(c, name);
-    if (first) log_say(LOG_STORY, "cert", SAY_CERT_HEARD, name);
-    if (!first) log_say(LOG_STORY, "cert", SAY_CA_HEARD, name);
+    if (first) log_say(p->level, "cert", SAY_CERT_HEARD, name);
+    if (!first) log_say(p->level, "cert", SAY_CA_HEARD, name);
 }
 
 // Waits for a server. Which one the peer says; what comes must have the hash that it says, too.
@@ -46,7 +46,7 @@ static err_t fetch(struct peer_work *p, struct sent *s, unsigned i, struct why *
         IGNORE(why_not(&p->fetched, ERR_OK, "fetched certificate \"%s\" from %.120s",
                        cert_name(s->cert[s->n], name), url)); // only the sentence
     }
-    tell_cert(s->cert[s->n], s->n == 0);
+    tell_cert(p, s->cert[s->n], s->n == 0);
     s->n += n;
     return ERR_OK;
 }
@@ -60,7 +60,7 @@ static err_t take(struct peer_work *p, struct sent *s, unsigned i, struct why *w
     if (s->n == TRUST_PEER_CERTS_MAX) return ERR_LIMIT;
     if (p->cert[i].encoding != CERT_X509) return fetch(p, s, i, why);
     TRY(cert_read(data, &s->cert[s->n], why));
-    tell_cert(s->cert[s->n], s->n == 0);
+    tell_cert(p, s->cert[s->n], s->n == 0);
     s->n++;
     return ERR_OK;
 }
@@ -165,6 +165,8 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
     err_t err =
         trust_verify(p->conn->conf.creds->trust, chain, n, &terms, (int64_t)p->now_s, &path, why);
     if (err == ERR_OK) p->note = path.note;
+    p->judged = err == ERR_OK;
+    memcpy(p->who, cert_sha1(chain[0]), sizeof p->who);
     if (err == ERR_OK) trust_chain_done(&path);
     return err;
 }

@@ -21,8 +21,9 @@ struct peer_work {
     uint8_t method;
     struct blob auth, octets;
     uint64_t now_s;
-    bool looks_up;  // certificates that are named by hash and URL
-    unsigned url_n; // ... of those
+    enum log_level level; // how loud to be about what a stranger shows
+    bool looks_up;        // certificates that are named by hash and URL
+    unsigned url_n;       // ... of those
     unsigned cert_n;
     struct {
         uint8_t encoding;
@@ -32,6 +33,8 @@ struct peer_work {
     err_t err;
     bool key_is_right; // the signature has verified
     struct why why, how, note, fetched;
+    bool judged;               // `note` is about this certificate
+    uint8_t who[KEY_SHA1_LEN]; // SHA-1 of it
 };
 
 void peer_work_run(struct ike_work *w);

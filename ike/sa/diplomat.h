@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cred/psk.h"
+#include "ike/auth/note.h"
 #include "ike/codec/msg.h"
 #include "ike/exchange/cookie.h"
 #include "ike/sa/counters.h"
@@ -30,6 +31,7 @@ struct ike {
     struct reqids reqids;
     struct traps traps;
     struct later later;
+    struct notes notes;
     struct pools *pools;
     uint32_t last_given_id;
     struct cookies cookies;
