@@ -42,6 +42,7 @@ static const struct effective {
     TAKES("initiator_only", IS_YES, initiator_only),
     TAKES("rsa_pss", IS_YES, rsa_pss),
     TAKES("hash_and_url", IS_YES, hash_and_url),
+    TAKES("make_before_break", IS_YES, make_before_break),
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
 #undef TAKES
@@ -59,6 +60,7 @@ struct strongswan strongswan_default(void)
         .cookie_threshold = 30,
         .cookie_threshold_ip = 3,
         .fragment_size = 1280,
+        .make_before_break = true,
         .ocsp = true,
         .crl = true,
     };

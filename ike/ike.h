@@ -22,6 +22,7 @@ struct ike_options {
     uint16_t natt_port;           // 4500
     uint64_t linger_ns;           // inbound SAs of replaced child SAs stay so long: 5 s
     bool initiator_only;          // nobody may call us: IKE_SA_INIT is dropped
+    bool break_before_make;       // reauthentication: the old IKE SA goes first
     bool hash_and_url;            // look up certificates that peers name by hash and URL
     bool rsa_pss;                 // PSS wherever `auth` leaves the padding open
     bool executor_has_raw_esp;    // false: UDP encapsulation is forced (faked NAT detection)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/words.h"
+#include "ike/exchange/open.h"
 #include "ike/exchange/rekey.h"
 #include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
@@ -196,6 +197,7 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
         ike_sa_gone(sa);
     }
     dismiss(sa, err, sentence ? sentence : "the IKE SA is closed");
+    open_after(sa);
 }
 
 void close_ike_ask(struct ike_sa *sa, enum close_why why, uint16_t notify, struct job *job)

@@ -37,7 +37,7 @@ static ip_t ask_for(const struct ike_sa *sa, unsigned i)
 {
     const struct conf_conn *c = &sa->conn->conf;
     const struct ike_sa *old = sa->reauth_of ? ike_sa_by_id(sa->ike, sa->reauth_of) : NULL;
-    const struct vips *had = old ? old->vips : NULL;
+    const struct vips *had = old ? old->vips : sa->vips;
     if (!ip_is_any(&c->vip[i]) || !had || !had->given || had->n <= i) return c->vip[i];
     return is_family(c->vip[i].family, &had->ip[i]) ? had->ip[i] : c->vip[i];
 }
@@ -212,6 +212,7 @@ static err_t take_reply(const struct turn *t, struct why *why)
     v->n = g->ip_n;
     memcpy(v->ip, g->ip, sizeof v->ip);
     v->given = g;
+    vips_drop(t->sa); // those of the IKE SA before this one: the host has the new ones by now
     t->sa->vips = v;
     return ERR_OK;
 }

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "ike/exchange/close.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms_cpu.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/vip.h"
 
 static void wish_fails(const struct open_wish *w, err_t err, const char *sentence)
 {
@@ -64,7 +66,7 @@ static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
     struct ike_sa *found = NULL;
     for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, w->conn->conf.name, sa));) {
         bool coming = sa->initiator && sa->state < IKE_UP;
-        if (sa->elder || sa->reauth_of || (found && found->id > sa->id)) continue;
+        if (sa->elder || (sa->reauth_of && !sa->waits) || (found && found->id > sa->id)) continue;
         if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) continue;
         if (sa->state == IKE_UP || coming) found = sa;
     }
@@ -198,6 +200,7 @@ bool open_retry(struct ike_sa *sa)
     again->tries = sa->tries + 1;
     again->reauth_of = sa->reauth_of;
     sa->reauth_of = 0;
+    vips_move(sa, again);
     give_back_first_child(sa, sa->active);
     while (sa->queue.first) {
         struct task *t = sa->queue.first;
@@ -209,8 +212,29 @@ bool open_retry(struct ike_sa *sa)
     return true;
 }
 
+// charon's way of old (make_before_break = no): DELETE first. Our virtual address stays at this
+// host meanwhile, and is asked for again.
+static void break_first(struct ike_sa *old, struct ike_sa *sa)
+{
+    sa->waits = true;
+    old->awaited_by = sa->id;
+    if (old->vips && old->vips->given) vips_move(old, sa);
+    close_ike_ask(old, CLOSED_REPLACED, 0, NULL);
+}
+
+void open_after(struct ike_sa *old)
+{
+    struct ike_sa *sa = old->awaited_by ? ike_sa_by_id(old->ike, old->awaited_by) : NULL;
+    old->awaited_by = 0;
+    if (!sa || !sa->waits) return;
+    sa->waits = false;
+    sa->reauth_of = 0;
+    request_next(sa);
+}
+
 void open_reauth(struct ike_sa *old)
 {
+    if (old->state != IKE_UP || queue_find(&old->queue, TASK_DELETE_IKE, 0)) return;
     struct ike *ike = old->ike;
     struct why why = {0};
     err_t err;
@@ -230,5 +254,9 @@ void open_reauth(struct ike_sa *old)
         struct task *t = child_task(&w);
         if (t && queue_push(&sa->queue, t) != ERR_OK) task_free(t);
     }
-    request_next(sa);
+    if (ike->opt.break_before_make) {
+        break_first(old, sa);
+    } else {
+        request_next(sa);
+    }
 }

@@ -18,4 +18,6 @@ void open_wish(struct ike *ike, const struct open_wish *wish);
 // new IKE SA has taken over the tasks of sa.
 bool open_retry(struct ike_sa *sa);
 // A new IKE SA with the same child SAs (TIMER_REAUTH); the old one goes when it is complete.
+// The IKE SA is over: what shall take over from it and has waited for that begins.
+void open_after(struct ike_sa *old);
 void open_reauth(struct ike_sa *old);

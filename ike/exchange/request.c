@@ -159,7 +159,7 @@ static void request_failed(struct ike_sa *sa, struct task *t, err_t err, const s
 
 void request_next(struct ike_sa *sa)
 {
-    while (ike_sa_live(sa) && !sa->active && window_may_send(&sa->window)) {
+    while (ike_sa_live(sa) && !sa->waits && !sa->active && window_may_send(&sa->window)) {
         unsigned kinds = kinds_now(sa);
         struct why why = {0};
         struct task *t = queue_take(&sa->queue, ike_now(sa->ike), kinds);

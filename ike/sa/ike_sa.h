@@ -150,6 +150,8 @@ struct ike_sa {
     bool rekeyed;         // another one has taken over: its end is no news
     uint32_t parent;      // id of the IKE SA that it was made from by rekeying; 0 = none
     uint32_t elder;       // id of the IKE SA that this one may replace, while that is undecided
+    bool waits;           // begins when `reauth_of` has ended
+    uint32_t awaited_by;  // ... its side of it: the id of that; 0 = none
     uint32_t reauth_of;   // id of the IKE SA that goes when this one is up; 0 = none
     uint32_t twin;        // id of one that both sides opened at once: ours, and the one to go; 0
     unsigned tries;       // openings before this one without an answer

@@ -76,7 +76,7 @@ struct hosts vips_wanted(const struct conn *conn, const ip_t *own)
 
 struct hosts vips_local(const struct ike_sa *sa)
 {
-    if (sa->vips && sa->vips->given) return all_of(sa->vips);
+    if (sa->vips && sa->vips->given && sa->up_at) return all_of(sa->vips);
     // rfc7296 2.19: the first child SA is asked for before the address is known.
     if (sa->initiator && sa->opening) return vips_wanted(sa->conn, &sa->local.ip);
     return one_host(&sa->local.ip);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Ways to authenticate between two Pavises, over IPv4 and IPv6: a client that is nobody in particular (RFC 7619) and a
-gateway that proves who it is; several clients of that kind, and whom such a gateway does not let in.
+gateway that proves who it is, and whom such a gateway does not let in; reauthentication that breaks before it makes.
 
     alice - moon - cafe - sun - bob        moon is the client, sun the gateway
 """
@@ -88,10 +88,67 @@ def nobody(site, tap, family):
         site.xfrmd[host].stop()
 
 
+ROAD = """\
+connections {{
+    road {{
+        {ends}
+        local {{
+            auth = psk
+            id = {me}.example.org
+        }}
+        remote {{
+            auth = psk
+            id = {peer}.example.org
+        }}
+        children {{
+            net {{
+                {ts} = 10.2.0.0/16
+            }}
+        }}
+    }}
+}}
+pools {{
+    clients {{
+        addrs = 10.7.0.0/24
+    }}
+}}
+"""
+
+
+def break_before_make(site, tap, family):
+    """charon.make_before_break = no: DELETE first, and the client has its address all the time."""
+    what = f"break before make, IPv{family}"
+    for host, peer, ends, ts in ((site.sun, "moon", "pools = clients", "local_ts"),
+                                 (site.moon, "sun", f"remote_addrs = {OUTER[family][1]}\n        vips = 0.0.0.0", "remote_ts")):
+        conf = host.file("own.conf", "charon {\n    make_before_break = no\n}\n")
+        site.xfrmd[host] = host.xfrmd()
+        site.iked[host] = host.iked(ROAD.format(ends=ends, me=host.name, peer=peer, ts=ts) + SECRETS,
+                                    "--strongswan-conf", conf)
+    done = site.moon.pavise("up", "net")
+    tap.check(f"{what}: the tunnel is up", done.returncode == 0, done.stdout + done.stderr)
+    monitor = site.moon.start("ip monitor address", "monitor")
+    done = site.moon.swanctl("--rekey", "--ike", "road", "--reauth")
+    tap.check(f"{what}: reauthentication is asked for", done.returncode == 0, done.stdout + done.stderr)
+    story = site.iked[site.sun].output
+    tap.check(f"{what}: a new IKE SA is there", wait_until(lambda: "IKE_SA road[2] established" in story(), 10),
+              story()[-2000:])
+    tap.check(f"{what}: the old one was deleted first", wait_until(lambda: "IKE_SA deleted" in story(), 3) and
+              story().index("IKE_SA deleted") < story().index("IKE_SA road[2] established"), story()[-3000:])
+    tap.check(f"{what}: ping passes", wait_until(lambda: site.moon.ping(BOB[4], 1) == 1, 5), story()[-2000:])
+    tap.check(f"{what}: it has the same address", "10.7.0.1" in site.moon("ip -4 address") and
+              "10.7.0.2" not in site.moon("ip -4 address"), site.moon("ip -4 address"))
+    tap.check(f"{what}: and never went without it", "Deleted" not in monitor.output(), monitor.output())
+    monitor.stop()
+    for host in (site.moon, site.sun):
+        site.iked[host].stop()
+        site.xfrmd[host].stop()
+
+
 def test(lab, tap):
     site = Sites(lab)
     for family in (4, 6):
         nobody(site, tap, family)
+        break_before_make(site, tap, family)
 
 
 if __name__ == "__main__":

@@ -227,6 +227,31 @@ static void reauthenticate_with_loss(void **state)
     }
 }
 
+// charon.make_before_break = no: whichever message gets lost, all is as before in the end.
+static void reauthenticate_break_first(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 14; lost++) {
+        for (int node = ALICE; node <= BOB; node++) {
+            struct sim *s = sim_new(240 + lost);
+            unsigned n;
+            struct ike_choice what = {.ike = "net", .reauth = true};
+            s->node[ALICE].opt.break_before_make = s->node[BOB].opt.break_before_make = true;
+            sim_net_net(s, "", "");
+            sim_establish(s);
+            s->fate = sim_fate_nth_lost;
+            s->fate_arg = s->sent + lost;
+            CHECK_OK(ike_rekey(s->node[node].ike, &what, &n));
+            CHECK(ike_rekey(s->node[node].ike, &what, &n) != ERR_OK); // once is enough
+            sim_run(s, 60 * SECOND);
+            CHECK_EQ(s->node[node].events[IKE_EV_UP], 2);
+            CHECK_EQ(s->node[node].events[IKE_EV_DOWN], 1);
+            CHECK(s->node[node].events[CHILD_EV_DOWN] >= 1);
+            expect_settled(s);
+        }
+    }
+}
+
 // RFC 4478: the responder says how long it holds an authentication good.
 static void reauthenticate_at_the_peers_wish(void **state)
 {
@@ -596,6 +621,7 @@ int main(void)
         cmocka_unit_test(a_week),
         cmocka_unit_test(reauthenticate),
         cmocka_unit_test(reauthenticate_with_loss),
+        cmocka_unit_test(reauthenticate_break_first),
         cmocka_unit_test(reauthenticate_at_the_peers_wish),
         cmocka_unit_test(reauthenticate_with_unique),
         cmocka_unit_test(alive),

@@ -266,6 +266,35 @@ static void address_outlives_reauthentication(void **state)
     sim_free(s);
 }
 
+// ... also where the old IKE SA goes first, and the gateway is out for a while.
+static void address_outlives_a_break(void **state)
+{
+    (void)state;
+    for (unsigned out = 0; out < 2; out++) {
+        struct sim *s = world(8 + out);
+        unsigned n;
+        struct ike_choice what = {.ike = "net", .reauth = true};
+        s->node[BOB].opt.break_before_make = true;
+        gateway(s, "pools = rw", "", POOLS_V4);
+        client(s, BOB, "vips = 0.0.0.0\n keyingtries = 0", "");
+        up(s, BOB);
+        s->node[ALICE].offline = out;
+        CHECK_OK(ike_rekey(s->node[BOB].ike, &what, &n));
+        sim_run(s, out ? 600 * SECOND : SECOND / 2);
+        s->node[ALICE].offline = false;
+        CHECK_EQ(host[BOB].takes, out ? 0 : 1); // the old one's, when the new one's is there
+        sim_run(s, 300 * SECOND);
+        CHECK_EQ(sim_ikes(s, BOB), 1);
+        CHECK_EQ(sim_children(s, BOB), 1);
+        CHECK_EQ(host[BOB].puts, 2);
+        CHECK_EQ(host[BOB].takes, 1);
+        CHECK_STR(address(BOB), "10.3.0.1");
+        down(s, BOB);
+        CHECK_EQ(host[BOB].takes, 2);
+        sim_free(s);
+    }
+}
+
 // A client that has crashed does not cost the pool another address.
 static void crashed_client_comes_back(void **state)
 {
@@ -435,6 +464,7 @@ int main(void)
         cmocka_unit_test(wanted_address),
         cmocka_unit_test(address_outlives_rekeying),
         cmocka_unit_test(address_outlives_reauthentication),
+        cmocka_unit_test(address_outlives_a_break),
         cmocka_unit_test(crashed_client_comes_back),
         cmocka_unit_test(pool_that_is_too_small),
         cmocka_unit_test(gateway_without_pools),
