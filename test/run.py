@@ -146,9 +146,9 @@ def tap(script, *arguments, env=None):
     return stage
 
 
-# Most network tests wait most of the time, so two of them share the machine. These measure, or fill it:
+# Most network tests wait most of the time, so three of them share the machine. These measure, or fill it:
 ALONE = ("net/workers", "net/scale", "net/keepalive", "net/rekey", "interop/stock", "ASan net/workers", "ASan net/scale")
-AT_ONCE = 2
+AT_ONCE = 3
 LONG = ("modes_kernel", "matrix", "broken")  # only in the full run
 
 

@@ -155,8 +155,9 @@ def calls(pair, tap, name, how):
         pair.hang_up(name)
 
 
-HOW = {"rsa": "RSA 2048 with RSA_PKCS1", "rsa-3072": "RSA 3072 with RSA_PKCS1 SHA2-384", "pss": "RSA_PSS SHA2-256",
-       "p256": "ECDSA SHA2-256", "p384": "ECDSA SHA2-384", "p521": "ECDSA SHA2-512", "ed25519": "Ed25519"}
+HOW = {"rsa": "RSA_EMSA_PKCS1_SHA2_256", "rsa-3072": "RSA_EMSA_PKCS1_SHA2_384", "pss": "RSA_EMSA_PSS_SHA2_256_SALT_32",
+       "p256": "ECDSA_WITH_SHA256_DER", "p384": "ECDSA_WITH_SHA384_DER", "p521": "ECDSA_WITH_SHA512_DER", "ed25519": "ED25519"}
+CLASSIC = {"rsa": "RSA_EMSA_PKCS1_SHA1", "p256": "ECDSA-256", "p384": "ECDSA-384", "p521": "ECDSA-521"}
 
 
 def each_kind(site, tap, folder, family):
@@ -176,11 +177,11 @@ def each_kind(site, tap, folder, family):
 
 def without_rfc7427(site, tap):
     """The peer does not know digital signatures: methods 1, 9, 10 and 11."""
-    kinds = ["rsa", "p256", "p384", "p521"]
+    kinds = list(CLASSIC)
     connections = [(kind, "pubkey") for kind in kinds]
     pair = Pair(site, config("moon", connections), config("sun", connections), "signature_authentication = no")
     for kind in kinds:
-        calls(pair, tap, kind, {"rsa": "RSA_PKCS1 SHA1"}.get(kind, HOW[kind]))
+        calls(pair, tap, kind, CLASSIC[kind])
     pair.stop()
 
 
@@ -199,7 +200,7 @@ def chains(site, tap, folder):
     connections = [("chain", "pubkey")]
     pair = Pair(site, config("moon", connections, extra="send_cert = always"),
                 config("sun", connections, extra="send_cert = always\n        fragmentation = yes"))
-    calls(pair, tap, "chain", "certificate C=CH, O=Pavise test, CN=sun-chain")
+    calls(pair, tap, "chain", 'using certificate "C=CH, O=Pavise test, CN=sun-chain"')
     pair.stop()
 
 
@@ -216,7 +217,7 @@ def refusals(site, tap, folder):
     connections = [(name, "pubkey") for name in ("good", "foreign", "expired")]
     extra = "send_cert = always"
     pair = Pair(site, config("moon", connections), config("sun", connections, extra=extra))
-    calls(pair, tap, "good", "certificate C=CH, O=Pavise test, CN=sun-good")
+    calls(pair, tap, "good", 'using certificate "C=CH, O=Pavise test, CN=sun-good"')
     sentences = {"foreign": 'no authority that we trust has signed certificate "C=CH, O=Pavise test, CN=sun-foreign"',
                  "expired": "expired"}
     for name, sentence in sentences.items():
