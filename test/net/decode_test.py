@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import PAVISE, main
+from lab import PAVISE, ROOT, main
 from sites import BOB, SECRET, Sites
 from tunnel_test import capture, stop, tshark
 
-VECTORS = "/work/shared/vectors/pcap"
+VECTORS = os.path.join(ROOT, "../shared/vectors/pcap")
 
 
 def decode(*arguments):
