@@ -61,6 +61,23 @@ void text_done(struct text *t)
     *t = (struct text){0};
 }
 
+struct clip clip_on(char *buf, size_t cap)
+{
+    buf[0] = 0;
+    return (struct clip){buf, cap};
+}
+
+void clip_add(struct clip *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(c->at, c->left, fmt, ap);
+    va_end(ap);
+    size_t took = n < 0 ? 0 : (size_t)n < c->left ? (size_t)n : c->left - 1;
+    c->at += took;
+    c->left -= took;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9') return c - '0';

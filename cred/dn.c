@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "crypto/openssl/openssl.h"
 
 #define DN_VALUE_MAX 256 // bytes of one value; an identity is not longer either
@@ -249,19 +250,7 @@ bool dn_has_wildcard(span_t der)
     return found;
 }
 
-// A buffer for text that is cut when full.
-struct line {
-    char *at;
-    size_t len, cap;
-};
-
-static void line_add(struct line *l, const char *s)
-{
-    while (*s && l->len + 1 < l->cap) l->at[l->len++] = *s++;
-    l->at[l->len] = 0;
-}
-
-static void line_add_value(struct line *l, const ASN1_STRING *v)
+static void clip_add_value(struct clip *l, const ASN1_STRING *v)
 {
     const unsigned char *p = ASN1_STRING_get0_data(v);
     for (int i = 0; i < ASN1_STRING_length(v); i++) {
@@ -270,14 +259,13 @@ static void line_add_value(struct line *l, const ASN1_STRING *v)
             snprintf(one, sizeof one, "\\x%02x", p[i]);
         else
             snprintf(one, sizeof one, "%s%c", p[i] == ',' ? "\\" : "", p[i]);
-        line_add(l, one);
+        clip_add(l, "%s", one);
     }
 }
 
 const char *dn_show(span_t der, char *buf, size_t cap)
 {
-    struct line l = {.at = buf, .cap = cap};
-    buf[0] = 0;
+    struct clip l = clip_on(buf, cap);
     X509_NAME *name = name_from(der);
     int n = name ? X509_NAME_entry_count(name) : 0;
     for (int i = 0; i < n; i++) {
@@ -286,10 +274,10 @@ const char *dn_show(span_t der, char *buf, size_t cap)
         const char *word = attribute_word(OBJ_obj2nid(what));
         char oid[80];
         if (!word && OBJ_obj2txt(oid, sizeof oid, what, 1) > 0) word = oid;
-        if (i > 0) line_add(&l, ", ");
-        line_add(&l, word ? word : "?");
-        line_add(&l, "=");
-        line_add_value(&l, X509_NAME_ENTRY_get_data(e));
+        if (i > 0) clip_add(&l, ", ");
+        clip_add(&l, "%s", word ? word : "?");
+        clip_add(&l, "=");
+        clip_add_value(&l, X509_NAME_ENTRY_get_data(e));
     }
     X509_NAME_free(name);
     return buf;

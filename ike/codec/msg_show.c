@@ -1,28 +1,8 @@
 // msg_show.c - a message in one line, as strongSwan's users know it: exchange, direction, Message
 // ID and the payloads by their short names.
-#include <stdarg.h>
-#include <stdio.h>
-
+#include "base/text.h"
 #include "ike/codec/msg.h"
 #include "ike/codec/payloads.h"
-
-// A terminated string that stops growing when it is full.
-struct line {
-    char *at;
-    size_t left; // the terminator included
-};
-
-static void line_add(struct line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void line_add(struct line *l, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(l->at, l->left, fmt, ap);
-    va_end(ap);
-    size_t took = n < 0 ? 0 : (size_t)n < l->left ? (size_t)n : l->left - 1;
-    l->at += took;
-    l->left -= took;
-}
 
 struct short_name {
     uint16_t type;
@@ -125,53 +105,53 @@ static const char *find(const struct short_name *list, size_t n, uint16_t type)
 }
 #define FIND(list, type) find(list, sizeof(list) / sizeof *(list), type)
 
-static void add_short(struct line *l, const char *name, uint16_t type)
+static void add_short(struct clip *l, const char *name, uint16_t type)
 {
     if (name) {
-        line_add(l, "%s", name);
+        clip_add(l, "%s", name);
     } else {
-        line_add(l, "%u", type);
+        clip_add(l, "%u", type);
     }
 }
 
-static void show_notify(struct line *l, span_t body)
+static void show_notify(struct clip *l, span_t body)
 {
     struct notify n = {0};
-    line_add(l, "N(");
+    clip_add(l, "N(");
     if (notify_read(body, &n) == ERR_OK) add_short(l, FIND(notifies, n.type), n.type);
-    line_add(l, ")");
+    clip_add(l, ")");
 }
 
-static void show_config(struct line *l, span_t body)
+static void show_config(struct clip *l, span_t body)
 {
     struct cp c;
     if (cp_read(body, &c) != ERR_OK) {
-        line_add(l, "CP");
+        clip_add(l, "CP");
         return;
     }
     static const char *const kinds[] = {"CP", "CPRQ", "CPRP", "CPS", "CPA"};
-    line_add(l, "%s(", kinds[c.type <= CFG_ACK ? c.type : 0]);
+    clip_add(l, "%s(", kinds[c.type <= CFG_ACK ? c.type : 0]);
     for (unsigned i = 0; i < c.n; i++) {
-        if (i) line_add(l, " ");
+        if (i) clip_add(l, " ");
         add_short(l, FIND(attributes, c.attr[i].type), c.attr[i].type);
     }
-    line_add(l, ")");
+    clip_add(l, ")");
 }
 
-static void show_eap(struct line *l, span_t body)
+static void show_eap(struct clip *l, span_t body)
 {
     static const char *const codes[] = {"", "REQ", "RES", "SUCC", "FAIL"};
     rd_t r = rd_from(body);
     uint8_t code = rd_u8(&r);
     (void)rd_bytes(&r, 3); // identifier and length
-    line_add(l, "EAP/%s", codes[code <= 4 ? code : 0]);
+    clip_add(l, "EAP/%s", codes[code <= 4 ? code : 0]);
     if (code != 1 && code != 2) return;
     uint8_t type = rd_u8(&r);
-    line_add(l, "/");
+    clip_add(l, "/");
     add_short(l, FIND(eap_types, type), type);
 }
 
-static void show_payload(struct line *l, const struct payload *p)
+static void show_payload(struct clip *l, const struct payload *p)
 {
     switch (p->type) {
     case PAYLOAD_SK:
@@ -189,16 +169,15 @@ static void show_payload(struct line *l, const struct payload *p)
     default:
         add_short(l, FIND(payloads, p->type), p->type);
     }
-    line_add(l, " ");
+    clip_add(l, " ");
 }
 
 const char *msg_show(const struct msg *m, char *buf, size_t cap)
 {
-    struct line l = {buf, cap};
-    buf[0] = 0;
-    line_add(&l, "%s %s %u [ ", exchange_name(m->h.exchange),
+    struct clip l = clip_on(buf, cap);
+    clip_add(&l, "%s %s %u [ ", exchange_name(m->h.exchange),
              m->h.flags & IKE_FLAG_RESPONSE ? "response" : "request", m->h.id);
     for (unsigned i = 0; i < m->n; i++) show_payload(&l, &m->payload[i]);
-    line_add(&l, "]");
+    clip_add(&l, "]");
     return buf;
 }

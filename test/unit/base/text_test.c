@@ -18,6 +18,26 @@ static void text_grows(void **state)
     CHECK(t.at == NULL);
 }
 
+// Cut where the buffer ends, whatever comes behind, and never a byte beyond.
+static void clips_are_cut(void **state)
+{
+    (void)state;
+    char buf[8];
+    memset(buf, '!', sizeof buf);
+    struct clip c = clip_on(buf, 6);
+    assert_string_equal(buf, "");
+    clip_add(&c, "%s-%d", "ab", 7);
+    assert_string_equal(buf, "ab-7");
+    clip_add(&c, "%s", "12345");
+    assert_string_equal(buf, "ab-71");
+    clip_add(&c, "more");
+    assert_string_equal(buf, "ab-71");
+    CHECK(buf[6] == '!' && buf[7] == '!');
+    c = clip_on(buf, 1);
+    clip_add(&c, "x");
+    assert_string_equal(buf, "");
+}
+
 static void hex(void **state)
 {
     (void)state;
@@ -66,10 +86,8 @@ static void did_you_mean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_grows),
-        cmocka_unit_test(hex),
-        cmocka_unit_test(base64),
-        cmocka_unit_test(did_you_mean),
+        cmocka_unit_test(text_grows), cmocka_unit_test(clips_are_cut), cmocka_unit_test(hex),
+        cmocka_unit_test(base64),     cmocka_unit_test(did_you_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
