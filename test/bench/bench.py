@@ -50,11 +50,13 @@ def ways():
 
 # ---- one way ----
 
-def measure(bed, way, cpu, options):
-    """{measure: value} of one way in one round."""
-    seconds, row = options.seconds, {}
+def measure(bed, way, cpu, options, warm_up=False):
+    """{measure: value} of one way in one round. A warm-up is one short stream."""
+    seconds, row = 1 if warm_up else options.seconds, {}
     one = meter.tcp(bed, way, cpu, seconds)
     row.update(gbit=one["gbit"], cpu_per_gb=one["cpu_per_gb"], resent=one["resent"])
+    if warm_up:
+        return row
     row["gbit4"] = meter.tcp(bed, way, cpu, seconds, 4)["gbit"]
     idle = meter.round_trip(bed, way)
     row.update(rtt=idle.get("median"), rtt_p99=idle.get("p99"))
@@ -70,7 +72,7 @@ def measure(bed, way, cpu, options):
     return row
 
 
-def visit(name, make, cpu, options):
+def visit(name, make, cpu, options, warm_up):
     way = make()
     with Lab() as lab:
         bed = Bed(lab)
@@ -78,7 +80,7 @@ def visit(name, make, cpu, options):
             way.up(bed)
             if not answers(bed, way):
                 raise Failed(f"{name}: no answer\n{lab.logs()}")
-            return measure(bed, way, cpu, options)
+            return measure(bed, way, cpu, options, warm_up)
         finally:
             if isinstance(way, Peer):
                 way.down(bed)
@@ -98,6 +100,11 @@ def chosen(names):
     return picked, left_out
 
 
+def keep(path, **facts):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(facts, file, indent=1)
+
+
 def run_rounds(picked, options):
     cpu, results, broken = meter.Cpu(), {}, {}
     for number in range(options.rounds + 1):
@@ -105,7 +112,7 @@ def run_rounds(picked, options):
             if name in broken:
                 continue
             try:
-                row = visit(name, make, cpu, options)
+                row = visit(name, make, cpu, options, warm_up=number == 0)
             except (Failed, subprocess.TimeoutExpired) as error:
                 broken[name] = str(error)
                 print(f"  left out: {name}: {error}", file=sys.stderr)
@@ -115,6 +122,7 @@ def run_rounds(picked, options):
             for key, value in row.items() if number else ():
                 if value is not None:
                     results.setdefault(name, {}).setdefault(key, []).append(value)
+        keep(options.json, rows=results, left_out=broken)  # an interrupted run loses the round at most
     cpu.close()
     return {name: row for name, row in results.items() if name not in broken}, broken
 
@@ -206,9 +214,8 @@ def main():
     results, broken = run_rounds(picked, options)
     left_out.update(broken)
     about.update(seconds=time.time() - begin, load_after=os.getloadavg()[0])
-    with open(options.json, "w", encoding="utf-8") as file:
-        json.dump({"machine": about, "rows": results, "left_out": left_out,
-                   "goals": [dict(zip(("what", "wanted", "found", "met"), g)) for g in goals(results)]}, file, indent=1)
+    keep(options.json, machine=about, rows=results, left_out=left_out,
+         goals=[dict(zip(("what", "wanted", "found", "met"), g)) for g in goals(results)])
     show(results, left_out, options)
     print(f"\n{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, load {about['load_before']:.1f} before and"
           f" {about['load_after']:.1f} after; raw figures: {options.json}")
