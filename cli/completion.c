@@ -10,8 +10,7 @@
 #include "cli/say.h"
 #include "cli/topics.h"
 
-// ---- names
-// ----------------------------------------------------------------------------------------
+// ---- names ----
 
 static void print_names(const json_t *conns)
 {
@@ -42,8 +41,7 @@ static int run_names(const struct args *a)
     return CLI_OK;
 }
 
-// ---- what stands behind a command
-// -----------------------------------------------------------------
+// ---- what stands behind a command ----
 
 static bool takes_names(const struct command *c)
 {
@@ -73,8 +71,7 @@ static void add_options(struct text *t, const struct command *c)
     text_add(t, " --help");
 }
 
-// ---- the scripts
-// ----------------------------------------------------------------------------------
+// ---- the scripts ----
 
 static void print_bash(void)
 {
@@ -160,7 +157,7 @@ static void print_fish(void)
     }
 }
 
-// ---------------------------------------------------------------------------------------------------
+// ---- the command ----
 
 static int run(const struct args *a)
 {

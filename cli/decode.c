@@ -18,8 +18,7 @@
 #define CHUNK (1U << 20)
 #define SECRETS_MAX 64U
 
-// ---- files
-// ----------------------------------------------------------------------------------------
+// ---- files ----
 
 struct bytes {
     uint8_t *at;
@@ -99,8 +98,7 @@ static unsigned secrets_split(struct bytes *b, span_t out[SECRETS_MAX])
     return n;
 }
 
-// ---- decoding
-// -------------------------------------------------------------------------------------
+// ---- decoding ----
 
 struct sink {
     json_t *events; // NULL: print them as they come

@@ -21,8 +21,7 @@
 #define PING 8            // ICMP type
 #define PING6 128
 
-// ---- the question
-// ---------------------------------------------------------------------------------
+// ---- the question ----
 
 static bool number(const char *word, unsigned long max, unsigned long *out)
 {
@@ -103,8 +102,7 @@ static char *question_text(const struct question *q)
     return text;
 }
 
-// ---- names, where pavise-iked runs
-// ----------------------------------------------------------------
+// ---- names, where pavise-iked runs ----
 
 // The child whose selectors hold both ends: what would be negotiated.
 static bool ts_has(const json_t *list, const char *addr)
@@ -183,7 +181,7 @@ static void name_all(json_t *answer, const struct args *a, const struct question
     vici_close(c);
 }
 
-// ---------------------------------------------------------------------------------------------------
+// ---- the command ----
 
 static json_t *fetch(const struct args *a, const struct question *q)
 {

@@ -19,8 +19,7 @@
 #define INTERVAL_S 2.0
 #define ROWS_USUAL 24U
 
-// ---- the terminal
-// ---------------------------------------------------------------------------------
+// ---- the terminal ----
 
 static void size_read(struct top_view *v)
 {
@@ -67,8 +66,7 @@ static void show(const json_t *what, struct top_view *v, bool screen)
     (void)fflush(stdout);
 }
 
-// ---- keys
-// -----------------------------------------------------------------------------------------
+// ---- keys ----
 
 static void filter_key(struct top_view *v, char c)
 {
@@ -111,7 +109,7 @@ static int wait_key(struct top_view *v, uint64_t ms)
     return 1;
 }
 
-// ---------------------------------------------------------------------------------------------------
+// ---- the command ----
 
 static int live(const struct args *a, struct top_view *v)
 {

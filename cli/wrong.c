@@ -19,8 +19,7 @@ const char *wrong_executor(const struct wrong_facts *f)
     return "unknown";
 }
 
-// ---- the executor
-// ---------------------------------------------------------------------------------
+// ---- the executor ----
 
 static void check_clear(json_t *list, const json_t *guard)
 {
@@ -68,8 +67,7 @@ static void check_executor(json_t *list, const struct wrong_facts *f)
     }
 }
 
-// ---- the host
-// -------------------------------------------------------------------------------------
+// ---- the host ----
 
 // Is a whole network meant, which others than this host live in?
 static bool has_network(const json_t *list, uint16_t family)

@@ -5,8 +5,7 @@
 #include "cli/json.h"
 #include "cli/wrong_tab.h"
 
-// ---- reading
-// --------------------------------------------------------------------------------------
+// ---- reading ----
 
 static bool keep_policy(void *arg, const struct xfrm_policy *p)
 {
@@ -47,8 +46,7 @@ void wrong_dump_free(struct wrong_dump *d)
     free(d);
 }
 
-// ---- judging
-// --------------------------------------------------------------------------------------
+// ---- judging ----
 
 // Does a policy ask for such an SA? An inbound one is asked for by policies of either direction.
 static bool is_wanted(const struct wrong_dump *d, const struct wrong_dump_sa *sa)

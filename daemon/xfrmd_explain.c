@@ -23,8 +23,7 @@ struct xfrmd_explain {
     struct link_mtu *links;
 };
 
-// ---- what stands in the answer
-// --------------------------------------------------------------------
+// ---- what stands in the answer ----
 
 static json_t *text_of_ip(const ip_t *ip)
 {
@@ -165,8 +164,7 @@ static json_t *answer_json(const struct explain *x, bool out, uint32_t tun_mtu)
     return j;
 }
 
-// ---- the request
-// ----------------------------------------------------------------------------------
+// ---- the request ----
 
 static bool number_read(const json_t *j, const char *key, json_int_t max, json_int_t *out)
 {
@@ -222,8 +220,7 @@ char *xfrmd_explain_answer(struct xfrmd_explain *e, const char *request, size_t 
     return text;
 }
 
-// ---- the socket
-// -----------------------------------------------------------------------------------
+// ---- the socket ----
 
 static bool from_root(struct msghdr *m)
 {

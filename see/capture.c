@@ -48,8 +48,7 @@ const char *capture_kind_name(const struct capture *c)
     return names[c->kind];
 }
 
-// ---- beginnings
-// -----------------------------------------------------------------------------------
+// ---- beginnings ----
 
 static bool pcap_magic(struct capture *c, uint32_t magic)
 {
@@ -103,8 +102,7 @@ err_t capture_open(struct capture *c, span_t file, struct why *why)
                    magic);
 }
 
-// ---- records
-// --------------------------------------------------------------------------------------
+// ---- records ----
 
 // The bytes of a frame of which the file says that it has `have`.
 static err_t frame_bytes(struct capture *c, rd_t *r, uint32_t have, struct frame *out,
@@ -160,8 +158,7 @@ static err_t snoop_next(struct capture *c, struct frame *out, struct why *why)
     return ERR_OK;
 }
 
-// ---- pcapng
-// ---------------------------------------------------------------------------------------
+// ---- pcapng ----
 
 // A section: byte order anew, interfaces anew. r stands behind type and length.
 static err_t section_open(struct capture *c, rd_t *r, struct why *why)

@@ -24,8 +24,7 @@ enum link_type {
     LINK_SLL2 = 276,
 };
 
-// ---- link
-// -----------------------------------------------------------------------------------------
+// ---- link ----
 
 static bool is_vlan(uint16_t type)
 {
@@ -78,8 +77,7 @@ static span_t ip_of(const struct frame *f)
     }
 }
 
-// ---- IP
-// -------------------------------------------------------------------------------------------
+// ---- IP ----
 
 struct ip {
     ip_t src, dst;
@@ -144,8 +142,7 @@ static bool ip_read(span_t s, struct ip *out)
     return version == 4 ? ip4_read(s, out) : version == 6 && ip6_read(s, out);
 }
 
-// ---- pieces
-// ---------------------------------------------------------------------------------------
+// ---- pieces ----
 
 static void pending_drop(struct pending *p)
 {
@@ -231,8 +228,7 @@ void dig_done(struct dig *d)
     for (unsigned i = 0; i < DIG_PENDING_MAX; i++) pending_drop(&d->pending[i]);
 }
 
-// ---- above IP
-// -------------------------------------------------------------------------------------
+// ---- above IP ----
 
 // rfc3948 2.2: on UDP 4500 four zero bytes stand before IKE, where ESP has its SPI.
 static void dig_4500(struct dug *out)

@@ -48,8 +48,7 @@ static struct flow *flow_find(struct see *s, const struct dug *d, uint32_t spi, 
     return x;
 }
 
-// ---- sequence numbers
-// -----------------------------------------------------------------------------
+// ---- sequence numbers ----
 
 static bool window_take(struct flow *x, uint32_t seq)
 {
@@ -92,8 +91,7 @@ static void judge_number(struct flow *x, uint32_t seq, struct note *n)
     }
 }
 
-// ---- inside
-// ---------------------------------------------------------------------------------------
+// ---- inside ----
 
 static bool open_with(struct see *s, struct sealer *sealer, const struct dug *d, bool esn,
                       span_t *text)
@@ -149,8 +147,7 @@ static void judge_inside(struct see *s, struct flow *x, const struct dug *d, str
                "the ICV is wrong: damaged, forged, or sealed with other keys");
 }
 
-// ---- a packet
-// -------------------------------------------------------------------------------------
+// ---- a packet ----
 
 static void judge_shape(const struct dug *d, uint32_t spi, struct note *n)
 {

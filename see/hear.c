@@ -24,8 +24,7 @@ static const char *name_of(uint8_t exchange)
     return exchange == X_FOLLOWUP ? "IKE_FOLLOWUP_KE" : exchange_name(exchange);
 }
 
-// ---- IKE SAs
-// --------------------------------------------------------------------------------------
+// ---- IKE SAs ----
 
 void hear_done(struct talk *t, struct see *s)
 {
@@ -71,8 +70,7 @@ static struct talk *talk_find(struct see *s, const struct ike_header *h, uint64_
     return talk_new(s, h, frame);
 }
 
-// ---- requests and answers
-// -------------------------------------------------------------------------
+// ---- requests and answers ----
 
 static unsigned piece_of(const struct msg *m)
 {
@@ -173,8 +171,7 @@ static bool repeated(struct hearing *h)
     return false;
 }
 
-// ---- inside SK
-// ------------------------------------------------------------------------------------
+// ---- inside SK ----
 
 // A piece that has been decrypted; true: the message is whole by it.
 static bool piece_add(struct hearing *h, const struct fragment *f)
@@ -236,8 +233,7 @@ static void open_sealed(struct hearing *h)
                "the integrity check value is wrong: damaged, forged, or sealed with other keys");
 }
 
-// ---- one message
-// ----------------------------------------------------------------------------------
+// ---- one message ----
 
 static void header_tell(struct hearing *h)
 {
@@ -336,8 +332,7 @@ void hear_icmp(struct see *s, const struct dug *d, const struct frame *f)
     see_emit(s, &n);
 }
 
-// ---- what became of it
-// ----------------------------------------------------------------------------
+// ---- what became of it ----
 
 static void unanswered(const struct talk *t, enum side side, struct note *n)
 {

@@ -13,8 +13,7 @@
 #define FIELD_MAX 512 // bytes of one field, as text
 #define KEY_MAX 128   // bytes of one key
 
-// ---- lines
-// ----------------------------------------------------------------------------------------
+// ---- lines ----
 
 struct line {
     const char *table;
@@ -70,8 +69,7 @@ static bool hex_spi(const char *s, uint64_t *out)
     return true;
 }
 
-// ---- sealers
-// --------------------------------------------------------------------------------------
+// ---- sealers ----
 
 struct suite {
     uint16_t encr, integ, icv_len;
@@ -102,8 +100,7 @@ static err_t suite_sealer(const struct suite *s, span_t encr, span_t integ, stru
     return sealer_new(&spec, alt, &why);
 }
 
-// ---- the tables
-// -----------------------------------------------------------------------------------
+// ---- the tables ----
 
 // The array with room for one more; NULL: no room or no memory, and nothing has changed.
 static void *roomy(void *array, unsigned n, size_t size)
@@ -253,8 +250,7 @@ err_t see_keys_read(struct see_keys *k, const char *table, span_t file)
     return ERR_OK;
 }
 
-// ---- looking up
-// -----------------------------------------------------------------------------------
+// ---- looking up ----
 
 const struct key_ike *see_keys_ike(const struct see_keys *k, uint64_t spi_i, uint64_t spi_r,
                                    const struct key_ike *after)

@@ -28,8 +28,7 @@ static bool any_of_family(uint16_t family, const ip_t *ip, unsigned n)
     return false;
 }
 
-// ---- client
-// --------------------------------------------------------------------------------------
+// ---- client ----
 
 // The address to ask for, if not any: the configured one, or the one that the IKE SA has which this
 // one shall replace. The peer of a reauthentication shall not give us another.
@@ -232,8 +231,7 @@ err_t config_answered(struct turn *t)
     return err;
 }
 
-// ---- gateway
-// -------------------------------------------------------------------------------------
+// ---- gateway ----
 
 static bool wants(const struct cp *request, uint16_t type)
 {
@@ -378,8 +376,7 @@ err_t config_answer(struct turn *t)
     return ERR_OK;
 }
 
-// ---- INFORMATIONAL
-// -------------------------------------------------------------------------------
+// ---- INFORMATIONAL ----
 
 // What we know, as SUPPORTED_ATTRIBUTES wants it.
 static span_t supported(uint8_t buf[64])

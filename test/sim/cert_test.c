@@ -356,8 +356,7 @@ static void a_secret_instead_of_a_key(void **state)
     refused(s, BOB, "none expects by pre-shared key (remote.auth)");
 }
 
-// ---- works that take their time
-// ------------------------------------------------------------------
+// ---- works that take their time ----
 
 // The peer repeats its IKE_AUTH meanwhile; that is heard and does no harm.
 static void a_slow_key(void **state)

@@ -13,8 +13,7 @@
 #define LEAST 64 // bytes of a packet whose length nobody has said
 #define TTL 64
 
-// ---- the packet
-// -----------------------------------------------------------------------------------
+// ---- the packet ----
 
 static uint32_t head_make(uint8_t *at, const struct explain_ask *a, uint32_t len)
 {
@@ -70,8 +69,7 @@ static err_t packet_make(struct pkt *p, const struct explain_ask *a, struct why 
     return ERR_OK;
 }
 
-// ---- policies
-// -------------------------------------------------------------------------------------
+// ---- policies ----
 
 const char *explain_why_text(enum explain_why why)
 {
@@ -128,8 +126,7 @@ static void others_find(const struct worker *w, const struct pkt *p, enum xfrm_d
     }
 }
 
-// ---- outbound
-// -------------------------------------------------------------------------------------
+// ---- outbound ----
 
 // What the outermost header says: each SA takes the packet as the one before has left it.
 static void outer_make(struct explain *x, struct pkt *p)
@@ -194,8 +191,7 @@ static void walk_out(struct worker *w, struct explain *x, struct pkt *p)
     outer_make(x, p);
 }
 
-// ---- inbound
-// --------------------------------------------------------------------------------------
+// ---- inbound ----
 
 // Could this SA alone have brought it?
 static bool could_carry(const struct worker *w, struct pkt *p, struct sa *sa)
