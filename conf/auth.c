@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "conf/issue.h"
 #include "conf/value.h"
 #include "cred/pubkey.h"
@@ -103,6 +104,18 @@ static bool refused(const struct arg *a)
     return false;
 }
 
+static void hint_near(const struct arg *a, const char *wrong)
+{
+    const char *names[sizeof rule_words / sizeof *rule_words + 3] = {"psk", "null"};
+    size_t n = 2;
+    for (size_t i = 0; i < sizeof rule_words / sizeof *rule_words; i++) {
+        names[n++] = rule_words[i].word;
+    }
+    const char *near = nearest(wrong, names);
+    if (near) value_hint(a, "did you mean '%s'?", near);
+    if (!near) value_hint(a, "%s", kinds_hint);
+}
+
 static void set_rules(const struct arg *a, const struct element *e, struct conf_side *side)
 {
     const char prefix[] = "ike:";
@@ -113,7 +126,7 @@ static void set_rules(const struct arg *a, const struct element *e, struct conf_
     if (wrong) {
         issue_error(a->ld->issues, element_place(a, e, (size_t)(wrong - e->text)), wrong,
                     "'%s' is not a way to authenticate", e->text);
-        value_hint(a, "%s", kinds_hint);
+        hint_near(a, wrong);
         return;
     }
     side->auth = CONF_AUTH_PUBKEY;

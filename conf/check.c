@@ -5,6 +5,7 @@
 #include "conf/issue.h"
 #include "conf/owner.h"
 #include "conf/pool.h"
+#include "conf/sense.h"
 
 #define PAIRS_MAX 2000000UL // children compared with one another: some 2000 children
 
@@ -343,4 +344,5 @@ void check_all(struct load *ld)
     for (unsigned i = 0; all && i < ld->out->conn_n; i++) check_conn(ld, all, i);
     check_pairs(ld);
     pools_check(ld);
+    if (!ld->nomem) sense_check(ld);
 }

@@ -39,18 +39,19 @@ static err_t type_tree(const struct parser *p, const char *path, struct config *
     return config_type(&ld);
 }
 
-// Text is in the tree: inherit, type, check. Without balanced braces nothing behind them is judged.
+// Text is in the tree: inherit, type, check. Where nobody knows what stands where nothing is
+// judged.
 static err_t finish(struct parser *p, const char *path, struct config *c)
 {
-    if (p->unbalanced) return ERR_SYNTAX;
+    if (p->unbalanced && p->flat) return ERR_SYNTAX;
     TRY(inherit_all(p->tree, p->issues));
     TRY(type_tree(p, path, c));
-    return p->issues->errors ? ERR_SYNTAX : ERR_OK;
+    return p->issues->errors || p->unbalanced ? ERR_SYNTAX : ERR_OK;
 }
 
 static err_t load_into(struct parser *p, const char *path, span_t text, struct config *c)
 {
-    TRY(p->may_include ? parse_file(p, path) : parse_text(p, path, text));
+    TRY(parse_all(p, path, text));
     return finish(p, path, c);
 }
 

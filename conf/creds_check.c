@@ -1,4 +1,5 @@
 #include <string.h>
+#include <time.h>
 
 #include "conf/creds_load.h"
 #include "conf/issue.h"
@@ -66,6 +67,26 @@ static void check_id(struct load *ld, const struct node *n, const struct conf_si
     issue_hint(ld->issues, "leave id out, or have a certificate made with that subjectAltName");
 }
 
+// What the peer will not believe, and why.
+static void check_dates(struct load *ld, const struct node *n, const struct conf_side *side)
+{
+    char name[CERT_NAME_MAX], day[16];
+    int64_t now = (int64_t)time(NULL);
+    for (const struct cred_own *o = side->creds->own; o; o = o->next) {
+        if (!o->cert) continue;
+        bool over = cert_not_after(o->cert)<now, early = cert_not_before(o->cert)> now;
+        time_t t = (time_t)(over ? cert_not_after(o->cert) : cert_not_before(o->cert));
+        struct tm tm;
+        if ((!over && !early) || !gmtime_r(&t, &tm)) continue;
+        (void)strftime(day, sizeof day, "%Y-%m-%d", &tm);
+        issue_warn(ld->issues, place_of(ld, n, "certs"), "certs",
+                   over ? "the certificate %.60s has expired on %s"
+                        : "the certificate %.60s is not valid before %s",
+                   cert_name(o->cert, name), day);
+        issue_hint(ld->issues, over ? "have a new one made" : "is the clock of this host right?");
+    }
+}
+
 static void check_local(struct load *ld, const struct creds *c, const struct node *n,
                         const struct conf_side *side)
 {
@@ -74,6 +95,7 @@ static void check_local(struct load *ld, const struct creds *c, const struct nod
     check_named(ld, c, n, side);
     if (side->creds->own) {
         check_id(ld, n, side);
+        check_dates(ld, n, side);
     } else if (ld->issues->errors == before) {
         nothing_own(ld, c, n, side);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "base/text.h"
 #include "conf/creds_load.h"
 #include "conf/include.h"
 #include "conf/issue.h"
@@ -44,6 +45,28 @@ static void bad_file(const struct file *f, const char *hint, const char *reason)
     issue_hint(l, "%s", hint);
 }
 
+static int visible(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
+
+#define NEAR_MAX 64 // files of a folder offered to "did you mean"
+
+// There is no such file: is there one with nearly that name?
+static void hint_near(const struct file *f)
+{
+    struct dirent **list = NULL;
+    const char *names[NEAR_MAX + 1] = {0};
+    char dir[PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/%s", f->ld->folder ? f->ld->folder : "", f->folder);
+    int n = f->ld->folder && !strchr(f->name, '/') ? scandir(dir, &list, visible, alphasort) : 0;
+    for (int i = 0; i < n && i < NEAR_MAX; i++) names[i] = list[i]->d_name;
+    const char *near = nearest(f->name, names);
+    if (near) issue_hint(f->ld->issues, "did you mean '%s'?", near);
+    for (int i = 0; i < n; i++) free(list[i]);
+    free(list);
+}
+
 static bool file_read(struct file *f, size_t max)
 {
     if (f->bytes.at) return true; // it came with the settings
@@ -57,6 +80,7 @@ static bool file_read(struct file *f, size_t max)
                        : f->name[0] == '/' ? "is the path right?"
                                            : "put it into that folder, or write its whole path";
     bad_file(f, hint, reason);
+    if (f->asked && e == ERR_NOTFOUND) hint_near(f);
     return false;
 }
 
@@ -230,11 +254,6 @@ static const char *path_join(struct load *ld, const char *folder, const char *na
     }
     (void)snprintf(path, n, "%s/%s/%s", ld->folder, folder, name);
     return path;
-}
-
-static int visible(const struct dirent *d)
-{
-    return d->d_name[0] != '.';
 }
 
 static void read_folder(struct load *ld, struct creds *c, const char *folder,

@@ -226,9 +226,26 @@ static err_t scan_twice(struct lexer *lx, void (*scan)(struct lexer *, struct si
     return ERR_OK;
 }
 
+// What word processors and web pages put in the place of " and of blanks. It is shown by its name:
+// what follows may be a secret.
+static void warn_typography(struct lexer *lx, const struct value *v)
+{
+    static const char *const marks[] = {"\u201c", "\u201d", "\u201e", "\u2018",
+                                        "\u2019", "\u00ab", "\u00a0"};
+    for (size_t i = 0; lx->issues && !v->quoted && i < sizeof marks / sizeof *marks; i++) {
+        if (strncmp(v->text, marks[i], strlen(marks[i])) != 0) continue;
+        bool blank = strcmp(marks[i], "\u00a0") == 0;
+        issue_warn(lx->issues, value_place(v, 0), marks[i], "this %s is part of the value",
+                   blank ? "no-break space" : "quotation mark");
+        issue_hint(lx->issues, blank ? "write a plain blank" : "quotes are plain ones: \"...\"");
+    }
+}
+
 err_t lex_value(struct lexer *lx, struct value *out)
 {
-    return scan_twice(lx, scan_value, out);
+    TRY(scan_twice(lx, scan_value, out));
+    warn_typography(lx, out);
+    return ERR_OK;
 }
 
 err_t lex_file(struct lexer *lx, struct value *out)

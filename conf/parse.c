@@ -1,16 +1,21 @@
 #include "conf/parse.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/include.h"
 #include "conf/issue.h"
+
+#define NO_LINE SIZE_MAX // nothing stands on a line of its own
 
 // A section that is open while a file is read.
 struct level {
     struct node *node;
     struct place at; // its name
     size_t indent;   // of the line on which it was opened
+    size_t body;     // indent of the first line in it, or NO_LINE
     unsigned block;  // number of its pair of braces
 };
 
@@ -18,10 +23,11 @@ struct level {
 struct reading {
     struct parser *p;
     struct lexer lx;
+    bool guess;     // they do not: indentation says where sections end
     unsigned depth; // levels in use; level[0] is the section the file is read into
     struct level level[TREE_DEPTH_MAX + 1];
-    struct place suspect; // the first section whose '}' seems to be missing
-    const char *suspect_name;
+    struct level closed;  // by the '}' just read; node NULL: something else was read
+    size_t closed_indent; // of the line of that '}'
 };
 
 static struct level *top(struct reading *r)
@@ -82,7 +88,7 @@ static err_t open_section(struct reading *r, const struct lex_token *name, struc
     }
     n->block = top(r)->block;
     r->depth++;
-    *top(r) = (struct level){n, name->at, r->lx.indent, ++r->p->blocks};
+    *top(r) = (struct level){n, name->at, r->lx.indent, NO_LINE, ++r->p->blocks};
     return ERR_OK;
 }
 
@@ -155,8 +161,17 @@ static err_t stray_name(struct reading *r, const struct lex_token *name,
     return same_line && next->kind != LEX_CLOSE ? skip_line(r) : ERR_OK;
 }
 
+// A no-break space looks like a blank, and belongs to the name.
+static void check_blanks(struct reading *r, const struct lex_token *name)
+{
+    if (!strstr(name->text, "\u00a0")) return;
+    issue_error(r->p->issues, name->at, name->text, "a no-break space stands in this name");
+    issue_hint(r->p->issues, "write a plain blank");
+}
+
 static err_t read_statement(struct reading *r, const struct lex_token *name)
 {
+    check_blanks(r, name);
     if (strcmp(name->text, "include") == 0 && lex_file_follows(&r->lx)) {
         return read_include(r, name);
     }
@@ -167,22 +182,82 @@ static err_t read_statement(struct reading *r, const struct lex_token *name)
     return stray_name(r, name, &next);
 }
 
+// ---- where sections end ----
+
+static bool begins_line(const struct reading *r, const struct lex_token *t)
+{
+    return t->at.at == r->lx.line_at + r->lx.indent;
+}
+
+static void never_closed(struct reading *r)
+{
+    const struct level *l = top(r);
+    r->p->unbalanced = true;
+    issue_error(r->p->issues, l->at, l->node->name, "section '%s' is opened here and never closed",
+                l->node->name);
+    issue_hint(r->p->issues, "add the '}' that ends it");
+    r->depth--;
+}
+
+// Is what stands in the section indented deeper than the section itself?
+static bool is_indented(const struct level *l)
+{
+    return l->body != NO_LINE && l->body > l->indent;
+}
+
+// A line that is not indented deeper than an open section stands behind it, where people indent.
+static bool is_behind(const struct reading *r, size_t indent)
+{
+    const struct level *l = &r->level[r->depth];
+    if (indent > l->indent) return false;
+    return is_indented(l) || (l->body == NO_LINE && r->depth > 1 && is_indented(l - 1));
+}
+
+static void guess_before(struct reading *r, const struct lex_token *name)
+{
+    if (!begins_line(r, name)) return;
+    while (r->guess && r->depth && is_behind(r, r->lx.indent)) never_closed(r);
+    struct level *l = top(r);
+    if (r->depth && l->body == NO_LINE) l->body = r->lx.indent;
+    if (r->depth && l->body <= l->indent) r->p->flat = true;
+}
+
+// The '}' closes the section that begins as far to the left as it stands.
+static void guess_closed(struct reading *r)
+{
+    unsigned d = r->depth;
+    while (d && r->level[d].indent > r->lx.indent) d--;
+    if (d && r->level[d].indent == r->lx.indent) {
+        while (r->depth > d) never_closed(r);
+    }
+}
+
+// As far to the left as the one before it, which was the right one there?
+static bool is_surplus(const struct reading *r)
+{
+    const struct level *was = &r->closed;
+    size_t indent = r->lx.indent;
+    return was->node && was->indent == indent && r->closed_indent == indent &&
+           (r->depth == 0 || indent > r->level[r->depth].indent);
+}
+
+static void stray_close(struct reading *r, const struct lex_token *brace)
+{
+    r->p->unbalanced = true;
+    issue_error(r->p->issues, brace->at, brace->text, "no section is open that '}' could close");
+    issue_hint(r->p->issues, "remove it, or look for a '{' that is missing before");
+}
+
 static void close_section(struct reading *r, const struct lex_token *brace)
 {
-    if (r->depth == 0) {
-        r->p->unbalanced = true;
-        issue_error(r->p->issues, brace->at, brace->text,
-                    "no section is open that '}' could close");
-        issue_hint(r->p->issues, "remove it, or look for a '{' that is missing before");
+    bool first = begins_line(r, brace);
+    if (r->depth == 0 || (r->guess && first && is_surplus(r))) {
+        stray_close(r, brace);
         return;
     }
-    // Indentation betrays which section the author meant to close.
-    bool first = brace->at.at == r->lx.line_at + r->lx.indent;
-    bool odd = first && r->lx.indent < top(r)->indent;
-    if (odd && !r->suspect_name) {
-        r->suspect = top(r)->at;
-        r->suspect_name = top(r)->node->name;
-    }
+    if (r->guess && first) guess_closed(r);
+    r->closed = *top(r);
+    r->closed_indent = first ? r->lx.indent : NO_LINE;
     r->depth--;
 }
 
@@ -196,19 +271,6 @@ static err_t stray_mark(struct reading *r, const struct lex_token *t)
     return read_section(r, &nameless);
 }
 
-static void check_closed(struct reading *r)
-{
-    if (r->depth == 0) return;
-    r->p->unbalanced = true;
-    struct place at = r->suspect_name ? r->suspect : top(r)->at;
-    const char *name = r->suspect_name ? r->suspect_name : top(r)->node->name;
-    issue_error(r->p->issues, at, name, "section '%s' is opened here and never closed", name);
-    if (r->depth == 1) issue_hint(r->p->issues, "add the '}' that ends it");
-    if (r->depth > 1) {
-        issue_hint(r->p->issues, "add the '}' that ends it; %u are missing in this file", r->depth);
-    }
-}
-
 static err_t read_statements(struct reading *r)
 {
     for (;;) {
@@ -218,28 +280,58 @@ static err_t read_statements(struct reading *r)
             close_section(r, &t);
             continue;
         }
+        guess_before(r, &t);
+        r->closed.node = NULL;
         TRY(t.kind == LEX_NAME ? read_statement(r, &t) : stray_mark(r, &t));
     }
-    check_closed(r);
+    while (r->depth) never_closed(r);
     return ERR_OK;
 }
 
-static err_t parse_source(struct parser *p, struct node *in, const struct source *src)
+// ---- files ----
+
+// What is no text in UTF-8, or has a mark of *skip bytes before it. false: it cannot be read.
+static bool check_encoding(struct parser *p, struct source *src, size_t *skip)
 {
-    const uint8_t *nul = src->text.len ? memchr(src->text.at, 0, src->text.len) : NULL;
-    if (nul) {
-        struct place at = {src, (uint32_t)(nul - src->text.at)};
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+    span_t t = src->text;
+    bool marked = t.len >= sizeof mark && memcmp(t.at, mark, sizeof mark) == 0;
+    *skip = marked ? sizeof mark : 0;
+    bool wide = t.len >= 2 && (t.at[0] ^ t.at[1]) == 1 && t.at[0] >= 0xfe;
+    const uint8_t *nul = t.len ? memchr(t.at, 0, t.len) : NULL;
+    struct place at = {src, nul && !wide ? (uint32_t)(nul - t.at) : 0};
+    if (marked) {
+        issue_warn(p->issues, at, "", "the file begins with a byte order mark");
+        issue_hint(p->issues, "strongSwan takes it for a name: save the file without it");
+    }
+    if (wide) {
+        issue_error(p->issues, at, "", "this file is written in UTF-16");
+        issue_hint(p->issues, "save it as UTF-8");
+    } else if (nul) {
         issue_error(p->issues, at, "", "this is not a text file: it holds a zero byte");
         issue_hint(p->issues, "name a swanctl.conf");
-        return ERR_OK;
     }
+    return !wide && !nul;
+}
+
+static err_t parse_source(struct parser *p, struct node *in, struct source *src)
+{
+    size_t skip;
+    if (!check_encoding(p, src, &skip)) return ERR_OK;
     struct reading *r = arena_get(&p->tree->arena, sizeof *r);
     if (!r) return ERR_NOMEM;
     *r = (struct reading){
         .p = p,
-        .lx = {.src = src, .arena = &p->tree->arena, .issues = p->issues, .new_line = true}};
+        .lx = {.src = src, .arena = &p->tree->arena, .issues = p->issues, .new_line = true},
+        .guess = p->guess && (p->odd[src->no / 64] >> src->no % 64 & 1)};
+    r->lx.at = r->lx.line_at = skip;
     r->level[0] = (struct level){.node = in, .block = ++p->blocks};
-    return read_statements(r);
+    bool before = p->unbalanced;
+    p->unbalanced = false;
+    TRY(read_statements(r));
+    if (p->unbalanced) p->odd[src->no / 64] |= UINT64_C(1) << src->no % 64;
+    p->unbalanced |= before;
+    return ERR_OK;
 }
 
 static err_t source_new(struct parser *p, const char *name, span_t text, struct source **out)
@@ -267,13 +359,38 @@ static err_t cannot_read(struct parser *p, const char *path, struct place at, er
     return e;
 }
 
+// Is this file being read already?
+static bool is_open(const struct parser *p, const char *path)
+{
+    char whole[PATH_MAX];
+    if (!realpath(path, whole)) return false;
+    for (unsigned i = 0; i <= p->nesting; i++) {
+        if (p->open[i] && strcmp(p->open[i], whole) == 0) return true;
+    }
+    return false;
+}
+
+static void note_open(struct parser *p, const char *path)
+{
+    char whole[PATH_MAX];
+    if (realpath(path, whole)) {
+        p->open[p->nesting] = arena_str(&p->tree->arena, whole, strlen(whole));
+    }
+}
+
 err_t parse_included(struct parser *p, struct node *in, const char *path, struct place at)
 {
     span_t text;
     struct source *src;
+    if (is_open(p, path)) {
+        issue_error(p->issues, at, path, "%s includes itself", path);
+        issue_hint(p->issues, "remove this line, or name another file");
+        return ERR_OK;
+    }
     if (p->nesting >= PARSE_INCLUDES_MAX || p->files >= PARSE_FILES_MAX) {
         issue_error(p->issues, at, path, "too many files include one another");
-        issue_hint(p->issues, "does a file include itself?");
+        issue_hint(p->issues, "at most %u in one another, and %u in all", PARSE_INCLUDES_MAX,
+                   PARSE_FILES_MAX);
         return ERR_LIMIT;
     }
     err_t e = include_read(p->tree, path, PARSE_BYTES_MAX - p->bytes, &text);
@@ -283,12 +400,14 @@ err_t parse_included(struct parser *p, struct node *in, const char *path, struct
     }
     TRY(source_new(p, path, text, &src));
     p->nesting++;
+    note_open(p, path);
     e = parse_source(p, in, src);
+    p->open[p->nesting] = NULL;
     p->nesting--;
     return e;
 }
 
-err_t parse_file(struct parser *p, const char *path)
+static err_t parse_file(struct parser *p, const char *path)
 {
     span_t text;
     struct source *src;
@@ -297,10 +416,11 @@ err_t parse_file(struct parser *p, const char *path)
     if (e != ERR_OK) return cannot_read(p, path, (struct place){src, 0}, e);
     src->text = text;
     p->bytes += text.len;
+    note_open(p, path);
     return parse_source(p, p->tree->root, src);
 }
 
-err_t parse_text(struct parser *p, const char *name, span_t text)
+static err_t parse_text(struct parser *p, const char *name, span_t text)
 {
     struct source *src;
     if (text.len > PARSE_BYTES_MAX) return ERR_LIMIT;
@@ -308,4 +428,26 @@ err_t parse_text(struct parser *p, const char *name, span_t text)
     if (!copy.at) return ERR_NOMEM;
     TRY(source_new(p, name, copy, &src));
     return parse_source(p, p->tree->root, src);
+}
+
+static err_t parse_once(struct parser *p, const char *name, span_t text)
+{
+    return p->may_include ? parse_file(p, name) : parse_text(p, name, text);
+}
+
+err_t parse_all(struct parser *p, const char *name, span_t text)
+{
+    TRY(parse_once(p, name, text));
+    if (!p->unbalanced) return ERR_OK;
+    // The second look finds what the first has found, and all that braces had hidden.
+    struct parser again = {.tree = p->tree, .issues = p->issues, .may_include = p->may_include};
+    again.guess = true;
+    memcpy(again.odd, p->odd, sizeof again.odd);
+    *p = again;
+    conf_issues_done(p->issues);
+    tree_done(p->tree);
+    TRY(tree_init(p->tree));
+    err_t e = parse_once(p, name, text);
+    p->unbalanced = true;
+    return e;
 }

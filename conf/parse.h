@@ -15,16 +15,20 @@ struct parser {
     struct tree *tree;
     struct conf_issues *issues;
     bool may_include;
-    bool unbalanced;  // a brace is missing: what stands where is a guess
+    bool unbalanced;  // a brace is missing: nothing is loaded
+    bool flat;        // ... and no indentation says where: what stands where is not known
+    bool guess;       // this is the second look, by indentation
     unsigned files;   // read so far
     unsigned nesting; // of includes
     unsigned blocks;  // pairs of braces seen
     size_t bytes;     // read so far
+    const char *open[PARSE_INCLUDES_MAX + 1]; // whole paths of the files being read, by nesting
+    uint64_t odd[PARSE_FILES_MAX / 64];       // bit per file: its braces do not balance
 };
 
-// Reads a file into the tree's root. Errors: ERR_NOTFOUND, ERR_PERMISSION, ERR_SYSTEM (all
-// reported as an issue), ERR_LIMIT (reported), ERR_NOMEM. Mistakes in the text are no error here:
-// they are in the list.
-err_t parse_file(struct parser *p, const char *path);
-// The same for text in memory.
-err_t parse_text(struct parser *p, const char *name, span_t text);
+// Reads a file (may_include) or a text in memory into the tree, which was empty, as was the list.
+// Where braces do not balance, it is read again, and indentation says where sections end, so that
+// whatever else is wrong can be found in the same run. Errors: ERR_NOTFOUND, ERR_PERMISSION,
+// ERR_SYSTEM (all reported as an issue), ERR_LIMIT (reported), ERR_NOMEM. Mistakes in the text are
+// no error here: they are in the list.
+err_t parse_all(struct parser *p, const char *name, span_t text);

@@ -178,8 +178,18 @@ static void set_addrs(const struct arg *a)
     struct conf_pool *to = a->to;
     prefix_t p;
     if (strchr(a->v->text, '-') && pool_of_range(a, to)) return;
-    if (prefix_parse(a->v->text, &p) == ERR_OK) {
+    err_t err = prefix_parse(a->v->text, &p);
+    if (err == ERR_OK) {
         pool_of_prefix(&p, to);
+        return;
+    }
+    size_t slash = strcspn(a->v->text, "/");
+    if (err == ERR_RANGE) {
+        bool v6 = strchr(a->v->text, ':') != NULL;
+        issue_error(a->ld->issues, value_place(a->v, slash), a->v->text + slash,
+                    "the prefix %s is longer than an %s address", a->v->text + slash,
+                    v6 ? "IPv6" : "IPv4");
+        issue_hint(a->ld->issues, "at most /%u", v6 ? 128 : 32);
         return;
     }
     issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' is not a range of addresses",

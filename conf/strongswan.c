@@ -15,7 +15,7 @@
 #define SECONDS_MAX 1e6
 #define UNUSED_MAX 4000 // bytes of names that are told
 
-enum kind { IS_REAL, IS_NUMBER, IS_YES };
+enum kind { IS_REAL, IS_NUMBER, IS_PORT, IS_YES };
 
 // Settings of section `charon`, and of `charon-systemd`, which goes before it.
 static const struct effective {
@@ -37,8 +37,8 @@ static const struct effective {
     TAKES("init_limit_half_open", IS_NUMBER, half_open_max),
     TAKES("delete_rekeyed_delay", IS_NUMBER, delete_rekeyed_delay),
     TAKES("fragment_size", IS_NUMBER, fragment_size),
-    TAKES("port", IS_NUMBER, port),
-    TAKES("port_nat_t", IS_NUMBER, port_nat_t),
+    TAKES("port", IS_PORT, port),
+    TAKES("port_nat_t", IS_PORT, port_nat_t),
     TAKES("initiator_only", IS_YES, initiator_only),
     TAKES("rsa_pss", IS_YES, rsa_pss),
     TAKES("hash_and_url", IS_YES, hash_and_url),
@@ -123,9 +123,10 @@ static bool take(const char *text, enum kind kind, void *to)
     }
     double v = strtod(text, &end);
     while (*end == 's' || *end == ' ') end++;
-    if (*end || errno || !isfinite(v) || v < 0 || v > SECONDS_MAX) return false;
+    double max = kind == IS_PORT ? UINT16_MAX : SECONDS_MAX;
+    if (end == text || *end || errno || !isfinite(v) || v < 0 || v > max) return false;
     if (kind == IS_REAL) *(double *)to = v;
-    if (kind == IS_NUMBER) *(uint32_t *)to = (uint32_t)v;
+    if (kind != IS_REAL) *(uint32_t *)to = (uint32_t)v;
     return true;
 }
 
@@ -137,11 +138,12 @@ static void take_all(const struct tree *t, struct strongswan *s, struct conf_iss
         const char *text = get(t, e->path, &from);
         if (!text || take(text, e->kind, (char *)s + e->to)) continue;
         issue_error(issues, from->at, from->key, "'%s' is no value for charon.%s", text, e->path);
-        issue_hint(issues,
-                   e->kind == IS_YES ? "write yes or no" : "write a number, as in 4 or 1.8");
+        issue_hint(issues, "%s",
+                   e->kind == IS_YES    ? "write yes or no"
+                   : e->kind == IS_PORT ? "write a number to 65535"
+                   : e->kind == IS_REAL ? "write a number, as in 4 or 1.8"
+                                        : "write a number, as in 30");
     }
-    if (s->port > UINT16_MAX) s->port = 0;
-    if (s->port_nat_t > UINT16_MAX) s->port_nat_t = 0;
     if (s->retransmit_timeout < 0.01) s->retransmit_timeout = 0.01;
     if (s->retransmit_base < 1) s->retransmit_base = 1;
 }
@@ -180,17 +182,30 @@ static bool is_idle(const char *path)
     return false;
 }
 
-static void list_unused(const struct node *n, const char *prefix, struct text *out)
+// A setting that is known, mistyped?
+static void warn_mistyped(const struct setting *s, const char *path, struct conf_issues *issues)
+{
+    const char *names[sizeof effective / sizeof *effective + 1] = {0};
+    for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) names[i] = effective[i].path;
+    const char *near = nearest(path, names);
+    if (!near) return;
+    issue_warn(issues, s->at, s->key, "charon.%s has no effect", path);
+    issue_hint(issues, "did you mean charon.%s?", near);
+}
+
+static void list_unused(const struct node *n, const char *prefix, struct text *out,
+                        struct conf_issues *issues)
 {
     char path[256];
     for (const struct setting *s = n->settings; s; s = s->next) {
         (void)snprintf(path, sizeof path, "%s%s", prefix, s->key);
         if (!s->value.len || is_idle(path) || out->len > UNUSED_MAX) continue;
+        warn_mistyped(s, path, issues);
         text_add(out, "%scharon.%s", out->len ? ", " : "", path);
     }
     for (const struct node *sub = n->subs; sub; sub = sub->next) {
         (void)snprintf(path, sizeof path, "%s%s.", prefix, sub->name);
-        list_unused(sub, path, out);
+        list_unused(sub, path, out, issues);
     }
 }
 
@@ -201,7 +216,7 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
     s->udp_esp = plugin_is_loaded(t, "kernel-libipsec") && !raw;
     for (const struct node *n = t->root->subs; n; n = n->next) {
         bool ours = strcmp(n->name, "charon") == 0 || strcmp(n->name, "charon-systemd") == 0;
-        if (ours) list_unused(n, "", &s->unused);
+        if (ours) list_unused(n, "", &s->unused, issues);
     }
 }
 
@@ -211,10 +226,10 @@ err_t strongswan_load(const char *path, struct strongswan *out, struct conf_issu
     struct parser p = {.tree = &tree, .issues = issues, .may_include = true};
     *out = strongswan_default();
     TRY(tree_init(&tree));
-    err_t e = parse_file(&p, path);
-    if (e == ERR_OK && p.unbalanced) e = ERR_SYNTAX;
+    err_t e = parse_all(&p, path, span(NULL, 0));
     if (e == ERR_OK) e = inherit_all(&tree, issues);
-    if (e == ERR_OK) read_tree(&tree, out, issues);
+    if (e == ERR_OK && !p.flat) read_tree(&tree, out, issues);
+    if (e == ERR_OK && p.unbalanced) e = ERR_SYNTAX;
     tree_done(&tree);
     issue_sort(issues);
     return e == ERR_OK && issues->errors ? ERR_SYNTAX : e;

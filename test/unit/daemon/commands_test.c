@@ -30,7 +30,8 @@ static const char conf_text[] =
     "     start_action = trap\n   }\n"
     "   web {\n remote_ts = 10.4.0.0/16[tcp]\n }\n  }\n }\n"
     " other {\n remote_addrs = %any\n local {\n auth = psk\n }\n remote {\n auth = psk\n }\n"
-    "  children {\n   pass {\n mode = pass\n start_action = trap\n }\n  }\n }\n}\n"
+    "  children {\n   pass {\n mode = pass\n start_action = trap\n remote_ts = 10.9.0.0/16\n }\n  "
+    "}\n }\n}\n"
     "secrets {\n ike-1 {\n secret = \"for nobody\"\n }\n}\n";
 
 struct fixture {
@@ -132,7 +133,8 @@ static void set_up_ike(struct fixture *f)
     f->ike.sa_n = 2;
     f->ike.sa[0] = sa_view("net", 1);
     f->ike.child[0] = child_view("home", 7);
-    f->ike.sa[1] = (struct ike_sa_view){.id = 2, .state = IKE_VIEW_CONNECTING, .tasks_queued = 1};
+    f->ike.sa[1] = (struct ike_sa_view){
+        .id = 2, .state = IKE_VIEW_CONNECTING, .tasks_queued = 1, .queued = {"CHILD_CREATE"}};
     f->ike.test = f;
     f->d.ike = (struct ike *)(void *)&f->ike;
 }
@@ -265,7 +267,7 @@ static void want_events(struct fixture *f, const char *want)
     "list-sa: (unnamed) {uniqueid=2 version=2 state=CONNECTING local-host=%any local-port=0 " \
     "local-id=%any remote-host=%any remote-port=0 remote-id=%any "                            \
     "initiator-spi=0000000000000000 responder-spi=0000000000000000 "                          \
-    "tasks-queued=[IKE_EXCHANGE] child-sas {}}\n"
+    "tasks-queued=[CHILD_CREATE] child-sas {}}\n"
 
 static void sas_are_listed_as_strongswan_does(void **state)
 {
@@ -289,7 +291,8 @@ static void connections_are_listed_as_strongswan_does(void **state)
     CHECK_OK(vici_register(f->c, "list-conn"));
     ask(f, "list-conns", "ike=net", "");
     want_events(
-        f, "list-conn: net {local_addrs=[192.0.2.1] remote_addrs=[192.0.2.2] version=IKEv2 "
+        f, "list-conn: net {local_addrs=[192.0.2.1] remote_addrs=[192.0.2.2] local_port=500 "
+           "remote_port=500 version=IKEv2 "
            "reauth_time=0 rekey_time=14400 unique=UNIQUE_NO dpd_delay=30 "
            "local-1 {id=moon.example.org class=pre-shared key groups=[] cert_policy=[] certs=[] "
            "cacerts=[]} remote-1 {id=sun.example.org class=pre-shared key groups=[] cert_policy=[] "
@@ -307,10 +310,10 @@ static void connections_are_listed_as_strongswan_does(void **state)
 static void policies_are_listed_by_kind(void **state)
 {
     struct fixture *f = *state;
-    static const char trap[] = "list-policy: net/home {child=home ike=net mode=TUNNEL "
+    static const char trap[] = "list-policy: net/home {child=home reqid=5 ike=net mode=TUNNEL "
                                "local-ts=[10.1.0.0/16] remote-ts=[10.2.0.0/16 10.3.0.0/16]}\n";
     static const char pass[] = "list-policy: other/pass {child=pass ike=other mode=PASS "
-                               "local-ts=[dynamic] remote-ts=[dynamic]}\n";
+                               "local-ts=[dynamic] remote-ts=[10.9.0.0/16]}\n";
     CHECK_OK(vici_register(f->c, "list-policy"));
     ask(f, "list-policies", "trap=yes pass=yes", "");
     want_events(f, "");
@@ -391,7 +394,7 @@ static void answers_have_the_keys_that_tools_read(void **state)
     CHECK_OK(vici_ask(f->c, "get-algorithms", NULL, WAIT_MS, NULL, NULL, &answer));
     CHECK_OK(vici_get_str(answer, "aead.AES_GCM_16", text, sizeof text));
     CHECK_EQ(vici_get_str(answer, "encryption.AES_GCM_16", text, sizeof text), ERR_NOTFOUND);
-    CHECK_OK(vici_get_str(answer, "dh.CURVE_25519", text, sizeof text));
+    CHECK_OK(vici_get_str(answer, "ke.CURVE_25519", text, sizeof text));
     ask(f, "get-authorities", "", "authorities=[]");
     struct why why;
     uint8_t key[16] = {0};
@@ -622,6 +625,24 @@ static void ups_and_downs_are_told(void **state)
                    "ike-updown: net {uniqueid=1 version=2 state=DELETING" IKE_ENDS "}\n");
 }
 
+static void raise_alerts(struct fake_ike *fake_of)
+{
+    struct fixture *f = fake_of->test;
+    events_alert(&f->d, ALERT_TS_MISMATCH, fake_sa(fake_of, 0));
+    events_alert(&f->d, ALERT_INVALID_IKE_SPI, NULL);
+}
+
+static void alerts_have_a_type_and_perhaps_an_sa(void **state)
+{
+    struct fixture *f = *state;
+    f->ike.answer_at_once = true;
+    f->ike.before_return = raise_alerts;
+    CHECK_OK(vici_register(f->c, "alert"));
+    ask(f, "initiate", "child=home", "success=yes");
+    want_events(f, "alert: type=ts-mismatch ike-sa {net {" IKE_HEAD "}}\n"
+                   "alert: type=invalid-ike-spi\n");
+}
+
 #define WITH_DAEMON(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -642,6 +663,7 @@ int main(void)
         WITH_DAEMON(a_name_that_moves_configures_anew),
         WITH_DAEMON(ups_and_downs_are_told),
         WITH_DAEMON(rekeying_is_told_with_old_and_new),
+        WITH_DAEMON(alerts_have_a_type_and_perhaps_an_sa),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
