@@ -228,6 +228,27 @@ static err_t cacerts_check(const struct walk *w, struct why *why)
                    cert_name(w->peer[0], name));
 }
 
+static enum trust_fault fault_of(int code)
+{
+    switch (code) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TRUST_FAULT_EXPIRED;
+    case X509_V_ERR_PATH_LENGTH_EXCEEDED:
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        return TRUST_FAULT_PATH_LEN;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return TRUST_FAULT_NO_ISSUER;
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return TRUST_FAULT_ROOT;
+    default:
+        return TRUST_FAULT_POLICY;
+    }
+}
+
 static err_t chain_judge(struct walk *w, X509_STORE_CTX *ctx, struct why *why)
 {
     if (X509_verify_cert(ctx) == 1) {
@@ -238,6 +259,7 @@ static err_t chain_judge(struct walk *w, X509_STORE_CTX *ctx, struct why *why)
     X509 *x = X509_STORE_CTX_get_current_cert(ctx);
     w->depth = (unsigned)X509_STORE_CTX_get_error_depth(ctx);
     const struct cert *c = x ? cert_of(w, x) : NULL;
+    w->chain.fault = fault_of(X509_STORE_CTX_get_error(ctx));
     return refusal_say(X509_STORE_CTX_get_error(ctx), c ? c : w->peer[0], w, why);
 }
 

@@ -326,14 +326,14 @@ static bool has_uri(const struct walk *w, unsigned depth)
     return yes;
 }
 
-static err_t say_revoked(const struct walk *w, unsigned depth, const struct status *s,
-                         struct why *why)
+static err_t say_revoked(struct walk *w, unsigned depth, const struct status *s, struct why *why)
 {
     char name[CERT_NAME_MAX], day[32] = "";
     struct tm tm;
     time_t t = (time_t)s->since;
     if (s->since && gmtime_r(&t, &tm)) (void)strftime(day, sizeof day, " on %Y-%m-%d", &tm);
     tell_revoked(s);
+    w->chain.fault = TRUST_FAULT_REVOKED;
     return why_not(why, ERR_AUTH,
                    "certificate \"%s\" was revoked by its issuer%s; a new one is needed",
                    cert_name(w->chain.cert[depth], name), day);
@@ -351,6 +351,7 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
                    "whether certificate \"%.60s\" was revoked is unknown: %s", name,
                    reason)); // it is stored
     if (!refuse) return ERR_OK;
+    w->chain.fault = TRUST_FAULT_STATUS;
     log_say(LOG_STORY, "cert", SAY_RULE_CRL, has_uri(w, depth) ? "FAILED" : "SKIPPED",
             rule == REVOCATION_STRICT ? "GOOD" : "SKIPPED");
     return why_not(why, ERR_AUTH,

@@ -303,7 +303,9 @@ err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,
         .peer = chain,
         .n_peer = n < TRUST_PEER_CERTS_MAX ? n : TRUST_PEER_CERTS_MAX,
     };
-    TRY(walk_run(&w, why));
+    err_t e = walk_run(&w, why);
+    if (e != ERR_OK && out) *out = (struct trust_chain){.fault = w.chain.fault};
+    TRY(e);
     if (!out) return ERR_OK;
     *out = w.chain;
     for (unsigned i = 0; i < out->n; i++) cert_ref(out->cert[i]);

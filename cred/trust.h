@@ -66,10 +66,22 @@ struct trust_terms {
     enum revocation revocation;
 };
 
+// What was wrong with a path, where a program wants to know.
+enum trust_fault {
+    TRUST_FAULT_POLICY, // whatever else
+    TRUST_FAULT_EXPIRED,
+    TRUST_FAULT_REVOKED,
+    TRUST_FAULT_STATUS, // whether it was revoked cannot be learnt, and must be
+    TRUST_FAULT_NO_ISSUER,
+    TRUST_FAULT_ROOT, // it ends at somebody who is not believed
+    TRUST_FAULT_PATH_LEN,
+};
+
 // The path that was believed: the peer's certificate first, the anchor last. trust_chain_done()
 // gives the references back.
 struct trust_chain {
     unsigned n;
+    enum trust_fault fault; // of one that was refused
     struct cert *cert[TRUST_CHAIN_MAX];
     // Seconds since 1970 until which the verdict may be kept: the earliest end of a certificate, or
     // of what is known of its revocation.
@@ -80,8 +92,8 @@ struct trust_chain {
 void trust_chain_done(struct trust_chain *c);
 
 // chain[0] is the peer's own certificate, the rest may help; now in seconds since 1970. out may be
-// NULL. A refusal is a sentence that names the certificate, the rule and the remedy.
-// Errors: ERR_AUTH (refused), ERR_LIMIT, ERR_NOMEM, ERR_CRYPTO.
+// NULL. A refusal is a sentence that names the certificate, the rule and the remedy; out->n is 0
+// and out->fault its kind. Errors: ERR_AUTH (refused), ERR_LIMIT, ERR_NOMEM, ERR_CRYPTO.
 err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,
                    const struct trust_terms *terms, int64_t now, struct trust_chain *out,
                    struct why *why);

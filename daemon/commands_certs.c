@@ -71,14 +71,30 @@ static void send_cert(const struct cert_list *l, const char *type, const char *f
     vici_msg_done(&m);
 }
 
-static void list_x509(const struct cert_list *l, const struct cred_cert *certs, const char *flag)
+// Is it listed as an authority, or further to the front, too?
+static bool is_listed(const struct creds *c, const struct cred_cert *list, const struct cert *cert)
 {
-    if (!asked_for(l->type, "X509")) return;
-    for (; certs; certs = certs->next) {
-        const char *is = flag ? flag : cert_is_ca(certs->cert) ? "CA" : "NONE";
-        if (!asked_for(l->flag, is) || !is_subject(certs->cert, l->subject)) continue;
-        send_cert(l, "X509", is, has_key(l->creds, cert_pubkey(certs->cert)), certs->cert,
-                  cert_der(certs->cert));
+    for (const struct cred_cert *l = c->cas; list != c->cas && l; l = l->next) {
+        if (cert_eq(l->cert, cert)) return true;
+    }
+    for (const struct cred_cert *l = list; l && l->cert != cert; l = l->next) {
+        if (cert_eq(l->cert, cert)) return true;
+    }
+    return false;
+}
+
+// Those of a list that are authorities, or are none.
+static void list_x509(const struct cert_list *l, const struct cred_cert *certs, const char *flag,
+                      bool ca)
+{
+    if (!asked_for(l->type, "X509") || !asked_for(l->flag, flag)) return;
+    for (const struct cred_cert *at = certs; at && !vici_call_gone(l->call); at = at->next) {
+        if (certs != l->creds->ocsp && certs != l->creds->cas && cert_is_ca(at->cert) != ca)
+            continue;
+        if (!is_subject(at->cert, l->subject)) continue;
+        if (ca && is_listed(l->creds, certs, at->cert)) continue; // of the others there are many
+        send_cert(l, "X509", flag, has_key(l->creds, cert_pubkey(at->cert)), at->cert,
+                  cert_der(at->cert));
     }
 }
 
@@ -108,11 +124,13 @@ void commands_list_certs(void *ctx, struct vici_call *call, span_t args)
     bool ok = commands_str(args, "type", l.type) && commands_str(args, "flag", l.flag) &&
               vici_get_str(args, "subject", l.subject, sizeof l.subject) != ERR_SPACE;
     if (ok) {
-        list_x509(&l, l.creds->certs, NULL);
-        list_x509(&l, l.creds->cas, "CA");
-        list_x509(&l, l.creds->ocsp, "OCSP");
-        list_crls(&l);
         list_pubkeys(&l);
+        list_x509(&l, l.creds->certs, "NONE", false);
+        list_x509(&l, l.creds->certs, "CA", true);
+        list_x509(&l, l.creds->cas, "CA", true);
+        list_x509(&l, l.creds->named, "CA", true);
+        list_x509(&l, l.creds->ocsp, "OCSP", false);
+        list_crls(&l);
     }
     vici_answer(call, &m);
 }

@@ -92,9 +92,9 @@ struct policy_list {
 
 // Policies that stand without an SA: traps, and what passes or is dropped.
 static bool policy_wanted(const struct policy_list *l, const struct conf_conn *c,
-                          const struct conf_child *k)
+                          const struct conf_child *k, uint32_t *reqid)
 {
-    if (!ike_installed(l->d->ike, c->name, k->name)) return false;
+    if (!ike_installed(l->d->ike, c->name, k->name, reqid)) return false;
     if (l->ike[0] && strcmp(l->ike, c->name) != 0) return false;
     if (l->child[0] && strcmp(l->child, k->name) != 0) return false;
     switch (k->mode) {
@@ -113,9 +113,10 @@ static bool policy_wanted(const struct policy_list *l, const struct conf_conn *c
 static void list_policies_of(const struct policy_list *l, const struct conf_conn *c)
 {
     for (unsigned i = 0; i < c->child_n; i++) {
-        if (!policy_wanted(l, c, &c->child[i])) continue;
+        uint32_t reqid = 0;
+        if (!policy_wanted(l, c, &c->child[i], &reqid)) continue;
         struct vici_msg m = {0};
-        conf_show_policy(&m, c, &c->child[i]);
+        conf_show_policy(&m, c, &c->child[i], reqid);
         vici_call_event(l->call, "list-policy", &m);
         vici_msg_done(&m);
     }
@@ -153,15 +154,31 @@ static void put_algorithms(struct vici_msg *m, const char *section, enum alg_typ
     vici_section_end(m);
 }
 
+static void put_words(struct vici_msg *m, const char *section, const char *const *words)
+{
+    vici_section(m, section);
+    for (; *words; words++) vici_kv(m, *words, "openssl");
+    vici_section_end(m);
+}
+
 void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args)
 {
+    static const char *const hashes[] = {"HASH_IDENTITY", "HASH_SHA1",     "HASH_SHA2_256",
+                                         "HASH_SHA2_384", "HASH_SHA2_512", NULL};
+    static const char *const kdfs[] = {"KDF_PRF", "KDF_PRF_PLUS", NULL};
+    static const char *const rngs[] = {"RNG_WEAK", "RNG_STRONG", "RNG_TRUE", NULL};
+    static const char *const nonces[] = {"NONCE_GEN", NULL};
     struct vici_msg m = {0};
     (void)ctx, (void)args;
     put_algorithms(&m, "encryption", ALG_ENCR, false);
     put_algorithms(&m, "integrity", ALG_INTEG, false);
     put_algorithms(&m, "aead", ALG_ENCR, true);
+    put_words(&m, "hasher", hashes);
     put_algorithms(&m, "prf", ALG_PRF, false);
-    put_algorithms(&m, "dh", ALG_KE, false);
+    put_words(&m, "kdf", kdfs);
+    put_algorithms(&m, "ke", ALG_KE, false);
+    put_words(&m, "rng", rngs);
+    put_words(&m, "nonce-gen", nonces);
     vici_answer(call, &m);
 }
 

@@ -13,6 +13,7 @@
 #include "conf/parts.h"
 #include "daemon/loaded.h"
 #include "daemon/scripts.h"
+#include "daemon/unloaded.h"
 
 #define ERRMSG_MAX 600
 
@@ -84,17 +85,19 @@ static bool read_name(struct vici_call *call, span_t args, const char *key, cons
     return false;
 }
 
-static void unload(struct iked *d, struct vici_call *call, enum parts_kind kind, const char *name,
+// false: there is none.
+static bool unload(struct iked *d, struct vici_call *call, enum parts_kind kind, const char *name,
                    const char *what)
 {
     char text[ERRMSG_MAX];
     if (parts_drop(loaded_parts(d), kind, name)) {
         log_say(LOG_INFO, "conf", "unloaded %s '%s'", what, name);
         done(d, call, NULL);
-        return;
+        return true;
     }
     (void)snprintf(text, sizeof text, "%s '%s' not found for unloading", what, name);
     commands_result(call, text);
+    return false;
 }
 
 // ---- connections ----
@@ -142,9 +145,17 @@ void commands_load_conn(void *ctx, struct vici_call *call, span_t args)
 
 void commands_unload_conn(void *ctx, struct vici_call *call, span_t args)
 {
+    struct iked *d = ctx;
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "name", "connection name", name)) return;
-    unload(ctx, call, PARTS_CONN, name, "connection");
+    loaded_settle(d);
+    struct unloaded *u = unloaded_find(d, name);
+    if (!unload(d, call, PARTS_CONN, name, "connection")) {
+        unloaded_free(u);
+        return;
+    }
+    if (u) loaded_settle(d); // so that nothing opens them again
+    unloaded_end(d, u);
 }
 
 // ---- secrets ----
@@ -249,7 +260,7 @@ void commands_unload_shared(void *ctx, struct vici_call *call, span_t args)
     if (parts_drop(loaded_parts(ctx), PARTS_PPK, name)) {
         done(ctx, call, NULL);
     } else {
-        unload(ctx, call, PARTS_SHARED, name, "shared key");
+        (void)unload(ctx, call, PARTS_SHARED, name, "shared key");
     }
 }
 
@@ -290,7 +301,7 @@ void commands_unload_key(void *ctx, struct vici_call *call, span_t args)
 {
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "id", "private key id", name)) return;
-    unload(ctx, call, PARTS_KEY, name, "private key");
+    (void)unload(ctx, call, PARTS_KEY, name, "private key");
 }
 
 void commands_no_token(void *ctx, struct vici_call *call, span_t args)
@@ -417,7 +428,7 @@ void commands_unload_pool(void *ctx, struct vici_call *call, span_t args)
         commands_result(call, text);
         return;
     }
-    unload(d, call, PARTS_POOL, name, "pool");
+    (void)unload(d, call, PARTS_POOL, name, "pool");
 }
 
 // ---- authorities ----
@@ -438,7 +449,7 @@ void commands_unload_authority(void *ctx, struct vici_call *call, span_t args)
 {
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "name", "authority name", name)) return;
-    unload(ctx, call, PARTS_AUTHORITY, name, "authority");
+    (void)unload(ctx, call, PARTS_AUTHORITY, name, "authority");
 }
 
 // ---- names of what is loaded ----

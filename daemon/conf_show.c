@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/creds.h"
 #include "ike/codec/payloads.h"
 
 // ---- traffic selectors ----
@@ -60,9 +61,13 @@ static void put_hosts(struct vici_msg *m, const char *key, const struct conf_hos
     vici_list_end(m);
 }
 
-static void put_empty_list(struct vici_msg *m, const char *key)
+static void put_certs(struct vici_msg *m, const char *key, const struct cred_cert *l)
 {
+    char id[ID_TEXT_MAX];
     vici_list(m, key);
+    for (; l; l = l->next) {
+        if (cert_id_count(l->cert)) vici_item(m, "%s", id_show(cert_id_at(l->cert, 0), id));
+    }
     vici_list_end(m);
 }
 
@@ -87,10 +92,16 @@ static void put_side(struct vici_msg *m, const char *name, unsigned round,
     vici_section(m, section);
     if (s->id_given) vici_kv(m, "id", "%s", id_show(&s->id, id));
     vici_kv(m, "class", "%s", auth_name(s->auth));
-    put_empty_list(m, "groups");
-    put_empty_list(m, "cert_policy");
-    put_empty_list(m, "certs");
-    put_empty_list(m, "cacerts");
+    if (s->revocation == CONF_REVOCATION_STRICT) vici_kv(m, "revocation", "GOOD");
+    if (s->revocation == CONF_REVOCATION_IFURI) vici_kv(m, "revocation", "SKIPPED");
+    if (s->ca_id_given) vici_kv(m, "ca_id", "%s", id_show(&s->ca_id, id));
+    vici_list(m, "groups");
+    vici_list_end(m);
+    vici_list(m, "cert_policy");
+    for (unsigned i = 0; i < s->policy_n; i++) vici_item(m, "%s", s->policy[i]);
+    vici_list_end(m);
+    put_certs(m, "certs", s->creds ? s->creds->certs : NULL);
+    put_certs(m, "cacerts", s->creds ? s->creds->cacerts : NULL);
     vici_section_end(m);
 }
 
@@ -170,19 +181,25 @@ static void put_child(struct vici_msg *m, const struct conf_child *k)
     vici_kv(m, "close_action", "%s", start_name(k->close_action));
     put_selectors(m, "local-ts", k->local_ts, k->local_n);
     put_selectors(m, "remote-ts", k->remote_ts, k->remote_n);
+    if (k->priority) vici_kv(m, "priority", "%u", k->priority);
     vici_section_end(m);
 }
 
 void conf_show_conn(struct vici_msg *m, const struct conf_conn *c)
 {
+    char id[ID_TEXT_MAX];
     vici_section(m, c->name);
     put_hosts(m, "local_addrs", c->local_addr, c->local_addr_n);
     put_hosts(m, "remote_addrs", c->remote_addr, c->remote_addr_n);
+    vici_kv(m, "local_port", "%u", c->local_port);
+    vici_kv(m, "remote_port", "%u", c->remote_port);
     vici_kv(m, "version", "IKEv2");
     vici_kv(m, "reauth_time", "%" PRIu64, c->reauth_s);
     vici_kv(m, "rekey_time", "%" PRIu64, c->rekey_s);
     vici_kv(m, "unique", "%s", unique_name(c->unique));
     if (c->dpd_delay_s) vici_kv(m, "dpd_delay", "%" PRIu64, c->dpd_delay_s);
+    if (c->ppk_id.type != ID_ANY) vici_kv(m, "ppk_id", "%s", id_show(&c->ppk_id, id));
+    if (c->ppk_required) vici_kv(m, "ppk_required", "yes");
     put_sides(m, "local", &c->local);
     put_sides(m, "remote", &c->remote);
     vici_section(m, "children");
@@ -191,12 +208,14 @@ void conf_show_conn(struct vici_msg *m, const struct conf_conn *c)
     vici_section_end(m);
 }
 
-void conf_show_policy(struct vici_msg *m, const struct conf_conn *c, const struct conf_child *k)
+void conf_show_policy(struct vici_msg *m, const struct conf_conn *c, const struct conf_child *k,
+                      uint32_t reqid)
 {
     char name[VICI_NAME_MAX + 1];
     (void)snprintf(name, sizeof name, "%s/%s", c->name, k->name);
     vici_section(m, name);
     vici_kv(m, "child", "%s", k->name);
+    if (reqid) vici_kv(m, "reqid", "%u", reqid);
     vici_kv(m, "ike", "%s", c->name);
     vici_kv(m, "mode", "%s", mode_name(k->mode));
     put_selectors(m, "local-ts", k->local_ts, k->local_n);

@@ -34,11 +34,12 @@ static unsigned vici_level(enum log_level level)
 }
 
 // The key really is called "ikesa-uniqued" in the protocol.
-static void put_line(struct vici_msg *m, const char *group, unsigned level,
+static void put_line(struct vici_msg *m, const char *group, unsigned level, bool with_thread,
                      const struct ike_sa_view *v, const char *line)
 {
     vici_kv(m, "group", "%s", group);
     vici_kv(m, "level", "%u", level);
+    if (with_thread) vici_kv(m, "thread", "1"); // there is but one
     if (v) {
         vici_kv(m, "ikesa-name", "%s", sa_show_name(v));
         vici_kv(m, "ikesa-uniqued", "%u", v->id);
@@ -59,12 +60,14 @@ void events_tell(struct iked *d, enum log_level level, const struct ike_sa *sa,
     log_say(level, subject, "%s", sentence);
     d->telling = false;
     if (!d->vici || (!d->acts && !vici_event_wanted(d->vici, "log"))) return;
-    struct vici_msg m = {0};
+    struct vici_msg m = {0}, control = {0};
     unsigned n = vici_level(level);
-    put_line(&m, "IKE", n, sa ? &v : NULL, sentence);
+    put_line(&m, "IKE", n, true, sa ? &v : NULL, sentence);
     if (n <= 1) vici_event(d->vici, "log", &m);
-    commands_tell(d, n, sa ? sa_show_name(&v) : NULL, &m);
     vici_msg_done(&m);
+    put_line(&control, "IKE", n, false, sa ? &v : NULL, sentence);
+    commands_tell(d, n, sa ? sa_show_name(&v) : NULL, &control);
+    vici_msg_done(&control);
 }
 
 static const char *group_of(const char *subject)
@@ -85,7 +88,7 @@ void events_log(void *ctx, enum log_level level, const char *subject, const char
     if (!pthread_equal(pthread_self(), d->thread) || d->telling || !d->vici) return;
     if (vici_level(level) > 1 || !vici_event_wanted(d->vici, "log")) return;
     struct vici_msg m = {0};
-    put_line(&m, group_of(subject), vici_level(level), NULL, line);
+    put_line(&m, group_of(subject), vici_level(level), true, NULL, line);
     vici_event(d->vici, "log", &m);
     vici_msg_done(&m);
 }
@@ -197,6 +200,29 @@ static void ike_rekeyed(struct iked *d, const struct ike_sa *heir)
     vici_section_end(&m);
     vici_section_end(&m);
     vici_event(d->vici, "ike-rekey", &m);
+    vici_msg_done(&m);
+}
+
+void events_alert(struct iked *d, enum alert kind, const struct ike_sa *sa)
+{
+    static const char *const names[] = {
+#define X(symbol, name) [ALERT_##symbol] = name,
+        ALERT_LIST(X)
+#undef X
+    };
+    struct vici_msg m = {0};
+    if (!d->vici || !vici_event_wanted(d->vici, "alert")) return;
+    vici_kv(&m, "type", "%s", names[kind]);
+    if (sa) {
+        struct ike_sa_view v;
+        ike_sa_show(d->ike, sa, &v);
+        vici_section(&m, "ike-sa");
+        vici_section(&m, sa_show_name(&v));
+        sa_show_ike(&m, &v);
+        vici_section_end(&m);
+        vici_section_end(&m);
+    }
+    vici_event(d->vici, "alert", &m);
     vici_msg_done(&m);
 }
 

@@ -1,5 +1,5 @@
 // events.h - what happens in the diplomat, told to VICI clients (ike-updown, child-updown,
-// ike-rekey, child-rekey, log) and to the log. All in the loop's thread, but events_log().
+// ike-rekey, child-rekey, alert, log) and to the log. All in the loop's thread, but events_log().
 #pragma once
 
 #include "daemon/iked.h"
@@ -12,5 +12,7 @@ void events_tell(struct iked *d, enum log_level level, const struct ike_sa *sa,
                  const char *sentence);
 void events_sa(struct iked *d, enum ike_event_kind kind, const struct ike_sa *sa,
                const struct child_sa *child);
+// struct env's `alert`: something went wrong.
+void events_alert(struct iked *d, enum alert kind, const struct ike_sa *sa);
 // A log sink: lines that are not part of a story become `log` events. ctx: struct iked.
 void events_log(void *ctx, enum log_level level, const char *subject, const char *line);

@@ -115,6 +115,7 @@ static void on_end_signal(void *ctx, int signal)
     }
     d->stopping = true;
     log_say(LOG_STORY, "iked", "%s: ending all tunnels", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    events_alert(d, ALERT_SHUTDOWN_SIGNAL, NULL);
     ready_tell("STOPPING=1");
     reload_cancel(d);
     ike_shutdown(d->ike, SHUTDOWN_NS, on_down, d);

@@ -63,6 +63,11 @@ static void env_event(void *ctx, enum ike_event_kind kind, const struct ike_sa *
     events_sa(ctx, kind, sa, child);
 }
 
+static void env_alert(void *ctx, enum alert kind, const struct ike_sa *sa)
+{
+    events_alert(ctx, kind, sa);
+}
+
 static void env_keylog(void *ctx, const char *file, const char *line)
 {
     struct iked *d = ctx;
@@ -97,6 +102,7 @@ struct env iked_env(struct iked *d)
         .xfrm = xfrm_client_api(d->executor.client),
         .tell = env_tell,
         .event = env_event,
+        .alert = env_alert,
         .keylog = d->keylog ? env_keylog : NULL,
         .given_put = env_given_put,
         .given_take = env_given_take,

@@ -82,12 +82,11 @@ static void put_ke(struct vici_msg *m, uint16_t ke, const uint16_t *more)
     }
 }
 
-// strongSwan names the tasks; we know how many there are.
-static void put_tasks(struct vici_msg *m, const char *key, unsigned n)
+static void put_tasks(struct vici_msg *m, const char *key, const char *const *names, unsigned n)
 {
     if (!n) return;
     vici_list(m, key);
-    for (unsigned i = 0; i < n && i < 64; i++) vici_item(m, "IKE_EXCHANGE");
+    for (unsigned i = 0; i < n && i < IKE_VIEW_TASKS; i++) vici_item(m, "%s", names[i]);
     vici_list_end(m);
 }
 
@@ -118,14 +117,15 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     put_algs(m, v->encr, v->integ);
     if (v->prf) vici_kv(m, "prf-alg", "%s", v->prf->name);
     put_ke(m, v->ke, v->ake);
+    put_flag(m, "ppk", v->ppk);
     if (v->state == IKE_VIEW_ESTABLISHED) {
         vici_kv(m, "established", "%" PRIu64, v->established_s);
         put_seconds(m, "rekey-time", v->rekey_in_s);
         put_seconds(m, "reauth-time", v->reauth_in_s);
     }
     if (v->vip_n) put_vips(m, v);
-    put_tasks(m, "tasks-queued", v->tasks_queued);
-    put_tasks(m, "tasks-active", v->tasks_active);
+    put_tasks(m, "tasks-queued", v->queued, v->tasks_queued);
+    put_tasks(m, "tasks-active", &v->active, v->active != NULL);
 }
 
 static void put_mark(struct vici_msg *m, const char *key, const char *mask_key, uint32_t mark,
@@ -188,6 +188,7 @@ void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
         put_flag(m, "encap", v->udp);
         vici_kv(m, "spi-in", "%08x", v->spi_in);
         vici_kv(m, "spi-out", "%08x", v->spi_out);
+        if (v->of_cpu || (v->conf && v->conf->per_cpu)) vici_kv(m, "per-cpu-sas", "yes");
         if (v->of_cpu) vici_kv(m, "cpu", "%u", v->cpu);
         if (v->cpi_in) vici_kv(m, "cpi-in", "%04x", v->cpi_in);
         if (v->cpi_out) vici_kv(m, "cpi-out", "%04x", v->cpi_out);

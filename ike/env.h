@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "conf/config.h"
+#include "ike/alert.h"
 #include "xfrm/xfrm.h"
 
 struct ike_sa;
@@ -74,6 +75,8 @@ struct env {
     void (*tell)(void *ctx, enum log_level level, const struct ike_sa *sa, const char *sentence);
     void (*event)(void *ctx, enum ike_event_kind kind, const struct ike_sa *sa,
                   const struct child_sa *child);
+    // Something went wrong (alert.h); ike_sa may be NULL. NULL: nobody wants to know.
+    void (*alert)(void *ctx, enum alert kind, const struct ike_sa *sa);
     // Keys of a new IKE SA or child SA in Wireshark's table formats (--keylog); NULL = off.
     // file: "ikev2_decryption_table" or "esp_sa". The only way key bytes ever leave, and only if
     // the user asked for it on the command line.

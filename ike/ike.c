@@ -308,9 +308,9 @@ err_t ike_uninstall(struct ike *ike, const char *conn, const char *child, struct
     return err;
 }
 
-bool ike_installed(const struct ike *ike, const char *conn, const char *child)
+bool ike_installed(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid)
 {
-    return trap_is_there(ike, conn, child);
+    return trap_is_there(ike, conn, child, reqid);
 }
 
 err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches)

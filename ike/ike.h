@@ -86,7 +86,8 @@ err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matche
 // start_action says. conn may be NULL. Errors: ERR_NOTFOUND, and the executor's, with a sentence.
 err_t ike_install(struct ike *ike, const char *conn, const char *child, struct why *why);
 err_t ike_uninstall(struct ike *ike, const char *conn, const char *child, struct why *why);
-bool ike_installed(const struct ike *ike, const char *conn, const char *child);
+// *reqid (may be NULL): of the SAs behind a trap; 0: a shunt.
+bool ike_installed(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid);
 // Graceful end: DELETE to every peer, SAs and policies out of the executor; done when answered or
 // after `timeout_ns`.
 void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void *ctx);
@@ -102,6 +103,7 @@ enum ike_state_view {
     IKE_VIEW_REKEYING,
     IKE_VIEW_DELETING
 };
+#define IKE_VIEW_TASKS 16 // of those that wait
 struct ike_sa_view {
     const char *name;
     uint32_t id;
@@ -115,7 +117,10 @@ struct ike_sa_view {
     uint16_t ke;                                     // enum alg_ke
     uint16_t ake[CONF_ROUNDS_MAX];                   // additional ones, by round; 0 = none
     uint64_t established_s, rekey_in_s, reauth_in_s; // seconds ago / from now; 0 = n/a
-    unsigned tasks_queued, tasks_active;
+    bool ppk;              // its keys have a post-quantum preshared key in them
+    unsigned tasks_queued; // tasks that wait; the first of them, as strongSwan calls them:
+    const char *queued[IKE_VIEW_TASKS];
+    const char *active;           // the task under way; NULL: none
     const struct conf_conn *conf; // NULL if the connection is gone from the configuration
     unsigned vip_n;               // virtual addresses
     bool vips_ours;               // ... of this host; else of the peer

@@ -67,6 +67,27 @@ static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer
     return certs_copy(p, c->in);
 }
 
+static enum alert alert_of(enum trust_fault fault)
+{
+    switch (fault) {
+    case TRUST_FAULT_EXPIRED:
+        return ALERT_CERT_EXPIRED;
+    case TRUST_FAULT_REVOKED:
+        return ALERT_CERT_REVOKED;
+    case TRUST_FAULT_STATUS:
+        return ALERT_CERT_VALIDATION_FAILED;
+    case TRUST_FAULT_NO_ISSUER:
+        return ALERT_CERT_NO_ISSUER;
+    case TRUST_FAULT_ROOT:
+        return ALERT_CERT_UNTRUSTED_ROOT;
+    case TRUST_FAULT_PATH_LEN:
+        return ALERT_CERT_EXCEEDED_PATH_LEN;
+    case TRUST_FAULT_POLICY:
+        break;
+    }
+    return ALERT_CERT_POLICY_VIOLATION;
+}
+
 static void work_done(struct ike_work *w, struct ike_sa *sa)
 {
     struct peer_work *p = (struct peer_work *)w;
@@ -80,6 +101,7 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     if (p->fetched.text[0]) tell(sa->ike, sa, p->level, "%s", p->fetched.text);
     bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
     if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
+    if (p->distrusted) tell_alert(sa->ike, sa, alert_of(p->fault));
     p->then(sa);
 }
 

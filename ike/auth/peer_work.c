@@ -168,6 +168,8 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
     p->judged = err == ERR_OK;
     memcpy(p->who, cert_sha1(chain[0]), sizeof p->who);
     if (err == ERR_OK) trust_chain_done(&path);
+    p->distrusted = err == ERR_AUTH;
+    if (p->distrusted) p->fault = path.fault;
     return err;
 }
 

@@ -32,6 +32,8 @@ struct peer_work {
     // The verdict:
     err_t err;
     bool key_is_right; // the signature has verified
+    bool distrusted;   // a certificate was not believed; `fault` says why
+    enum trust_fault fault;
     struct why why, how, note, fetched;
     bool judged;               // `note` is about this certificate
     uint8_t who[KEY_SHA1_LEN]; // SHA-1 of it

@@ -124,6 +124,7 @@ err_t ppk_answered(struct ike_sa *sa, const struct msg *in, struct why *why)
     struct notify n;
     if (!o->ppk.mixed) return ERR_OK;
     if (notify_find(in, N_PPK_IDENTITY, &n) == ERR_OK) {
+        sa->ppk = true;
         if (!o->ppk.told) tell(sa->ike, sa, LOG_STORY, SAY_MIXED);
         o->ppk.told = true;
         return ERR_OK;
@@ -177,9 +178,10 @@ void ppk_forget(struct ike_sa *sa)
     o->ppk.mixed = false;
 }
 
-void ppk_confirm(const struct ike_sa *sa, struct msgw *m)
+void ppk_confirm(struct ike_sa *sa, struct msgw *m)
 {
     if (!sa->opening->ppk.mixed) return;
+    sa->ppk = true;
     tell(sa->ike, sa, LOG_STORY, SAY_MIXED);
     put_notify(m, N_PPK_IDENTITY, span(NULL, 0));
 }

@@ -27,4 +27,4 @@ err_t ppk_answered(struct ike_sa *sa, const struct msg *in, struct why *why);
 err_t ppk_take(struct ike_sa *sa, const struct msg *in, span_t *proof, struct why *why);
 // Another connection is tried: what was decided for the one before is void.
 void ppk_forget(struct ike_sa *sa);
-void ppk_confirm(const struct ike_sa *sa, struct msgw *m); // in its first IKE_AUTH
+void ppk_confirm(struct ike_sa *sa, struct msgw *m); // in its first IKE_AUTH

@@ -171,6 +171,7 @@ static void first_child_failed(struct turn *t, err_t err, const char *reason)
     IGNORE(why_not(&why, err, "the IKE SA is up, but child SA %.60s is not: %s",
                    t->task->conf->name, reason)); // only the sentence
     tell(t->ike, t->sa, LOG_STORY, SAY_CHILD_FAILED);
+    tell_alert(t->ike, t->sa, ALERT_KEEP_ON_CHILD_SA_FAILURE);
     tell(t->ike, t->sa, LOG_ERROR, "%s", why.text);
     waiter_end(&t->task->waiters, err, why.text);
 }
@@ -212,6 +213,7 @@ static void not_believed(struct turn *t, err_t err, struct why *why)
     struct ike_sa *sa = t->sa;
     if (!why->text[0]) IGNORE(why_not(why, err, "malformed IDr or AUTH")); // only the sentence
     tell(t->ike, sa, LOG_ERROR, "not authenticated: %s", why->text);
+    tell_alert(t->ike, sa, ALERT_PEER_AUTH_FAILED);
     close_retry_later(sa, t->task);
     request_end(sa, t->task, ERR_AUTH, why->text);
     t->task = NULL;
@@ -277,6 +279,7 @@ err_t auth_on_refusal(struct turn *t)
                              " that is not the same on both sides"
                            : "";
     err_t err = n.type == N_AUTHENTICATION_FAILED ? ERR_AUTH : ERR_CLOSED;
+    if (err == ERR_AUTH) tell_alert(t->ike, sa, ALERT_LOCAL_AUTH_FAILED);
     tell(t->ike, sa, LOG_STORY, SAY_ERROR_NOTIFY, notify_name(n.type, name));
     err = why_not(&why, err, "the responder refuses: %s%s", name, hint);
     tell(t->ike, sa, LOG_ERROR, "%s", why.text);
@@ -291,6 +294,7 @@ err_t auth_on_refusal(struct turn *t)
 
 static err_t unauthenticated(struct turn *t, const char *sentence)
 {
+    tell_alert(t->ike, t->sa, ALERT_PEER_AUTH_FAILED);
     // The peer hears the same whatever the reason is: it has not proved that it may know more.
     return refuse(t, N_AUTHENTICATION_FAILED, ERR_AUTH, "%s", sentence);
 }
@@ -465,6 +469,7 @@ static void answer_first_child(struct turn *t)
     }
     uint16_t type = t->refuse ? t->refuse : N_INVALID_SYNTAX;
     put_notify(&t->out, type, span(NULL, 0));
+    tell_alert(t->ike, t->sa, ALERT_KEEP_ON_CHILD_SA_FAILURE);
     tell(t->ike, t->sa, LOG_WARN, "the IKE SA is up, but its first child SA is not: %s",
          notify_name(type, name));
 }

@@ -181,7 +181,7 @@ static void start_child(struct ike *ike, struct conn *conn, const struct conf_ch
     bool trap = f->start_action == CONF_TRAP || f->start_action == CONF_TRAP_START ||
                 (trap_is_shunt(f) && f->start_action != CONF_NONE);
     bool start = f->start_action == CONF_START || f->start_action == CONF_TRAP_START;
-    if (!conn->fresh || !trap) trap = trap_is_there(ike, conn->conf.name, f->name);
+    if (!conn->fresh || !trap) trap = trap_is_there(ike, conn->conf.name, f->name, NULL);
     if (trap && trap_install(ike, conn, f, &why) != ERR_OK) {
         tell(ike, NULL, LOG_ERROR, "cannot install a trap for %s: %s", f->name, why.text);
     }

@@ -224,6 +224,7 @@ err_t config_answered(struct turn *t)
     err_t err = take_reply(t, &why);
     if (err == ERR_OK) return ERR_OK;
     tell(t->ike, sa, LOG_ERROR, "%s", why.text);
+    tell_alert(t->ike, sa, ALERT_VIP_FAILURE);
     close_retry_later(sa, t->task);
     request_end(sa, t->task, err, why.text);
     t->task = NULL;
@@ -290,6 +291,7 @@ static err_t give_all(struct turn *t, const struct cp *request)
     }
     if (v->n) return ERR_OK;
     vips_forget(sa);
+    tell_alert(t->ike, sa, ALERT_VIP_FAILURE);
     return refuse(t, N_INTERNAL_ADDRESS_FAILURE, ERR_LIMIT, "no address for the peer: %s",
                   why.text);
 }

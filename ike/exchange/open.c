@@ -137,6 +137,7 @@ static void open_first(struct ike *ike, const struct open_wish *w)
     struct ike_sa *sa = open_new(ike, w->conn, &why, &err);
     if (!sa) {
         tell(ike, NULL, LOG_ERROR, "%s cannot be initiated: %s", w->conn->conf.name, why.text);
+        tell_alert(ike, NULL, ALERT_PEER_ADDR_FAILED);
         if (plans_again(w)) {
             later_plan(&ike->later, w->conn->conf.name, w->child->name, ike_now(ike),
                        ike_random_below(ike, UINT64_MAX));

@@ -223,6 +223,7 @@ static void receive_request(struct ike_sa *sa, const struct datagram *d, struct 
     if (v == WINDOW_NEW && sa->held.full) return drop(ike, sa, d, "we are still at work on it");
     if (v == WINDOW_AGAIN) {
         span_t again = window_reply_to(&sa->window, m->h.id);
+        if (again.len) tell_alert(ike, sa, ALERT_RETRANSMIT_RECEIVE);
         if (again.len) ike_sa_reply(sa, d, again);
         return;
     }
@@ -233,6 +234,7 @@ static void receive_request(struct ike_sa *sa, const struct datagram *d, struct 
     message_tell(sa, m, false);
     struct turn t = {.ike = ike, .sa = sa, .in = m, .d = d};
     if (err != ERR_OK) { // authentic, but malformed inside
+        tell_alert(ike, sa, ALERT_PARSE_ERROR_BODY);
         write_refusal(&t, ERR_SYNTAX);
         send_reply(&t);
         close_ike(sa, CLOSED_FAILED, ERR_SYNTAX, "the peer sent a malformed message");
@@ -294,6 +296,7 @@ static void receive_protected_response(struct ike_sa *sa, const struct datagram 
     move_follow(sa, d);
     roam_answered(sa, d);
     window_answered(&sa->window, m->h.id);
+    if (sa->retransmits) tell_alert(ike, sa, ALERT_RETRANSMIT_SEND_CLEARED);
     retransmit_stop(sa);
     // Nobody answers requests before IKE_AUTH is over: its answer has come.
     if (sa->auth_answered) answers_arrived(sa);
@@ -367,6 +370,7 @@ void receive(struct ike *ike, const struct datagram *d)
     memcpy(ike->in, d->bytes.at, d->bytes.len);
     if (msg_read(span(ike->in, d->bytes.len), &m) != ERR_OK) {
         counters_add(&ike->counters, NULL, COUNTER_INVALID);
+        tell_alert(ike, NULL, ALERT_PARSE_ERROR_HEADER);
         return drop(ike, NULL, d, "malformed");
     }
     bool response = h.flags & IKE_FLAG_RESPONSE;
@@ -378,6 +382,7 @@ void receive(struct ike *ike, const struct datagram *d)
     struct ike_sa *sa = find_sa(ike, &h);
     if (!sa) {
         counters_add(&ike->counters, NULL, COUNTER_INVALID_SPI);
+        tell_alert(ike, NULL, ALERT_INVALID_IKE_SPI);
         return stranger_unknown(ike, d, &h);
     }
     if (response) return receive_response(sa, d, &m);

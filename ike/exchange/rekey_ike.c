@@ -61,6 +61,7 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;
     sa->encap_forced = old->encap_forced;
+    sa->ppk = old->ppk; // rfc8784 3: what is derived from its keys has it, too
     sa->in_pieces = old->in_pieces;
     sa->send_pieces = old->send_pieces;
     opening_free(sa->opening);

@@ -220,6 +220,7 @@ err_t sa_init_on_notify(struct turn *t)
                            : "";
     tell(t->ike, t->sa, LOG_STORY, SAY_ERROR_NOTIFY, notify_name(n.type, name));
     if (n.type == N_NO_PROPOSAL_CHOSEN && t->sa->conn) {
+        tell_alert(t->ike, t->sa, ALERT_PROPOSAL_MISMATCH_IKE);
         struct proposals ours;
         propose_ike(&t->sa->conn->conf.ike, 0, &ours);
         unlike_refused(t->ike, t->sa, &ours);
@@ -294,6 +295,7 @@ static err_t choose_all(struct turn *t, const struct kex *kex)
     }
     if (!conn) {
         tell_unlike(t, &theirs);
+        tell_alert(t->ike, sa, ALERT_PROPOSAL_MISMATCH_IKE);
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "none of the algorithms that %s offers is in our `proposals`",
                       endpoint_show(&t->d->from, peer));

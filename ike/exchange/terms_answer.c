@@ -97,6 +97,7 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
 static err_t refuse_ts(struct turn *t, const struct deal *d)
 {
     char a[200], b[200];
+    tell_alert(t->ike, t->sa, ALERT_TS_MISMATCH);
     tell(t->ike, t->sa, LOG_STORY, SAY_BAD_TS, ts_show(&d->tsr, a, sizeof a),
          ts_show(&d->tsi, b, sizeof b));
     return refuse(
@@ -143,6 +144,8 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
         d->conf = f;
     }
     if (!best) return refuse_ts(t, d);
+    bool narrower = !ts_subset(&d->tsi, &best_i) || !ts_subset(&d->tsr, &best_r);
+    if (narrower) tell_alert(t->ike, t->sa, ALERT_TS_NARROWED);
     d->tsi = best_i;
     d->tsr = best_r;
     TRY(check_null(t, d));
@@ -184,6 +187,7 @@ static err_t deal_algorithms(struct turn *t, bool first, struct deal *d)
     propose_child(&d->conf->esp, 0, !first, &ours);
     if (proposal_choose(&ours, &d->theirs, first, &d->chosen) != ERR_OK) {
         unlike_proposals(t->ike, t->sa, &d->theirs, &ours);
+        tell_alert(t->ike, t->sa, ALERT_PROPOSAL_MISMATCH_CHILD);
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "none of the algorithms that the peer offers is in `%s_proposals` of %s",
                       d->conf->esp.ah ? "ah" : "esp", d->conf->name);
@@ -275,6 +279,7 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         return ERR_OK;
     }
     child_sa_free(c);
+    tell_alert(t->ike, t->sa, ALERT_INSTALL_CHILD_SA_FAILED);
     return err;
 }
 

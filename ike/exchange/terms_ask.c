@@ -162,6 +162,13 @@ static err_t answer_own_address(const struct turn *t, struct agreement *a)
     return ts_narrow(&ours, &a->tsi, &a->tsi);
 }
 
+// Virtual addresses are narrower than what was asked for before there were any.
+static void tell_narrowed(const struct turn *t, const struct offer *o, const struct agreement *a)
+{
+    bool less = !ts_subset(&o->tsi, &a->tsi) || !ts_subset(&o->tsr, &a->tsr);
+    if (less && !t->sa->vips) tell_alert(t->ike, t->sa, ALERT_TS_NARROWED);
+}
+
 // What the answer says, checked against what was offered.
 static err_t answer_read(struct turn *t, bool first, struct agreement *a)
 {
@@ -188,6 +195,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a)
     bool narrower =
         a->tsi.n && a->tsr.n && ts_subset(&a->tsi, &o->tsi) && ts_subset(&a->tsr, &o->tsr);
     if (!narrower) return ERR_NOCHOICE;
+    tell_narrowed(t, o, a);
     return answer_read_ke(t, a);
 }
 
@@ -237,6 +245,7 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
         return ERR_OK;
     }
     child_sa_free(c);
+    tell_alert(t->ike, t->sa, ALERT_INSTALL_CHILD_SA_FAILED);
     return err;
 }
 

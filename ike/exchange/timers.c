@@ -41,6 +41,8 @@ static void given_up(struct ike_sa *sa)
     bool opening =
         sa->state == IKE_INIT_SENT || sa->state == IKE_BETWEEN || sa->state == IKE_AUTH_SENT;
     tell(sa->ike, sa, LOG_STORY, SAY_GIVING_UP, sa->retransmits);
+    tell_alert(sa->ike, sa, ALERT_RETRANSMIT_SEND_TIMEOUT);
+    if (sa->state == IKE_INIT_SENT) tell_alert(sa->ike, sa, ALERT_PEER_INIT_UNREACHABLE);
     tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
     if (opening) tell(sa->ike, sa, LOG_STORY, SAY_NO_ANSWER);
     if (opening && open_retry(sa)) {
@@ -66,6 +68,7 @@ static void on_close(struct ike_sa *sa)
         close_ike(sa, CLOSED_FAILED, sa->opening->refused_err, why.text);
     } else if (sa->state == IKE_INIT_DONE || sa->state == IKE_AUTH_MORE) {
         tell(sa->ike, sa, LOG_INFO, "the peer began, but never authenticated");
+        tell_alert(sa->ike, sa, ALERT_HALF_OPEN_TIMEOUT);
         close_ike(sa, CLOSED_FAILED, ERR_TIMEOUT, "half-open for too long");
     } else {
         close_ike(sa, CLOSED_REPLACED, ERR_TIMEOUT, NULL); // rekeyed, and the peer kept silent
@@ -160,6 +163,7 @@ static void on_reauth(struct ike_sa *sa)
 static void on_life(struct ike_sa *sa)
 {
     tell(sa->ike, sa, LOG_ERROR, "the IKE SA was not replaced in time (over_time): closing it");
+    tell_alert(sa->ike, sa, ALERT_IKE_SA_EXPIRED);
     close_ike_ask(sa, CLOSED_EXPIRED, 0, NULL);
 }
 

@@ -41,7 +41,9 @@ void unlike_offer(struct ike *ike, const struct ike_sa *sa, uint16_t notify, con
     char a[200], b[200];
     if (!o) return;
     if (notify == N_NO_PROPOSAL_CHOSEN) unlike_refused(ike, sa, &o->proposals);
+    if (notify == N_NO_PROPOSAL_CHOSEN) tell_alert(ike, sa, ALERT_PROPOSAL_MISMATCH_CHILD);
     if (notify != N_TS_UNACCEPTABLE) return;
+    tell_alert(ike, sa, ALERT_TS_MISMATCH);
     tell(ike, sa, LOG_STORY,
          "refused by the peer were our selectors, local_ts = %s and remote_ts = %s: on its side "
          "they "

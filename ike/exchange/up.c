@@ -156,6 +156,7 @@ void up_replace_others(struct ike_sa *sa)
         next = same_peer(sa, other);
         if (other->id == sa->reauth_of) continue; // goes when the new one is complete
         if (have_crossed(sa, other)) continue;    // up_settle_twins()
+        tell_alert(sa->ike, other, ALERT_UNIQUE_REPLACE);
         tell(sa->ike, other, LOG_STORY,
              contact ? "the peer has begun anew: this IKE SA is stale"
                      : "a newer IKE SA of the same peer replaces this");

@@ -42,6 +42,11 @@ void tell(struct ike *ike, const struct ike_sa *sa, enum log_level level, const 
     ike->env.tell(ike->env.ctx, level, sa, sentence);
 }
 
+void tell_alert(struct ike *ike, const struct ike_sa *sa, enum alert kind)
+{
+    if (ike->env.alert) ike->env.alert(ike->env.ctx, kind, sa);
+}
+
 void tell_event(enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child)
 {
     const struct env *env = &sa->ike->env;

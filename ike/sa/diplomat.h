@@ -71,4 +71,6 @@ struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id);
 // One sentence of the story (struct env). sa may be NULL.
 void tell(struct ike *ike, const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+// What went wrong (alert.h). sa may be NULL.
+void tell_alert(struct ike *ike, const struct ike_sa *sa, enum alert kind);
 void tell_event(enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child);

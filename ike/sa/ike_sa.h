@@ -125,6 +125,7 @@ struct ike_sa {
     struct conn *conn;             // counted; NULL while a responder does not know yet
     struct id local_id, remote_id; // ID_ANY before IKE_AUTH
     bool nat_local, nat_remote, encap_forced;
+    bool ppk; // a PPK is in its keys (RFC 8784)
     struct roam roam;
 
     struct proposal chosen;

@@ -49,6 +49,7 @@ err_t retransmit_again(struct ike_sa *sa)
     sa->retransmits++;
     ike->stats.retransmitted++;
     tell(ike, sa, LOG_STORY, SAY_RETRANSMIT, sa->retransmits, sa->window.send - 1);
+    tell_alert(ike, sa, ALERT_RETRANSMIT_SEND);
     // rfc7296 2.1 MUST: a retransmission is the same message, bit by bit.
     ike_sa_send(sa, window_last_request(&sa->window));
     arm(sa);

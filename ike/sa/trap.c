@@ -12,7 +12,7 @@ struct trap {
     struct trap *next;
     struct conn *conn; // counted
     const struct conf_child *child;
-    uint32_t id;
+    uint32_t id, reqid;
     bool asked; // by a command: it stays whatever start_action says
 };
 
@@ -187,6 +187,7 @@ err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *
                        .conn = conn_get(conn),
                        .child = child,
                        .id = plan.id,
+                       .reqid = plan.reqid,
                        .asked = asked};
     ike->traps.first = t;
     return ERR_OK;
@@ -215,12 +216,13 @@ unsigned trap_remove(struct ike *ike, const char *conn, const char *child)
     return n;
 }
 
-bool trap_is_there(const struct ike *ike, const char *conn, const char *child)
+bool trap_is_there(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid)
 {
     const struct trap *t = ike->traps.first;
     while (t && (strcmp(t->conn->conf.name, conn) != 0 || strcmp(t->child->name, child) != 0)) {
         t = t->next;
     }
+    if (t && reqid) *reqid = t->reqid;
     return t;
 }
 

@@ -40,6 +40,36 @@ static void view_algorithms(const struct proposal *p, struct ike_sa_view *out)
     view_rounds(p, out->ake);
 }
 
+// strongSwan has more tasks than exchanges; each of ours has the name of the one that matters.
+static const char *task_name(const struct task *t)
+{
+    static const char *const names[TASK_KINDS] = {
+        [TASK_OPEN] = "IKE_INIT",
+        [TASK_INTERMEDIATE] = "IKE_INIT",
+        [TASK_AUTH] = "IKE_AUTH",
+        [TASK_CHILD] = "CHILD_CREATE",
+        [TASK_REKEY_CHILD] = "CHILD_REKEY",
+        [TASK_REKEY_IKE] = "IKE_REKEY",
+        [TASK_DELETE_CHILD] = "CHILD_DELETE",
+        [TASK_DELETE_IKE] = "IKE_DELETE",
+        [TASK_PROBE] = "IKE_DPD",
+        [TASK_MOVE] = "IKE_MOBIKE",
+        [TASK_WHERE] = "IKE_MOBIKE",
+        [TASK_ADDRESSES] = "IKE_MOBIKE",
+    };
+    return names[t->kind];
+}
+
+static void view_tasks(const struct ike_sa *sa, struct ike_sa_view *out)
+{
+    unsigned n = 0;
+    for (const struct task *t = sa->queue.first; t && n < IKE_VIEW_TASKS; t = t->next) {
+        out->queued[n++] = task_name(t);
+    }
+    out->tasks_queued = sa->queue.n;
+    if (sa->active) out->active = task_name(sa->active);
+}
+
 void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
 {
     const struct ike *ike = sa->ike;
@@ -61,9 +91,9 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         .established_s = sa->up_at ? (ike_now(ike) - sa->up_at) / NSEC_PER_SEC : 0,
         .rekey_in_s = seconds_to(sa, TIMER_REKEY),
         .reauth_in_s = seconds_to(sa, TIMER_REAUTH),
-        .tasks_queued = sa->queue.n,
-        .tasks_active = sa->active ? 1 : 0,
+        .ppk = sa->ppk,
     };
+    view_tasks(sa, out);
     if (sa->vips) {
         out->vip_n = sa->vips->n;
         out->vips_ours = sa->vips->given != NULL;

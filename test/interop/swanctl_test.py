@@ -18,6 +18,7 @@ OPTIONS = {"encap": True, "inner": (4,), "ike": "aes256gcm16-prfsha384-ecp384", 
 # What differs from run to run, and what a NAT looks like to whom (charon always pretends one).
 CHANGING = {"uniqueid", "initiator-spi", "responder-spi", "spi-in", "spi-out", "established", "rekey-time",
             "life-time", "install-time", "use-in", "use-out", "bytes-in", "bytes-out", "packets-in", "packets-out"}
+NEWER = {"local_port", "remote_port"}  # strongSwan 6 lists these, and the reqid of policies; the one that is compared is 5.9
 NAT = {"nat-local", "nat-remote", "nat-fake", "nat-any"}
 
 
@@ -42,9 +43,10 @@ def parse(pretty):
 
 def masked(tree):
     """Without what cannot be equal; section names of SAs lose their number."""
+    policy = any(k == "child" for k, _ in tree)
     return [(re.sub(r"-\d+$", "", k) if isinstance(v, list) and k else k,
              masked(v) if isinstance(v, list) else "*" if k in CHANGING else v)
-            for k, v in tree if k not in NAT and not str(k).startswith("tasks-")]
+            for k, v in tree if k not in NAT | NEWER and not (policy and k == "reqid") and not str(k).startswith("tasks-")]
 
 
 class Peer:

@@ -11,7 +11,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
-from lab import main
+from lab import main, wait_until
 from sites import BOB, SECRET, Sites
 from vici_client import Client, Refused
 
@@ -60,6 +60,40 @@ def configured(site, tap):
     tap.equal("terminate", (done["matches"], done["terminated"]), (b"1", b"1"))
     down = watcher.wait("ike-updown")
     tap.check("ike-updown without up", "up" not in down, down)
+    client.close()
+    watcher.close()
+
+
+def unloaded(site, tap):
+    """As charon does it: what start_action has started goes with the connection, the rest stays; and alerts."""
+    client, watcher = Client(site.moon.vici), Client(site.moon.vici)
+    watcher.register("alert")
+    tree = connection()
+    tree["children"]["net-net"]["start_action"] = "start"
+    client.ask("load-conn", {"sites": tree})
+    up = wait_until(lambda: any(sa["sites"]["child-sas"] for sa in client.stream("list-sas", "list-sa")), 20, 0.2)
+    tap.check("start_action = start opens the tunnel", up)
+    client.ask("unload-conn", {"name": "sites"})
+    gone = wait_until(lambda: not client.stream("list-sas", "list-sa"), 20, 0.2)
+    tap.check("unload-conn ends what was started", gone, client.stream("list-sas", "list-sa"))
+    client.ask("load-conn", {"sites": connection()})
+    client.ask("initiate", {"child": "net-net", "timeout": "10000"})
+    client.ask("unload-conn", {"name": "sites"})
+    time.sleep(0.5)
+    tap.equal("... and leaves what was not", len(client.stream("list-sas", "list-sa")), 1)
+    client.ask("terminate", {"ike": "sites", "timeout": "5000"})
+    tree = connection()
+    tree["children"]["net-net"]["remote_ts"] = ["10.77.0.0/16"]
+    client.ask("load-conn", {"sites": tree})
+    try:
+        client.ask("initiate", {"child": "net-net", "timeout": "10000"})
+    except Refused:
+        pass
+    seen = [watcher.wait("alert"), watcher.wait("alert")]
+    tap.check("alerts name the type and the IKE SA", [one["type"] for one in seen] == [b"ts-mismatch", b"keep-on-child-sa-failure"]
+              and list(seen[0]["ike-sa"]["sites"])[:3] == ["uniqueid", "version", "state"], seen)
+    client.ask("terminate", {"ike": "sites", "timeout": "5000"})
+    client.ask("load-conn", {"sites": connection()})
     client.close()
     watcher.close()
 
@@ -144,6 +178,7 @@ def test(lab, tap):
     site.iked[site.moon] = site.moon.iked("", "--vici-only")
     site.iked[site.sun] = site.sun.iked(site.config("sun", **OPTIONS))
     configured(site, tap)
+    unloaded(site, tap)
     many(site, tap)
     slow(site, tap)
     malicious(site, tap)

@@ -230,7 +230,8 @@ static void another_connection_wants_this_authority(void **state)
 
 // ---- who is refused ----------------------------------------------------------------------------
 
-static void refused(struct sim *s, int by, const char *said)
+// alert: what BOB raises; ALERTS: whatever.
+static void refused_for(struct sim *s, int by, const char *said, enum alert alert)
 {
     struct sim_result r;
     sim_initiate(s, ALICE, "net", &r);
@@ -239,11 +240,20 @@ static void refused(struct sim *s, int by, const char *said)
     CHECK_EQ(r.err, ERR_AUTH);
     if (by == BOB) CHECK(strstr(r.sentence, "AUTHENTICATION_FAILED"));
     if (!sim_told(s, by, said)) fail_msg("not told: %s\n%s", said, text_str(&s->node[by].story));
+    if (alert != ALERTS) {
+        CHECK_EQ(s->node[BOB].alerts[alert], 1);
+        CHECK_EQ(s->node[BOB].alerts[ALERT_PEER_AUTH_FAILED], 1);
+    }
     sim_expect_nothing(s);
     sim_run(s, 60 * SECOND);
     CHECK_EQ(sim_stats(s, BOB).half_open, 0);
     CHECK_EQ(s->works, 0);
     sim_free(s);
+}
+
+static void refused(struct sim *s, int by, const char *said)
+{
+    refused_for(s, by, said, ALERTS);
 }
 
 static struct sim *with_alice(uint64_t seed, const struct mint *alice, const struct mint *ca)
@@ -264,7 +274,8 @@ static void another_authority(void **state)
     struct mint alice = host_cert(&other, ALICE, NULL);
     (void)state;
     struct sim *s = with_alice(30, &alice, &ca);
-    refused(s, BOB, "no authority that we trust has signed certificate \"C=CH, CN=alice\"");
+    refused_for(s, BOB, "no authority that we trust has signed certificate \"C=CH, CN=alice\"",
+                ALERT_CERT_NO_ISSUER);
     mint_done(&alice);
     mint_done(&other);
     mint_done(&ca);
@@ -277,7 +288,7 @@ static void an_old_certificate(void **state)
                              .to = MINT_NOW - 100, .ext = {"subjectAltName=DNS:alice.example.org"});
     (void)state;
     struct sim *s = with_alice(31, &alice, &ca);
-    refused(s, BOB, "expired");
+    refused_for(s, BOB, "expired", ALERT_CERT_EXPIRED);
     mint_done(&alice);
     mint_done(&ca);
 }

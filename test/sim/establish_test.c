@@ -119,6 +119,9 @@ static void nobody_answers(void **state)
     CHECK_EQ(r.err, ERR_TIMEOUT);
     CHECK(strstr(r.sentence, "192.0.2.2:500 does not answer"));
     CHECK_EQ(s->sent, 6);
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_RETRANSMIT_SEND], 5);
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_RETRANSMIT_SEND_TIMEOUT], 1);
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_PEER_INIT_UNREACHABLE], 1);
     sim_expect_nothing(s);
     sim_free(s);
 }
@@ -207,6 +210,8 @@ static void wrong_secret(void **state)
     CHECK_EQ(r.err, ERR_AUTH);
     CHECK(strstr(r.sentence, "AUTHENTICATION_FAILED"));
     CHECK(sim_told(s, BOB, "has not proved it: is the pre-shared key the same?"));
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_LOCAL_AUTH_FAILED], 1);
+    CHECK_EQ(s->node[BOB].alerts[ALERT_PEER_AUTH_FAILED], 1);
     sim_expect_nothing(s);
     sim_run(s, 20 * SECOND);
     CHECK_EQ(sim_stats(s, BOB).half_open, 0);
@@ -306,6 +311,8 @@ static void no_common_proposal(void **state)
     CHECK_EQ(r.told, 1);
     CHECK_EQ(r.err, ERR_NOCHOICE);
     CHECK(strstr(r.sentence, "NO_PROPOSAL_CHOSEN"));
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_PROPOSAL_MISMATCH_IKE], 1);
+    CHECK_EQ(s->node[BOB].alerts[ALERT_PROPOSAL_MISMATCH_IKE], 1);
     sim_expect_nothing(s);
     sim_free(s);
 }
@@ -344,7 +351,7 @@ static void no_secret(void **state)
 
 // ---- the first child SA alone fails ----
 
-static void first_child_fails(const char *bobs_child, const char *why)
+static void first_child_fails(const char *bobs_child, const char *why, enum alert alert)
 {
     struct sim *s = sim_new(70);
     struct sim_result r;
@@ -356,6 +363,8 @@ static void first_child_fails(const char *bobs_child, const char *why)
     CHECK_EQ(r.err, ERR_NOCHOICE);
     CHECK(strstr(r.sentence, why));
     for (int i = ALICE; i <= BOB; i++) {
+        CHECK_EQ(s->node[i].alerts[alert], 1);
+        CHECK_EQ(s->node[i].alerts[ALERT_KEEP_ON_CHILD_SA_FAILURE], 1);
         CHECK_EQ(sim_ikes(s, i), 1);
         CHECK_EQ(sim_children(s, i), 0);
         CHECK_EQ(sim_xfrm_sas(&s->node[i].xfrm) + sim_xfrm_larval(&s->node[i].xfrm), 0);
@@ -374,13 +383,14 @@ static void first_child_fails(const char *bobs_child, const char *why)
 static void child_without_common_algorithm(void **state)
 {
     (void)state;
-    first_child_fails("esp_proposals = null-sha1", "NO_PROPOSAL_CHOSEN");
+    first_child_fails("esp_proposals = null-sha1", "NO_PROPOSAL_CHOSEN",
+                      ALERT_PROPOSAL_MISMATCH_CHILD);
 }
 
 static void child_without_common_traffic(void **state)
 {
     (void)state;
-    first_child_fails("local_ts = 10.9.0.0/16", "TS_UNACCEPTABLE");
+    first_child_fails("local_ts = 10.9.0.0/16", "TS_UNACCEPTABLE", ALERT_TS_MISMATCH);
 }
 
 static void executor_refuses(void **state)
@@ -394,6 +404,8 @@ static void executor_refuses(void **state)
     sim_run(s, SECOND);
     CHECK_EQ(r.told, 1);
     CHECK(r.err != ERR_OK);
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_INSTALL_CHILD_SA_FAILED], 1);
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_KEEP_ON_CHILD_SA_FAILURE], 1);
     for (int i = ALICE; i <= BOB; i++) {
         CHECK_EQ(sim_ikes(s, i), 1);
         CHECK_EQ(sim_children(s, i), 0); // BOB was told to delete his half
@@ -444,6 +456,8 @@ static void narrowing(void **state)
     sim_run(s, SECOND);
     CHECK_EQ(r.err, ERR_OK);
     CHECK(sim_told(s, ALICE, "10.1.0.0/16 === 10.2.0.0/16"));
+    CHECK_EQ(s->node[ALICE].alerts[ALERT_TS_NARROWED], 1);
+    CHECK_EQ(s->node[BOB].alerts[ALERT_TS_NARROWED], 1);
     sim_expect_clean(s);
     sim_free(s);
 }

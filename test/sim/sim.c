@@ -81,6 +81,12 @@ static void env_event(void *ctx, enum ike_event_kind kind, const struct ike_sa *
     ((struct sim_node *)ctx)->events[kind]++;
 }
 
+static void env_alert(void *ctx, enum alert kind, const struct ike_sa *sa)
+{
+    (void)sa;
+    ((struct sim_node *)ctx)->alerts[kind]++;
+}
+
 // A NAT rewrites the sender's address and port.
 static void leave_nat(const struct sim_node *n, endpoint_t *from)
 {
@@ -206,7 +212,8 @@ static void node_init(struct sim *s, unsigned i)
                           .work = env_work,
                           .xfrm = sim_xfrm_api(&n->xfrm),
                           .tell = env_tell,
-                          .event = env_event};
+                          .event = env_event,
+                          .alert = env_alert};
 }
 
 struct sim *sim_new_crowd(uint64_t seed, unsigned nodes)

@@ -67,6 +67,7 @@ struct sim_node {
     struct sim_xfrm xfrm;
     struct text story;  // every sentence told
     unsigned events[7]; // by enum ike_event_kind
+    unsigned alerts[ALERTS];
     unsigned keepalives;
 };
 

@@ -404,9 +404,9 @@ static void a_trap_by_command(void **state)
     sim_acquire(s, ALICE, 5);
     sim_run(s, SECOND);
     sim_expect_clean(s);
-    CHECK(ike_installed(ike, s->node[ALICE].config->conn[0].name, "net"));
+    CHECK(ike_installed(ike, s->node[ALICE].config->conn[0].name, "net", NULL));
     CHECK_OK(ike_uninstall(ike, s->node[ALICE].config->conn[0].name, "net", &why));
-    CHECK(!ike_installed(ike, s->node[ALICE].config->conn[0].name, "net"));
+    CHECK(!ike_installed(ike, s->node[ALICE].config->conn[0].name, "net", NULL));
     sim_free(s);
 }
 
