@@ -15,3 +15,10 @@ uint64_t clock_wall(void)
     (void)clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec;
 }
+
+uint64_t clock_wall_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}

@@ -17,7 +17,7 @@
 
 #define WAIT_S 5 // pavise-xfrmd answers at once, or hangs
 
-static err_t connect_to(const char *name, int type, int *out, struct why *why)
+err_t stat_connect(const char *name, int type, int *out, struct why *why)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     struct timeval wait = {.tv_sec = WAIT_S};
@@ -63,7 +63,7 @@ err_t stat_fetch(const char *name, json_t **out, struct why *why)
 {
     int fd = -1;
     AUTO(text) struct text t = {0};
-    TRY(connect_to(name, SOCK_STREAM, &fd, why));
+    TRY(stat_connect(name, SOCK_STREAM, &fd, why));
     err_t e = read_all(fd, &t);
     (void)close(fd);
     if (e != ERR_OK) return why_not(why, e, "no answer from %s: %s", name, err_text(e));
@@ -77,7 +77,7 @@ err_t stat_fetch(const char *name, json_t **out, struct why *why)
 err_t stat_ask(const char *name, const char *question, json_t **out, struct why *why)
 {
     int fd = -1;
-    TRY(connect_to(name, SOCK_DGRAM, &fd, why));
+    TRY(stat_connect(name, SOCK_DGRAM, &fd, why));
     char *answer = malloc(STAT_MAX);
     ssize_t n = answer ? send(fd, question, strlen(question), MSG_NOSIGNAL) : -1;
     if (n >= 0) n = recv(fd, answer, STAT_MAX, 0);

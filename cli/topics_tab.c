@@ -81,5 +81,11 @@ const struct topic topics[] = {
      "firewall drops that, small packets pass and large ones vanish. --mss-clamp helps TCP. (RFC "
      "4301 8)",
      "pavise explain 10.1.0.1 10.2.0.1 tcp 443 --length 1400"},
+    {"stages", "a packet's walk, while it happens",
+     "Outbound: classify (which policy), resolve (which SA), measure, number, wrap, seal, send. "
+     "Inbound: find_sa, replay, open, unwrap, conform (was the SA allowed to carry it), deliver. "
+     "Whatever is dropped is dropped by one of these stages, and each reason has a word, which "
+     "'pavise xfrm stat' counts. (RFC 4301 5)",
+     "pavise trace --drops"},
     {NULL, NULL, NULL, NULL},
 };

@@ -29,6 +29,7 @@
 #include "daemon/xfrmd_options.h"
 #include "daemon/xfrmd_ports.h"
 #include "daemon/xfrmd_stat.h"
+#include "daemon/xfrmd_trace.h"
 #include "netlink/server.h"
 #include "xfrm/control.h"
 #include "xfrm/engine.h"
@@ -37,6 +38,7 @@
 #define TICK_MAX NSEC_PER_SEC
 #define STAT_SUFFIX "-stat"
 #define EXPLAIN_SUFFIX "-explain"
+#define TRACE_SUFFIX "-trace"
 
 struct xfrmd {
     struct xfrmd_options options;
@@ -52,11 +54,12 @@ struct xfrmd {
     struct steer *steer;
     struct xfrmd_stat *stat;
     struct xfrmd_explain *explain;
+    struct xfrmd_trace *trace;
     struct lent *lent;
     struct xdp *xdp; // NULL: not wanted
     struct sources *sources;
     uint64_t busy; // when there was last a client, an SA or a policy (monotonic ns)
-    char stat_name[128], explain_name[128];
+    char stat_name[128], explain_name[128], trace_name[128];
     bool plain;   // IP in IP is listened to
     bool failed;  // ends with exit status 1
     bool leaving; // ends as if killed: routes and guards stay
@@ -313,6 +316,16 @@ static err_t start_explain(struct xfrmd *d, struct why *why)
     return xfrmd_explain_new(&conf, &d->explain, why);
 }
 
+static err_t start_trace(struct xfrmd *d, struct why *why)
+{
+    int n = snprintf(d->trace_name, sizeof d->trace_name, "%s" TRACE_SUFFIX, d->options.socket);
+    if (n < 0 || (size_t)n >= sizeof d->trace_name)
+        return why_not(why, ERR_RANGE, "--socket: the name is too long");
+    const struct xfrmd_trace_conf conf = {
+        .loop = d->loop, .name = d->trace_name, .engine = d->engine};
+    return xfrmd_trace_new(&conf, &d->trace, why);
+}
+
 // Devices, routes and marks; raw sockets; UDP ports below 1024. Only the guard starts a program:
 // nft.
 static const struct sandbox_conf sandbox = {
@@ -352,6 +365,7 @@ static err_t xfrmd_start(struct xfrmd *d, struct why *why)
     TRY(start_sources(d, why));
     TRY(start_stat(d, why));
     TRY(start_explain(d, why));
+    TRY(start_trace(d, why));
     d->busy = clock_mono();
     loop_timer_at(d->tick, 0);
     return ERR_OK;
@@ -367,6 +381,7 @@ static void xfrmd_stop(struct xfrmd *d)
 {
     struct xfrm_server *server = d->server;
     d->server = NULL; // nobody is told of the end of SAs
+    xfrmd_trace_free(d->trace);
     xfrmd_explain_free(d->explain);
     xfrmd_stat_free(d->stat);
     if (server) xfrm_server_on_lend(server, on_lend_end, NULL);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/xfrmd_show.h"
 #include "xfrm/path/explain.h"
 #include "xfrm/port/link_mtu.h"
 
@@ -25,60 +26,23 @@ struct xfrmd_explain {
 
 // ---- what stands in the answer ----
 
-static json_t *text_of_ip(const ip_t *ip)
-{
-    char buf[IP_TEXT_MAX];
-    return json_string(ip_show(ip, buf));
-}
-
-static json_t *text_of_prefix(const prefix_t *p)
-{
-    char buf[PREFIX_TEXT_MAX];
-    return json_string(prefix_show(p, buf));
-}
-
-static json_t *selector_json(const struct xfrm_selector *s)
-{
-    json_t *j = json_pack("{s:o, s:o, s:i}", "src", text_of_prefix(&s->src), "dst",
-                          text_of_prefix(&s->dst), "proto", s->proto);
-    if (s->sport_mask) (void)json_object_set_new(j, "sport", json_integer(s->sport));
-    if (s->dport_mask) (void)json_object_set_new(j, "dport", json_integer(s->dport));
-    return j;
-}
-
-static const char *mode_word(uint8_t mode)
-{
-    return mode == XFRM_TUNNEL ? "tunnel" : mode == XFRM_BEET ? "beet" : "transport";
-}
-
-static const char *proto_word(uint8_t proto)
-{
-    return proto == XFRM_PROTO_ESP    ? "esp"
-           : proto == XFRM_PROTO_AH   ? "ah"
-           : proto == XFRM_PROTO_COMP ? "comp"
-                                      : "ip";
-}
-
 static json_t *tmpl_json(const struct xfrm_tmpl *t)
 {
-    return json_pack("{s:o, s:o, s:s, s:s, s:I, s:b}", "src", text_of_ip(&t->saddr), "dst",
-                     text_of_ip(&t->daddr), "proto", proto_word(t->proto), "mode",
-                     mode_word(t->mode), "reqid", (json_int_t)t->reqid, "optional", t->optional);
+    return json_pack("{s:o, s:o, s:s, s:s, s:I, s:b}", "src", show_ip(&t->saddr), "dst",
+                     show_ip(&t->daddr), "proto", show_proto(t->proto), "mode", show_mode(t->mode),
+                     "reqid", (json_int_t)t->reqid, "optional", t->optional);
 }
 
 static json_t *policy_json(const struct policy *p)
 {
-    static const char *const dirs[] = {"in", "out", "fwd"};
     const struct xfrm_policy *c = &p->conf;
     json_t *tmpls = json_array();
     for (unsigned i = 0; i < c->tmpl_count; i++)
         (void)json_array_append_new(tmpls, tmpl_json(&c->tmpl[i]));
     return json_pack("{s:I, s:I, s:s, s:s, s:o, s:o}", "index", (json_int_t)c->index, "priority",
-                     (json_int_t)c->priority, "dir", dirs[c->dir % XFRM_DIRS], "action",
-                     c->action == XFRM_BLOCK ? "block"
-                     : c->tmpl_count         ? "protect"
-                                             : "pass in clear",
-                     "selector", selector_json(&c->sel), "templates", tmpls);
+                     (json_int_t)c->priority, "dir", show_dir(c->dir), "action",
+                     show_action(c->action, c->tmpl_count), "selector", show_selector(&c->sel),
+                     "templates", tmpls);
 }
 
 static json_t *sa_json(struct sa *sa)
@@ -87,9 +51,9 @@ static json_t *sa_json(struct sa *sa)
     char spi[16];
     (void)snprintf(spi, sizeof spi, "0x%08x", x->spi);
     return json_pack("{s:s, s:o, s:o, s:s, s:s, s:I, s:b, s:s}", "spi", spi, "src",
-                     text_of_ip(&x->saddr), "dst", text_of_ip(&x->daddr), "proto",
-                     proto_word(x->proto), "mode", mode_word(x->mode), "reqid",
-                     (json_int_t)x->reqid, "udp", x->encap.type != 0, "algorithm",
+                     show_ip(&x->saddr), "dst", show_ip(&x->daddr), "proto", show_proto(x->proto),
+                     "mode", show_mode(x->mode), "reqid", (json_int_t)x->reqid, "udp",
+                     x->encap.type != 0, "algorithm",
                      x->aead.name[0]    ? x->aead.name
                      : x->crypt.name[0] ? x->crypt.name
                                         : x->auth.name);
@@ -98,9 +62,9 @@ static json_t *sa_json(struct sa *sa)
 static json_t *outer_json(const struct explain *x)
 {
     const struct pkt *p = &x->outer;
-    const char *proto = p->udp ? "udp" : proto_word(p->sas[p->sa_count - 1]->proto);
-    return json_pack("{s:o, s:o, s:s, s:i, s:i, s:i, s:b}", "src", text_of_ip(&p->from.ip), "dst",
-                     text_of_ip(&p->to.ip), "proto", proto, "sport", p->udp ? p->from.port : 0,
+    const char *proto = p->udp ? "udp" : show_proto(p->sas[p->sa_count - 1]->proto);
+    return json_pack("{s:o, s:o, s:s, s:i, s:i, s:i, s:b}", "src", show_ip(&p->from.ip), "dst",
+                     show_ip(&p->to.ip), "proto", proto, "sport", p->udp ? p->from.port : 0,
                      "dport", p->udp ? p->to.port : 0, "tos", p->outer_tos, "df", p->outer_df);
 }
 

@@ -95,3 +95,19 @@ void engine_counts(const struct engine *e, struct engine_counts *out); // of all
 void engine_counts_of(const struct engine *e, unsigned worker, struct engine_counts *out);
 // CPU time that a worker's thread has used, ns; 0: not known.
 uint64_t engine_cpu_of(const struct engine *e, unsigned worker);
+
+// ---- live packets, for `pavise trace` (xfrm/path/trace.h) ----
+struct engine_trace;
+struct trace_spec;
+struct trace_record;
+
+// From now on the workers note what happens to the packets that spec is about. It is copied.
+// ERR_LIMIT: there are TRACES_MAX already; ERR_NOMEM.
+err_t engine_trace_new(struct engine *e, const struct trace_spec *spec, struct engine_trace **out,
+                       struct why *why);
+// Waits for the workers' bursts. Before engine_free(); NULL is fine.
+void engine_trace_free(struct engine_trace *t);
+// A record, in the order of its worker's packets; it has to be given back. NULL: there is none.
+struct trace_record *engine_trace_take(struct engine_trace *t);
+void engine_trace_give(struct engine_trace *t, struct trace_record *r);
+uint64_t engine_trace_lost(const struct engine_trace *t); // packets that found no room

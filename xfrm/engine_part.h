@@ -1,11 +1,12 @@
-// engine_part.h - what the files of the engine share: engine.c (the control thread's side) and
-// engine_seat.c (the worker threads).
+// engine_part.h - what the files of the engine share: engine.c and engine_trace.c (the control
+// thread's side) and engine_seat.c (the worker threads).
 #pragma once
 
 #include <pthread.h>
 
 #include "base/ring.h"
 #include "xfrm/engine.h"
+#include "xfrm/path/trace.h"
 
 // That receive: tun; udp, raw, ah, comp, icmp and two plain of both families; and AF_XDP.
 #define ENGINE_PORTS (15 + XDP_SIDES * XDP_QUEUES_MAX)
@@ -45,6 +46,7 @@ struct seat {
     struct port *extra[ENGINE_EXTRA_MAX];
     uint32_t extra_top;
     struct source source[ENGINE_FAMILIES][ENGINE_SOURCES_MAX];
+    struct traces traces; // the worker is led to it while there is one
     struct ring *news;
     uint64_t news_lost, held; // written by the worker (counter.h)
     // worker thread

@@ -10,6 +10,7 @@
 #include "xfrm/db/counter.h"
 #include "xfrm/db/selector.h"
 #include "xfrm/path/stages.h"
+#include "xfrm/path/trace.h"
 
 #define NEEDS_MAX 256 // as many as packets, so that each could have its own
 
@@ -149,6 +150,8 @@ static unsigned queue_take(struct worker *w, struct pkt *out[HOLD_MAX])
             out[n++] = p;
             continue;
         }
+        struct traces *seen = rcu_dereference(w->traces);
+        if (seen) traces_dropped(seen, w, p, DROP_ACQUIRE_TIMEOUT);
         count_add(&w->drops[DROP_ACQUIRE_TIMEOUT], 1);
         worker_give(w, p);
     }

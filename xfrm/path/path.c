@@ -5,6 +5,7 @@
 
 #include "xfrm/db/counter.h"
 #include "xfrm/path/stages.h"
+#include "xfrm/path/trace.h"
 
 // clang-format off: a table of contents keeps its columns
 const struct stage outbound[] = {
@@ -65,8 +66,25 @@ static void burst_sweep(struct worker *w, struct burst *b)
     b->n = walking;
 }
 
+// The same walk while somebody looks.
+static void burst_walk_seen(struct traces *seen, struct worker *w, const struct stage *path,
+                            struct burst *b)
+{
+    for (const struct stage *s = path; s->name && b->n > 0; s++) {
+        const unsigned n = b->n;
+        s->run(w, b);
+        traces_stage(seen, w, s, b, n);
+        burst_sweep(w, b);
+    }
+}
+
 static void burst_walk(struct worker *w, const struct stage *path, struct burst *b)
 {
+    struct traces *seen = rcu_dereference(w->traces);
+    if (seen && traces_begin(seen, w, path, b)) {
+        burst_walk_seen(seen, w, path, b);
+        return;
+    }
     for (const struct stage *s = path; s->name && b->n > 0; s++) {
         s->run(w, b);
         burst_sweep(w, b);

@@ -19,6 +19,7 @@
 struct db; // SAD + SPD, xfrm/db/db.h
 struct hold;
 struct assemblies;
+struct traces; // trace.h
 
 // Where packets and news go. Every function takes n packets of one burst; the packets stay the
 // burst's (they are given back to the pool after the walk). A failed packet gets a drop word.
@@ -56,6 +57,7 @@ struct worker {
     struct comp *comp; // IPComp
     struct assemblies *assemblies;
     uint64_t joined; // fragments that have become part of a datagram, or wait for the rest of it
+    struct traces *traces; // rcu; NULL: nobody looks at the packets
     struct exits exits;
     const struct colleagues *colleagues; // NULL: there are none
     uint64_t now;                        // monotonic ns of this burst
