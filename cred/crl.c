@@ -104,6 +104,33 @@ unsigned crl_cache_count(struct crl_cache *c)
     return n;
 }
 
+static void der_give(X509_CRL *crl, size_t max, crl_fn *fn, void *ctx)
+{
+    unsigned char *der = NULL;
+    int n = i2d_X509_CRL(crl, NULL);
+    if (n <= 0 || (size_t)n > max || i2d_X509_CRL(crl, &der) != n) return;
+    fn(ctx, span(der, (size_t)n));
+    OPENSSL_free(der);
+}
+
+void crl_cache_each(struct crl_cache *c, size_t max, crl_fn *fn, void *ctx)
+{
+    pthread_mutex_lock(&c->lock);
+    for (const struct crl_entry *e = c->first; e; e = e->next) {
+        if (e->crl) der_give(e->crl, max, fn, ctx);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void crl_file_der(span_t file, size_t max, crl_fn *fn, void *ctx)
+{
+    struct why why;
+    X509_CRL *crl;
+    if (crl_read(file, &crl, &why) != ERR_OK) return;
+    der_give(crl, max, fn, ctx);
+    X509_CRL_free(crl);
+}
+
 uint64_t crl_cache_generation(struct crl_cache *c)
 {
     pthread_mutex_lock(&c->lock);

@@ -16,3 +16,8 @@ struct crl_cache *crl_cache_new(void); // NULL: out of memory
 void crl_cache_free(struct crl_cache *c);
 void crl_cache_flush(struct crl_cache *c);     // forgets everything (swanctl --flush-certs)
 unsigned crl_cache_count(struct crl_cache *c); // lists in it
+// The lists as DER, while the cache is locked: fn only copies. Those longer than max are left out.
+typedef void crl_fn(void *ctx, span_t der);
+void crl_cache_each(struct crl_cache *c, size_t max, crl_fn *fn, void *ctx);
+// The same for the list in a file, PEM or DER; one that makes no sense is left out.
+void crl_file_der(span_t file, size_t max, crl_fn *fn, void *ctx);

@@ -7,6 +7,7 @@
 #include "conf/creds.h"
 #include "daemon/commands.h"
 #include "daemon/loaded.h"
+#include "daemon/works.h"
 
 struct cert_list {
     struct vici_call *call;
@@ -98,13 +99,19 @@ static void list_x509(const struct cert_list *l, const struct cred_cert *certs, 
     }
 }
 
-// PEM as well as DER may have been in the file; the protocol carries DER.
-static void list_crls(const struct cert_list *l)
+static void send_crl(void *ctx, span_t der)
+{
+    send_cert(ctx, "X509_CRL", NULL, false, NULL, der);
+}
+
+// Those of files, and those that were fetched. Longer ones than fit into a value are left out.
+static void list_crls(struct iked *d, struct cert_list *l)
 {
     if (!asked_for(l->type, "X509_CRL") || l->subject[0]) return;
     for (const struct cred_blob *b = l->creds->crls; b; b = b->next) {
-        if (b->der.len <= VICI_VALUE_MAX) send_cert(l, "X509_CRL", NULL, false, NULL, b->der);
+        crl_file_der(b->der, VICI_VALUE_MAX, send_crl, l);
     }
+    works_each_crl(d, VICI_VALUE_MAX, send_crl, l);
 }
 
 static void list_pubkeys(const struct cert_list *l)
@@ -130,7 +137,7 @@ void commands_list_certs(void *ctx, struct vici_call *call, span_t args)
         list_x509(&l, l.creds->cas, "CA", true);
         list_x509(&l, l.creds->named, "CA", true);
         list_x509(&l, l.creds->ocsp, "OCSP", false);
-        list_crls(&l);
+        list_crls(d, &l);
     }
     vici_answer(call, &m);
 }

@@ -226,7 +226,7 @@ void events_alert(struct iked *d, enum alert kind, const struct ike_sa *sa)
     vici_msg_done(&m);
 }
 
-// strongSwan tells it a moment before; the ends at the top are the new ones there, too.
+// strongSwan tells it a moment before: at the top stand the new ends, in the section the old ones.
 static void ike_moved(struct iked *d, const struct ike_sa *sa)
 {
     struct vici_msg m = {0};
@@ -237,6 +237,8 @@ static void ike_moved(struct iked *d, const struct ike_sa *sa)
     vici_kv(&m, "local-port", "%u", v.local.port);
     vici_kv(&m, "remote-host", "%s", ip_show(&v.remote.ip, ip));
     vici_kv(&m, "remote-port", "%u", v.remote.port);
+    v.local = v.was_local;
+    v.remote = v.was_remote;
     vici_section(&m, sa_show_name(&v));
     sa_show_ike(&m, &v);
     vici_section_end(&m);

@@ -74,6 +74,11 @@ err_t works_add(void *ctx, struct ike_work *w)
     return crew_add(d->works->crew, w);
 }
 
+void works_each_crl(struct iked *d, size_t max, crl_fn *fn, void *ctx)
+{
+    if (d->works) crl_cache_each(d->works->cache, max, fn, ctx);
+}
+
 void works_flush(struct iked *d)
 {
     if (d->works) crl_cache_flush(d->works->cache);

@@ -1,6 +1,7 @@
 // works.h - the daemon's threads for public-key work and look-ups, and how they reach servers.
 #pragma once
 
+#include "cred/crl.h"
 #include "daemon/iked.h"
 
 // After the sandbox, before the diplomat. ERR_NOMEM, ERR_CRYPTO (libcurl cannot start).
@@ -10,6 +11,8 @@ void works_stop(struct iked *d);
 void works_serve(struct iked *d, struct config *c);
 // Forgets what was fetched.
 void works_flush(struct iked *d);
+// The CRLs that were fetched and are kept, as DER of at most max bytes (cred/crl.h).
+void works_each_crl(struct iked *d, size_t max, crl_fn *fn, void *ctx);
 // In the loop: hands what is done to the diplomat.
 void works_deliver(struct iked *d);
 // For struct env.

@@ -110,6 +110,7 @@ struct ike_sa_view {
     enum ike_state_view state;
     bool initiator;
     endpoint_t local, remote;
+    endpoint_t was_local, was_remote; // before the last move
     struct id local_id, remote_id;
     uint64_t spi_i, spi_r;
     bool nat_local, nat_remote, nat_any, encap_forced;

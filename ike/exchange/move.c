@@ -16,6 +16,8 @@ static void move_offer(struct ike_sa *sa, const ip_t *from)
 void move_ends(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)
 {
     ip_t from = sa->local.ip;
+    sa->was_local = sa->local;
+    sa->was_remote = sa->remote;
     sa->local = *local;
     sa->remote = *remote;
     move_offer(sa, &from);

@@ -121,9 +121,10 @@ struct ike_sa {
     bool initiator; // the original initiator of this IKE SA?
     uint64_t spi_i, spi_r;
     endpoint_t local, remote;
-    endpoint_t came_from;          // half-open: where the first request came from
-    struct conn *conn;             // counted; NULL while a responder does not know yet
-    struct id local_id, remote_id; // ID_ANY before IKE_AUTH
+    endpoint_t was_local, was_remote; // before the last move; AF_UNSPEC: there was none
+    endpoint_t came_from;             // half-open: where the first request came from
+    struct conn *conn;                // counted; NULL while a responder does not know yet
+    struct id local_id, remote_id;    // ID_ANY before IKE_AUTH
     bool nat_local, nat_remote, encap_forced;
     bool ppk; // a PPK is in its keys (RFC 8784)
     struct roam roam;

@@ -80,6 +80,8 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         .initiator = sa->initiator,
         .local = sa->local,
         .remote = sa->remote,
+        .was_local = sa->was_local,
+        .was_remote = sa->was_remote,
         .local_id = sa->local_id,
         .remote_id = sa->remote_id,
         .spi_i = sa->spi_i,

@@ -8,6 +8,8 @@ import sys
 from lab import Failed, ROOT, wait_until
 
 OWN = ("/run", "/etc/swanctl", "/usr/local", "/var/lib")  # empty at first
+PACKAGES = "mkdir -p /run/real && mount --bind /var/lib/dpkg /run/real"  # what is installed stays known
+PACKAGES_BACK = "mkdir -p /var/lib/dpkg && mount --move /run/real /var/lib/dpkg"
 SYSTEMCTL = r'''#!/usr/bin/python3
 """systemctl for a machine without systemd: start, stop, reload, enable, disable of units with Type=notify."""
 import os, shlex, signal, socket, subprocess, sys, time
@@ -105,6 +107,7 @@ class Machine:
         for name, text in files.items():
             host.file(name, text, 0o755)
         mounts = " && ".join(f"mkdir -p {at} && mount -t tmpfs tmpfs {at}" for at in OWN)
+        mounts = mounts.replace("mkdir -p /etc", PACKAGES + " && mkdir -p /etc", 1) + " && " + PACKAGES_BACK
         marker = os.path.join(host.dir, "machine.ready")
         self.process = host.start(
             ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c",

@@ -139,6 +139,31 @@ def verbs(site, tap):
     tap.equal("--terminate --force succeeds", done.returncode, 0)
 
 
+RAW = [  # every verb that asks for something; a word that its answer holds
+    (["--stats"], "uptime"), (["--list-algs"], "CURVE_25519"), (["--counters"], "ike-init-out-req"), (["--version", "--daemon"], "pavise-iked"),
+    (["--list-conns"], "list-conn event"), (["--list-sas"], "list-sa event"), (["--list-pols"], "list-policies reply"),
+    (["--list-certs"], "list-certs reply"), (["--list-pools"], "get-pools reply"), (["--list-authorities"], "list-authorities reply"),
+    (["--flush-certs"], "success=yes"), (["--load-creds", "--noprompt"], "get-keys reply"), (["--load-conns"], "success=yes"),
+    (["--load-pools"], "get-pools reply"), (["--load-authorities"], "get-authorities reply"), (["--reload-settings"], "success=yes"),
+    (["--rekey", "--child", "net-net"], "matches=1"), (["--install", "--child", "net-net"], "install completed"),
+    (["--uninstall", "--child", "net-net"], "uninstall completed"), (["--terminate", "--child", "net-net", "--timeout", "5"], "terminated=1"),
+    (["--initiate", "--child", "net-net", "--timeout", "10"], "success=yes"),
+]
+
+
+def raw(site, tap):
+    """Every verb with --raw, and the one that is refused."""
+    peer = Peer(site.moon, site.moon.vici)
+    peer("--initiate", "--child", "net-net", "--timeout", "10")
+    for arguments, word in RAW:
+        more = ["--file", os.path.join(site.moon.dir, "swanctl.conf")] if arguments[0].startswith("--load") else []
+        done = peer(*arguments, *more, "--raw")
+        tap.check(f"{' '.join(arguments)} --raw", done.returncode == 0 and word in done.stdout, done.stdout + done.stderr)
+    done = peer("--redirect", "--ike", "sites", "--gateway", "192.0.2.7")
+    tap.check("--redirect ends in words", done.returncode == 0 or "redirect" in done.stdout + done.stderr, done.stdout + done.stderr)
+    peer("--terminate", "--ike", "sites", "--timeout", "5")
+
+
 def watching(site, tap):
     """--monitor-sa and --log while a tunnel comes and goes."""
     uri = f"unix://{site.moon.vici}"
@@ -197,6 +222,7 @@ def test(lab, tap):
     site.start(**OPTIONS)
     listings(site, tap, charon)
     verbs(site, tap)
+    raw(site, tap)
     watching(site, tap)
     leaving(site, tap)
     reloading(site, tap)

@@ -643,6 +643,28 @@ static void alerts_have_a_type_and_perhaps_an_sa(void **state)
                    "alert: type=invalid-ike-spi\n");
 }
 
+static void raise_moved(struct fake_ike *fake_of)
+{
+    struct fixture *f = fake_of->test;
+    struct ike_sa_view *v = &fake_of->sa[0];
+    v->was_local = v->local;
+    v->was_remote = v->remote;
+    CHECK_OK(ip_parse("192.0.2.77", &v->local.ip));
+    v->local.port = 1234;
+    events_sa(&f->d, IKE_EV_MOVED, fake_sa(fake_of, 0), NULL);
+}
+
+static void a_move_is_told_with_new_ends_and_old(void **state)
+{
+    struct fixture *f = *state;
+    f->ike.answer_at_once = true;
+    f->ike.before_return = raise_moved;
+    CHECK_OK(vici_register(f->c, "ike-update"));
+    ask(f, "initiate", "child=home", "success=yes");
+    want_events(f, "ike-update: local-host=192.0.2.77 local-port=1234 remote-host=2001:db8::2 "
+                   "remote-port=4500 net {" IKE_HEAD "}\n");
+}
+
 #define WITH_DAEMON(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -664,6 +686,7 @@ int main(void)
         WITH_DAEMON(ups_and_downs_are_told),
         WITH_DAEMON(rekeying_is_told_with_old_and_new),
         WITH_DAEMON(alerts_have_a_type_and_perhaps_an_sa),
+        WITH_DAEMON(a_move_is_told_with_new_ends_and_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
