@@ -243,6 +243,22 @@ static void lists_that_do_not_count(void **state)
 
 #define POINT "crlDistributionPoints=URI:http://crl.example.org/sub.crl"
 
+// ctx: the bytes that every list must have.
+static void same_list(void *ctx, span_t der)
+{
+    const span_t *want = ctx;
+    CHECK(span_eq(der, *want));
+    CHECK(want->len > 0);
+}
+
+static unsigned lists_seen;
+
+static void count_list(void *ctx, span_t der)
+{
+    (void)ctx, (void)der;
+    lists_seen++;
+}
+
 static void lists_are_fetched_and_kept(void **state)
 {
     (void)state;
@@ -252,6 +268,13 @@ static void lists_are_fetched_and_kept(void **state)
     verdicts(w, true, true, true, "");
     CHECK_EQ(p->asked, 1);
     CHECK_EQ(crl_cache_count(w->cache), 1);
+    span_t served = p->bytes;
+    crl_cache_each(w->cache, served.len, same_list, &served);
+    crl_cache_each(w->cache, served.len, count_list, NULL);
+    CHECK_EQ(lists_seen, 1);
+    crl_cache_each(w->cache, served.len - 1, count_list, NULL); // longer than what is asked for
+    crl_file_der(served, served.len, same_list, &served);
+    CHECK_EQ(lists_seen, 1);
     // A week later it is asked for anew; there it is revoked.
     X509_CRL *next = MINT_CRL(.by = &w->sub, .from = MINT_NOW + 7 * DAY, .to = MINT_NOW + 14 * DAY,
                               .revoked = {&w->moon});
