@@ -35,6 +35,7 @@ static const struct effective {
     TAKES("cookie_threshold", IS_NUMBER, cookie_threshold),
     TAKES("cookie_threshold_ip", IS_NUMBER, cookie_threshold_ip),
     TAKES("init_limit_half_open", IS_NUMBER, half_open_max),
+    TAKES("block_threshold", IS_NUMBER, block_threshold),
     TAKES("delete_rekeyed_delay", IS_NUMBER, delete_rekeyed_delay),
     TAKES("fragment_size", IS_NUMBER, fragment_size),
     TAKES("port", IS_PORT, port),

@@ -11,7 +11,7 @@
 struct strongswan {
     double retransmit_timeout, retransmit_base, keep_alive;
     uint32_t retransmit_tries, half_open_timeout, delete_rekeyed_delay;
-    uint32_t cookie_threshold, cookie_threshold_ip, half_open_max; // 0: no limit
+    uint32_t cookie_threshold, cookie_threshold_ip, half_open_max, block_threshold; // 0: no limit
     uint32_t fragment_size;
     uint32_t port, port_nat_t; // 0 = not given
     bool initiator_only;       // nobody may call us

@@ -35,7 +35,7 @@ static err_t reach_try(struct walk *w, const struct cert *child, struct cert *is
         is_reached(w, issuer)) {
         return ERR_OK;
     }
-    if (++w->tries > TRUST_TRIES_MAX || w->n_reached == WALK_MAX) {
+    if (w->tries == 0 || w->n_reached == WALK_MAX) {
         char name[CERT_NAME_MAX];
         return why_not(why, ERR_LIMIT,
                        "more than %d certificates may have signed \"%s\"; remove what has "
@@ -43,6 +43,7 @@ static err_t reach_try(struct walk *w, const struct cert *child, struct cert *is
                        w->n_reached == WALK_MAX ? WALK_MAX : TRUST_TRIES_MAX,
                        cert_name(child, name));
     }
+    w->tries--;
     if (X509_verify(cert_x509(child), pubkey_pkey(cert_pubkey(issuer))) == 1) {
         w->reached[w->n_reached++] = issuer;
     } else if (!w->miss_child) {
@@ -223,7 +224,7 @@ static err_t cacerts_check(const struct walk *w, struct why *why)
             if (cert_eq(w->chain.cert[i], w->terms->cacerts[k])) return ERR_OK;
         }
     }
-    log_say(LOG_STORY, "cert", SAY_OTHER_CA, cert_name(w->terms->cacerts[0], ca));
+    log_say(w->level, "cert", SAY_OTHER_CA, cert_name(w->terms->cacerts[0], ca));
     return why_not(why, ERR_AUTH, "no authority that `cacerts` names has signed certificate \"%s\"",
                    cert_name(w->peer[0], name));
 }

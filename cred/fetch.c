@@ -1,10 +1,12 @@
 #include "cred/fetch.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 void fetched_done(struct fetched *f)
 {
@@ -51,6 +53,34 @@ static size_t sink_write(char *at, size_t one, size_t n, void *ctx)
     return len;
 }
 
+// ---- where strangers may not send us -----------------------------------------------------------
+
+static bool is_inside4(const uint8_t ip[4])
+{
+    return ip[0] == 0 || ip[0] == 127 || (ip[0] == 169 && ip[1] == 254);
+}
+
+static bool is_inside6(const struct in6_addr *ip)
+{
+    if (IN6_IS_ADDR_V4MAPPED(ip) || IN6_IS_ADDR_V4COMPAT(ip)) return is_inside4(ip->s6_addr + 12);
+    return IN6_IS_ADDR_UNSPECIFIED(ip) || IN6_IS_ADDR_LOOPBACK(ip) || IN6_IS_ADDR_LINKLOCAL(ip);
+}
+
+// Names are looked up by then, redirects followed.
+static curl_socket_t socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    (void)ctx, (void)purpose;
+    struct sockaddr_storage sa = {0};
+    if (to->addrlen > sizeof sa) return CURL_SOCKET_BAD;
+    memcpy(&sa, &to->addr, to->addrlen);
+    const struct sockaddr_in *in4 = (const struct sockaddr_in *)&sa;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&sa;
+    bool inside = true;
+    if (sa.ss_family == AF_INET) inside = is_inside4((const uint8_t *)&in4->sin_addr);
+    if (sa.ss_family == AF_INET6) inside = is_inside6(&in6->sin6_addr);
+    return inside ? CURL_SOCKET_BAD : socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static bool options_set(CURL *c, const struct fetch *ask, struct sink *sink)
 {
     long timeout = ask->timeout_ms ? (long)ask->timeout_ms : FETCH_TIMEOUT_MS;
@@ -66,7 +96,9 @@ static bool options_set(CURL *c, const struct fetch *ask, struct sink *sink)
            curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_USERAGENT, "pavise/" PAVISE_VERSION) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, sink_write) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_WRITEDATA, sink) == CURLE_OK;
+           curl_easy_setopt(c, CURLOPT_WRITEDATA, sink) == CURLE_OK &&
+           (!ask->stranger ||
+            curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK);
 }
 
 static bool post_set(CURL *c, const struct fetch *ask, struct curl_slist **headers)

@@ -18,6 +18,8 @@ struct fetch {
     span_t post;
     size_t limit;        // bytes of the answer at most
     unsigned timeout_ms; // 0: FETCH_TIMEOUT_MS
+    bool stranger; // the URL is of somebody unknown: nothing is asked of loopback and link-local
+                   // addresses, where servers trust whoever can reach them
 };
 
 // Bytes on the heap; fetched_done() frees.

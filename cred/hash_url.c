@@ -78,7 +78,8 @@ err_t hash_url_get(const struct fetcher *f, const char *url, const uint8_t *sha1
                    struct cert **out, unsigned *n, struct why *why)
 {
     struct fetched got = {0};
-    struct fetch ask = {.url = url, .limit = FETCH_CERT_MAX, .timeout_ms = HASH_URL_TIMEOUT_MS};
+    struct fetch ask = {
+        .url = url, .limit = FETCH_CERT_MAX, .timeout_ms = HASH_URL_TIMEOUT_MS, .stranger = true};
     // rfc7296 3.6 MUST: the http scheme
     if (!fetch_can(url) || strncasecmp(url, "http://", 7) != 0)
         return why_not(why, ERR_UNSUPPORTED, "\"%.80s\" is no URL with http", url);

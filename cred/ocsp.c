@@ -67,8 +67,8 @@ static bool signature_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP
     const X509_NAME *subject = NULL;
     bool good = answer_verify(w, depth, basic);
     if (OCSP_resp_get0_id(basic, &key, &subject) && subject) tell_name(subject, name);
-    if (good) log_say(LOG_STORY, "cert", SAY_OCSP_SIGNED, name);
-    if (!good) log_say(LOG_STORY, "cert", SAY_OCSP_UNSIGNED, name);
+    if (good) log_say(w->level, "cert", SAY_OCSP_SIGNED, name);
+    if (!good) log_say(w->level, "cert", SAY_OCSP_UNSIGNED, name);
     return good;
 }
 
@@ -123,7 +123,7 @@ static err_t basic_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP *b
     OCSP_CERTID_free(id);
     if (!found) return unknown(out, "is about another certificate");
     TRY(times_judge(w, from, to, out));
-    tell_ocsp(out);
+    tell_ocsp(w, out);
     if (state == V_OCSP_CERTSTATUS_GOOD) {
         out->state = REVOKE_GOOD;
         return ERR_OK;
@@ -185,11 +185,11 @@ static void ocsp_ask(const struct walk *w, unsigned depth, const char *url, stru
                         .post = span(der, n > 0 ? (size_t)n : 0),
                         .limit = FETCH_OCSP_MAX};
     err_t e = ERR_NOMEM;
-    log_say(LOG_STORY, "cert", SAY_OCSP_ASK, url);
+    log_say(w->level, "cert", SAY_OCSP_ASK, url);
     if (n > 0) e = w->t->fetcher->get(w->t->fetcher->ctx, &ask, &got, &out->why);
     if (e != ERR_OK) {
-        log_say(LOG_STORY, "cert", SAY_FETCH_FAILED, out->why.text);
-        log_say(LOG_STORY, "cert", SAY_OCSP_FAILED, url);
+        log_say(w->level, "cert", SAY_FETCH_FAILED, out->why.text);
+        log_say(w->level, "cert", SAY_OCSP_FAILED, url);
         crl_cache_fail(w->t->cache, url, w->now, &out->why);
     } else if (ocsp_judge(w, depth, span(got.at, got.len), request, out) == ERR_OK) {
         crl_cache_put_status(w->t->cache, w->chain.cert[depth], out);

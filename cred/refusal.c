@@ -116,7 +116,7 @@ static err_t say_circle(const struct cert *c, const struct walk *w, struct why *
     for (unsigned i = 0; i < w->n_reached; i++) {
         const struct cert *issuer = w->reached[i];
         if (issuer == c || !cert_is_issued_by(c, issuer)) continue;
-        log_say(LOG_STORY, "cert", SAY_PATH_LONG, (unsigned)TRUST_CHAIN_MAX - 1);
+        log_say(w->level, "cert", SAY_PATH_LONG, (unsigned)TRUST_CHAIN_MAX - 1);
         return why_not(why, ERR_AUTH,
                        "certificate \"%s\" is signed by \"%s\", which it stands above: authorities "
                        "in a circle",
@@ -153,10 +153,10 @@ static void tell_known(int code, const struct cert *c, const struct walk *w)
 {
     if (code == X509_V_ERR_PATH_LENGTH_EXCEEDED) {
         long allowed = X509_get_pathlen(cert_x509(c));
-        log_say(LOG_STORY, "cert", SAY_PATH_LEN, (long)w->depth - 1, allowed);
+        log_say(w->level, "cert", SAY_PATH_LEN, (long)w->depth - 1, allowed);
     }
     if (code == X509_V_ERR_CERT_CHAIN_TOO_LONG) {
-        log_say(LOG_STORY, "cert", SAY_PATH_LONG, (unsigned)TRUST_CHAIN_MAX - 1);
+        log_say(w->level, "cert", SAY_PATH_LONG, (unsigned)TRUST_CHAIN_MAX - 1);
     }
 }
 

@@ -216,7 +216,7 @@ static err_t crl_look(const struct walk *w, struct status *at)
         if (at[i].state != REVOKE_UNKNOWN) continue;
         // That a server failed says more than what is missing without it.
         if (k.at[i].state != REVOKE_UNKNOWN || !at[i].failed) at[i] = k.at[i];
-        if (at[i].state == REVOKE_GOOD) tell_crl(&at[i], w->now);
+        if (at[i].state == REVOKE_GOOD) tell_crl(w, &at[i]);
     }
     return e;
 }
@@ -231,7 +231,7 @@ static err_t crl_take(const struct walk *w, const char *url, span_t bytes, struc
     if (crl_is_known(w, crl)) {
         char name[CERT_NAME_MAX];
         tell_name(X509_CRL_get_issuer(crl), name);
-        log_say(LOG_STORY, "cert", SAY_CRL_SIGNED, name);
+        log_say(w->level, "cert", SAY_CRL_SIGNED, name);
         e = crl_cache_put(w->t->cache, url, crl, bytes.len, w->now);
     } else {
         e = why_not(why, e, "the CRL from %.80s is signed by nobody we know", url);
@@ -246,9 +246,9 @@ static bool crl_fetch(const struct walk *w, const char *url, struct why *why)
     struct fetched got = {0};
     struct fetch ask = {.url = url, .limit = FETCH_CRL_MAX};
     if (crl_cache_need(w->t->cache, url, w->now, why) == CRL_WAIT) return false;
-    log_say(LOG_STORY, "cert", SAY_CRL_FETCH, url);
+    log_say(w->level, "cert", SAY_CRL_FETCH, url);
     err_t e = w->t->fetcher->get(w->t->fetcher->ctx, &ask, &got, why);
-    if (e != ERR_OK) log_say(LOG_STORY, "cert", SAY_FETCH_FAILED, why->text);
+    if (e != ERR_OK) log_say(w->level, "cert", SAY_FETCH_FAILED, why->text);
     if (e == ERR_OK) e = crl_take(w, url, span(got.at, got.len), why);
     fetched_done(&got);
     if (e != ERR_OK) crl_cache_fail(w->t->cache, url, w->now, why);
@@ -332,7 +332,7 @@ static err_t say_revoked(struct walk *w, unsigned depth, const struct status *s,
     struct tm tm;
     time_t t = (time_t)s->since;
     if (s->since && gmtime_r(&t, &tm)) (void)strftime(day, sizeof day, " on %Y-%m-%d", &tm);
-    tell_revoked(s);
+    tell_revoked(w, s);
     w->chain.fault = TRUST_FAULT_REVOKED;
     return why_not(why, ERR_AUTH,
                    "certificate \"%s\" was revoked by its issuer%s; a new one is needed",
@@ -346,13 +346,13 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
     const char *reason = s->why.text[0] ? s->why.text : "there is no CRL that covers it";
     bool refuse = rule == REVOCATION_STRICT || (rule == REVOCATION_IFURI && has_uri(w, depth));
     cert_name(w->chain.cert[depth], name);
-    log_say(LOG_STORY, "cert", SAY_STATUS_UNKNOWN);
+    log_say(w->level, "cert", SAY_STATUS_UNKNOWN);
     IGNORE(why_not(&w->chain.note, ERR_OK,
                    "whether certificate \"%.60s\" was revoked is unknown: %s", name,
                    reason)); // it is stored
     if (!refuse) return ERR_OK;
     w->chain.fault = TRUST_FAULT_STATUS;
-    log_say(LOG_STORY, "cert", SAY_RULE_CRL, has_uri(w, depth) ? "FAILED" : "SKIPPED",
+    log_say(w->level, "cert", SAY_RULE_CRL, has_uri(w, depth) ? "FAILED" : "SKIPPED",
             rule == REVOCATION_STRICT ? "GOOD" : "SKIPPED");
     return why_not(why, ERR_AUTH,
                    "whether certificate \"%.60s\" was revoked is unknown, and "
@@ -366,7 +366,7 @@ err_t revoke_check(struct walk *w, struct why *why)
     if (w->terms->revocation == REVOCATION_OFF || w->chain.n < 2) return ERR_OK;
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         char name[CERT_NAME_MAX];
-        log_say(LOG_STORY, "cert", SAY_STATUS_CHECK, cert_name(w->chain.cert[i], name));
+        log_say(w->level, "cert", SAY_STATUS_CHECK, cert_name(w->chain.cert[i], name));
         ocsp_check(w, i, &at[i]);
         at[i].online = at[i].state != REVOKE_UNKNOWN;
         at[i].failed = at[i].why.text[0] != 0;
@@ -374,7 +374,7 @@ err_t revoke_check(struct walk *w, struct why *why)
     uint64_t before = w->t->cache ? crl_cache_generation(w->t->cache) : 0;
     TRY(crl_look(w, at));
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
-        if (at[i].state == REVOKE_GOOD && !at[i].online) log_say(LOG_STORY, "cert", SAY_CRL_CACHED);
+        if (at[i].state == REVOKE_GOOD && !at[i].online) log_say(w->level, "cert", SAY_CRL_CACHED);
     }
     TRY(crl_fetch_more(w, at, before));
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
@@ -382,7 +382,7 @@ err_t revoke_check(struct walk *w, struct why *why)
     }
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         if (at[i].state == REVOKE_UNKNOWN) TRY(unknown_judge(w, i, &at[i], why));
-        if (at[i].state == REVOKE_GOOD) log_say(LOG_STORY, "cert", SAY_STATUS_GOOD);
+        if (at[i].state == REVOKE_GOOD) log_say(w->level, "cert", SAY_STATUS_GOOD);
         if (at[i].state == REVOKE_GOOD && at[i].until < w->chain.good_until)
             w->chain.good_until = at[i].until;
     }

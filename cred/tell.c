@@ -23,15 +23,15 @@ void tell_path(const struct walk *w)
     unsigned last = w->chain.n - 1;
     for (unsigned i = 0; i <= last; i++) {
         cert_name(w->chain.cert[i], name);
-        if (i == 0 && last == 0) log_say(LOG_STORY, "cert", SAY_CERT_KNOWN, name);
-        if (i == 0 && last > 0) log_say(LOG_STORY, "cert", SAY_CERT, name);
-        if (i > 0 && i < last) log_say(LOG_STORY, "cert", SAY_CA_BETWEEN, name);
-        if (i > 0 && i == last) log_say(LOG_STORY, "cert", SAY_CA, name);
+        if (i == 0 && last == 0) log_say(w->level, "cert", SAY_CERT_KNOWN, name);
+        if (i == 0 && last > 0) log_say(w->level, "cert", SAY_CERT, name);
+        if (i > 0 && i < last) log_say(w->level, "cert", SAY_CA_BETWEEN, name);
+        if (i > 0 && i == last) log_say(w->level, "cert", SAY_CA, name);
     }
-    if (last > 0) log_say(LOG_STORY, "cert", SAY_PATH, last - 1);
+    if (last > 0) log_say(w->level, "cert", SAY_PATH, last - 1);
 }
 
-void tell_revoked(const struct status *s)
+void tell_revoked(const struct walk *w, const struct status *s)
 {
     static const char *const reasons[] = {
         "unspecified",         "key compromise", "CA compromise",
@@ -39,22 +39,22 @@ void tell_revoked(const struct status *s)
         "certificate hold",    "reason #7",      "remove from crl"};
     char when[40];
     unsigned known = sizeof reasons / sizeof *reasons;
-    log_say(LOG_STORY, "cert", SAY_REVOKED, time_text(s->since, when),
+    log_say(w->level, "cert", SAY_REVOKED, time_text(s->since, when),
             s->reason < known ? reasons[s->reason] : reasons[0]);
 }
 
-void tell_crl(const struct status *s, int64_t now)
+void tell_crl(const struct walk *w, const struct status *s)
 {
     char when[40];
     time_text(s->until, when);
-    if (s->until < now) log_say(LOG_STORY, "cert", SAY_CRL_STALE, when);
-    if (s->until >= now) log_say(LOG_STORY, "cert", SAY_CRL_VALID, when);
+    if (s->until < w->now) log_say(w->level, "cert", SAY_CRL_STALE, when);
+    if (s->until >= w->now) log_say(w->level, "cert", SAY_CRL_VALID, when);
 }
 
-void tell_ocsp(const struct status *s)
+void tell_ocsp(const struct walk *w, const struct status *s)
 {
     char when[40];
-    log_say(LOG_STORY, "cert", SAY_OCSP_VALID, time_text(s->until, when));
+    log_say(w->level, "cert", SAY_OCSP_VALID, time_text(s->until, when));
 }
 
 void tell_name(const X509_NAME *n, char out[CERT_NAME_MAX])

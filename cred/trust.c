@@ -300,10 +300,13 @@ err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,
         .t = t,
         .terms = terms,
         .now = now,
+        .level = terms->quiet ? LOG_DEBUG : LOG_STORY,
         .peer = chain,
         .n_peer = n < TRUST_PEER_CERTS_MAX ? n : TRUST_PEER_CERTS_MAX,
+        .tries = terms->tries ? *terms->tries : TRUST_TRIES_MAX,
     };
     err_t e = walk_run(&w, why);
+    if (terms->tries) *terms->tries = w.tries;
     if (e != ERR_OK && out) *out = (struct trust_chain){.fault = w.chain.fault};
     TRY(e);
     if (!out) return ERR_OK;

@@ -64,6 +64,10 @@ struct trust_terms {
     unsigned n_policies;
     struct key_rules rules; // for the keys and signatures of the path
     enum revocation revocation;
+    // Signatures that may still be tried to find a path, over several verifications: what one has
+    // tried is taken off. NULL: TRUST_TRIES_MAX for this one.
+    unsigned *tries;
+    bool quiet; // what is told on the way is for LOG_DEBUG: strangers come too often
 };
 
 // What was wrong with a path, where a program wants to know.

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "cred/certx.h"
 #include "cred/crl.h"
 #include "cred/trust.h"
@@ -37,11 +38,12 @@ struct walk {
     const struct trust *t;
     const struct trust_terms *terms;
     int64_t now;
+    enum log_level level;     // of what is told
     struct cert *const *peer; // what the peer sent; [0] is its own
     unsigned n_peer;
     // Reached from the peer's certificate by signatures that verify: [0] is that certificate.
     struct cert *reached[WALK_MAX];
-    unsigned n_reached, tries;
+    unsigned n_reached, tries; // tries: that are left
     // An issuer by name that did not do: for the sentence.
     const struct cert *miss_child, *miss_issuer;
     unsigned depth;           // where a path was found wanting
@@ -86,9 +88,9 @@ struct status {
 
 // tell.c: into the log.
 void tell_path(const struct walk *w);
-void tell_revoked(const struct status *s);
-void tell_crl(const struct status *s, int64_t now); // until when it is, or was, good
-void tell_ocsp(const struct status *s);
+void tell_revoked(const struct walk *w, const struct status *s);
+void tell_crl(const struct walk *w, const struct status *s); // until when it is, or was, good
+void tell_ocsp(const struct walk *w, const struct status *s);
 void tell_name(const X509_NAME *n, char out[CERT_NAME_MAX]);
 
 // ocsp.c: asks the responders that the certificate and the authorities name.

@@ -10,6 +10,13 @@
 
 #define THREADS_MAX 4 // more than that is more public-key work than one protocol thread asks for
 #define STACK_SIZE (512UL * 1024UL)
+#define SOURCES 256 // places to count by source; two that meet in one are taken for one
+
+// Start-time fair queueing: a work's turn is the latest one taken, or behind its source's last.
+struct source {
+    uint64_t next; // turn
+    unsigned waiting;
+};
 
 struct list {
     struct ike_work *first, *last;
@@ -26,6 +33,8 @@ struct crew {
     unsigned users;           // threads, and the loop
     unsigned idle, paused;    // threads
     unsigned running;         // works
+    uint64_t turn;            // of the work taken last
+    struct source source[SOURCES];
     bool stop;
 };
 
@@ -38,6 +47,19 @@ static void list_add(struct list *l, struct ike_work *w)
         l->first = w;
     }
     l->last = w;
+}
+
+// Behind all whose turn is not later. Mostly that is the end.
+static void list_insert(struct list *l, struct ike_work *w)
+{
+    struct ike_work **at = &l->first;
+    if (!l->last || l->last->turn <= w->turn) {
+        list_add(l, w);
+        return;
+    }
+    while ((*at)->turn <= w->turn) at = &(*at)->next;
+    w->next = *at;
+    *at = w;
 }
 
 static struct ike_work *list_take(struct list *l)
@@ -73,19 +95,33 @@ static bool one_too_many(const struct crew *p)
     return p->users - 1 - p->paused > p->threads;
 }
 
+static struct source *source_of(struct crew *p, const struct ike_work *w)
+{
+    return &p->source[w->source % SOURCES];
+}
+
+static struct ike_work *next_work(struct crew *p)
+{
+    struct ike_work *w = list_take(&p->waiting);
+    if (!w) return NULL;
+    p->wait_n--;
+    p->turn = w->turn;
+    source_of(p, w)->waiting--;
+    return w;
+}
+
 static void *serve(void *ctx)
 {
     struct crew *p = ctx;
     (void)pthread_mutex_lock(&p->lock);
     while (!p->stop && !one_too_many(p)) {
-        struct ike_work *w = list_take(&p->waiting);
+        struct ike_work *w = next_work(p);
         if (!w) {
             p->idle++;
             (void)pthread_cond_wait(&p->work, &p->lock);
             p->idle--;
             continue;
         }
-        p->wait_n--;
         p->running++;
         (void)pthread_mutex_unlock(&p->lock);
         w->run(w);
@@ -155,13 +191,23 @@ static bool ensure_thread(struct crew *p)
     return start_thread(p) || working > 0;
 }
 
+static void queue(struct crew *p, struct source *s, struct ike_work *w)
+{
+    w->turn = s->next > p->turn ? s->next : p->turn;
+    s->next = w->turn + 1;
+    s->waiting++;
+    p->wait_n++;
+    list_insert(&p->waiting, w);
+}
+
 err_t crew_add(struct crew *p, struct ike_work *w)
 {
     (void)pthread_mutex_lock(&p->lock);
-    err_t err = p->wait_n < CREW_QUEUE_MAX && ensure_thread(p) ? ERR_OK : ERR_LIMIT;
+    struct source *s = source_of(p, w);
+    bool room = s->waiting < CREW_QUEUE_MAX - p->wait_n;
+    err_t err = room && ensure_thread(p) ? ERR_OK : ERR_LIMIT;
     if (err == ERR_OK) {
-        list_add(&p->waiting, w);
-        p->wait_n++;
+        queue(p, s, w);
         (void)pthread_cond_signal(&p->work);
     }
     (void)pthread_mutex_unlock(&p->lock);
@@ -176,10 +222,10 @@ struct ike_work *crew_take(struct crew *p)
     return w;
 }
 
-err_t crew_pause(struct crew *p)
+err_t crew_pause(struct crew *p, unsigned max)
 {
     (void)pthread_mutex_lock(&p->lock);
-    err_t err = p->paused < CREW_PAUSED_MAX && !p->stop ? ERR_OK : ERR_LIMIT;
+    err_t err = p->paused < max && !p->stop ? ERR_OK : ERR_LIMIT;
     if (err == ERR_OK) {
         p->paused++;
         if (p->waiting.first) (void)ensure_thread(p);

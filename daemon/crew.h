@@ -10,10 +10,13 @@ struct ike_work;
 struct crew;
 
 // Works that wait at most: a second's worth of signatures. More is ERR_LIMIT, and the peer repeats
-// its message.
-#define CREW_QUEUE_MAX 1024
+// its message. Of one source there may be as many as there is room left for others, so that none
+// takes it all; and sources take turns.
+#define CREW_QUEUE_MAX 2048
 // Threads that wait for a server at a time; further look-ups fail at once.
 #define CREW_PAUSED_MAX 32
+// ... where a stranger has said which server: the others stay for peers of known authorities.
+#define CREW_PAUSED_STRANGERS 16
 
 // threads: that work at a time; 0 = one for each processor, four at most. done(ctx) is called in
 // one of the threads when there is something to take out. NULL: out of memory or threads.
@@ -22,10 +25,10 @@ struct crew *crew_new(unsigned threads, void (*done)(void *ctx), void *ctx);
 // is running. NULL is fine.
 bool crew_free(struct crew *p);
 
-err_t crew_add(struct crew *p, struct ike_work *w); // takes w unless ERR_LIMIT
+err_t crew_add(struct crew *p, struct ike_work *w); // takes w, for w->source, unless ERR_LIMIT
 struct ike_work *crew_take(struct crew *p);         // one that has run; NULL if there is none
 
 // In a work's own thread: it will wait for somebody else now, so another thread may work in its
-// place. ERR_LIMIT: too many do already. To be followed by crew_go_on().
-err_t crew_pause(struct crew *p);
+// place. ERR_LIMIT: `max` do already (CREW_PAUSED_MAX at most). To be followed by crew_go_on().
+err_t crew_pause(struct crew *p, unsigned max);
 void crew_go_on(struct crew *p);

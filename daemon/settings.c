@@ -66,6 +66,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.cookie_threshold = s->cookie_threshold ? s->cookie_threshold : UINT32_MAX;
     o.cookie_threshold_ip = s->cookie_threshold_ip ? s->cookie_threshold_ip : UINT32_MAX;
     if (s->half_open_max) o.half_open_max = s->half_open_max;
+    if (s->block_threshold) o.half_open_max_ip = s->block_threshold;
     if (s->fragment_size >= FRAGMENT_MIN && s->fragment_size <= FRAGMENT_MAX) {
         o.fragment_size = (uint16_t)s->fragment_size;
     }

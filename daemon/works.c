@@ -23,7 +23,7 @@ static void on_done(void *ctx)
 static err_t get(void *ctx, const struct fetch *ask, struct fetched *out, struct why *why)
 {
     struct works *w = ctx;
-    err_t err = crew_pause(w->crew);
+    err_t err = crew_pause(w->crew, ask->stranger ? CREW_PAUSED_STRANGERS : CREW_PAUSED_MAX);
     if (err != ERR_OK) return why_not(why, err, "too many servers are being waited for");
     err = fetch_http(NULL, ask, out, why);
     crew_go_on(w->crew);

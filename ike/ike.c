@@ -25,6 +25,7 @@ struct ike_options ike_options_default(void)
         .cookie_threshold = 30,
         .cookie_threshold_ip = 3,
         .half_open_max = 10000,
+        .half_open_max_ip = UINT32_MAX,
         .keepalive_ns = 20 * NSEC_PER_SEC,
         .fragment_size = 1280,
         .natt_port = 4500,

@@ -17,15 +17,16 @@ struct ike_options {
     unsigned cookie_threshold;    // half-open IKE SAs before cookies are asked for: 30
     unsigned cookie_threshold_ip; // from one address, or IPv6 /64: 3
     unsigned half_open_max;       // in all; above, IKE_SA_INIT is dropped: 10000
-    uint64_t keepalive_ns;        // NAT keepalive: 20 s; 0 = off
-    uint16_t fragment_size;       // longest IP packet that an IKE message is sent in: 1280 bytes
-    uint16_t natt_port;           // 4500
-    uint64_t linger_ns;           // inbound SAs of replaced child SAs stay so long: 5 s
-    bool initiator_only;          // nobody may call us: IKE_SA_INIT is dropped
-    bool break_before_make;       // reauthentication: the old IKE SA goes first
-    bool hash_and_url;            // look up certificates that peers name by hash and URL
-    bool rsa_pss;                 // PSS wherever `auth` leaves the padding open
-    bool executor_has_raw_esp;    // false: UDP encapsulation is forced (faked NAT detection)
+    unsigned half_open_max_ip; // from one address, or IPv6 /64: no limit but half of what is left
+    uint64_t keepalive_ns;     // NAT keepalive: 20 s; 0 = off
+    uint16_t fragment_size;    // longest IP packet that an IKE message is sent in: 1280 bytes
+    uint16_t natt_port;        // 4500
+    uint64_t linger_ns;        // inbound SAs of replaced child SAs stay so long: 5 s
+    bool initiator_only;       // nobody may call us: IKE_SA_INIT is dropped
+    bool break_before_make;    // reauthentication: the old IKE SA goes first
+    bool hash_and_url;         // look up certificates that peers name by hash and URL
+    bool rsa_pss;              // PSS wherever `auth` leaves the padding open
+    bool executor_has_raw_esp; // false: UDP encapsulation is forced (faked NAT detection)
 };
 struct ike_options ike_options_default(void);
 

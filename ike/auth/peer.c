@@ -7,12 +7,12 @@
 #include "ike/auth/peer_work.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/message.h"
-#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 // What a peer can make us keep of its certificates while they wait: chains of real authorities have
 // some 10 kB.
 #define PEER_CERTS_BYTES_MAX (48UL * 1024UL)
+#define LINES_PER_WORK 12  // of the log, about a chain and whether it was revoked
 #define AUTHORITIES_MAX 32 // in one CERTREQ: IKE_SA_INIT, where it may stand, cannot be fragmented
 
 // ---- the work is written -----------------------------------------------------------------------
@@ -59,7 +59,8 @@ static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer
     p->id = *c->id;
     p->method = c->auth.method;
     p->looks_up = looks_up(sa->ike);
-    p->level = stranger_level(sa->ike, LOG_STORY);
+    p->tries = TRUST_TRIES_MAX - sa->opening->tries_used;
+    p->level = tell_level(sa, LOG_STORY, LINES_PER_WORK);
     p->now_s = sa->ike->env.wall(sa->ike->env.ctx);
     TRY(blob_set(&p->auth, c->auth.data));
     TRY(octets_of(sa, !sa->initiator, c->id_body, between, &octets));
@@ -98,6 +99,7 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     o->their_proof.key_is_right = p->key_is_right;
     o->their_proof.why = p->why;
     o->their_proof.how = p->how;
+    o->tries_used = TRUST_TRIES_MAX - p->tries;
     if (p->fetched.text[0]) tell(sa->ike, sa, p->level, "%s", p->fetched.text);
     bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
     if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);

@@ -161,6 +161,8 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
         .n_policies = side->policy_n,
         .rules = side->chain_rules.rules,
         .revocation = revocation_of(side),
+        .tries = &p->tries,
+        .quiet = p->level == LOG_DEBUG,
     };
     err_t err =
         trust_verify(p->conn->conf.creds->trust, chain, n, &terms, (int64_t)p->now_s, &path, why);
@@ -256,5 +258,6 @@ void peer_work_run(struct ike_work *w)
     struct peer_work *p = (struct peer_work *)w;
     struct sent s = {0};
     p->err = judge(p, &s);
+    if (p->err == ERR_LIMIT) p->err = ERR_AUTH; // a verdict: it must not look like too much to do
     sent_done(&s);
 }

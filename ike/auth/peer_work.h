@@ -22,6 +22,7 @@ struct peer_work {
     struct blob auth, octets;
     uint64_t now_s;
     enum log_level level; // how loud to be about what a stranger shows
+    unsigned tries;       // signatures of certificates that may still be tried; what is left of it
     bool looks_up;        // certificates that are named by hash and URL
     unsigned url_n;       // ... of those
     unsigned cert_n;

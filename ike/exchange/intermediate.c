@@ -6,7 +6,6 @@
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/request.h"
-#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/keylog.h"
 
@@ -71,7 +70,7 @@ err_t intermediate_turn(struct ike_sa *sa)
     sa->keys = o->next_keys;
     ike_keys_done(&o->next_keys);
     o->rounds++;
-    tell(sa->ike, sa, stranger_level(sa->ike, LOG_STORY), "added the keys of %s",
+    tell(sa->ike, sa, LOG_STORY, "added the keys of %s",
          alg_show(ALG_KE, o->extra[o->extra_done], method));
     o->extra_done++;
     keylog_ike(sa);

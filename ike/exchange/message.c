@@ -1,7 +1,6 @@
 #include "ike/exchange/message.h"
 
 #include "base/words.h"
-#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool response, uint32_t id)
@@ -42,9 +41,7 @@ void message_tell(struct ike_sa *sa, const struct msg *m, bool ours)
 {
     count(sa, &m->h, ours);
     char text[MSG_TEXT_MAX];
-    enum log_level level =
-        sa->up_at || sa->initiator ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
-    tell(sa->ike, sa, level, ours ? SAY_GENERATED : SAY_PARSED, msg_show(m, text, sizeof text));
+    tell(sa->ike, sa, LOG_STORY, ours ? SAY_GENERATED : SAY_PARSED, msg_show(m, text, sizeof text));
 }
 
 // What is inside SK is told before it is encrypted.

@@ -2,7 +2,6 @@
 
 #include "base/words.h"
 #include "ike/exchange/mobike.h"
-#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 bool natd_forced(const struct ike_sa *sa)
@@ -49,14 +48,13 @@ static bool hash_among(const struct msg *in, uint16_t type, const endpoint_t *e,
 
 static void tell_nat(struct ike_sa *sa, bool known)
 {
-    enum log_level level = sa->up_at ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
-    if (sa->nat_local) tell(sa->ike, sa, level, SAY_NAT_HERE);
-    if (sa->nat_remote) tell(sa->ike, sa, level, SAY_NAT_THERE);
+    if (sa->nat_local) tell(sa->ike, sa, LOG_STORY, SAY_NAT_HERE);
+    if (sa->nat_remote) tell(sa->ike, sa, LOG_STORY, SAY_NAT_THERE);
     if (known && !sa->nat_local && !sa->nat_remote) {
-        tell(sa->ike, sa, level, "no NAT in between: addresses arrive as they were sent");
+        tell(sa->ike, sa, LOG_STORY, "no NAT in between: addresses arrive as they were sent");
     }
     if (sa->encap_forced) {
-        tell(sa->ike, sa, level, SAY_NAT_FAKED);
+        tell(sa->ike, sa, LOG_STORY, SAY_NAT_FAKED);
     }
 }
 

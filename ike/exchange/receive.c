@@ -153,6 +153,14 @@ static void answers_arrived(struct ike_sa *sa)
     }
 }
 
+// Who sends us our own words back could make us believe ourselves: a shared secret is the same in
+// both directions. With another SPI they would not be what AUTH covers.
+static bool is_echo(const struct ike *ike, const struct ike_header *h)
+{
+    const struct ike_sa *ours = table_find(&ike->table, h->spi_i);
+    return ours && ours->initiator;
+}
+
 // First contact: an IKE SA is made, and goes again if the request leads nowhere.
 static void receive_init(struct ike *ike, const struct datagram *d, struct msg *m)
 {
@@ -165,6 +173,7 @@ static void receive_init(struct ike *ike, const struct datagram *d, struct msg *
         ike_sa_reply(sa, d, window_reply_to(&sa->window, 0));
         return;
     }
+    if (is_echo(ike, &m->h)) return drop(ike, NULL, d, "our own IKE_SA_INIT has come back");
     if (stranger_must_wait(ike, d, m)) return;
     sa = ike_sa_new(ike, NULL, false, ike_sa_random_spi(ike));
     if (!sa) return drop(ike, NULL, d, "out of memory");

@@ -38,8 +38,7 @@ static err_t keys_ready(struct ike_sa *sa, const struct secret *shared)
 static void tell_suite(struct ike_sa *sa)
 {
     char suite[256];
-    enum log_level level = sa->initiator ? LOG_STORY : stranger_level(sa->ike, LOG_STORY);
-    tell(sa->ike, sa, level, SAY_SELECTED, "IKE", proposal_show(&sa->chosen, suite));
+    tell(sa->ike, sa, LOG_STORY, SAY_SELECTED, "IKE", proposal_show(&sa->chosen, suite));
 }
 
 // rfc7383 2.3: both sides have to say that they can.
@@ -353,8 +352,7 @@ err_t sa_init_on_request(struct turn *t)
     TRY(answer_keys(sa, &kex, &t->out));
     TRY(blob_set(&o->theirs, t->in->wire));
     TRY(table_add_half_open(&t->ike->table, sa));
-    tell(t->ike, sa, stranger_level(t->ike, LOG_STORY), SAY_IS_INITIATING,
-         ip_show(&sa->remote.ip, peer));
+    tell(t->ike, sa, LOG_STORY, SAY_IS_INITIATING, ip_show(&sa->remote.ip, peer));
     natd_take(sa, t->in, t->d);
     natd_put(sa, &t->out);
     if (childless_is_offered(sa)) {

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "ike/exchange/handlers.h"
-#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 // clang-format off: tables keep their columns
@@ -195,8 +194,6 @@ err_t refuse(struct turn *t, uint16_t notify, err_t err, const char *fmt, ...)
     (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
     va_end(ap);
     t->refuse = notify;
-    enum log_level level = LOG_WARN;
-    if (!t->sa->up_at) level = stranger_level(t->ike, level);
-    tell(t->ike, t->sa, level, "%s; answered with %s", sentence, notify_name(notify, name));
+    tell(t->ike, t->sa, LOG_WARN, "%s; answered with %s", sentence, notify_name(notify, name));
     return err;
 }

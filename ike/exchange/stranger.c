@@ -7,7 +7,6 @@
 #include "ike/sa/diplomat.h"
 
 #define DOUBT_NS (2 * NSEC_PER_SEC)           // a genuine answer is here by then
-#define LINES_PER_SECOND 60                   // of the story, about strangers
 #define IKE_SAS_MAX 100000                    // in all: peers with a key may open many, too
 #define ANSWER_EVERY_NS (200 * NSEC_PER_MSEC) // rfc7296 2.21.4: answers to strangers are rationed
 
@@ -46,12 +45,13 @@ static bool shows_cookie(struct ike *ike, const struct cookie_claim *claim, cons
     return cookie_check(&ike->cookies, &ike->env, claim, n.data) == ERR_OK;
 }
 
-enum log_level stranger_level(struct ike *ike, enum log_level level)
+// One address may have as many as there is room left for others, and no more than its own limit: so
+// nobody takes all by himself, cookies or not.
+static bool is_full(const struct ike *ike, unsigned all, unsigned here)
 {
-    uint64_t second = ike_now(ike) / NSEC_PER_SEC;
-    if (second != ike->stranger_second) ike->stranger_lines = 0;
-    ike->stranger_second = second;
-    return ike->stranger_lines++ < LINES_PER_SECOND ? level : LOG_DEBUG;
+    const struct ike_options *opt = &ike->opt;
+    if (ike->table.n >= IKE_SAS_MAX || all >= opt->half_open_max) return true;
+    return here >= opt->half_open_max - all || here >= opt->half_open_max_ip;
 }
 
 bool stranger_must_wait(struct ike *ike, const struct datagram *d, const struct msg *m)
@@ -59,8 +59,7 @@ bool stranger_must_wait(struct ike *ike, const struct datagram *d, const struct 
     const struct ike_options *opt = &ike->opt;
     unsigned all = ike->table.half_open;
     unsigned here = table_half_open_from(&ike->table, &d->from.ip);
-    bool full = all >= opt->half_open_max || ike->table.n >= IKE_SAS_MAX;
-    if (ike->shutdown.on || full) {
+    if (ike->shutdown.on || is_full(ike, all, here)) {
         ike->stats.dropped++;
         return true;
     }

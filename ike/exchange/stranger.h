@@ -11,8 +11,6 @@ bool stranger_must_wait(struct ike *ike, const struct datagram *d, const struct 
 void stranger_version(struct ike *ike, const struct datagram *d, const struct ike_header *h);
 // No IKE SA has this SPI.
 void stranger_unknown(struct ike *ike, const struct datagram *d, const struct ike_header *h);
-// How loud to be about what strangers do: they can make us say the same thing very often.
-enum log_level stranger_level(struct ike *ike, enum log_level level);
 // An answer to IKE_SA_INIT that would end the attempt, but may be forged: it counts only if
 // nothing better comes within a moment.
 void stranger_doubt(struct ike_sa *sa, err_t err, const char *fmt, ...)

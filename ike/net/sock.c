@@ -10,6 +10,10 @@
 #include "base/natt_share.h"
 #include "netlink/bypass.h"
 
+// Bytes of datagrams that wait: of a thousand peers who call at the same moment, as after an
+// outage.
+#define RECEIVE_BUFFER (4 << 20)
+
 static err_t option_set(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value) == 0 ? ERR_OK : ERR_SYSTEM;
@@ -38,6 +42,13 @@ static err_t family_prepare(int fd, uint16_t family)
     return option_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 }
 
+// Beyond what the host allows to others, where we may; as much as it does, where not.
+static void buffer_prepare(int fd)
+{
+    if (option_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER) == ERR_OK) return;
+    IGNORE(option_set(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)); // the default does, too
+}
+
 // Exempts the socket from the host's own IPsec policies (RFC 4301 4.4.1: IKE is bypassed).
 static err_t bypass_prepare(int fd, uint16_t family)
 {
@@ -59,6 +70,7 @@ static err_t sock_prepare(int fd, const struct net_options *opt, bool natt, cons
                           struct why *why)
 {
     uint16_t family = at->ip.family;
+    buffer_prepare(fd);
     if (family_prepare(fd, family) != ERR_OK) return sock_failed(why, "packet information", at);
     if (opt->fwmark && option_set(fd, SOL_SOCKET, SO_MARK, (int)opt->fwmark) != ERR_OK) {
         return sock_failed(why, "firewall mark", at);

@@ -15,6 +15,12 @@
 #include "ike/sa/table.h"
 #include "ike/sa/trap.h"
 
+// Of lines in the log. `until`: monotonic ns up to which the lines said so far would last, evenly.
+struct ration {
+    uint64_t until;
+    unsigned left_out;
+};
+
 struct ike {
     struct env env;
     struct ike_options opt;
@@ -43,8 +49,7 @@ struct ike {
     struct ike_sa *gone;      // SAs in state IKE_GONE
     struct child_sa *held;    // child SAs with out_waiting
     uint64_t stranger_at;     // when we last answered somebody unknown
-    uint64_t stranger_second; // what was told about strangers, and when
-    unsigned stranger_lines;
+    struct ration rations[2]; // what is told about strangers: warnings, and the story
     struct {
         bool on;
         uint64_t deadline;
@@ -68,9 +73,12 @@ void ike_random_nonce(struct ike *ike, struct nonce *n);
 struct conn *ike_conn(const struct ike *ike, const char *name); // in force; NULL if none
 struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id);
 
-// One sentence of the story (struct env). sa may be NULL.
+// One sentence of the story (struct env). sa may be NULL. Rationed, as below.
 void tell(struct ike *ike, const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+// How loud to be in `lines` lines about sa: who has called and proved nothing yet can make us say
+// much, and often. What is beyond the ration is for LOG_DEBUG.
+enum log_level tell_level(const struct ike_sa *sa, enum log_level level, unsigned lines);
 // What went wrong (alert.h). sa may be NULL.
 void tell_alert(struct ike *ike, const struct ike_sa *sa, enum alert kind);
 void tell_event(enum ike_event_kind kind, const struct ike_sa *sa, const struct child_sa *child);

@@ -99,6 +99,7 @@ struct opening {
     bool peer_rounds;          // MULTIPLE_AUTH_SUPPORTED
     const void *tried[8];      // responder: connections that do not take the peer
     unsigned tried_n;
+    unsigned tries_used; // signatures of the peer's certificates, for all of these together
     struct held asked;   // responder: the first IKE_AUTH, answered whole after the last round
     bool peer_natt;      // NAT_DETECTION_* were in the peer's message
     bool peer_childless; // CHILDLESS_IKEV2_SUPPORTED

@@ -133,6 +133,12 @@ struct ike_sa *table_find_half_open(const struct table *t, const endpoint_t *pee
     return sa;
 }
 
+uint32_t table_owner(const struct table *t, const ip_t *ip)
+{
+    const ip_t owner = ip_owner(ip);
+    return (uint32_t)siphash(t->key, owner.b, sizeof owner.b);
+}
+
 unsigned table_half_open_from(const struct table *t, const ip_t *ip)
 {
     const ip_t owner = ip_owner(ip);

@@ -20,5 +20,7 @@ struct ike_sa *table_find(const struct table *t, uint64_t our_spi); // NULL if n
 err_t table_add_half_open(struct table *t, struct ike_sa *sa);   // ERR_NOMEM
 void table_remove_half_open(struct table *t, struct ike_sa *sa); // no harm if it is not one
 struct ike_sa *table_find_half_open(const struct table *t, const endpoint_t *peer, uint64_t spi_i);
+// A number for whoever has this address, or with IPv6 its /64; nobody else can foresee it.
+uint32_t table_owner(const struct table *t, const ip_t *ip);
 // From this address, or with IPv6 from its /64.
 unsigned table_half_open_from(const struct table *t, const ip_t *ip);

@@ -10,6 +10,7 @@ err_t work_start(struct ike_sa *sa, struct ike_work *w)
     if (!ike->env.work) err = ERR_UNSUPPORTED;
     w->spi = ike_sa_spi(sa);
     w->id = ++ike->last_work;
+    w->source = table_owner(&ike->table, &sa->remote.ip);
     if (err == ERR_OK) err = ike->env.work(ike->env.ctx, w);
     if (err == ERR_OK) {
         sa->work_id = w->id;

@@ -10,7 +10,9 @@
 #include "ike/ike.h"
 
 struct ike_work {
-    struct ike_work *next;           // for whoever queues it
+    struct ike_work *next; // for whoever queues it
+    uint64_t turn;         // likewise
+    uint32_t source;       // whose fault it is: works of one address, or IPv6 /64, have the same
     void (*run)(struct ike_work *w); // in any thread: touches nothing but what w owns
     // In the protocol's thread, if the IKE SA still waits for it.
     void (*done)(struct ike_work *w, struct ike_sa *sa);

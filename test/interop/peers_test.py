@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
@@ -28,7 +29,8 @@ from stock import BEHIND, DAEMONS, OUTER, Flow
 FULL = os.environ.get("PAVISE_FULL") == "1"
 PEERS = {"charon": "strongSwan 5.9.8", "pluto": "Libreswan 4.10"}
 MOVED = "192.0.2.77"
-BOOT_SECONDS = 600
+BOOT_SECONDS = 1500
+PLUTOS_DPD = 60  # its requests that cross one of ours break its window: see DOC
 SHORT = [("charon", Flow(auth="ecdsa", family=6)), ("pluto", Flow(auth="rsa")), ("pluto", Flow(auth="ecdsa", family=6))]
 # Left in turns: the peer, pavise-iked. Each begins once and answers once, but for those behind a NAT.
 FLOWS = [
@@ -137,6 +139,8 @@ def moves(pair):
 
 def session(lab, hosts, names, below, flow, tap, walk=both_roles):
     began = time.monotonic()
+    if "pluto" in names:
+        flow = replace(flow, dpd=PLUTOS_DPD)
     try:
         pair = Pair(hosts, names, below, flow, tap)
         walk(pair)
@@ -196,6 +200,10 @@ test/interop/peers_test.py`, which boots that kernel in user mode.
 In each row the tunnel is opened by either side, used by pings of both, rekeyed by both (child SA, then IKE SA), and closed (with
 strongSwan by the other side, with Libreswan by the one that has opened it), which leaves no SA behind. *left moves*: left takes another address and comes back (MOBIKE, RFC 4555); the
 SAs stay. *left behind a NAT*: left opens it, ESP goes in UDP. RSA is a certificate of 3072 bits, sent in IKE fragments (RFC 7383).
+
+What Libreswan 4.10 cannot do: a request of its own that crosses one of the peer's breaks its message window ("EXPECTATION
+FAILED: ... responder.recv == ... responder.sent", then it drops answers and works on repeated requests twice), so signs of
+life are a minute apart here. It follows its own change of address only by %defaultroute, which this net has not, so it does not move itself.
 
 More: [stock daemons on pavise-xfrmd](interop-stock.md), which has every pairing of charon, pluto and pavise-iked without
 kernel ESP; `test/interop/strongswan_test.py`, `strongswan_cert_test.py`, `road_strongswan_test.py`, `mobike_test.py` against

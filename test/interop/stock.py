@@ -36,6 +36,7 @@ class Flow:
     auth: str = "psk"     # or rsa, ecdsa: certificates of papers()
     nat: bool = False     # left is behind a NAT (hosts_apart); IPv4
     moves: bool = False   # left is going to have another address
+    dpd: int = 2          # seconds between signs of life
     child: str = "esp_proposals = aes256gcm16-ecp256"  # of charon and pavise-iked
 
     def __str__(self):
@@ -132,7 +133,7 @@ connections {{ net {{ version = 2
     remote_addrs = {remote}
     encap = {encap}
     proposals = aes256-sha256-prfsha256-ecp256
-    dpd_delay = 2s
+    dpd_delay = {dpd}s
     local {{ {proof}
         id = {me} }}
     remote {{ {auth}
@@ -154,7 +155,7 @@ def swanctl_conf(flow, side):
     proof = auth if flow.auth == "psk" else f"{auth}\n        certs = {SIDES[side]}-{flow.auth}.pem"
     ts = "" if flow.mode == "transport" else f"local_ts = {mine}\n        remote_ts = {peers}"
     return SWANCTL.format(local=local, remote=remote, me=IDS[side], peer=IDS[1 - side], auth=auth, proof=proof, encap="yes" if flow.encap else "no", mode=flow.mode, secret=SECRET,
-                          ts=ts, child=flow.child, action="trap" if flow.trap and side == 0 else "none")
+                          dpd=flow.dpd, ts=ts, child=flow.child, action="trap" if flow.trap and side == 0 else "none")
 
 
 class Daemon:
@@ -296,8 +297,8 @@ conn net
     mobike=yes
     ike=aes256-sha2_256;dh19
     esp=aes_gcm256-null;dh19
-    dpddelay=2
-    dpdtimeout=6
+    dpddelay={dpd}
+    dpdtimeout={timeout}
     dpdaction=clear
     auto={auto}
 """
@@ -313,7 +314,7 @@ class Pluto(Daemon):
         subnets = "" if self.flow.mode == "transport" else f"leftsubnet={mine}/{bits}\n    rightsubnet={peers}/{bits}"
         conf = self.file("ipsec.conf", IPSEC_CONF.format(
             local=local, remote=remote, me=IDS[self.side], peer=IDS[1 - self.side], auth=self.auth(), mode=self.flow.mode, subnets=subnets, encap="yes" if self.flow.encap else "auto",
-            auto="ondemand" if self.flow.trap and self.side == 0 else "add"))
+            dpd=self.flow.dpd, timeout=3 * self.flow.dpd, auto="ondemand" if self.flow.trap and self.side == 0 else "add"))
         secrets = self.file("ipsec.secrets", f'@{IDS[self.side]} @{IDS[1 - self.side]} : PSK "{SECRET}"\n')
         nss, rundir = os.path.join(self.dir, "nss"), os.path.join(self.dir, "run")
         if not os.path.exists(nss):

@@ -115,6 +115,25 @@ static void questions_are_posted(void **state)
     fetched_done(&got);
 }
 
+// What is here, and where a cloud keeps its secrets, is not for strangers to point at.
+static void strangers_stay_outside(void **state)
+{
+    static const char *const inside[] = {"127.0.0.1", "127.1.2.3",          "0.0.0.0",  "[::1]",
+                                         "[::]",      "[::ffff:127.0.0.1]", "localhost"};
+    (void)state;
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+        char url[64];
+        struct fetched got = {0};
+        (void)snprintf(url, sizeof url, "http://%s:%u/good", inside[i], port);
+        struct fetch ask = {.url = url, .limit = LIMIT, .timeout_ms = 300, .stranger = true};
+        CHECK_EQ(fetch_http(NULL, &ask, &got, NULL), ERR_NOTFOUND);
+        CHECK(got.at == NULL);
+        ask.stranger = false;
+        if (i == 0) CHECK_OK(fetch_http(NULL, &ask, &got, NULL));
+        fetched_done(&got);
+    }
+}
+
 static void other_urls_are_refused(void **state)
 {
     (void)state;
@@ -140,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_come_and_limits_hold),
         cmocka_unit_test(questions_are_posted),
+        cmocka_unit_test(strangers_stay_outside),
         cmocka_unit_test(other_urls_are_refused),
     };
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -447,6 +447,13 @@ static void searches_end(void **state)
     }
     CHECK_EQ(ask(s), ERR_LIMIT);
     CHECK(strstr(s->why.text, "CN=moon") != NULL);
+    // Or at one that several verifications share.
+    unsigned tries = TRUST_TRIES_MAX + 20;
+    s->terms.tries = &tries;
+    CHECK_EQ(ask(s), ERR_AUTH);
+    CHECK(tries > 0 && tries < 20);
+    CHECK_EQ(ask(s), ERR_LIMIT);
+    CHECK_EQ(tries, 0);
     for (unsigned i = 0; i <= TRUST_TRIES_MAX; i++) mint_done(&fake[i]);
     scene_done(s);
 }

@@ -17,21 +17,24 @@ struct job {
     sem_t *wait; // NULL: does not
     unsigned test;
     bool pause;
+    unsigned pauses_max;
     err_t paused;
+    unsigned place; // in the order of running
 };
 
 // Each test counts for itself: threads of the one before may still be leaving.
 #define TESTS_MAX 8
-static atomic_uint ran[TESTS_MAX], freed[TESTS_MAX];
+static atomic_uint began[TESTS_MAX], ran[TESTS_MAX], freed[TESTS_MAX];
 static unsigned now;
 
 static void run(struct ike_work *w)
 {
     struct job *j = (struct job *)w;
-    if (j->pause) j->paused = crew_pause(j->crew);
+    if (j->pause) j->paused = crew_pause(j->crew, j->pauses_max);
+    (void)atomic_fetch_add(&began[j->test], 1);
     if (j->wait) (void)sem_wait(j->wait);
     if (j->pause && j->paused == ERR_OK) crew_go_on(j->crew);
-    (void)atomic_fetch_add(&ran[j->test], 1);
+    j->place = atomic_fetch_add(&ran[j->test], 1);
 }
 
 static void job_free(struct ike_work *w)
@@ -43,8 +46,12 @@ static void job_free(struct ike_work *w)
 static struct job *job_new(struct crew *p, sem_t *wait, bool pause)
 {
     struct job *j = calloc(1, sizeof *j);
-    *j = (struct job){
-        .w = {.run = run, .free = job_free}, .crew = p, .wait = wait, .pause = pause, .test = now};
+    *j = (struct job){.w = {.run = run, .free = job_free},
+                      .crew = p,
+                      .wait = wait,
+                      .pause = pause,
+                      .pauses_max = CREW_PAUSED_MAX,
+                      .test = now};
     return j;
 }
 
@@ -53,13 +60,18 @@ static void done(void *ctx)
     (void)sem_post(ctx);
 }
 
-// Waits for `n` to have run, five seconds at most.
-static bool all_ran(unsigned n)
+// Waits for `n` to have come, ten seconds at most.
+static bool come(atomic_uint *count, unsigned n)
 {
-    for (unsigned i = 0; i < 5000 && atomic_load(&ran[now]) < n; i++) {
+    for (unsigned i = 0; i < 10000 && atomic_load(count) < n; i++) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    return atomic_load(&ran[now]) == n;
+    return atomic_load(count) == n;
+}
+
+static bool all_ran(unsigned n)
+{
+    return come(&ran[now], n);
 }
 
 static void begin(void)
@@ -86,6 +98,23 @@ static void what_goes_in_comes_out(void **state)
     (void)crew_free(p);
 }
 
+// Adds works of a source until one is refused, `max` at most; how many were taken.
+static unsigned fill(struct crew *p, uint32_t source, sem_t *gate, unsigned max)
+{
+    for (unsigned n = 0; n < max; n++) {
+        struct job *j = job_new(p, gate, false);
+        j->w.source = source;
+        err_t e = crew_add(p, &j->w);
+        if (e == ERR_OK) continue;
+        CHECK_EQ(e, ERR_LIMIT);
+        free(j);
+        return n;
+    }
+    return max;
+}
+
+// One source gets half of the room, the next half of what is left, and so on: somebody new always
+// finds some.
 static void too_many_are_refused(void **state)
 {
     sem_t told, gate;
@@ -94,18 +123,69 @@ static void too_many_are_refused(void **state)
     CHECK_EQ(sem_init(&told, 0, 0), 0);
     CHECK_EQ(sem_init(&gate, 0, 0), 0);
     struct crew *p = crew_new(1, done, &told);
-    unsigned in = 0;
-    for (; in < 2 * CREW_QUEUE_MAX; in++) {
-        struct job *j = job_new(p, &gate, false);
-        err_t e = crew_add(p, &j->w);
-        if (e == ERR_OK) continue;
-        CHECK_EQ(e, ERR_LIMIT);
-        free(j);
-        break;
-    }
-    CHECK(in >= CREW_QUEUE_MAX && in <= CREW_QUEUE_MAX + 1); // the one thread may hold one
+    unsigned first = fill(p, 1, &gate, 2 * CREW_QUEUE_MAX);
+    CHECK(first >= CREW_QUEUE_MAX / 2 && first <= CREW_QUEUE_MAX / 2 + 1); // one may be running
+    unsigned second = fill(p, 2, &gate, 2 * CREW_QUEUE_MAX);
+    CHECK(second >= CREW_QUEUE_MAX / 4 - 1 && second <= CREW_QUEUE_MAX / 4 + 1);
+    unsigned in = first + second;
+    for (uint32_t i = 3; i < 200; i++) in += fill(p, i, &gate, 1);
+    CHECK(in >= first + second + 197);
+    CHECK(in <= CREW_QUEUE_MAX + 1);
     for (unsigned i = 0; i < in; i++) (void)sem_post(&gate);
     CHECK(all_ran(in));
+    (void)crew_free(p);
+}
+
+// Behind hundreds of works of one source another one's is the next but one.
+static void sources_take_turns(void **state)
+{
+    sem_t told, gate;
+    struct ike_work *w;
+    unsigned seen = 0;
+    (void)state;
+    begin();
+    CHECK_EQ(sem_init(&told, 0, 0), 0);
+    CHECK_EQ(sem_init(&gate, 0, 0), 0);
+    struct crew *p = crew_new(1, done, &told);
+    CHECK_EQ(fill(p, 1, &gate, 500), 500);
+    CHECK_EQ(fill(p, 2, &gate, 2), 2);
+    for (unsigned i = 0; i < 502; i++) (void)sem_post(&gate);
+    CHECK(all_ran(502));
+    for (unsigned i = 0; i < 502; i++) CHECK_EQ(sem_wait(&told), 0);
+    while ((w = crew_take(p))) {
+        const struct job *j = (const struct job *)w;
+        if (w->source == 2) CHECK(j->place <= 5);
+        seen += w->source == 2;
+        w->free(w);
+    }
+    CHECK_EQ(seen, 2);
+    (void)crew_free(p);
+}
+
+// Strangers who send us to slow servers leave room for those whom a known authority vouches for.
+static void strangers_do_not_wait_for_all(void **state)
+{
+    sem_t told, gate;
+    (void)state;
+    begin();
+    CHECK_EQ(sem_init(&told, 0, 0), 0);
+    CHECK_EQ(sem_init(&gate, 0, 0), 0);
+    struct crew *p = crew_new(1, done, &told);
+    for (unsigned i = 0; i < CREW_PAUSED_STRANGERS + 1; i++) {
+        struct job *j = job_new(p, &gate, true);
+        j->pauses_max = CREW_PAUSED_STRANGERS;
+        CHECK_OK(crew_add(p, &j->w));
+    }
+    CHECK_OK(crew_add(p, &job_new(p, &gate, true)->w));
+    CHECK(come(&began[now], CREW_PAUSED_STRANGERS + 1));
+    for (unsigned i = 0; i < CREW_PAUSED_STRANGERS + 2; i++) (void)sem_post(&gate);
+    CHECK(all_ran(CREW_PAUSED_STRANGERS + 2));
+    unsigned refused = 0;
+    for (unsigned i = 0; i < CREW_PAUSED_STRANGERS + 2; i++) CHECK_EQ(sem_wait(&told), 0);
+    for (struct ike_work *w; (w = crew_take(p)); w->free(w)) {
+        refused += ((struct job *)w)->paused == ERR_LIMIT;
+    }
+    CHECK_EQ(refused, 1);
     (void)crew_free(p);
 }
 
@@ -156,10 +236,9 @@ static void freed_with_work_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_goes_in_comes_out),
-        cmocka_unit_test(too_many_are_refused),
-        cmocka_unit_test(who_waits_stalls_nobody),
-        cmocka_unit_test(freed_with_work_left),
+        cmocka_unit_test(what_goes_in_comes_out),  cmocka_unit_test(too_many_are_refused),
+        cmocka_unit_test(sources_take_turns),      cmocka_unit_test(strangers_do_not_wait_for_all),
+        cmocka_unit_test(who_waits_stalls_nobody), cmocka_unit_test(freed_with_work_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

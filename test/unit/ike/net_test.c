@@ -284,6 +284,19 @@ static void flood_leaves_time_for_timers(void **state)
     (void)close(fd);
 }
 
+// All who call in the same moment, after an outage, are heard.
+static void a_thousand_at_once(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t init[1200];
+    if (geteuid() != 0) skip(); // then the host's limit holds
+    int fd = peer_of("127.0.0.1", f->opt.port);
+    for (unsigned i = 0; i < 1000; i++) CHECK_EQ(send(fd, init, sizeof init, 0), sizeof init);
+    run(f, 1000, 5 * WAIT_NS);
+    CHECK_EQ(f->count, 1000);
+    (void)close(fd);
+}
+
 static void icmp_errors_are_swallowed(void **state)
 {
     struct fixture *f = *state;
@@ -416,14 +429,23 @@ static void firewall_mark(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ipv4_addresses),           TEST(ipv4_with_marker),
-        TEST(ipv6_addresses),           TEST(port_500_has_no_marker),
-        TEST(peer_at_port_4500),        TEST(what_is_not_ike_is_dropped),
-        TEST(keepalive_is_one_byte),    TEST(flood_leaves_time_for_timers),
-        TEST(dscp_is_on_the_wire),      TEST(icmp_errors_are_swallowed),
-        TEST(executor_comes_later),     TEST(executor_was_there_first),
-        TEST(ports_that_cannot_be_had), TEST(source_addresses),
-        TEST(bound_to_one_address),     TEST(firewall_mark),
+        TEST(ipv4_addresses),
+        TEST(ipv4_with_marker),
+        TEST(ipv6_addresses),
+        TEST(port_500_has_no_marker),
+        TEST(peer_at_port_4500),
+        TEST(what_is_not_ike_is_dropped),
+        TEST(keepalive_is_one_byte),
+        TEST(flood_leaves_time_for_timers),
+        TEST(dscp_is_on_the_wire),
+        TEST(a_thousand_at_once),
+        TEST(icmp_errors_are_swallowed),
+        TEST(executor_comes_later),
+        TEST(executor_was_there_first),
+        TEST(ports_that_cannot_be_had),
+        TEST(source_addresses),
+        TEST(bound_to_one_address),
+        TEST(firewall_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
