@@ -79,22 +79,22 @@ class Pair:
 
     def up(self, side):
         self.check(f"{self.names[side]} begins: an SA in both directions", self.ends[side].up())
-        self.check("both have the same SAs", wait_until(lambda: len(set.union(*self.spis())) == 2, 5, 0.2), self.spis())
+        self.check("both have the same SAs", wait_until(lambda: len(set.union(*self.spis())) == 2, 30, 0.2), self.spis())
         self.pings(f"when {self.names[side]} began")
 
     def rekey(self, side):
         name, before = self.names[side], self.spis()
         self.check(f"{name} rekeys the child SA", self.ends[side].rekey_child())
-        fresh = wait_until(lambda: all(now - old for now, old in zip(self.spis(), before)), 10, 0.2)
+        fresh = wait_until(lambda: all(now - old for now, old in zip(self.spis(), before)), 30, 0.2)
         self.check(f"{name} rekeyed: new SAs on both sides", fresh)
         ike = self.ends[side].ike_spis()
         self.check(f"{name} rekeys the IKE SA", self.ends[side].rekey_ike())
-        self.check(f"{name} rekeyed: another IKE SA", wait_until(lambda: self.ends[side].ike_spis() != ike, 10, 0.2))
+        self.check(f"{name} rekeyed: another IKE SA", wait_until(lambda: self.ends[side].ike_spis() != ike, 30, 0.2))
         self.pings(f"after {name} has rekeyed")
 
     def down(self, side):
         self.check(f"{self.names[side]} ends it", self.ends[side].down())
-        self.check("no SA is left", wait_until(lambda: not any(self.spis()), 10, 0.2), self.spis())
+        self.check("no SA is left", wait_until(lambda: not any(self.spis()), 30, 0.2), self.spis())
 
     def close(self):
         for process in [end.process for end in self.ends] + self.xfrmds:
@@ -130,7 +130,7 @@ def moves(pair):
         left(f"ip address del {old}/24 dev eth0")
         time.sleep(1)
         pair.check(f"left moves to {new}", wait_until(lambda: pair.hosts[1].try_run(
-            ["ping", "-n", "-q", "-c", 1, "-W", 1, "-I", *pair.flow.ends(1)]).returncode == 0, 15, 0.3))
+            ["ping", "-n", "-q", "-c", 1, "-W", 1, "-I", *pair.flow.ends(1)]).returncode == 0, 60, 0.3))
         pair.pings(f"from {new}")
     pair.check("its SAs are the same ones", pair.spis()[0] == before, (pair.spis(), before))
     pair.down(0)

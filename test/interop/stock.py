@@ -53,6 +53,10 @@ class Flow:
     def outer(self, side):
         return OUTER[self.family][side], OUTER[self.family][1 - side]
 
+    def remote(self, side):
+        """The peer's address, where it keeps that."""
+        return "%any" if self.moves and side == 1 else OUTER[self.family][1 - side]
+
     def local(self, side):
         """The address that a side itself has; its peer may see another one."""
         if self.moves and side == 0:
@@ -200,16 +204,16 @@ class Vici(Daemon):
     def vici(self):
         return os.path.join(self.dir, "vici")
 
-    def swanctl(self, *arguments, timeout=30):
+    def swanctl(self, *arguments, timeout=60):
         done = self.host.try_run(["swanctl", *arguments, "--uri", f"unix://{self.vici()}"], timeout=timeout)
         return done.stdout + done.stderr
 
     def up(self):
-        said = self.swanctl("--initiate", "--child", "c", "--timeout", "15")
+        said = self.swanctl("--initiate", "--child", "c", "--timeout", "40")
         return "initiate completed successfully" in said or said
 
     def down(self):
-        said = self.swanctl("--terminate", "--ike", "net", "--timeout", "10")
+        said = self.swanctl("--terminate", "--ike", "net", "--timeout", "30")
         return "terminate completed successfully" in said or said
 
     def rekey_child(self):
@@ -224,7 +228,7 @@ class Vici(Daemon):
         return re.findall(r"([0-9a-f]{16})_i\*? ([0-9a-f]{16})_r", self.swanctl("--list-sas"))
 
     def await_vici(self):
-        if not wait_until(lambda: os.path.exists(self.vici()) and "net:" in self.swanctl("--list-conns"), 15, 0.1):
+        if not wait_until(lambda: os.path.exists(self.vici()) and "net:" in self.swanctl("--list-conns"), 60, 0.1):
             raise Failed(f"{self.name} did not start:\n{self.process.output()}")
 
 
@@ -250,7 +254,7 @@ charon-systemd {{
             self.papers(self.dir)
         env = {"STRONGSWAN_CONF": settings, "SWANCTL_DIR": self.dir, **self.preload()}
         self.process = self.host.start([CHARON], "charon", env=env)
-        if not wait_until(lambda: os.path.exists(self.vici()), 15):
+        if not wait_until(lambda: os.path.exists(self.vici()), 60):
             raise Failed(f"charon did not start:\n{self.process.output()}")
         if load:
             self.swanctl("--load-all", "--file", config)
@@ -308,7 +312,7 @@ class Pluto(Daemon):
     name = "pluto"
 
     def start(self):
-        local, remote = self.flow.local(self.side), self.flow.outer(self.side)[1]
+        local, remote = self.flow.local(self.side), self.flow.remote(self.side)
         mine, peers = self.flow.ends(self.side)
         bits = 32 if self.flow.family == 4 else 128
         subnets = "" if self.flow.mode == "transport" else f"leftsubnet={mine}/{bits}\n    rightsubnet={peers}/{bits}"
@@ -333,8 +337,8 @@ class Pluto(Daemon):
                "PAVISE_PRELOAD": PRELOAD if self.executor == "pavise" else "",
                "PATH": f"{libreswan()}/usr/sbin:{os.environ['PATH']}"}
         self.process = self.host.start(["sh", "-c", script], "pluto", env=env)
-        if not wait_until(lambda: "net" in self.whack("--status") or not self.process.alive(), 15, 0.1) \
-                or not wait_until(lambda: "loading secrets" in self.log(), 15) or not self.process.alive():
+        if not wait_until(lambda: "net" in self.whack("--status") or not self.process.alive(), 60, 0.1) \
+                or not wait_until(lambda: "loading secrets" in self.log(), 60) or not self.process.alive():
             raise Failed(f"pluto did not start:\n{self.process.output()}")
         return self
 
@@ -349,7 +353,7 @@ class Pluto(Daemon):
         run(["certutil", "-A", "-d", f"sql:{nss}", "-n", "ca", "-t", "CT,,", "-i", f"{at}/ca.pem"])
         run(["pk12util", "-d", f"sql:{nss}", "-i", f"{at}/{name}.p12", "-W", "", "-K", ""])
 
-    def whack(self, *arguments, timeout=20):
+    def whack(self, *arguments, timeout=60):
         try:
             done = self.host.try_run([f"{libreswan()}/usr/libexec/ipsec/whack", "--ctlsocket",
                                       os.path.join(self.dir, "run/pluto.ctl"), *arguments], timeout=timeout)

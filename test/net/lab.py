@@ -143,7 +143,7 @@ class Host:
 
     def xfrmd(self, *options, binary=XFRMD):
         process = self.start([binary, *options], "xfrmd")
-        if not wait_until(lambda: "ready" in process.output() or not process.alive(), 15) or not process.alive():
+        if not wait_until(lambda: "ready" in process.output() or not process.alive(), 60) or not process.alive():
             raise Failed(f"{self.name}: pavise-xfrmd did not start:\n{process.output()}")
         return process
 
@@ -155,7 +155,7 @@ class Host:
         path = self.file("swanctl.conf", config)
         process = self.start([binary, "--config", path, "--vici-socket", self.vici, "--state-dir", self.dir,
                               *options], "iked")
-        if not wait_until(lambda: os.path.exists(self.vici) or not process.alive(), 15) or not process.alive():
+        if not wait_until(lambda: os.path.exists(self.vici) or not process.alive(), 60) or not process.alive():
             raise Failed(f"{self.name}: pavise-iked did not start:\n{process.output()}")
         return process
 
