@@ -137,20 +137,32 @@ def moves(pair):
     left(f"ip route del {OUTER[4][1]}/32")
 
 
+TOO_SLOW = (Failed, subprocess.TimeoutExpired)
+
+
+def stop_all(lab):
+    for process in lab.processes:
+        process.stop()
+
+
 def session(lab, hosts, names, below, flow, tap, walk=both_roles):
     began = time.monotonic()
     if "pluto" in names:
         flow = replace(flow, dpd=PLUTOS_DPD)
     try:
-        pair = Pair(hosts, names, below, flow, tap)
+        try:
+            pair = Pair(hosts, names, below, flow, tap)
+        except TOO_SLOW as e:
+            tap.note(f"{names[0]} - {names[1]}, {flow}: starts again: {e}")
+            stop_all(lab)
+            pair = Pair(hosts, names, below, flow, tap)
         walk(pair)
         pair.close()
         good, what = pair.good, pair.what
-    except Failed as e:
+    except TOO_SLOW as e:
         good, what = False, f"{names[0]} - {names[1]}, {flow}"
         tap.check(f"{what}: ran to its end", False, e)
-        for process in lab.processes:
-            process.stop()
+        stop_all(lab)
     tap.note(f"row|{flow}|{names[0]} - {names[1]}|"
              f"{'yes' if good else 'NO'}|{time.monotonic() - began:.1f} s")
 
