@@ -166,7 +166,7 @@ def stages(full):
         yield "unit, simulator, corpora (clang)", meson("build/clang")
         yield "collisions of IKE, two mishaps each", meson("build/asan", "sim/collide", env=more)
         yield "threads (gcc, TSan)", meson("build/tsan", *THREADED)
-        for script in ("net/auth", "net/workers", "interop/web"):  # a loop, several workers, a crew that fetches
+        for script in ("net/auth", "interop/web"):  # the loop, and a crew that fetches
             yield "TSan " + script, tap(f"test/{script}_test.py", env={"PAVISE_BUILD": "build/tsan", **TSAN})
     for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
         name = os.path.basename(script)[:-8]
