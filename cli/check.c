@@ -1,7 +1,10 @@
 // check.c - pavise check [FILE...]: every mistake in a configuration, where it is, what to write.
+// A file called strongswan.conf is read as one.
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -9,8 +12,10 @@
 #include "cli/paint.h"
 #include "cli/say.h"
 #include "conf/config.h"
+#include "conf/strongswan.h"
 
 #define USUAL_FILE "/etc/swanctl/swanctl.conf" // where pavise-iked looks
+#define DAEMON_FILE "strongswan.conf"          // the other file that it reads, by its last name
 
 // ---- for people ----
 
@@ -94,8 +99,32 @@ static json_t *file_json(const char *file, bool ok, const struct conf_issues *l)
 
 // ----
 
+static bool is_daemon_file(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    return strcmp(slash ? slash + 1 : file, DAEMON_FILE) == 0;
+}
+
+static bool check_daemon_file(const char *file, json_t *all)
+{
+    struct strongswan s;
+    AUTO(conf_issues) struct conf_issues l = {0};
+    bool ok = strongswan_load(file, &s, &l) == ERR_OK;
+    if (all) {
+        json_add(all, file_json(file, ok, &l));
+    } else {
+        for (unsigned i = 0; i < l.n; i++) print_issue(&l.issue[i]);
+        if (!ok) print_bad(file, &l);
+        if (ok) printf("%s: %sok%s\n", file, paint(GREEN), paint(PLAIN));
+        if (ok && s.unused.len) printf("      of no effect here: %s\n", text_str(&s.unused));
+    }
+    strongswan_done(&s);
+    return ok;
+}
+
 static bool check_file(const char *file, json_t *all)
 {
+    if (is_daemon_file(file)) return check_daemon_file(file, all);
     struct config *c = NULL;
     AUTO(conf_issues) struct conf_issues l = {0};
     bool ok = config_load(file, &c, &l) == ERR_OK;
@@ -110,10 +139,20 @@ static bool check_file(const char *file, json_t *all)
     return ok;
 }
 
+// What pavise-iked would read: a mistake in either keeps it from starting.
+static bool check_usual(json_t *all)
+{
+    const char *other = getenv("STRONGSWAN_CONF");
+    bool ok = check_file(USUAL_FILE, all);
+    if (!other) other = "/etc/" DAEMON_FILE;
+    if (access(other, F_OK) == 0) ok &= check_daemon_file(other, all);
+    return ok;
+}
+
 static int run(const struct args *a)
 {
     json_t *all = args_get(a, "--json") ? json_array() : NULL;
-    bool ok = a->words > 0 || check_file(USUAL_FILE, all);
+    bool ok = a->words > 0 || check_usual(all);
     for (unsigned i = 0; i < a->words; i++) ok &= check_file(a->word[i], all);
     if (all) json_print(all);
     return ok ? CLI_OK : CLI_FAILED;
@@ -126,9 +165,10 @@ const struct command command_check = {
     .words = "[FILE...]",
     .summary = "finds every mistake in a swanctl.conf",
     .about =
-        "Reads configuration files (" USUAL_FILE " if none is named) as pavise-iked\n"
-        "would, with the files they include, and reports every mistake as file:line:column, what\n"
-        "is wrong and what to write instead.\n"
+        "Reads configuration files as pavise-iked would, with the files they include, and reports\n"
+        "every mistake as file:line:column, what is wrong and what to write instead. If none is\n"
+        "named: " USUAL_FILE ", and /etc/strongswan.conf if there is one. A file\n"
+        "called strongswan.conf is judged as such.\n"
         "Nothing is loaded and no daemon is asked. The exit status is 1 if there is an error.",
     .options = options,
     .words_max = ARGS_WORDS_MAX,

@@ -5,8 +5,9 @@
 #include "base/text.h"
 #include "conf/issue.h"
 
-#define PAIRS_MAX 1000000UL // secrets compared with identities, or with one another
-#define NAMES_MAX 64        // identities offered to "did you mean"
+#define PAIRS_MAX \
+    1000000UL        // secrets compared with identities or one another, pools with connections
+#define NAMES_MAX 64 // identities offered to "did you mean"
 
 // ---- secrets ----
 
@@ -322,6 +323,7 @@ static void check_pools(struct load *ld)
 {
     const struct node *all = tree_sub(ld->tree, ld->tree->root, "pools");
     const struct node *n = all ? all->subs : NULL;
+    if ((size_t)ld->out->pool_n * ld->out->conn_n > PAIRS_MAX) return;
     for (unsigned i = 0; n && i < ld->out->pool_n; i++, n = n->next) {
         const struct conf_pool *p = &ld->out->pool[i];
         if (p->lo.family != AF_UNSPEC) check_pool(ld, n, p);

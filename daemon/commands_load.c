@@ -148,8 +148,7 @@ void commands_unload_conn(void *ctx, struct vici_call *call, span_t args)
     struct iked *d = ctx;
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "name", "connection name", name)) return;
-    loaded_settle(d);
-    struct unloaded *u = unloaded_find(d, name);
+    struct unloaded *u = unloaded_find(d, name); // of what is in force; what came since has none
     if (!unload(d, call, PARTS_CONN, name, "connection")) {
         unloaded_free(u);
         return;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/commands.h"
 #include "daemon/sa_show.h"
 #include "daemon/updown.h"
@@ -203,6 +204,17 @@ static void ike_rekeyed(struct iked *d, const struct ike_sa *heir)
     vici_msg_done(&m);
 }
 
+// Anybody can send garbage: who watches shall not drown in it.
+#define ALERTS_MAX 200 // in one second
+
+static bool is_flood(struct iked *d)
+{
+    uint64_t second = clock_mono() / NSEC_PER_SEC;
+    if (second != d->alert_second) d->alerts = 0;
+    d->alert_second = second;
+    return ++d->alerts > ALERTS_MAX;
+}
+
 void events_alert(struct iked *d, enum alert kind, const struct ike_sa *sa)
 {
     static const char *const names[] = {
@@ -211,7 +223,7 @@ void events_alert(struct iked *d, enum alert kind, const struct ike_sa *sa)
 #undef X
     };
     struct vici_msg m = {0};
-    if (!d->vici || !vici_event_wanted(d->vici, "alert")) return;
+    if (!d->vici || !vici_event_wanted(d->vici, "alert") || is_flood(d)) return;
     vici_kv(&m, "type", "%s", names[kind]);
     if (sa) {
         struct ike_sa_view v;

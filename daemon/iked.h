@@ -48,8 +48,10 @@ struct iked {
     struct loop_timer *leases_timer;
     bool leases_due;       // it is armed
     struct iked_act *acts; // commands under way (commands_act.c)
-    bool telling;          // a line of the story is being logged: clients have it already
-    bool configured;       // a configuration has come into force
+    uint64_t alert_second; // alerts told in this second
+    unsigned alerts;
+    bool telling;    // a line of the story is being logged: clients have it already
+    bool configured; // a configuration has come into force
     bool stopping;
     bool leaving; // ... but the tunnels stay
     pthread_t thread;

@@ -62,8 +62,9 @@ def follow(machine, tap, commands):
 
 def change_over(site, tap, machine, commands):
     said = dict(follow(machine, tap, commands))
-    tap.check("the configuration is understood", ": ok: 1 connection, 1 child" in said["pavise check /etc/swanctl/swanctl.conf"],
-              said["pavise check /etc/swanctl/swanctl.conf"])
+    checked = said["pavise check"]
+    tap.check("the configuration is understood", "/etc/swanctl/swanctl.conf: ok: 1 connection, 1 child" in checked
+              and "/etc/strongswan.conf: ok" in checked and "of no effect here: charon." in checked, checked)
     served(site, tap, "the peer is served by Pavise")
     sas = machine.run("swanctl --list-sas").stdout
     tap.check("swanctl lists it", "sites: #" in sas and "net-net: #" in sas and "INSTALLED" in sas, sas)
