@@ -18,7 +18,9 @@ OPTIONS = {"encap": True, "inner": (4,), "ike": "aes256gcm16-prfsha384-ecp384", 
 # What differs from run to run, and what a NAT looks like to whom (charon always pretends one).
 CHANGING = {"uniqueid", "initiator-spi", "responder-spi", "spi-in", "spi-out", "established", "rekey-time",
             "life-time", "install-time", "use-in", "use-out", "bytes-in", "bytes-out", "packets-in", "packets-out"}
-NEWER = {"local_port", "remote_port"}  # strongSwan 6 lists these, and the reqid of policies; the one that is compared is 5.9
+# strongSwan 6.0.6 lists ports, and the reqid of policies; 5.9 and 6.0.1, which Debian has, do not. The latter may be compared with, too.
+ROOT6 = os.environ.get("STRONGSWAN6_ROOT", "")
+NEWER = {"local_port", "remote_port"}
 NAT = {"nat-local", "nat-remote", "nat-fake", "nat-any"}
 
 
@@ -98,13 +100,13 @@ def ask_all(peer):
 
 def reference(site):
     """What charon says, on both hosts."""
-    peers = [strongswan.StrongSwan(host, site.config(host.name, **OPTIONS)) for host in (site.moon, site.sun)]
+    peers = [strongswan.StrongSwan(host, site.config(host.name, **OPTIONS), root=ROOT6) for host in (site.moon, site.sun)]
     try:
         peers[0].swanctl("--initiate", "--child", "net-net")
         return ask_all(Peer(site.moon, peers[0].vici))
     finally:
         for peer in peers:
-            peer.process.stop()
+            peer.stop()
 
 
 def listings(site, tap, charon):

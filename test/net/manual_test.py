@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+"""The manual pages name what there is: every command and option of the programs, every VICI command and event, and every
+setting of strongswan.conf that counts; and no setting of it that does not."""
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import IKED, PAVISE, ROOT, XFRMD, main
+
+
+def source(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def manual(name):
+    """What a reader sees."""
+    text = re.sub(r"\\f.", "", source("doc/" + name).replace("\\-", "-").replace("\\&", ""))
+    return re.sub(r'" | "|"', " ", text)
+
+
+def has(text, word):
+    return re.search(r"(?<![\w-])" + re.escape(word) + r"(?![\w-])", text) is not None
+
+
+def helped(*command):
+    return subprocess.run(command, text=True, capture_output=True, timeout=20).stdout
+
+
+def test(_lab, tap):
+    names = [line.split()[0] for line in helped(PAVISE, "help").splitlines() if line.startswith("  ") and line.strip()]
+    page = manual("pavise.8")
+    tap.equal("pavise(8): every command", (len(names) > 10, [n for n in names if not has(page, n)]), (True, []))
+    for program, name in ((IKED, "pavise-iked.8"), (XFRMD, "pavise-xfrmd.8")):
+        options = set(re.findall(r"--[a-z][a-z-]+", helped(program, "--help")))
+        page = manual(name)
+        tap.equal(f"{name}: every option", (len(options) > 5, sorted(o for o in options if o not in page)), (True, []))
+    page = manual("pavise-iked.8")
+    commands = re.findall(r'^    \{"([a-z-]+)", ', source("daemon/commands.c"), re.M)
+    events = re.findall(r'"([a-z-]+)"', source("daemon/events.c").split("events_names[] = {")[1].split("}")[0])
+    tap.equal("pavise-iked.8: every VICI command and event", (len(commands), len(events), [n for n in commands + events if not has(page, n)]),
+              (36, 13, []))
+    settings = re.findall(r'TAKES\("([a-z0-9_.]+)"', source("conf/strongswan.c"))
+    page = manual("pavise-strongswan.conf.5")
+    tap.equal("pavise-strongswan.conf.5: every setting", (len(settings) > 15, [s for s in settings if not has(page, "charon." + s)]),
+              (True, []))
+    named = re.findall(r"charon\.([a-z0-9_.-]+[a-z0-9_])", " ".join(re.findall(r"\.TP\n(.*)", page)))
+    known = settings + ["load", "plugins.kernel-libipsec.raw_esp"]
+    tap.equal("... and no other", [n for n in named if n not in known], [])
+
+
+if __name__ == "__main__":
+    main(test, "manual pages")
