@@ -227,6 +227,70 @@ static void the_connection_of_another(void **state)
     sim_free(s);
 }
 
+// ---- responders --------------------------------------------------------------------------------
+
+// BOB's answer to IKE_AUTH is thrown away, and ALICE hears this in its place.
+static void answer_instead(struct sim *s, const char *idr, span_t auth)
+{
+    uint8_t buf[512];
+    struct msgw m;
+    struct id id;
+    struct why why;
+    span_t bytes;
+    const struct authp proof = {.method = AUTH_PSK, .data = auth};
+    struct ike_sa *from = s->node[BOB].ike->all;
+    const struct ike_header h = {.spi_i = from->spi_i,
+                                 .spi_r = from->spi_r,
+                                 .version = 0x20,
+                                 .exchange = X_AUTH,
+                                 .flags = IKE_FLAG_RESPONSE,
+                                 .id = 1};
+    msgw_start(&m, buf, sizeof buf, &h);
+    msgw_begin_sk(&m, from->seal, ++from->sealed);
+    if (idr) CHECK_OK(id_parse(idr, &id, &why));
+    if (idr) ident_write(msgw_begin(&m, PAYLOAD_IDr), &id);
+    if (idr) msgw_end(&m);
+    if (auth.len) authp_write(msgw_begin(&m, PAYLOAD_AUTH), &proof);
+    if (auth.len) msgw_end(&m);
+    CHECK_OK(msgw_finish(&m, &bytes));
+    struct datagram d = {from->local, from->remote, bytes, 0};
+    ike_input(s->node[ALICE].ike, &d);
+    sim_check(s);
+}
+
+// Whoever answers is not yet who should.
+static void responders_who_prove_nothing(void **state)
+{
+    static const uint8_t zero[32];
+    static const struct {
+        const char *idr;
+        bool auth;
+    } answers[] = {{NULL, false},
+                   {"bob.example.org", false},
+                   {NULL, true},
+                   {"bob.example.org", true},
+                   {"carol.example.org", true},
+                   {"fqdn:*.example.org", true}};
+    (void)state;
+    for (unsigned i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct sim *s = sim_new(15);
+        struct sim_result r;
+        sim_net_net(s, "", "");
+        s->by_hand = true;
+        sim_initiate(s, ALICE, "net", &r);
+        CHECK(sim_deliver(s, ALICE));
+        CHECK(sim_deliver(s, BOB));
+        CHECK(sim_deliver(s, ALICE));
+        sim_drop(s, BOB);
+        answer_instead(s, answers[i].idr, span(zero, answers[i].auth ? sizeof zero : 0));
+        CHECK_EQ(r.told, 1);
+        CHECK(r.err == ERR_AUTH || r.err == ERR_SYNTAX);
+        CHECK_EQ(s->node[ALICE].events[IKE_EV_UP], 0);
+        CHECK_EQ(sim_children(s, ALICE), 0);
+        sim_free(s);
+    }
+}
+
 // ---- our own words -----------------------------------------------------------------------------
 
 static unsigned echo(struct sim *s, struct sim_message *m, unsigned n)
@@ -353,8 +417,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_malformed),    cmocka_unit_test(names_with_stars),
-        cmocka_unit_test(the_connection_of_another), cmocka_unit_test(our_words_come_back),
-        cmocka_unit_test(a_maze_of_certificates),    cmocka_unit_test(the_log_has_an_end),
+        cmocka_unit_test(the_connection_of_another), cmocka_unit_test(responders_who_prove_nothing),
+        cmocka_unit_test(our_words_come_back),       cmocka_unit_test(a_maze_of_certificates),
+        cmocka_unit_test(the_log_has_an_end),
     };
     return cmocka_run_group_tests(tests, papers_begin, papers_end);
 }
