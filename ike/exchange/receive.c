@@ -188,6 +188,16 @@ static void receive_init(struct ike *ike, const struct datagram *d, struct msg *
 
 // ---- requests and responses within an IKE SA ---------------------------------------------------
 
+// Who has proved nothing may keep pieces here as long as he leaves as much to others: each of an
+// address's half-open IKE SAs has its part of what is left.
+static bool pieces_fit(const struct ike_sa *sa, const struct reassembly *r, size_t more)
+{
+    const struct ike *ike = sa->ike;
+    if (!sa->half_open) return true;
+    size_t left = REASSEMBLING_MAX - ike->reassembling;
+    return r->bytes + more <= left / table_half_open_from(&ike->table, &sa->came_from.ip);
+}
+
 // What a message says inside. ERR_AGAIN: nothing yet, it is a piece and others are missing (or, of
 // a request that we have answered, there is nothing to be done for this piece).
 static err_t open_protected(struct ike_sa *sa, struct msg *m, bool repeated)
@@ -202,6 +212,7 @@ static err_t open_protected(struct ike_sa *sa, struct msg *m, bool repeated)
     // rfc7383 2.6.1 MUST: the answer is repeated for the first piece only.
     if (repeated) return f.number == 1 ? ERR_OK : ERR_AGAIN;
     struct reassembly *r = &sa->pieces[m->h.flags & IKE_FLAG_RESPONSE ? 1 : 0];
+    if (!pieces_fit(sa, r, f.content.len)) return ERR_AGAIN; // it will come again
     err_t err = reassembly_add(r, &ike->reassembling, m->h.id, &f);
     if (err == ERR_LIMIT) tell(ike, sa, LOG_WARN, "a message in too many or too long pieces");
     if (err != ERR_OK) {

@@ -370,6 +370,68 @@ static void a_maze_of_certificates(void **state)
     sim_free(s);
 }
 
+static struct sim_message first_init;
+
+static unsigned catch_init(struct sim *s, struct sim_message *m, unsigned n)
+{
+    (void)s;
+    if (n == 0) first_init = *m;
+    return 1;
+}
+
+#define HALF_OPEN 100
+#define PIECE_ROOM 1250 // one of them
+
+// An address with many half-open IKE SAs cannot fill the room for pieces of messages with all of
+// them: each has its part of what is left, and goes on when there is more.
+static void pieces_have_their_part(void **state)
+{
+    struct sim *s = papers_world(31);
+    struct mint ca = AUTHORITY();
+    static char long_one[1600] = "nsComment=";
+    memset(long_one + strlen(long_one), 'x', sizeof long_one - 1 - strlen(long_one));
+    struct mint alice = MINT(.name = "C=CH, CN=alice", .by = &ca,
+                             .ext = {"subjectAltName=DNS:alice.example.org", long_one});
+    struct mint bob = host_cert(&ca, BOB, "P-256");
+    struct sim_result r;
+    (void)state;
+    put_host(ALICE, &alice, &ca);
+    put_host(BOB, &bob, &ca);
+    s->node[BOB].opt.cookie_threshold = s->node[BOB].opt.cookie_threshold_ip = 2 * HALF_OPEN;
+    sim_configure(s, BOB,
+                  "connections { net {\n" BOBS("certs = host.pem") CHILD(
+                      "net", "2") "remote {\n id = alice.example.org\n auth = pubkey\n } } }\n");
+    sim_configure(s, ALICE,
+                  "connections { net {\n " SIM_SUITE "\n " HOSTS
+                  "local {\n id = alice.example.org\n certs = host.pem\n }\n"
+                  "remote {\n id = bob.example.org\n }\n children { net {\n"
+                  "local_ts = 10.1.0.0/16\n remote_ts = 10.2.0.0/16\n } } } }\n");
+    s->fate = catch_init;
+    sim_initiate(s, ALICE, "net", &r);
+    struct ike *ike = s->node[BOB].ike;
+    for (uint32_t i = 1; i < HALF_OPEN; i++) {
+        struct sim_message m = first_init;
+        memcpy(m.bytes, &i, sizeof i); // SPIi
+        m.d.bytes = span(m.bytes, m.d.bytes.len);
+        ike_input(ike, &m.d);
+    }
+    size_t others = REASSEMBLING_MAX - (size_t)HALF_OPEN * PIECE_ROOM;
+    ike->reassembling += others;
+    sim_run(s, SECOND);
+    CHECK_EQ(r.told, 0);
+    CHECK(ike->reassembling > others && ike->reassembling <= others + PIECE_ROOM);
+    ike->reassembling -= others;
+    sim_run(s, 10 * SECOND); // ALICE repeats her message
+    CHECK_EQ(r.told, 1);
+    CHECK_EQ(r.err, ERR_OK);
+    CHECK_EQ(ike->reassembling, 0);
+    sim_run(s, 60 * SECOND);
+    mint_done(&alice);
+    mint_done(&bob);
+    mint_done(&ca);
+    sim_free(s);
+}
+
 // ---- what is said about it ---------------------------------------------------------------------
 
 static unsigned lines[LOG_DEBUG + 1];
@@ -419,7 +481,7 @@ int main(void)
         cmocka_unit_test(every_method_malformed),    cmocka_unit_test(names_with_stars),
         cmocka_unit_test(the_connection_of_another), cmocka_unit_test(responders_who_prove_nothing),
         cmocka_unit_test(our_words_come_back),       cmocka_unit_test(a_maze_of_certificates),
-        cmocka_unit_test(the_log_has_an_end),
+        cmocka_unit_test(pieces_have_their_part),    cmocka_unit_test(the_log_has_an_end),
     };
     return cmocka_run_group_tests(tests, papers_begin, papers_end);
 }
