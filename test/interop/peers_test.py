@@ -209,13 +209,16 @@ Debian 12's strongSwan (charon) and Libreswan (pluto), unmodified, with the ESP 
 with that kernel (`--executor kernel`) or with pavise-xfrmd in its place. Written by `PAVISE_FULL=1
 test/interop/peers_test.py`, which boots that kernel in user mode.
 
-In each row the tunnel is opened by either side, used by pings of both, rekeyed by both (child SA, then IKE SA), and closed (with
-strongSwan by the other side, with Libreswan by the one that has opened it), which leaves no SA behind. *left moves*: left takes another address and comes back (MOBIKE, RFC 4555); the
-SAs stay. *left behind a NAT*: left opens it, ESP goes in UDP. RSA is a certificate of 3072 bits, sent in IKE fragments (RFC 7383).
+In each row the tunnel is opened by either side in turn, used by pings of both, rekeyed by both (child SA, then IKE SA), and
+closed (with strongSwan by the other side, with Libreswan by the one that has opened it), which leaves no SA behind. In two kinds
+of rows only left opens it. *left moves*: it takes another address and comes back (MOBIKE, RFC 4555); the SAs stay. *left behind a
+NAT*: ESP goes in UDP. Where no certificate is named there is a pre-shared key; RSA is a certificate of 3072 bits, sent in IKE
+fragments (RFC 7383).
 
 What Libreswan 4.10 cannot do: a request of its own that crosses one of the peer's breaks its message window ("EXPECTATION
 FAILED: ... responder.recv == ... responder.sent", then it drops answers and works on repeated requests twice), so signs of
-life are a minute apart here. It follows its own change of address only by %defaultroute, which this net has not, so it does not move itself.
+life are a minute apart here. It agrees on MOBIKE only with a peer that it expects anywhere (`right=%any`), and follows its own
+change of address only by %defaultroute, which this net has not, so it does not move itself.
 
 More: [stock daemons on pavise-xfrmd](interop-stock.md), which has every pairing of charon, pluto and pavise-iked without
 kernel ESP; `test/interop/strongswan_test.py`, `strongswan_cert_test.py`, `road_strongswan_test.py`, `mobike_test.py` against
