@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,6 +17,40 @@
 #include "netlink/client.h"
 
 #define RATE_MS 500 // between the two looks at counters
+
+// A number out of /proc/net/snmp: a line of names, and a line of values below it. In snmp6 each
+// stands beside its name.
+static uint64_t counter(const char *path, const char *group, const char *name)
+{
+    char line[2][1024] = {{0}};
+    uint64_t found = 0;
+    FILE *in = fopen(path, "re");
+    for (unsigned i = 0; in && fgets(line[i % 2], sizeof line[0], in); i++) {
+        char *names = line[(i + 1) % 2], *values = line[i % 2], *n, *v;
+        size_t len = strlen(group);
+        if (strncmp(names, group, len) != 0 || strncmp(values, group, len) != 0) continue;
+        for (char *a = strtok_r(names, " \n", &n), *b = strtok_r(values, " \n", &v); a && b;
+             a = strtok_r(NULL, " \n", &n), b = strtok_r(NULL, " \n", &v)) {
+            if (strcmp(a, name) == 0) found = strtoull(b, NULL, 10);
+        }
+        break;
+    }
+    if (in) (void)fclose(in);
+    return found;
+}
+
+static uint64_t counter6(const char *name)
+{
+    char key[64];
+    unsigned long long value = 0;
+    FILE *in = fopen("/proc/net/snmp6", "re");
+    while (in && fscanf(in, "%63s %llu", key, &value) == 2) {
+        if (strcmp(key, name) == 0) break;
+        value = 0;
+    }
+    if (in) (void)fclose(in);
+    return value;
+}
 
 static bool is_on(const char *path)
 {
@@ -33,6 +69,8 @@ static void gather_host(struct wrong_facts *f)
     struct xfrm_client *c = NULL;
     const struct xfrm_client_options o = {.peer = f->executor ? XFRM_PEER_XFRMD : XFRM_PEER_KERNEL};
     f->host_known = true;
+    f->now = (int64_t)time(NULL);
+    f->lost_datagrams = counter("/proc/net/snmp", "Ip:", "ReasmFails") + counter6("Ip6ReasmFails");
     f->forwards4 = is_on("/proc/sys/net/ipv4/ip_forward");
     f->forwards6 = is_on("/proc/sys/net/ipv6/conf/all/forwarding");
     if (xfrm_client_open_with(&o, NULL, NULL, NULL, &c, &why) != ERR_OK) return;
@@ -48,6 +86,7 @@ bool status_gather(const struct args *a, struct wrong_facts *f)
     f->stats = f->version ? control_ask(c, "stats", NULL) : NULL;
     f->sas = f->stats ? control_list(c, "list-sas", "list-sa") : NULL;
     f->conns = f->sas ? control_list(c, "list-conns", "list-conn") : NULL;
+    f->certs = f->conns ? control_list(c, "list-certs", "list-cert") : NULL;
     vici_close(c);
     IGNORE(stat_fetch(STAT_SOCKET, &f->executor, NULL)); // absent: the kernel may be the executor
     if (f->conns) gather_host(f);
@@ -156,6 +195,7 @@ void status_facts_free(struct wrong_facts *f)
     json_decref(f->stats);
     json_decref(f->sas);
     json_decref(f->conns);
+    json_decref(f->certs);
     json_decref(f->executor);
     wrong_dump_free(f->xfrm);
 }

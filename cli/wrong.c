@@ -35,24 +35,43 @@ static enum wrong_code code_of(const char *word)
     static const struct {
         const char *word;
         enum wrong_code code;
-    } known[] = {{"replay", WRONG_REPLAY},
-                 {"auth", WRONG_INTEGRITY},
-                 {"assembly", WRONG_FRAGMENTS},
-                 {"path-mtu", WRONG_MTU},
-                 {"too-big", WRONG_MTU},
-                 {"acquire-timeout", WRONG_NO_ANSWER},
-                 {"acquire-full", WRONG_NO_ANSWER},
-                 {"clear-in", WRONG_CLEAR_IN}};
+    } known[] = {{"replay", WRONG_REPLAY},          {"auth", WRONG_INTEGRITY},
+                 {"assembly", WRONG_FRAGMENTS},     {"path-mtu", WRONG_TOO_LONG},
+                 {"too-big", WRONG_TOO_LONG},       {"acquire-timeout", WRONG_NO_ANSWER},
+                 {"acquire-full", WRONG_NO_ANSWER}, {"clear-in", WRONG_CLEAR_IN}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(word, known[i].word) == 0) return known[i].code;
     }
     return WRONG_DROPS;
 }
 
+static void check_holes(json_t *list, const json_t *holes)
+{
+    size_t i;
+    json_t *h;
+    json_array_foreach(holes, i, h)
+    {
+        unsigned long long again = json_u64(h, "again"), missing = json_u64(h, "missing");
+        if (again) {
+            wrong_add(list, WRONG_MTU, json_str(h, "dst"),
+                      "to %s: the same TCP segment has gone out %llu times, %llu bytes long on the "
+                      "wire, and was never acknowledged",
+                      json_str(h, "dst"), again + 1, (unsigned long long)json_u64(h, "wire"));
+        } else {
+            wrong_add(list, WRONG_MTU, json_str(h, "src"),
+                      "from %s: %llu packets have come and %llu have not, and none that came is "
+                      "longer than %llu bytes",
+                      json_str(h, "src"), (unsigned long long)json_u64(h, "got"), missing,
+                      (unsigned long long)json_u64(h, "longest"));
+        }
+    }
+}
+
 static void check_executor(json_t *list, const struct wrong_facts *f)
 {
     size_t i;
     json_t *d;
+    check_holes(list, json_object_get(f->executor, "holes"));
     check_clear(list, json_object_get(f->executor, "guard"));
     if (!f->executor && strcmp(wrong_executor(f), "pavise-xfrmd") == 0)
         wrong_add(list, WRONG_NO_EXECUTOR, "pavise-xfrmd",
@@ -111,6 +130,15 @@ static void check_forwarding(json_t *list, const struct wrong_facts *f, uint16_t
     }
 }
 
+// Fragments that the kernel has waited for in vain: they may have been anybody's.
+static void check_fragments(json_t *list, const struct wrong_facts *f)
+{
+    unsigned long long n = f->lost_datagrams;
+    if (!n || !json_array_size(f->sas)) return;
+    wrong_add(list, WRONG_FRAGMENTS, "host",
+              "%llu fragmented datagram%s to this host never became whole", n, n == 1 ? "" : "s");
+}
+
 json_t *wrong_find(const struct wrong_facts *f)
 {
     json_t *list = json_array();
@@ -119,8 +147,15 @@ json_t *wrong_find(const struct wrong_facts *f)
     json_t *item, *sa;
     json_array_foreach(f->sas, i, item)
     {
-        json_object_foreach(item, name, sa) wrong_sa(list, name, sa);
+        json_object_foreach(item, name, sa)
+        {
+            wrong_sa(list, name, sa);
+            if (f->now) wrong_peer_cert(list, name, sa, f->now);
+        }
     }
+    if (f->now) wrong_certs(list, f->certs, f->now);
+    wrong_clock(list, f->stats);
+    check_fragments(list, f);
     if (f->xfrm) wrong_xfrm(list, f->xfrm);
     check_forwarding(list, f, AF_INET, !f->host_known || f->forwards4);
     check_forwarding(list, f, AF_INET6, !f->host_known || f->forwards6);

@@ -48,9 +48,15 @@ static void check_ways(json_t *list, const char *about, const json_t *sa, const 
 {
     uint64_t in = json_u64(child, "packets-in"), out = json_u64(child, "packets-out");
     if (json_u64(child, "install-time") < SETTLED_S) return;
-    if (out && !in)
+    bool bare = !json_yes(child, "encap") && strcmp(json_str(child, "protocol"), "ESP") == 0;
+    if (out && !in && bare && json_yes(sa, "natt-missing")) {
+        wrong_add(list, WRONG_NATT_MISSING, about,
+                  "%s: ESP goes to %s without UDP around it, and none has come back", about,
+                  json_str(sa, "remote-host"));
+    } else if (out && !in) {
         wrong_add(list, WRONG_NOTHING_BACK, about, "%s: packets go out, but none has come back",
                   about);
+    }
     if (in && !out)
         wrong_add(list, WRONG_NOTHING_OUT, about, "%s: packets come in, but none has gone out",
                   about);

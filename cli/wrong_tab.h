@@ -25,6 +25,11 @@
       "the peer has to send keepalives (every 20 s); only it can open the way again")              \
     X(NO_ENCAP, "nat-no-encap", "there is a NAT on the way, and ESP goes without UDP around it",   \
       "most NATs drop bare ESP: set encap = yes, or let the peers detect the NAT (RFC 3948)")      \
+    X(NATT_MISSING, "natt-missing",                                                                \
+      "ESP goes out bare and none comes back, and the peer takes no part in NAT traversal "        \
+      "(RFC 7296 2.23)",                                                                           \
+      "a NAT on the way drops it: switch NAT traversal on at the peer and let UDP 4500 pass, or "  \
+      "have the NAT pass IP protocol 50 on in both directions")                                    \
     X(WEAK, "weak-algorithm", "an algorithm that is no longer thought strong is in use",           \
       "leave it out of proposals and esp_proposals on both sides; 'default' has none of them")     \
     X(READABLE, "not-encrypted", "a tunnel proves who sent its packets, but does not hide them",   \
@@ -33,6 +38,14 @@
       "SAs without policies carry nothing out: did another program delete the policy?")            \
     X(SHADOWED, "policy-shadowed", "a policy of higher precedence takes all of its packets",       \
       "give it the smaller priority value, or take the other one away ('pavise xfrm policy')")     \
+    X(CERT_EXPIRED, "certificate-expired", "a certificate is no longer valid: nobody believes it", \
+      "have it renewed, put it in its place, and 'pavise reload'")                                 \
+    X(CERT_ENDS, "certificate-expires", "a certificate will soon be no longer valid",              \
+      "have it renewed before that, put it in its place, and 'pavise reload'")                     \
+    X(CLOCK, "clock-suspected",                                                                    \
+      "a certificate begins in the future, by the clock of this host: that clock is behind, or "   \
+      "that of who issued it is ahead",                                                            \
+      "compare the clocks ('date -u' on both hosts) and let NTP set them; else wait")              \
     X(FORWARDING, "forwarding-off",                                                                \
       "this host is a gateway for a network, and its kernel does not pass packets on",             \
       "sysctl -w net.ipv4.ip_forward=1 (IPv6: net.ipv6.conf.all.forwarding=1), and keep it in "    \
@@ -48,9 +61,15 @@
       "ones")                                                                                      \
     X(FRAGMENTS, "fragments-lost", "pieces of large packets are missing",                          \
       "something on the way drops fragments: lower the MTU of the hosts, or --mss-clamp")          \
-    X(MTU, "mtu-suspected", "packets are longer than the path takes",                              \
+    X(TOO_LONG, "too-long", "packets are longer than the path takes",                              \
       "their senders have been told; if they do not learn, ICMP is filtered: lower their MTU, or " \
       "start pavise-xfrmd with --mss-clamp")                                                       \
+    X(MTU, "mtu-suspected",                                                                        \
+      "short packets pass, long ones vanish, and no router says what would fit: ICMP is filtered " \
+      "on the way (RFC 2923 2.1)",                                                                 \
+      "let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass on the way; until then "      \
+      "start "                                                                                     \
+      "pavise-xfrmd with --mss-clamp 1100, or with --mtu 1200, on one side")                       \
     X(NO_ANSWER, "no-sa-in-time", "packets waited for a tunnel that did not come up",              \
       "'pavise log' shows why the negotiation fails; 'pavise explain SRC DST' which one it is")    \
     X(DROPS, "drops", "packets were dropped", "")
@@ -67,3 +86,7 @@ void wrong_add(json_t *list, enum wrong_code code, const char *about, const char
 
 // wrong_sa.c: about one IKE SA and its children, as list-sas shows them.
 void wrong_sa(json_t *list, const char *name, const json_t *sa);
+// wrong_time.c: about certificates and clocks; now: seconds since 1970.
+void wrong_certs(json_t *list, const json_t *certs, int64_t now);
+void wrong_peer_cert(json_t *list, const char *name, const json_t *sa, int64_t now);
+void wrong_clock(json_t *list, const json_t *stats);

@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "conf/creds.h"
 #include "daemon/commands.h"
 #include "daemon/loaded.h"
+#include "daemon/sa_show.h"
 #include "daemon/works.h"
 
 struct cert_list {
@@ -37,15 +37,6 @@ static bool is_subject(const struct cert *c, const char *wanted)
     return !*wanted;
 }
 
-static void put_time(struct vici_msg *m, const char *key, int64_t at)
-{
-    time_t t = (time_t)at;
-    struct tm tm;
-    char text[32];
-    if (gmtime_r(&t, &tm) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
-        vici_kv(m, key, "%s", text);
-}
-
 // Beyond strongSwan, whose swanctl reads it out of the data: what it says, for those who cannot.
 static void put_words(struct vici_msg *m, const struct cert *c)
 {
@@ -53,8 +44,8 @@ static void put_words(struct vici_msg *m, const struct cert *c)
     char key[PUBKEY_TEXT_MAX];
     vici_kv(m, "subject", "%s", cert_name(c, text));
     vici_kv(m, "serial", "%s", cert_serial(c, text));
-    put_time(m, "not-before", cert_not_before(c));
-    put_time(m, "not-after", cert_not_after(c));
+    sa_show_time(m, "not-before", cert_not_before(c));
+    sa_show_time(m, "not-after", cert_not_after(c));
     vici_kv(m, "key", "%s", pubkey_show(cert_pubkey(c), key));
 }
 

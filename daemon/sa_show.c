@@ -3,10 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 const char *sa_show_name(const struct ike_sa_view *v)
 {
-    return v->name && v->name[0] ? v->name : "(unnamed)";
+    return v->name && v->name[0] ? v->name : SA_UNNAMED;
 }
 
 static const char *ike_state(enum ike_state_view s)
@@ -82,6 +83,15 @@ static void put_ke(struct vici_msg *m, uint16_t ke, const uint16_t *more)
     }
 }
 
+void sa_show_time(struct vici_msg *m, const char *key, int64_t at)
+{
+    time_t t = (time_t)at;
+    struct tm tm;
+    char text[32];
+    if (at && gmtime_r(&t, &tm) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        vici_kv(m, key, "%s", text);
+}
+
 static void put_tasks(struct vici_msg *m, const char *key, const char *const *names, unsigned n)
 {
     if (!n) return;
@@ -112,6 +122,7 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     put_flag(m, "nat-remote", v->nat_remote);
     put_flag(m, "nat-fake", v->encap_forced);
     put_flag(m, "nat-any", v->nat_any);
+    put_flag(m, "natt-missing", v->no_natt); // beyond strongSwan
     if (v->conf && v->conf->if_id_in) vici_kv(m, "if-id-in", "%08x", v->conf->if_id_in);
     if (v->conf && v->conf->if_id_out) vici_kv(m, "if-id-out", "%08x", v->conf->if_id_out);
     put_algs(m, v->encr, v->integ);
@@ -124,6 +135,8 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
         put_seconds(m, "reauth-time", v->reauth_in_s);
     }
     if (v->vip_n) put_vips(m, v);
+    sa_show_time(m, "remote-cert-not-before", v->cert_from);
+    sa_show_time(m, "remote-cert-not-after", v->cert_until);
     put_tasks(m, "tasks-queued", v->queued, v->tasks_queued);
     put_tasks(m, "tasks-active", &v->active, v->active != NULL);
 }

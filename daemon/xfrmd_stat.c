@@ -12,10 +12,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "xfrm/db/counter.h"
+#include "xfrm/path/hole.h"
 #include "xfrm/path/pmtu.h"
 
 #define BACKLOG 8
 #define PATHS_MAX 64            // more are left out
+#define HOLES_MAX 16            // likewise
 #define DOCUMENT_MAX (64 << 10) // bytes; must fit into the socket's buffer, as nobody waits
 
 struct xfrmd_stat {
@@ -134,20 +136,48 @@ static json_t *paths_json(const struct db *db)
     return all;
 }
 
+static json_t *hole_json(const struct sa *sa, const struct hole_seen *h)
+{
+    const struct xfrm_sa *x = &sa->conf->x;
+    char src[IP_TEXT_MAX], dst[IP_TEXT_MAX];
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "src", ip_show(&x->saddr, src),
+                     "dst", ip_show(&x->daddr, dst), "spi", number(host32(sa->spi)), //
+                     "again", number(h->again), "wire", number(h->wire),             //
+                     "missing", number(h->missing), "got", number(h->got), "longest",
+                     number(h->longest));
+}
+
+// SAs through which short packets come and long ones do not, as it seems.
+static json_t *holes_json(const struct db *db)
+{
+    const struct sa *sa;
+    struct hole_seen h;
+    const uint64_t now = clock_mono();
+    json_t *all = json_array();
+    cds_list_for_each_entry(sa, sad_all(db->sad), all)
+    {
+        if (json_array_size(all) == HOLES_MAX) break;
+        hole_of(sa, now, &h);
+        if (h.again || h.missing) (void)json_array_append_new(all, hole_json(sa, &h));
+    }
+    return all;
+}
+
 // The document as text; the caller frees it. NULL when out of memory.
 static char *document(const struct xfrmd_stat_conf *conf)
 {
     struct engine_counts c;
     engine_counts(conf->engine, &c);
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
-                             "version", PAVISE_VERSION,                       //
-                             "tun", conf->tun,                                //
-                             "workers", workers_json(conf->engine),           //
-                             "guard", guard_json(conf->guard),                //
-                             "inner", inner_json(&c),                         //
-                             "db", db_json(conf->api),                        //
-                             "paths", paths_json(conf->db),                   //
-                             "drops", drops_json(&c),                         //
+    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
+                             "version", PAVISE_VERSION,                            //
+                             "tun", conf->tun,                                     //
+                             "workers", workers_json(conf->engine),                //
+                             "guard", guard_json(conf->guard),                     //
+                             "inner", inner_json(&c),                              //
+                             "db", db_json(conf->api),                             //
+                             "paths", paths_json(conf->db),                        //
+                             "holes", holes_json(conf->db),                        //
+                             "drops", drops_json(&c),                              //
                              "ports", ports_json(conf));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);

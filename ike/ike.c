@@ -381,6 +381,7 @@ void ike_stats(const struct ike *ike, struct ike_stats *out)
 {
     *out = ike->stats;
     out->half_open = ike->table.half_open;
+    out->clock = ike->clock;
     out->total = out->established = out->children = 0;
     for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         if (!shown(sa)) continue;

@@ -115,9 +115,11 @@ struct ike_sa_view {
     struct id local_id, remote_id;
     uint64_t spi_i, spi_r;
     bool nat_local, nat_remote, nat_any, encap_forced;
-    const struct alg *encr, *integ, *prf;            // NULL = none
-    uint16_t ke;                                     // enum alg_ke
-    uint16_t ake[CONF_ROUNDS_MAX];                   // additional ones, by round; 0 = none
+    bool no_natt;                         // the peer takes no part in NAT detection
+    int64_t cert_from, cert_until;        // of the peer's certificate, seconds since 1970; 0: none
+    const struct alg *encr, *integ, *prf; // NULL = none
+    uint16_t ke;                          // enum alg_ke
+    uint16_t ake[CONF_ROUNDS_MAX];        // additional ones, by round; 0 = none
     uint64_t established_s, rekey_in_s, reauth_in_s; // seconds ago / from now; 0 = n/a
     bool ppk;              // its keys have a post-quantum preshared key in them
     unsigned tasks_queued; // tasks that wait; the first of them, as strongSwan calls them:
@@ -162,9 +164,16 @@ void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *o
 void ike_child_show(struct ike *ike, const struct child_sa *child, child_view_fn *fn,
                     void *ctx); // likewise; fn is called once
 
+// A peer was refused for nothing but its certificate, which begins in the future: one of the clocks
+// is wrong. The latest one; behind_s 0: there is none.
+struct ike_clock {
+    struct id peer;
+    uint64_t behind_s, at; // seconds; monotonic ns
+};
 struct ike_stats {
     uint64_t total, half_open, established;
     uint64_t children;
     uint64_t sent, received, retransmitted, dropped, cookies_sent;
+    struct ike_clock clock;
 };
 void ike_stats(const struct ike *ike, struct ike_stats *out);

@@ -89,6 +89,14 @@ static enum alert alert_of(enum trust_fault fault)
     return ALERT_CERT_POLICY_VIOLATION;
 }
 
+// What `pavise status` says about clocks.
+static void note_clock(struct ike *ike, const struct peer_work *p)
+{
+    struct ike_clock *c = &ike->clock;
+    if (p->early_s) *c = (struct ike_clock){p->id, p->early_s, ike_now(ike)};
+    if (p->err == ERR_OK && id_eq(&c->peer, &p->id)) *c = (struct ike_clock){0};
+}
+
 static void work_done(struct ike_work *w, struct ike_sa *sa)
 {
     struct peer_work *p = (struct peer_work *)w;
@@ -100,6 +108,9 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     o->their_proof.why = p->why;
     o->their_proof.how = p->how;
     o->tries_used = TRUST_TRIES_MAX - p->tries;
+    sa->cert_from = p->from;
+    sa->cert_until = p->until;
+    note_clock(sa->ike, p);
     if (p->fetched.text[0]) tell(sa->ike, sa, p->level, "%s", p->fetched.text);
     bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
     if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);

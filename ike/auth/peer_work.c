@@ -168,6 +168,12 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
         trust_verify(p->conn->conf.creds->trust, chain, n, &terms, (int64_t)p->now_s, &path, why);
     if (err == ERR_OK) p->note = path.note;
     p->judged = err == ERR_OK;
+    int64_t begin = cert_not_before(chain[0]), now = (int64_t)p->now_s;
+    // Would it be believed once it is valid? Then one of the clocks is wrong.
+    bool early =
+        err != ERR_OK && now < begin &&
+        trust_verify(p->conn->conf.creds->trust, chain, n, &terms, begin, NULL, NULL) == ERR_OK;
+    if (early) p->early_s = (uint64_t)(begin - now);
     memcpy(p->who, cert_sha1(chain[0]), sizeof p->who);
     if (err == ERR_OK) trust_chain_done(&path);
     p->distrusted = err == ERR_AUTH;
@@ -181,6 +187,8 @@ static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned
     TRY(signature_check(p, key, &p->why));
     p->key_is_right = true;
     TRY(chain_check(p, chain, n, &p->why));
+    p->from = cert_not_before(chain[0]);
+    p->until = cert_not_after(chain[0]);
     say_how(p);
     return ERR_OK;
 }

@@ -69,6 +69,7 @@ void natd_take(struct ike_sa *sa, const struct msg *in, const struct datagram *d
     bool plain = sa->opening->peer_natt && from_fits && to_fits;
     sa->encap_forced = plain && natd_forced(sa);
     sa->roam.natt = sa->opening->peer_natt;
+    sa->no_natt = !source && !destination;
     tell_nat(sa, sa->opening->peer_natt);
 }
 

@@ -62,6 +62,9 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     sa->nat_remote = old->nat_remote;
     sa->encap_forced = old->encap_forced;
     sa->ppk = old->ppk; // rfc8784 3: what is derived from its keys has it, too
+    sa->no_natt = old->no_natt;
+    sa->cert_from = old->cert_from;
+    sa->cert_until = old->cert_until;
     sa->in_pieces = old->in_pieces;
     sa->send_pieces = old->send_pieces;
     opening_free(sa->opening);

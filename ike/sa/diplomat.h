@@ -43,6 +43,7 @@ struct ike {
     struct cookies cookies;
     struct ike_stats stats;
     struct counters counters;
+    struct ike_clock clock;
     uint32_t last_ike_id, last_child_id;
     uint64_t last_work;       // id
     unsigned depth;           // public calls under way: SAs are freed when the outermost returns

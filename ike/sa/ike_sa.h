@@ -128,6 +128,8 @@ struct ike_sa {
     struct id local_id, remote_id;    // ID_ANY before IKE_AUTH
     bool nat_local, nat_remote, encap_forced;
     bool ppk; // a PPK is in its keys (RFC 8784)
+    bool no_natt;                  // the peer has said nothing of NAT detection
+    int64_t cert_from, cert_until; // of the peer's certificate, seconds since 1970; 0: none
     struct roam roam;
 
     struct proposal chosen;

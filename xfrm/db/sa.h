@@ -41,6 +41,16 @@ struct sa_quiet {
     uint64_t seq, since;
 };
 
+// A flow of TCP whose first long segment has been sent and, as it seems, has never arrived
+// (xfrm/path/hole.c). Written by the owning worker (counter.h).
+struct sa_hole {
+    uint64_t segment; // a hash of the flow, and the sequence number of that segment; 0: none
+    uint64_t again;   // how often it has been sent since
+    uint64_t at;      // monotonic ns: when last
+    uint64_t wire;    // bytes of it on the wire
+};
+#define SA_HOLES 2 // flows watched at a time
+
 struct sa {
     // All that a packet needs in any case stands in the first line, with the window in the second.
     // Read by workers:
@@ -66,6 +76,7 @@ struct sa {
 
     // packet state that packets of one direction need
     struct replay replay; // inbound
+    uint64_t longest;     // inbound: bytes of the longest packet that has come
     struct {
         uint64_t link;       // MTU of the link to the peer; 0: not known
         uint64_t link_until; // monotonic ns; then it is asked for again
@@ -74,11 +85,12 @@ struct sa {
     } pmtu;                  // outbound: what the path takes, pmtu.h; any worker may write (atomic)
 
     // packet state that not every packet needs
-    uint32_t auth_bit;           // that templates must have in aalgos; never changes
-    uint64_t used_mono;          // first use: monotonic ns; 0 = never
-    uint64_t replays, forgeries; // struct xfrm_stats
-    endpoint_t moved_to;         // peer's new endpoint, once it has been reported (MAPPING)
-    uint64_t moved_mono;         // when that was, ns
+    struct sa_hole hole[SA_HOLES]; // outbound
+    uint32_t auth_bit;             // that templates must have in aalgos; never changes
+    uint64_t used_mono;            // first use: monotonic ns; 0 = never
+    uint64_t replays, forgeries;   // struct xfrm_stats
+    endpoint_t moved_to;           // peer's new endpoint, once it has been reported (MAPPING)
+    uint64_t moved_mono;           // when that was, ns
 
     // keeping, control thread
     uint64_t made_mono;

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include "xfrm/db/counter.h"
+#include "xfrm/path/hole.h"
 #include "xfrm/path/icmp.h"
 #include "xfrm/path/mss.h"
 #include "xfrm/path/size.h"
@@ -89,7 +90,11 @@ void out_measure(struct worker *w, struct burst *b)
     for (unsigned i = 0; i < b->n; i++) {
         if (w->mss) mss_clamp_out(w, b->p[i]);
         measure(w, b->p[i], told);
-        if (b->p[i]->drop) told = b->p[i];
+        if (b->p[i]->drop) {
+            told = b->p[i];
+        } else if (i == 0 || b->p[i]->run != b->p[i - 1]->run) {
+            hole_watch(w, b->p[i]); // what follows it in its train says the same
+        }
     }
 }
 

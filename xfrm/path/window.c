@@ -37,6 +37,8 @@ void in_commit(struct worker *w, struct burst *b)
         struct pkt *p = b->p[i];
         if (!sa_is_numbered(p->sa)) continue;
         // again: its twin may have been in the same burst
-        if (window_takes(p)) replay_commit(&p->sa->replay, p->seq);
+        if (!window_takes(p)) continue;
+        replay_commit(&p->sa->replay, p->seq);
+        if (p->len > p->sa->longest) count_set(&p->sa->longest, p->len);
     }
 }

@@ -154,6 +154,98 @@ static void shadows(void **state)
     check_code(list, "sa-without-policy");
 }
 
+static void black_holes(void **state)
+{
+    (void)state;
+#define HOLE(again, missing)                                                                     \
+    "{\"holes\": [{\"src\": \"192.0.2.1\", \"dst\": \"192.0.2.2\", \"spi\": 7, "                 \
+    "\"again\": " again ", \"wire\": 1438, \"missing\": " missing ", \"got\": 20, \"longest\": " \
+    "132}]}"
+    check_code(find("[]", XFRMD, HOLE("4", "0")), "mtu-suspected");
+    check_one(
+        find("[]", XFRMD, HOLE("4", "0")),
+        "to 192.0.2.2: the same TCP segment has gone out 5 times, 1438 bytes long on the wire, "
+        "and was never acknowledged");
+    check_code(find("[]", XFRMD, HOLE("0", "9")), "mtu-suspected");
+    check_one(find("[]", XFRMD, HOLE("0", "9")),
+              "from 192.0.2.1: 20 packets have come and 9 have not, and none that came is longer "
+              "than 132 bytes");
+    check_one(find("[]", XFRMD, "{\"holes\": []}"), NULL);
+}
+
+static void no_nat_traversal(void **state)
+{
+    (void)state;
+#define BARE(peer, in)                                                                           \
+    "[{\"gw\": {\"state\": \"ESTABLISHED\", \"remote-host\": \"192.0.2.2\"" peer                 \
+    ", \"child-sas\": {\"n-1\": {\"name\": \"n\", \"install-time\": \"60\", \"packets-in\": " in \
+    ", \"packets-out\": \"9\", \"protocol\": \"ESP\", \"mode\": \"TUNNEL\"}}}}]"
+    check_code(find(BARE(", \"natt-missing\": \"yes\"", "\"0\""), KERNEL, NULL), "natt-missing");
+    check_code(find(BARE("", "\"0\""), KERNEL, NULL), "nothing-back");
+    check_one(find(BARE(", \"natt-missing\": \"yes\"", "\"3\""), KERNEL, NULL), NULL);
+}
+
+#define NOON 1767268800 // 2026-01-01T12:00:00Z
+
+static json_t *find_at(int64_t now, const char *certs, const char *sas, const char *stats)
+{
+    struct wrong_facts f = {.sas = json_loads(sas, 0, NULL),
+                            .stats = json_loads(stats, 0, NULL),
+                            .certs = json_loads(certs, 0, NULL),
+                            .now = now};
+    CHECK(f.sas && f.stats && f.certs);
+    json_t *problems = wrong_find(&f);
+    json_decref(f.sas);
+    json_decref(f.stats);
+    json_decref(f.certs);
+    return problems;
+}
+
+#define CERT(more)                                                     \
+    "[{\"type\": \"X509\", \"subject\": \"CN=moon\", \"not-before\": " \
+    "\"2025-01-01T12:00:00Z\", \"not-after\": \"2026-01-01T12:00:00Z\", " more "}]"
+#define OURS "\"flag\": \"NONE\", \"has_privkey\": \"yes\""
+#define HOUR 3600
+#define DAY (24 * HOUR)
+
+static void dates(void **state)
+{
+    (void)state;
+    check_one(find_at(NOON - 20 * DAY, CERT(OURS), "[]", KERNEL), NULL);
+    check_code(find_at(NOON - 13 * DAY, CERT(OURS), "[]", KERNEL), "certificate-expires");
+    check_code(find_at(NOON + HOUR, CERT(OURS), "[]", KERNEL), "certificate-expired");
+    check_code(find_at(NOON - 366 * DAY, CERT(OURS), "[]", KERNEL), "clock-suspected");
+    check_code(find_at(NOON - DAY, CERT("\"flag\": \"CA\""), "[]", KERNEL), "certificate-expires");
+    check_one(find_at(NOON + DAY, CERT("\"flag\": \"NONE\""), "[]", KERNEL), NULL); // a peer's
+}
+
+static void peers_dates(void **state)
+{
+    (void)state;
+#define SHOWN                                                                                     \
+    "[{\"gw\": {\"state\": \"ESTABLISHED\", \"remote-id\": \"sun\", \"remote-cert-not-before\": " \
+    "\"2026-01-01T11:00:00Z\", \"remote-cert-not-after\": \"2026-01-01T12:00:00Z\", "             \
+    "\"child-sas\": {\"n-1\": {\"name\": \"n\"}}}}]"
+    check_one(find_at(NOON - HOUR / 2, "[]", SHOWN, KERNEL), NULL); // it lives for an hour only
+    check_one(find_at(NOON - 300, "[]", SHOWN, KERNEL),
+              "the certificate of sun, the peer of gw expires in 5m 0s");
+    check_code(find_at(NOON + 300, "[]", SHOWN, KERNEL), "certificate-expired");
+    check_code(find_at(NOON, "[]", "[]",
+                       "{\"plugins\": [\"kernel-netlink\"], \"clock\": {\"peer\": \"sun\", "
+                       "\"behind\": \"3600\", \"ago\": \"9\"}}"),
+               "clock-suspected");
+}
+
+static void lost_pieces(void **state)
+{
+    (void)state;
+    struct wrong_facts f = {.lost_datagrams = 3, .sas = json_array()};
+    check_one(wrong_find(&f), NULL); // whose they were nobody knows
+    (void)json_array_append_new(f.sas, json_object());
+    check_code(wrong_find(&f), "fragments-lost");
+    json_decref(f.sas);
+}
+
 static void forwarding(void **state)
 {
     (void)state;
@@ -178,6 +270,9 @@ int main(void)
         cmocka_unit_test(half_done),   cmocka_unit_test(executor_trouble),
         cmocka_unit_test(silence),     cmocka_unit_test(weak_and_blocked),
         cmocka_unit_test(shadows),     cmocka_unit_test(forwarding),
+        cmocka_unit_test(black_holes), cmocka_unit_test(no_nat_traversal),
+        cmocka_unit_test(dates),       cmocka_unit_test(peers_dates),
+        cmocka_unit_test(lost_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
