@@ -136,6 +136,19 @@ static void put_messages(struct vici_msg *m, const struct ike_stats *s)
     vici_section_end(m);
 }
 
+// Beyond strongSwan: a doubt about this host's clock.
+static void put_clock(struct vici_msg *m, const struct ike_clock *c)
+{
+    char id[ID_TEXT_MAX];
+    if (!c->behind_s) return;
+    vici_section(m, "clock");
+    vici_kv(m, "peer", "%s", id_show(&c->peer, id));
+    vici_kv(m, "behind", "%" PRIu64, c->behind_s);
+    uint64_t ago = (clock_mono() - c->at) / NSEC_PER_SEC;
+    vici_kv(m, "ago", "%" PRIu64, ago);
+    vici_section_end(m);
+}
+
 static void run_stats(void *ctx, struct vici_call *call, span_t args)
 {
     (void)args;
@@ -155,6 +168,7 @@ static void run_stats(void *ctx, struct vici_call *call, span_t args)
     vici_list_end(&m);
     put_heap(&m);
     put_messages(&m, &s);
+    put_clock(&m, &s.clock);
     vici_answer(call, &m);
 }
 
@@ -243,6 +257,7 @@ const struct vici_command commands[] = {
     {"get-conns", commands_get_conns},
     {"list-certs", commands_list_certs},
     {"list-authorities", commands_list_authorities},
+    {"list-log", commands_list_log},
     {"get-authorities", commands_get_authorities},
     {"load-conn", commands_load_conn},
     {"unload-conn", commands_unload_conn},

@@ -13,6 +13,7 @@ void commands_list_conns(void *ctx, struct vici_call *call, span_t args);
 void commands_list_policies(void *ctx, struct vici_call *call, span_t args);
 void commands_list_certs(void *ctx, struct vici_call *call, span_t args); // commands_certs.c
 void commands_list_authorities(void *ctx, struct vici_call *call, span_t args);
+void commands_list_log(void *ctx, struct vici_call *call, span_t args); // commands_log.c
 void commands_get_pools(void *ctx, struct vici_call *call, span_t args);
 void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
 

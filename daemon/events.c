@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "daemon/commands.h"
@@ -12,7 +13,7 @@
 const char *const events_names[] = {
     "log",          "control-log",    "list-sa",    "list-policy", "list-conn",
     "list-cert",    "list-authority", "ike-updown", "ike-rekey",   "ike-update",
-    "child-updown", "child-rekey",    "alert",      NULL,
+    "child-updown", "child-rekey",    "alert",      "list-log",    NULL,
 };
 
 // ---- the story ----
@@ -35,17 +36,35 @@ static unsigned vici_level(enum log_level level)
 }
 
 // The key really is called "ikesa-uniqued" in the protocol.
-static void put_line(struct vici_msg *m, const char *group, unsigned level, bool with_thread,
-                     const struct ike_sa_view *v, const char *line)
+void events_put_line(struct vici_msg *m, const struct story_line *l, bool with_thread)
 {
-    vici_kv(m, "group", "%s", group);
-    vici_kv(m, "level", "%u", level);
+    vici_kv(m, "group", "%s", l->group);
+    vici_kv(m, "level", "%u", l->level);
     if (with_thread) vici_kv(m, "thread", "1"); // there is but one
-    if (v) {
-        vici_kv(m, "ikesa-name", "%s", sa_show_name(v));
-        vici_kv(m, "ikesa-uniqued", "%u", v->id);
+    if (l->sa) {
+        vici_kv(m, "ikesa-name", "%s", l->name[0] ? l->name : SA_UNNAMED);
+        vici_kv(m, "ikesa-uniqued", "%u", l->sa);
     }
-    vici_kv(m, "msg", "%s", line);
+    vici_kv(m, "msg", "%s", l->text);
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+// What is kept, and told to those who follow.
+static void keep(struct iked *d, const struct story_line *l)
+{
+    if (l->level > 1) return;
+    if (d->story) story_add(d->story, l);
+    if (!d->vici || !vici_event_wanted(d->vici, "log")) return;
+    struct vici_msg m = {0};
+    events_put_line(&m, l, true);
+    vici_event(d->vici, "log", &m);
+    vici_msg_done(&m);
 }
 
 void events_tell(struct iked *d, enum log_level level, const struct ike_sa *sa,
@@ -60,14 +79,20 @@ void events_tell(struct iked *d, enum log_level level, const struct ike_sa *sa,
     d->telling = true;
     log_say(level, subject, "%s", sentence);
     d->telling = false;
-    if (!d->vici || (!d->acts && !vici_event_wanted(d->vici, "log"))) return;
-    struct vici_msg m = {0}, control = {0};
-    unsigned n = vici_level(level);
-    put_line(&m, "IKE", n, true, sa ? &v : NULL, sentence);
-    if (n <= 1) vici_event(d->vici, "log", &m);
-    vici_msg_done(&m);
-    put_line(&control, "IKE", n, false, sa ? &v : NULL, sentence);
-    commands_tell(d, n, sa ? sa_show_name(&v) : NULL, &control);
+    const char *shown = sa ? sa_show_name(&v) : SA_UNNAMED;
+    const struct story_line l = {.at_ms = wall_ms(),
+                                 .group = "IKE",
+                                 .level = vici_level(level),
+                                 .name = strcmp(shown, SA_UNNAMED) == 0 ? "" : shown,
+                                 .sa = sa ? v.id : 0,
+                                 .local = v.local.ip,
+                                 .remote = v.remote.ip,
+                                 .text = sentence};
+    keep(d, &l);
+    if (!d->vici || !d->acts) return;
+    struct vici_msg control = {0};
+    events_put_line(&control, &l, false);
+    commands_tell(d, l.level, sa ? shown : NULL, &control);
     vici_msg_done(&control);
 }
 
@@ -86,12 +111,13 @@ void events_log(void *ctx, enum log_level level, const char *subject, const char
 {
     struct iked *d = ctx;
     // Other threads must not touch the server; what they say is on stderr.
-    if (!pthread_equal(pthread_self(), d->thread) || d->telling || !d->vici) return;
-    if (vici_level(level) > 1 || !vici_event_wanted(d->vici, "log")) return;
-    struct vici_msg m = {0};
-    put_line(&m, group_of(subject), vici_level(level), true, NULL, line);
-    vici_event(d->vici, "log", &m);
-    vici_msg_done(&m);
+    if (!pthread_equal(pthread_self(), d->thread) || d->telling) return;
+    const struct story_line l = {.at_ms = wall_ms(),
+                                 .group = group_of(subject),
+                                 .level = vici_level(level),
+                                 .name = "",
+                                 .text = line};
+    keep(d, &l);
 }
 
 // ---- ups and downs ----

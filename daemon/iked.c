@@ -28,6 +28,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/scripts.h"
 #include "daemon/settings.h"
+#include "daemon/story.h"
 #include "daemon/works.h"
 #include "ike/net/net.h"
 
@@ -210,7 +211,8 @@ static err_t start_log(const struct iked_options *o, struct why *why)
 static err_t start_base(struct iked *d, struct why *why)
 {
     d->loop = loop_new();
-    if (!d->loop) return why_not(why, ERR_NOMEM, "no event loop");
+    d->story = story_new();
+    if (!d->loop || !d->story) return why_not(why, ERR_NOMEM, "no event loop");
     loop_on_wake(d->loop, on_wake, d);
     d->ticker = loop_timer_new(d->loop, on_tick, d);
     if (!d->ticker || watch_signals(d) != ERR_OK) {
@@ -335,6 +337,7 @@ static void stop(struct iked *d)
     loaded_free(d);
     loop_timer_free(d->ticker);
     loop_free(d->loop);
+    story_free(d->story);
     free(d->options.virtual_ip_device);
     free(d->options.resolv_conf);
     strongswan_done(&d->strongswan);

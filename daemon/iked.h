@@ -20,6 +20,7 @@ struct net;
 struct reload;
 struct resolver;
 struct scripts;
+struct story;
 struct works;
 
 struct iked {
@@ -34,6 +35,7 @@ struct iked {
     struct network *network;
     struct works *works;
     struct keylog *keylog;     // NULL = off
+    struct story *story;       // what has been told; NULL: not started
     struct scripts *scripts;   // NULL: the configuration at the start had none
     struct loop_timer *ticker; // for ike_next()
     struct loaded *loaded;     // what config is made of

@@ -64,10 +64,12 @@ static bool append(const struct keylog *k, const char *file, const char *line)
 
 void keylog_line(struct keylog *k, const char *file, const char *line)
 {
-    static const char *const files[] = {"ikev2_decryption_table", "esp_sa", "pavise_auth"};
+    static const char *const files[] = {"ikev2_decryption_table", "esp_sa", "pavise_auth",
+                                        "pavise_ike", "pavise_esp"};
+    const unsigned n = sizeof files / sizeof *files;
     unsigned i = 0;
-    while (i < 3 && strcmp(file, files[i]) != 0) i++;
-    if (i == 3) return;
+    while (i < n && strcmp(file, files[i]) != 0) i++;
+    if (i == n) return;
     if (append(k, file, line) || k->failed) return;
     k->failed = true;
     log_say(LOG_ERROR, "keylog", "%s cannot be written: %s", file, strerror(errno));
