@@ -56,9 +56,10 @@ static bool file_read(const char *path, struct bytes *b)
 
 static bool keys_read(const char *dir, struct see_keys *keys)
 {
-    static const char *const tables[] = {"ikev2_decryption_table", "esp_sa", "pavise_auth"};
+    static const char *const tables[] = {"ikev2_decryption_table", "esp_sa", "pavise_auth",
+                                         "pavise_ike", "pavise_esp"};
     unsigned found = 0;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof tables / sizeof *tables; i++) {
         char path[4096];
         struct bytes b;
         (void)snprintf(path, sizeof path, "%s/%s", dir, tables[i]);
@@ -171,7 +172,7 @@ static int run(const struct args *a)
 }
 
 static const struct args_option options[] = {
-    {"--keys", "DIR", "folder with ikev2_decryption_table, esp_sa, pavise_auth"},
+    {"--keys", "DIR", "folder that --keylog has written, or with Wireshark's tables"},
     {"--secrets", "FILE", "shared secrets for --verify, one a line (text, 0x.., 0s..)"},
     {"--verify", NULL, "recompute AUTH and the ICV of every packet"},
     OPTION_JSON,

@@ -82,7 +82,7 @@ static void show_head(const json_t *e)
         printf("%s %s, number %llu", strcmp(kind, "ah") == 0 ? "AH" : "ESP", json_str(e, "spi"),
                (unsigned long long)json_u64(e, "seq"));
     } else {
-        printf("%s", strcmp(kind, "icmp") == 0 ? "ICMP" : kind);
+        printf("%s", strcmp(kind, "icmp") == 0 ? "ICMP" : strcmp(kind, "tcp") == 0 ? "TCP" : kind);
     }
     printf("%s%s%s%s", paint(PLAIN), *protection ? ", " : "", protection,
            json_yes(e, "repeats") ? ", again" : "");
@@ -114,7 +114,9 @@ static void show_flow(const json_t *f)
     char bytes[HUMAN_MAX];
     printf("  %s%s > %s%s  %s %s%s\n", paint(BOLD), json_str(f, "from"), json_str(f, "to"),
            paint(PLAIN), strcmp(json_str(f, "kind"), "ah") == 0 ? "AH" : "ESP", json_str(f, "spi"),
-           strcmp(json_str(f, "encapsulation"), "udp") == 0 ? " in UDP" : "");
+           strcmp(json_str(f, "encapsulation"), "udp") == 0   ? " in UDP"
+           : strcmp(json_str(f, "encapsulation"), "tcp") == 0 ? " in TCP"
+                                                              : "");
     printf("    %llu packets, %s, numbers %llu to %llu", (unsigned long long)json_u64(f, "packets"),
            human_bytes(json_u64(f, "bytes"), bytes), (unsigned long long)json_u64(f, "seq_first"),
            (unsigned long long)json_u64(f, "seq_last"));

@@ -261,6 +261,14 @@ static void dig_udp(span_t data, struct dug *out)
     }
 }
 
+static void dig_tcp(span_t data, struct dug *out)
+{
+    if (data.len < 20) return;
+    out->kind = DUG_TCP;
+    out->sport = get16(data.at);
+    out->dport = get16(data.at + 2);
+}
+
 static void dig_icmp(span_t data, struct dug *out)
 {
     if (data.len < 8) return;
@@ -292,6 +300,9 @@ void dig_frame(struct dig *d, const struct frame *f, struct dug *out)
     switch (ip.proto) {
     case IPPROTO_UDP:
         dig_udp(ip.data, out);
+        break;
+    case IPPROTO_TCP:
+        dig_tcp(ip.data, out);
         break;
     case IPPROTO_ESP:
         out->kind = DUG_ESP;

@@ -13,13 +13,15 @@ enum dug_kind {
     DUG_KEEPALIVE,
     DUG_ICMP_TOO_BIG, // somebody on the way says so; mtu
     DUG_ICMP_REFUSED, // host, port or protocol not reachable; code
+    DUG_TCP,          // body: from the TCP header on (stream.h)
 };
 
 struct dug {
     uint8_t kind;
     ip_t src, dst;
-    uint16_t sport, dport; // 0: not in UDP
-    bool marked;           // IKE behind the four zero bytes of UDP 4500
+    uint16_t sport, dport; // 0: neither in UDP nor in TCP
+    bool tcp;              // IKE or ESP out of a TCP connection (RFC 9329)
+    bool marked;           // IKE behind four zero bytes: UDP 4500, TCP
     bool cut;              // the capture holds less than was on the wire
     uint8_t next;          // what follows in an AH: its Next Header
     uint16_t mtu;

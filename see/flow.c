@@ -13,7 +13,7 @@
 struct flow {
     ip_t src, dst;
     uint32_t spi;
-    bool ah, udp;
+    bool ah, udp, tcp;
     uint64_t packets, bytes, first_frame, last_frame, begun, last;
     uint32_t seq_first, seq_last;
     uint64_t missing, doubled, late;
@@ -41,7 +41,8 @@ static struct flow *flow_find(struct see *s, const struct dug *d, uint32_t spi, 
                        .dst = d->dst,
                        .spi = spi,
                        .ah = d->kind == DUG_AH,
-                       .udp = d->sport || d->dport};
+                       .tcp = d->tcp,
+                       .udp = !d->tcp && (d->sport || d->dport)};
     if (s->o.keys && !x->ah) x->key = see_keys_esp(s->o.keys, &d->src, &d->dst, spi);
     s->flow[s->flows++] = x;
     *fresh = true;
@@ -205,7 +206,7 @@ json_t *flow_summary(const struct flow *x)
     note_set(&n, "from", "%s", ip_show(&x->src, a));
     note_set(&n, "to", "%s", ip_show(&x->dst, b));
     note_set(&n, "spi", "0x%08x", x->spi);
-    note_set(&n, "encapsulation", "%s", x->udp ? "udp" : "none");
+    note_set(&n, "encapsulation", "%s", x->tcp ? "tcp" : x->udp ? "udp" : "none");
     note_number(&n, "packets", x->packets);
     note_number(&n, "bytes", x->bytes);
     note_number(&n, "first_frame", x->first_frame);

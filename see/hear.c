@@ -318,7 +318,7 @@ void hear_icmp(struct see *s, const struct dug *d, const struct frame *f)
     struct dig none = {0};
     dig_frame(&none, &inner, &quoted);
     dig_done(&none);
-    if (quoted.kind == DUG_NOTHING) return;
+    if (quoted.kind == DUG_NOTHING || quoted.kind == DUG_TCP) return;
     struct note n = note_of(s, "icmp", d, f);
     (void)dig_summary(d->body, quoting);
     if (d->kind == DUG_ICMP_TOO_BIG) {

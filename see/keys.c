@@ -226,11 +226,15 @@ err_t see_keys_read(struct see_keys *k, const char *table, span_t file)
     static const struct {
         const char *name;
         void (*line)(struct see_keys *k, const struct line *l);
-    } tables[] = {
-        {"ikev2_decryption_table", ike_line}, {"esp_sa", esp_line}, {"pavise_auth", auth_line}};
+    } tables[] = {{"ikev2_decryption_table", ike_line},
+                  {"esp_sa", esp_line},
+                  {"pavise_auth", auth_line},
+                  {"pavise_ike", ike_line},
+                  {"pavise_esp", esp_line}};
+    const size_t n = sizeof tables / sizeof *tables;
     size_t t = 0;
-    while (t < 3 && strcmp(tables[t].name, table) != 0) t++;
-    if (t == 3) return ERR_NOTFOUND;
+    while (t < n && strcmp(tables[t].name, table) != 0) t++;
+    if (t == n) return ERR_NOTFOUND;
     struct line *l = calloc(1, sizeof *l);
     if (!l) return ERR_NOMEM;
     l->table = table;

@@ -3,6 +3,7 @@
 //     ikev2_decryption_table   SPIi,SPIr,SK_ei,SK_er,"cipher",SK_ai,SK_ar,"integrity"
 //     esp_sa                   "IPv4","source","destination","SPI","cipher","key","integrity","key"
 //     pavise_auth              SPIi,SPIr,PRF,SK_pi,SK_pr        (our own: what AUTH is made with)
+//     pavise_ike, pavise_esp   as the first two, for ciphers that Wireshark has no words for
 //
 // Lines that begin with '#' are comments. Pure but for memory.
 #pragma once

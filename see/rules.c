@@ -57,7 +57,7 @@ static void judge_port(struct hearing *h)
 {
     const struct dug *d = h->dug;
     bool natt = d->sport == 4500 || d->dport == 4500;
-    if (natt && h->m->h.exchange == X_SA_INIT && !h->response) {
+    if (natt && !d->tcp && h->m->h.exchange == X_SA_INIT && !h->response) {
         note_fault(&h->note, G_NOTE, "RFC 7296 2.23", NULL,
                    "it begins on port 4500, as those may who expect a NAT");
     }

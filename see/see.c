@@ -17,6 +17,7 @@ void see_free(struct see *s)
     for (unsigned i = 0; i < s->talks; i++) hear_done(s->talk[i], s);
     for (unsigned i = 0; i < s->flows; i++) free(s->flow[i]);
     dig_done(&s->dig);
+    streams_done(&s->streams);
     free(s);
 }
 
@@ -44,32 +45,58 @@ void see_emit(struct see *s, struct note *n)
     *n = (struct note){0};
 }
 
-void see_frame(struct see *s, const struct frame *f)
+static void take(struct see *s, const struct dug *d, const struct frame *f)
 {
-    struct dug d;
-    if (s->frames++ == 0) s->began = f->time;
-    dig_frame(&s->dig, f, &d);
-    switch (d.kind) {
+    switch (d->kind) {
     case DUG_IKE:
         s->ike++;
-        hear(s, &d, f);
+        hear(s, d, f);
         break;
     case DUG_ESP:
     case DUG_AH:
-        s->esp += d.kind == DUG_ESP;
-        s->ah += d.kind == DUG_AH;
-        flow_hear(s, &d, f);
+        s->esp += d->kind == DUG_ESP;
+        s->ah += d->kind == DUG_AH;
+        flow_hear(s, d, f);
         break;
     case DUG_KEEPALIVE:
         s->keepalives++;
         break;
     case DUG_ICMP_TOO_BIG:
     case DUG_ICMP_REFUSED:
-        hear_icmp(s, &d, f);
+        hear_icmp(s, d, f);
         break;
     default:
         break;
     }
+}
+
+struct whole { // a message out of a stream
+    struct see *see;
+    const struct frame *frame;
+};
+
+static void on_message(void *ctx, const struct dug *d)
+{
+    const struct whole *w = ctx;
+    take(w->see, d, w->frame);
+}
+
+static void take_tcp(struct see *s, const struct dug *d, const struct frame *f)
+{
+    struct note n = note_of(s, "tcp", d, f);
+    struct whole w = {s, f};
+    stream_feed(&s->streams, d, f->number, &n, on_message, &w);
+    if (json_array_size(n.faults)) return see_emit(s, &n);
+    json_decref(n.event);
+}
+
+void see_frame(struct see *s, const struct frame *f)
+{
+    struct dug d;
+    if (s->frames++ == 0) s->began = f->time;
+    dig_frame(&s->dig, f, &d);
+    if (d.kind == DUG_TCP) return take_tcp(s, &d, f);
+    take(s, &d, f);
 }
 
 // IP datagrams of which pieces are missing: a firewall that drops fragments looks like this.

@@ -9,6 +9,7 @@
 #include "see/dig.h"
 #include "see/note.h"
 #include "see/see.h"
+#include "see/stream.h"
 
 // Sides: who opened the IKE SA (flag I), and who answered then.
 enum side { INITIATOR, RESPONDER };
@@ -70,6 +71,7 @@ struct flow;
 struct see {
     struct see_options o;
     struct dig dig;
+    struct streams streams;
     struct talk *talk[TALKS_MAX];
     unsigned talks;
     struct flow *flow[FLOWS_MAX];

@@ -83,6 +83,15 @@ const char *wireshark_cipher(enum wireshark_table t, uint16_t encr, unsigned bit
     return n && n->word[t] ? fill(n->word[t], bits, buf) : NULL;
 }
 
+const char *wireshark_own(uint16_t encr, unsigned bits, char buf[WIRESHARK_NAME_MAX])
+{
+    const struct name *n = by_id(ciphers, COUNT(ciphers), encr);
+    const char *word = n && n->word[WIRESHARK_IKE] ? n->word[WIRESHARK_IKE]
+                       : n                         ? n->word[WIRESHARK_ESP]
+                                                   : NULL;
+    return word ? fill(word, bits, buf) : NULL;
+}
+
 const char *wireshark_mac(enum wireshark_table t, uint16_t integ)
 {
     const struct name *n = by_id(macs, COUNT(macs), integ);
@@ -98,7 +107,7 @@ static bool cipher_is(const char *known, const char *word)
     return false;
 }
 
-err_t wireshark_read_cipher(enum wireshark_table t, const char *word, uint16_t *encr)
+static err_t read_cipher(enum wireshark_table t, const char *word, uint16_t *encr)
 {
     for (size_t i = 0; i < COUNT(ciphers); i++) {
         if (!ciphers[i].word[t] || !cipher_is(ciphers[i].word[t], word)) continue;
@@ -106,6 +115,13 @@ err_t wireshark_read_cipher(enum wireshark_table t, const char *word, uint16_t *
         return ERR_OK;
     }
     return ERR_ALGORITHM;
+}
+
+// In our own tables each cipher goes by the word of either one.
+err_t wireshark_read_cipher(enum wireshark_table t, const char *word, uint16_t *encr)
+{
+    if (read_cipher(t, word, encr) == ERR_OK) return ERR_OK;
+    return read_cipher(t == WIRESHARK_IKE ? WIRESHARK_ESP : WIRESHARK_IKE, word, encr);
 }
 
 static err_t read_mac(const struct name *names, size_t n, enum wireshark_table t, const char *word,

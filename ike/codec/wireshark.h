@@ -11,6 +11,8 @@ enum wireshark_table { WIRESHARK_IKE, WIRESHARK_ESP };
 const char *wireshark_cipher(enum wireshark_table t, uint16_t encr, unsigned bits,
                              char buf[WIRESHARK_NAME_MAX]);
 const char *wireshark_mac(enum wireshark_table t, uint16_t integ);
+// The word in our own tables (pavise_ike, pavise_esp), for what Wireshark cannot read.
+const char *wireshark_own(uint16_t encr, unsigned bits, char buf[WIRESHARK_NAME_MAX]);
 
 // The other way. icv_len: bytes of the ICV where it is not the algorithm's own, else 0.
 // ERR_ALGORITHM: a word that is not known, or of an algorithm that is not known here.

@@ -13,6 +13,13 @@ static const char *cipher_of(enum wireshark_table table, const struct proposal *
     return wireshark_cipher(table, t ? t->id : ENCR_NULL, t ? t->key_len * 8U : 0, buf);
 }
 
+// For what Wireshark cannot read there are tables of our own, which `pavise decode` reads.
+static const char *own_cipher(const struct proposal *p, char buf[WIRESHARK_NAME_MAX])
+{
+    const struct transform *t = proposal_get(p, ALG_ENCR);
+    return t ? wireshark_own(t->id, t->key_len * 8U, buf) : NULL;
+}
+
 static const char *mac_of(enum wireshark_table table, const struct proposal *p)
 {
     const struct transform *t = proposal_get(p, ALG_INTEG);
@@ -45,12 +52,15 @@ void keylog_ike(const struct ike_sa *sa)
     const char *mac = mac_of(WIRESHARK_IKE, &sa->chosen);
     if (!env->keylog) return;
     keylog_auth(sa);
-    AUTO(text) struct text t = {0};
-    if (!cipher || !mac) {
-        text_add(&t, "# %016" PRIx64 ": Wireshark 4.0 has no word for this cipher", sa->spi_i);
-        env->keylog(env->ctx, "ikev2_decryption_table", text_str(&t));
-        return;
+    const char *table = cipher ? "ikev2_decryption_table" : "pavise_ike";
+    if (!cipher) {
+        AUTO(text) struct text none = {0};
+        text_add(&none, "# %016" PRIx64 ": Wireshark 4.0 has no word for this cipher", sa->spi_i);
+        env->keylog(env->ctx, "ikev2_decryption_table", text_str(&none));
+        cipher = own_cipher(&sa->chosen, buf);
     }
+    if (!cipher || !mac) return;
+    AUTO(text) struct text t = {0};
     text_add(&t, "%016" PRIx64 ",%016" PRIx64, sa->spi_i, sa->spi_r);
     add_key(&t, ",", secret_key_span(&k->ei));
     add_key(&t, ",", secret_key_span(&k->er));
@@ -58,7 +68,7 @@ void keylog_ike(const struct ike_sa *sa)
     add_key(&t, ",", secret_key_span(&k->ai));
     add_key(&t, ",", secret_key_span(&k->ar));
     text_add(&t, ",\"%s\"", mac);
-    env->keylog(env->ctx, "ikev2_decryption_table", text_str(&t));
+    env->keylog(env->ctx, table, text_str(&t));
 }
 
 void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
@@ -70,12 +80,15 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
     const struct xfrm_alg *e = x->aead.name[0] ? &x->aead : &x->crypt;
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX];
     if (!env->keylog || x->proto != XFRM_PROTO_ESP) return; // nothing else hides anything
-    AUTO(text) struct text t = {0};
-    if (!cipher || !mac) {
-        text_add(&t, "# 0x%08x: Wireshark 4.0 has no word for this cipher", x->spi);
-        env->keylog(env->ctx, "esp_sa", text_str(&t));
-        return;
+    const char *table = cipher ? "esp_sa" : "pavise_esp";
+    if (!cipher) {
+        AUTO(text) struct text none = {0};
+        text_add(&none, "# 0x%08x: Wireshark 4.0 has no word for this cipher", x->spi);
+        env->keylog(env->ctx, "esp_sa", text_str(&none));
+        cipher = own_cipher(&c->chosen, buf);
     }
+    if (!cipher || !mac) return;
+    AUTO(text) struct text t = {0};
     text_add(&t, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"",
              x->family == AF_INET6 ? "IPv6" : "IPv4", ip_show(&x->saddr, src),
              ip_show(&x->daddr, dst), x->spi, cipher);
@@ -83,5 +96,5 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
     text_add(&t, "\",\"%s\",\"", mac);
     add_key(&t, "0x", span(x->auth.key, x->auth.key_bits / 8U));
     text_add(&t, "\"");
-    env->keylog(env->ctx, "esp_sa", text_str(&t));
+    env->keylog(env->ctx, table, text_str(&t));
 }

@@ -7,6 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
 
+#define SMALLEST 6U // bytes of a message in TCP that is told: its length, an SPI
 #define KEY "000102030405060708090a0b0c0d0e0f10111213"
 
 static void must(bool holds)
@@ -51,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
     static struct capture c;
     struct frame f;
     struct why why = {{0}};
-    size_t events = 0, frames = 0;
+    size_t events = 0, frames = 0, bytes = 0;
     span_t secret = span_str("swordfish");
     struct see_options o = {.keys = known_keys(),
                             .psk = &secret,
@@ -67,8 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
         must(f.bytes.len <= n);
         see_frame(s, &f);
         frames++;
+        bytes += f.bytes.len;
     }
-    must(events <= frames);
+    must(events <= frames + bytes / SMALLEST); // TCP brings several messages in a frame
     json_t *summary = see_summary(s);
     must(json_is_object(summary));
     json_decref(summary);
