@@ -189,15 +189,21 @@ static json_t *fetch(const struct args *a, const struct question *q)
     const char *socket = args_get(a, "--socket");
     struct why why = {{0}};
     json_t *answer = NULL;
+    bool kernel = args_get(a, "--kernel") != NULL;
     char *text = question_text(q);
     (void)snprintf(name, sizeof name, "%s-explain", socket ? socket : XFRMD_SOCKET);
-    err_t e = text ? stat_ask(name, text, &answer, &why) : ERR_NOMEM;
+    err_t e = !text    ? ERR_NOMEM
+              : kernel ? explain_kernel(text, &answer, &why)
+                       : stat_ask(name, text, &answer, &why);
     free(text);
     if (e == ERR_OK) return answer;
     say_error("%s", why.text[0] ? why.text : err_text(e));
-    say_hint(e == ERR_PERMISSION || e == ERR_TIMEOUT
-                 ? "run this command as root, in the network namespace of pavise-xfrmd"
-                 : "start pavise-xfrmd; the kernel's own executor does not explain itself");
+    if (e == ERR_PERMISSION || (e == ERR_TIMEOUT && !kernel)) {
+        say_hint("run this command as root, in the network namespace of %s",
+                 kernel ? "the tunnel" : "pavise-xfrmd");
+    } else if (!kernel) {
+        say_hint("start pavise-xfrmd; or, where the kernel protects packets, ask with --kernel");
+    }
     return NULL;
 }
 
@@ -223,6 +229,7 @@ static int run(const struct args *a)
 }
 
 static const struct args_option options[] = {
+    {"--kernel", NULL, "in the Linux kernel's XFRM instead of pavise-xfrmd"},
     {"--inbound", NULL, "a packet that comes out of a tunnel, or in clear"},
     {"--length", "BYTES", "of the whole packet, for what the path takes"},
     {"--mark", "N", "the packet's firewall mark"},
@@ -239,7 +246,8 @@ const struct command command_explain = {
         "Asks pavise-xfrmd which way a packet would take, stage by stage: the policy that\n"
         "decides, and why those before it do not; its SA, or the negotiation that it would\n"
         "start; the outer header; what fits into the path. The answer comes from the code that\n"
-        "moves packets. Nothing is sent. Without PROTO it is a ping; icmp takes TYPE and CODE.",
+        "moves packets; with --kernel it judges what the kernel holds. Nothing is sent. Without "
+        "PROTO it is a ping; icmp takes TYPE and CODE.",
     .options = options,
     .words_min = 2,
     .words_max = 5,

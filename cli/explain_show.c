@@ -97,9 +97,11 @@ static void show_missing(const json_t *answer)
     const json_t *t = json_object_get(answer, "missing");
     const char *child = json_str(answer, "child");
     if (!t) return;
+    bool kernel = strcmp(json_str(answer, "executor"), "kernel") == 0;
     (void)snprintf(line, sizeof line,
-                   "no SA serves the policy: the packet waits up to 30 s, and one is asked for "
-                   "(%s %s, %s > %s, reqid %llu)",
+                   "no SA serves the policy: %s, and one is asked for (%s %s, %s > %s, reqid %llu)",
+                   kernel ? "the packet is dropped (unless xfrm_larval_drop is off)"
+                          : "the packet waits up to 30 s",
                    json_str(t, "proto"), json_str(t, "mode"), json_str(t, "src"),
                    json_str(t, "dst"), (unsigned long long)json_u64(t, "reqid"));
     stage("resolve", line);
@@ -125,12 +127,16 @@ static void show_size(const json_t *answer)
         stage("measure", "what the path takes is not known: there is no route to the peer");
         return;
     }
+    char device[64] = "";
+    if (json_object_get(answer, "device_mtu"))
+        (void)snprintf(device, sizeof device, " and the device %llu",
+                       (unsigned long long)json_u64(answer, "device_mtu"));
     (void)snprintf(line, sizeof line,
-                   "%llu bytes become %llu; the path takes %llu and the device %llu: packets up to "
-                   "%llu bytes go whole%s",
+                   "%llu bytes become %llu; the path takes %llu%s: packets up to %llu bytes go "
+                   "whole%s",
                    (unsigned long long)json_u64(answer, "length"),
                    (unsigned long long)json_u64(answer, "wire_length"), (unsigned long long)mtu,
-                   (unsigned long long)json_u64(answer, "device_mtu"), (unsigned long long)most,
+                   device, (unsigned long long)most,
                    json_is_true(json_object_get(answer, "fragmented")) ? "; this one is fragmented"
                                                                        : "");
     stage("measure", line);
@@ -174,6 +180,10 @@ void explain_print(const json_t *answer, const struct args *a)
            verdict, paint(PLAIN));
     if (*why && dropped) printf(": %s (%s)", why, json_str(answer, "drop"));
     printf("\n");
+    if (json_u64(answer, "not_read"))
+        page_print(TEXT, "",
+                   "some policies or SAs of the kernel could not be read, and were left "
+                   "out: 'pavise xfrm explain --kernel' lists them all");
     if (in && !dropped && *why) {
         page_print(TEXT, "", "in clear it would be dropped: the policy wants it protected");
     }
