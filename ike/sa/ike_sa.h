@@ -127,7 +127,7 @@ struct ike_sa {
     struct conn *conn;                // counted; NULL while a responder does not know yet
     struct id local_id, remote_id;    // ID_ANY before IKE_AUTH
     bool nat_local, nat_remote, encap_forced;
-    bool ppk; // a PPK is in its keys (RFC 8784)
+    bool ppk;                      // a PPK is in its keys (RFC 8784)
     bool no_natt;                  // the peer has said nothing of NAT detection
     int64_t cert_from, cert_until; // of the peer's certificate, seconds since 1970; 0: none
     struct roam roam;
