@@ -75,10 +75,13 @@ static const struct story_line *line_at(const struct story *s, uint64_t number)
     return &s->ring[number % STORY_LINES]->line;
 }
 
+// Lines among which an IKE SA's name is looked for: its own stand close together.
+#define NAMED_WITHIN 512
+
 // The connection that an IKE SA turned out to be of; "" if it never did.
 static const char *name_later(const struct story *s, const struct story_line *of)
 {
-    for (uint64_t n = of->number + 1; n < s->next; n++) {
+    for (uint64_t n = of->number + 1; n < s->next && n < of->number + NAMED_WITHIN; n++) {
         const struct story_line *l = line_at(s, n);
         if (l->sa == of->sa && l->name[0]) return l->name;
     }

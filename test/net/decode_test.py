@@ -82,6 +82,87 @@ def refused(site, tap):
               "no encryption algorithm in common: AES_CBC_128 on one side, AES_CBC_256 on the other" in " ".join(text.split()))
 
 
+def folder(host, name):
+    path = os.path.join(host.dir, name)
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def chacha(site, tap):
+    stopper = capture(site.cafe, "eth0", "chacha.pcapng")
+    for host in (site.moon, site.sun):
+        site.xfrmd[host] = host.xfrmd()
+        site.iked[host] = host.iked(site.config(host.name, inner=(4,), ike="chacha20poly1305-prfsha256-x25519",
+                                                esp="chacha20poly1305"), "--keylog", folder(host, "keys.d"))
+    site.up()
+    site.alice.ping(BOB[4], 3, 0.02)
+    path = stopper()
+    stop(site)
+    seen = facts("--keys", os.path.join(site.moon.dir, "keys.d"), "--verify", path)
+    tap.equal("ChaCha20-Poly1305 in IKE is decrypted", {e["protection"] for e in seen["events"] if e["kind"] == "ike" and
+                                                         e["exchange"] != "IKE_SA_INIT"}, {"decrypted"})
+    tap.equal("... and in ESP", [(f["opened"], f["icv_wrong"]) for f in seen["summary"]["flows"]], [(3, 0), (3, 0)])
+
+
+def into_tcp(path, out):
+    """The same messages in a TCP connection (RFC 9329), in segments of any length, some twice, some too early."""
+    from scapy.all import ESP, IP, TCP, UDP, Ether, PcapNgReader, Raw, wrpcap
+    dice, sent, made = random.Random(9), {}, []
+    stream = {True: b"IKETCP", False: b""}
+    order = []  # (initiator's side?, end of its bytes)
+    with PcapNgReader(path) as frames:
+        for frame in frames:
+            ip = frame[IP] if IP in frame else None
+            if ip is None or not (UDP in ip or ESP in ip):
+                continue
+            body = bytes(ip[UDP].payload) if UDP in ip else bytes(ip[ESP])
+            if UDP in ip and 500 in (ip[UDP].sport, ip[UDP].dport):
+                body = bytes(4) + body
+            side = ip.src == "192.0.2.1"
+            stream[side] += (len(body) + 2).to_bytes(2, "big") + body
+            order.append((side, len(stream[side])))
+    ports = {True: (40000, 4500), False: (4500, 40000)}
+    hosts = {True: ("192.0.2.1", "198.51.100.1"), False: ("198.51.100.1", "192.0.2.1")}
+
+    def segment(side, at, data, flags="A"):
+        made.append(Ether() / IP(src=hosts[side][0], dst=hosts[side][1]) /
+                    TCP(sport=ports[side][0], dport=ports[side][1], seq=1000 + at, flags=flags) / Raw(data))
+    segment(True, -1, b"", "S")
+    segment(False, -1, b"", "SA")
+    for side, end in order:
+        at, pieces = sent.get(side, 0), []
+        while at < end:
+            n = min(end - at, dice.randrange(6, 700))
+            pieces.append((at, stream[side][at:at + n]))
+            at += n
+        sent[side] = end
+        if len(pieces) > 1 and pieces[0][0]:
+            dice.shuffle(pieces)
+        for one in pieces + pieces[:dice.randrange(2)]:
+            segment(side, *one)
+    wrpcap(out, made)
+
+
+def tcp(site, path, tap):
+    try:
+        import scapy.all  # noqa: F401
+    except ImportError:
+        tap.skip("IKE and ESP in TCP", "there is no scapy")
+        return
+    out = os.path.join(site.moon.dir, "tcp.pcap")
+    into_tcp(path, out)
+    secrets = site.moon.file("secrets", SECRET + "\n")
+    by_udp, by_tcp = (facts("--keys", site.moon.dir, "--secrets", secrets, "--verify", one) for one in (path, out))
+
+    def story(seen):
+        return [[e.get(k) for k in ("exchange", "role", "sender", "id", "protection", "auth", "repeats")]
+                for e in seen["events"] if e["kind"] == "ike"]
+    tap.equal("in TCP, whatever the segments, the story is the same", story(by_tcp), story(by_udp))
+    tap.equal("and so is each SA", [[f[k] for k in ("spi", "packets", "opened", "icv_wrong")] for f in by_tcp["summary"]["flows"]],
+              [[f[k] for k in ("spi", "packets", "opened", "icv_wrong")] for f in by_udp["summary"]["flows"]])
+    tap.equal("it says that it is in TCP", {f["encapsulation"] for f in by_tcp["summary"]["flows"]}, {"tcp"})
+
+
 def others(path, tap, directory):
     """Captures of other programs, and damaged ones: always a sentence, never a crash."""
     table = os.path.join(directory, "ikev2_decryption_table")
@@ -135,6 +216,8 @@ def others(path, tap, directory):
 def run(lab, tap):
     site = Sites(lab)
     path = established(site, tap)
+    tcp(site, path, tap)
+    chacha(site, tap)
     refused(site, tap)
     others(path, tap, lab.host("desk").dir)
 

@@ -41,7 +41,7 @@ void hole_watch(const struct worker *w, const struct pkt *p)
     if (p->len < HOLE_LONG) return;
     uint32_t at = tcp_at(p);
     if (!at) return;
-    struct sa *sa = p->sas[p->sa_count - 1];
+    struct sa *sa = p->sas[0]; // further ones may be another worker's
     uint32_t flow = flow_hash(&p->flow), seq = get32(p->at + at + TCP_SEQ);
     struct sa_hole *h = &sa->hole[flow >> 1 & (SA_HOLES - 1)];
     bool known = h->segment >> 32 == flow;

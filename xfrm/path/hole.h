@@ -11,7 +11,7 @@
 #define HOLE_AGE (600 * NSEC_PER_SEC) // what was seen longer ago does not count
 
 // Outbound, one packet that fits into the path as it is known: is it once more the first long
-// segment of its flow? The worker owns the SA.
+// segment of its flow? The worker owns the first of its SAs.
 void hole_watch(const struct worker *w, const struct pkt *p);
 
 struct hole_seen {
