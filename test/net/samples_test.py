@@ -32,7 +32,8 @@ have been made equal. doc/pavise-json.7 says what `--json` gives.
 # What differs from one run to the next, and what stands for it.
 ACCIDENTS = [
     (r"/tmp/pavise-lab-\w+", "/tmp/lab"),
-    (r"\b\d\d:\d\d:\d\d\.\d\d\d\b", "12:00:00.000"),
+    (r"\b\d\d:\d\d:\d\d\.\d\d\d(\d\d\d)?\b", r"12:00:00.000\1"),
+    (r"(12:00:00\.000)\d\d\d", r"\g<1>000"),
     (r"^ *\d+\.\d{3}s ", "   0.010s "),
     (r"^ *\d+\.\d{6}  ", "  0.010000  "),
     (r"\b[0-9a-f]{16}(_[ir])\b", r"0123456789abcdef\1"),
@@ -49,11 +50,15 @@ ACCIDENTS = [
     (r"0x[0-9a-f]{40,}", "0x(hidden)"),
     (r"\b(IKE_SA sites|sites|net-net)([\[{])\d+", r"\g<1>\g<2>1"),
     (r"frame \d+", "frame 1"),
+    (r"\b[\d.]+ (ns|us|ms)\b", "1 us"),
     (r"\(frames? [\d, and]+\)", "(frame 1)"),
     (r"\b\d+ frames:", "20 frames:"),
     (r"index \d+", "index 1"),
     (r"Release|release \S+$", "release"),
 ]
+
+
+STAGES = "assemble|classify|resolve|own|measure|number|wrap|seal|nest|send|find_sa|replay|open|commit|unwrap|conform|deliver"
 
 
 def equal(text):
@@ -63,7 +68,8 @@ def equal(text):
         for pattern, word in ACCIDENTS:
             line = re.sub(pattern, word, line)
         lines.append(line.rstrip())
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
+    whole = re.sub(rf"\b({STAGES})(\s+)\d+\.\d\b", r"\1\g<2>0.1", "\n".join(lines))  # what each took
+    return re.sub(r"\n{3,}", "\n\n", whole).strip("\n") + "\n"
 
 
 def words(text):
@@ -135,6 +141,23 @@ def the_executor(s, site):
     s.show(moon, "explain", "--inbound", BOB[4], ALICE[4])
 
 
+def packets(s, site):
+    """What `pavise trace` shows of a ping and its answer."""
+    moon = site.moon
+    s.text("Packets as they pass", "`pavise trace` shows each packet's walk through the stages; here that of a ping and its "
+           "answer.")
+    for options in ((), ("--json",)):
+        trace = moon.start([PAVISE, "trace", "--count", "2", *options, "icmp", "--vici-socket", moon.vici], "trace")
+        wait_until(lambda: "looking at" in trace.output() or not trace.alive(), 30)
+        site.alice.ping(BOB[4], 1)
+        trace.popen.wait(30)
+        said = trace.output()
+        if options:
+            s.json["trace"] = [json.loads(line) for line in said.split("\n") if line.startswith("{")]
+        else:
+            s.parts.append(f"\n```console\nmoon# pavise trace --count 2 icmp\n{equal(said)}```\n")
+
+
 def lists(s, site):
     moon = site.moon
     s.text("What else there is", "Each `pavise list` of the daemon.")
@@ -167,6 +190,21 @@ def what_is_wrong(s, site):
     wait_until(lambda: "answered with" in site.sun.pavise("log", "sites").stdout, 10)
     s.show(site.sun, "log", "sites")
     s.show(moon, "up", "net-nett")
+
+
+def followed(site, tap):
+    """pavise log -f tells what was, then what happens; each line once."""
+    moon = site.moon
+    log = moon.start([PAVISE, "log", "-f", "sites", "--vici-socket", moon.vici], "follow")
+    tap.check("log -f begins with what was said before", log.wait_for("established with SPIs", 30))
+    moon.pavise("rekey", "net-net")
+    tap.check("and goes on with what happens", log.wait_for("has new keys", 30))
+    log.stop()
+    history = moon.pavise("log", "net-net").stdout
+    lines = [line for line in log.output().split("\n") if "has new keys" not in line and line]
+    tap.equal("each line once, a child's name stands for its connection", lines, history.strip().split("\n")[:len(lines)])
+    other = moon.pavise("log", "nobody")
+    tap.check("a name that is not there: a sentence", other.returncode == 1 and "nobody" in other.stderr, other.stderr)
 
 
 def machines(s, site):
@@ -220,8 +258,10 @@ def run(lab, tap):
     the_executor(s, site)
     lists(s, site)
     machines(s, site)
-    # Packets as they pass (pavise trace) have their place here, beside the capture.
+    packets(s, site)
     a_capture(s, site, path)
+    followed(site, tap)
+    site.alice.ping(BOB[4], 5, 0.05)
     what_is_wrong(s, site)
     if "--write" in sys.argv:
         with open(DOC, "w", encoding="utf-8") as file:
