@@ -165,7 +165,7 @@ def stages(full):
     if full:
         yield "unit, simulator, corpora (clang)", meson("build/clang")
         yield "collisions of IKE, two mishaps each", meson("build/asan", "sim/collide", env=more)
-        yield "threads (gcc, TSan)", meson("build/tsan", *THREADED)
+        yield "threads (gcc, TSan)", meson("build/tsan", "--timeout-multiplier=6", *THREADED)
         for script in ("net/auth", "interop/web"):  # the loop, and a crew that fetches
             yield "TSan " + script, tap(f"test/{script}_test.py", env={"PAVISE_BUILD": "build/tsan", **TSAN})
     for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
