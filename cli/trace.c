@@ -16,6 +16,7 @@
 #include "cli/say.h"
 #include "cli/stat.h"
 #include "cli/trace_filter.h"
+#include "cli/trace_write.h"
 #include "netlink/client.h"
 
 #define SAMPLE_MAX 1000000000
@@ -24,6 +25,7 @@
 struct tracing {
     const struct args *args;
     struct trace_names names;
+    struct trace_file *file; // NULL: packets are shown instead
     int fd;
     bool json;
     bool begun;      // pavise-xfrmd has agreed: from here on it may be silent
@@ -101,6 +103,9 @@ static json_t *request_read(const struct args *a)
                           : in      ? "in"
                                     : "out",
                           "every", every, "drops", args_get(a, "--drops") != NULL);
+    if (j && args_get(a, "--write"))
+        (void)json_object_update_new(
+            j, json_pack("{s:b, s:i}", "bytes", 1, "snap", TRACE_FILE_BYTES_MAX));
     if (j && expression_read(a, j)) return j;
     json_decref(j);
     return NULL;
@@ -141,12 +146,14 @@ static bool begin(struct tracing *t, const json_t *request)
     return t->begun;
 }
 
-static void take(struct tracing *t, json_t *record)
+// False: said why it cannot go on.
+static bool take(struct tracing *t, json_t *record)
 {
     const uint64_t lost = json_u64(record, "lost");
     t->lost += lost;
     if (!lost) t->seen++;
     trace_name(&t->names, t->args, record);
+    if (t->file) return lost || trace_file_add(t->file, record);
     if (t->json) {
         json_print_line(json_incref(record));
     } else if (lost) {
@@ -155,14 +162,15 @@ static void take(struct tracing *t, json_t *record)
     } else {
         trace_print(record);
     }
-    (void)fflush(stdout);
+    return fflush(stdout) == 0; // whoever reads it may have gone
 }
 
 static int follow(struct tracing *t)
 {
     json_t *record;
-    while (!ended && (!t->wanted || t->seen < t->wanted) && (record = receive(t))) {
-        take(t, record);
+    bool good = true;
+    while (good && !ended && (!t->wanted || t->seen < t->wanted) && (record = receive(t))) {
+        good = take(t, record);
         json_decref(record);
     }
     const bool complete = ended || (t->wanted && t->seen >= t->wanted);
@@ -170,9 +178,8 @@ static int follow(struct tracing *t)
         (void)fprintf(stderr, "%llu packet%s, and %llu that were lost on the way here\n",
                       (unsigned long long)t->seen, t->seen == 1 ? "" : "s",
                       (unsigned long long)t->lost);
-    if (complete) return CLI_OK;
-    say_error("pavise-xfrmd has ended");
-    return CLI_FAILED;
+    if (good && !complete) say_error("pavise-xfrmd has ended");
+    return good && complete ? CLI_OK : CLI_FAILED;
 }
 
 static int trace(struct tracing *t, const json_t *request)
@@ -190,7 +197,9 @@ static int trace(struct tracing *t, const json_t *request)
         return CLI_FAILED;
     }
     end_on_signals();
-    const int status = begin(t, request) ? follow(t) : CLI_FAILED;
+    const bool good = trace_file_open(t->args, &t->file) && begin(t, request);
+    const int status = good ? follow(t) : CLI_FAILED;
+    trace_file_close(t->file);
     (void)close(t->fd);
     return status;
 }
@@ -212,6 +221,8 @@ static const struct args_option options[] = {
     {"--out", NULL, "only packets on their way into tunnels"},
     {"--drops", NULL, "only packets that are dropped"},
     {"--sample", "1/N", "look at one packet of N, for loaded gateways"},
+    {"--write", "FILE", "a pcapng file of packets in clear and protected, instead"},
+    {"--keys", "DIR", "DANGER: with --write: the SAs' keys for Wireshark, into DIR/esp_sa"},
     {"--socket", "NAME", "socket of pavise-xfrmd (" XFRMD_SOCKET ")"},
     OPTION_SOCKET,
     {"--json", NULL, "one JSON object per line"},

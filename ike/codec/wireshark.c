@@ -98,6 +98,27 @@ const char *wireshark_mac(enum wireshark_table t, uint16_t integ)
     return n ? n->word[t] : NULL;
 }
 
+const char *wireshark_mac_cut(enum wireshark_table t, uint16_t integ, unsigned icv_len)
+{
+    for (size_t i = 0; i < COUNT(more_macs); i++) {
+        const struct name *n = &more_macs[i];
+        if (n->id == integ && n->icv_len == icv_len) return n->word[t];
+    }
+    return NULL;
+}
+
+void wireshark_esp_line(const struct wireshark_esp *sa, struct text *out)
+{
+    char src[IP_TEXT_MAX], dst[IP_TEXT_MAX];
+    text_add(out, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"0x",
+             sa->dst.family == AF_INET6 ? "IPv6" : "IPv4", ip_show(&sa->src, src),
+             ip_show(&sa->dst, dst), sa->spi, sa->cipher);
+    text_hex(out, sa->cipher_key);
+    text_add(out, "\",\"%s\",\"0x", sa->mac);
+    text_hex(out, sa->mac_key);
+    text_add(out, "\"");
+}
+
 static bool cipher_is(const char *known, const char *word)
 {
     char buf[WIRESHARK_NAME_MAX];

@@ -78,7 +78,6 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
     const char *cipher = cipher_of(WIRESHARK_ESP, &c->chosen, buf);
     const char *mac = mac_of(WIRESHARK_ESP, &c->chosen);
     const struct xfrm_alg *e = x->aead.name[0] ? &x->aead : &x->crypt;
-    char src[IP_TEXT_MAX], dst[IP_TEXT_MAX];
     if (!env->keylog || x->proto != XFRM_PROTO_ESP) return; // nothing else hides anything
     const char *table = cipher ? "esp_sa" : "pavise_esp";
     if (!cipher) {
@@ -89,12 +88,13 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
     }
     if (!cipher || !mac) return;
     AUTO(text) struct text t = {0};
-    text_add(&t, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"",
-             x->family == AF_INET6 ? "IPv6" : "IPv4", ip_show(&x->saddr, src),
-             ip_show(&x->daddr, dst), x->spi, cipher);
-    add_key(&t, "0x", span(e->key, e->key_bits / 8U));
-    text_add(&t, "\",\"%s\",\"", mac);
-    add_key(&t, "0x", span(x->auth.key, x->auth.key_bits / 8U));
-    text_add(&t, "\"");
+    const struct wireshark_esp line = {.src = x->saddr,
+                                       .dst = x->daddr,
+                                       .spi = x->spi,
+                                       .cipher = cipher,
+                                       .mac = mac,
+                                       .cipher_key = span(e->key, e->key_bits / 8U),
+                                       .mac_key = span(x->auth.key, x->auth.key_bits / 8U)};
+    wireshark_esp_line(&line, &t);
     env->keylog(env->ctx, table, text_str(&t));
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """pavise trace: live packets of a tunnel, out and in, in UDP and raw, IPv4 and IPv6, with what becomes of them and why;
-filters, samples, several who look and one who does not read, and an executor that ends."""
+filters, samples, several who look and one who does not read, and an executor that ends. What --write has written is
+decrypted by tshark."""
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire
 from lab import PAVISE, main, wait_until
 from sites import ALICE, BOB, OUTER, Sites
+from tunnel_test import tshark
 
 OUT = ["assemble", "classify", "resolve", "own", "measure", "number", "wrap", "seal", "nest", "send"]
 PINGS = 1500  # more than the rings hold, both ways
@@ -142,6 +144,8 @@ def filters(site, tap):
               wrong.stderr)
     unknown = site.moon.pavise("trace", "--sample", "1/0")
     tap.check("no sample: a sentence", unknown.returncode == 2 and "1/N" in unknown.stderr, unknown.stderr)
+    alone = site.moon.pavise("trace", "--keys", site.moon.dir)
+    tap.check("keys only with --write", alone.returncode == 1 and "--write" in alone.stderr, alone.stderr)
     nobody = site.moon.try_run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", PAVISE, "trace"])
     tap.check("root only", nobody.returncode == 1 and "root only" in nobody.stderr, nobody.stderr)
 
@@ -170,6 +174,34 @@ def crowd(site, tap):
     return [whole, *more[:3]]
 
 
+def written(site, tap, kind, family):
+    """Plain and protected packets side by side, and keys with which stock tshark makes the one of the other."""
+    directory = os.path.join(site.moon.dir, kind.split()[0])
+    os.makedirs(directory)
+    path = os.path.join(directory, "walk.pcapng")
+    writer = site.moon.start([PAVISE, "trace", "--write", path, "--keys", directory, "--count", "8", "icmp or icmp6"], "writer")
+    writer.wait_for("looking at", 30)
+    for size in (16, 100, 555, 1200):
+        site.alice.ping(BOB[family], 1, size=size)
+    tap.equal(f"{kind}: eight packets are written", writer.popen.wait(30), 0)
+    tap.equal(f"{kind}: for root only", [os.stat(os.path.join(directory, n)).st_mode & 0o777 for n in ("walk.pcapng", "esp_sa")],
+              [0o600, 0o600])
+    icmp = "icmp" if family == 4 else "icmpv6"
+    fields = ["frame.interface_name", f"{icmp}.type", f"{icmp}.checksum", "data.data", "frame.comment", "esp.spi"]
+    lines = [line.split("\t") for line in tshark(site.moon, path, directory, [
+        "-T", "fields", *(w for f in fields for w in ("-e", f))]).splitlines()]
+    inner, outer = ([line for line in lines if line[0] == side] for side in ("inner", "outer"))
+    tap.equal(f"{kind}: side by side", [line[0] for line in lines], ["inner", "outer", "outer", "inner"] * 4)
+    tap.check(f"{kind}: tshark decrypts the protected ones", len(outer) == 8 and all(line[3] and line[5] for line in outer), outer)
+    tap.equal(f"{kind}: and finds the plain ones in them", [line[1:4] for line in outer], [line[1:4] for line in inner])
+    tap.check(f"{kind}: what they met stands beside them", all("policy out" in i[4] and "sequence number" in o[4] and i[4].startswith(
+        "out: sent") for i, o in zip(inner[::2], outer[::2])), lines)
+    with open(os.path.join(directory, "esp_sa"), encoding="utf-8") as file:
+        tap.equal(f"{kind}: one line for each SA", len(file.readlines()), 2)
+    plain = tshark(site.moon, path, site.alice.dir, ["-Y", f"esp && {icmp}"])
+    tap.equal(f"{kind}: without the keys nothing is decrypted", plain, "")
+
+
 def people(site, tap):
     text = site.moon.start([PAVISE, "trace", "--out", "--count", "1"], "words")
     text.wait_for("looking at", 30)
@@ -195,6 +227,7 @@ def run(lab, tap):
     walk(site, tap, "IPv4 in UDP", 4, 4)
     walk(site, tap, "IPv6 in UDP", 6, 4)
     people(site, tap)
+    written(site, tap, "AES-GCM in UDP", 4)
     drops(site, tap)
     filters(site, tap)
     watching = crowd(site, tap)
@@ -205,9 +238,10 @@ def run(lab, tap):
         daemon.stop()
     gone = site.moon.pavise("trace")
     tap.check("without it: a sentence", gone.returncode == 1 and "start pavise-xfrmd" in gone.stderr, gone.stderr)
-    site.start(outer=6, encap=False)
+    site.start(outer=6, encap=False, esp="aes128-sha256")
     site.up()
     walk(site, tap, "IPv4 in raw ESP over IPv6", 4, 6)
+    written(site, tap, "AES-CBC with HMAC in raw ESP", 6)
 
 
 if __name__ == "__main__":
