@@ -1,4 +1,5 @@
-// xfrm.c - pavise xfrm state|policy|stat|explain: what the executor holds, over NETLINK_XFRM.
+// xfrm.c - pavise xfrm state|policy|stat|explain|monitor: what the executor holds, over
+// NETLINK_XFRM.
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "cli/paint.h"
 #include "cli/say.h"
 #include "cli/stat.h"
+#include "cli/xfrm_monitor.h"
 #include "cli/xfrm_show.h"
 
 struct listing {
@@ -103,12 +105,12 @@ static int list(const struct args *a, bool states, bool policies, bool explain)
 
 static int run_state(const struct args *a)
 {
-    return list(a, true, false, false);
+    return list(a, true, false, args_get(a, "--explain") != NULL);
 }
 
 static int run_policy(const struct args *a)
 {
-    return list(a, false, true, false);
+    return list(a, false, true, args_get(a, "--explain") != NULL);
 }
 
 static int run_explain(const struct args *a)
@@ -147,21 +149,26 @@ static int run(const struct args *a)
     static const struct {
         const char *name;
         int (*run)(const struct args *a);
-    } parts[] = {
-        {"state", run_state}, {"policy", run_policy}, {"stat", run_stat}, {"explain", run_explain}};
-    static const char *const names[] = {"state", "policy", "stat", "explain", NULL};
+    } parts[] = {{"state", run_state},
+                 {"policy", run_policy},
+                 {"stat", run_stat},
+                 {"explain", run_explain},
+                 {"monitor", xfrm_monitor}};
+    static const char *const names[] = {"state", "policy", "stat", "explain", "monitor", NULL};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (strcmp(parts[i].name, a->word[0]) == 0) return parts[i].run(a);
     }
     const char *near = nearest(a->word[0], names);
     say_error("'%s' is nothing to look at", a->word[0]);
     if (near) say_hint("did you mean 'pavise xfrm %s'?", near);
-    if (!near) say_hint("one of state, policy, stat, explain");
+    if (!near) say_hint("one of state, policy, stat, explain, monitor");
     return CLI_USAGE;
 }
 
 static const struct args_option options[] = {
     {"--kernel", NULL, "ask the Linux kernel instead of pavise-xfrmd"},
+    {"--explain", NULL, "state, policy: what each field means, and where the RFCs say so"},
+    {"--count", "N", "monitor: end after N events"},
     {"--socket", "NAME", "socket of pavise-xfrmd (" XFRMD_SOCKET ")"},
     {"--show-keys", NULL, "DANGER: print the keys, too"},
     OPTION_JSON,
@@ -169,15 +176,18 @@ static const struct args_option options[] = {
 
 const struct command command_xfrm = {
     .name = "xfrm",
-    .words = "state|policy|stat|explain",
+    .words = "state|policy|stat|explain|monitor",
     .summary = "what the executor holds: SAs, policies, counters",
-    .about = "  state    the security associations, as 'ip xfrm state' prints them\n"
-             "  policy   the policies, as 'ip xfrm policy' prints them\n"
-             "  stat     counters: traffic, and packets dropped, by reason\n"
-             "  explain  states and policies with half a line about each field\n"
-             "\n"
-             "xfrm is Linux' word for \"transform\": what happens to packets on their way. Asks\n"
-             "pavise-xfrmd, or the kernel, with the same messages that iproute2 uses.",
+    .about =
+        "  state    the security associations, as 'ip xfrm state' prints them\n"
+        "  policy   the policies, as 'ip xfrm policy' prints them\n"
+        "  stat     counters: traffic, and packets dropped, by reason\n"
+        "  explain  states and policies with half a line about each field, and the section of\n"
+        "           the RFC that it is from\n"
+        "  monitor  what happens to SAs and policies from now on, in words and as 'ip xfrm'\n"
+        "\n"
+        "xfrm is Linux' word for \"transform\": what happens to packets on their way. Asks\n"
+        "pavise-xfrmd, or the kernel, with the same messages that iproute2 uses.",
     .options = options,
     .words_min = 1,
     .words_max = 1,

@@ -14,9 +14,9 @@ static const char *dir_name(uint8_t dir)
 static const char *dir_meaning(uint8_t dir)
 {
     static const char *const meanings[XFRM_DIRS] = {
-        [XFRM_IN] = "for packets that come in, to this host",
-        [XFRM_OUT] = "for packets that go out",
-        [XFRM_FWD] = "for packets that come in, to hosts behind this one"};
+        [XFRM_IN] = "for packets that come in, to this host (RFC 4301 4.4.1)",
+        [XFRM_OUT] = "for packets that go out (RFC 4301 4.4.1)",
+        [XFRM_FWD] = "for packets that come in, to hosts behind this one (RFC 4301 4.4.1)"};
     return dir < XFRM_DIRS ? meanings[dir] : NULL;
 }
 
@@ -25,27 +25,32 @@ static void show_tmpl(struct fields *f, const struct xfrm_tmpl *t)
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX], proto[16];
     ip_t zero = {.family = t->family ? t->family : AF_INET};
     fields_line(f, "\t");
-    fields_add(f, "template: the SA that must be used runs from here ...", "tmpl src %s",
-               ip_show(t->saddr.family ? &t->saddr : &zero, src));
-    fields_add(f, "... to here", "dst %s", ip_show(t->daddr.family ? &t->daddr : &zero, dst));
+    fields_add(f, "template: the SA that must be used runs from here ... (RFC 4301 4.4.1.2)",
+               "tmpl src %s", ip_show(t->saddr.family ? &t->saddr : &zero, src));
+    fields_add(f, "... to here (RFC 4301 4.4.1.2)", "dst %s",
+               ip_show(t->daddr.family ? &t->daddr : &zero, dst));
     fields_end(f);
     fields_line(f, "\t\t");
-    fields_add(f, "protects with this protocol", "proto %s", xfrm_show_proto(t->proto, proto));
-    if (t->spi) fields_add(f, "this very SA", "spi 0x%08x", t->spi);
-    fields_add(f, "and is an SA of this number", "reqid %u", t->reqid);
-    fields_add(f, t->mode == XFRM_TUNNEL ? "around a whole packet" : "inside the packet", "mode %s",
-               xfrm_show_mode(t->mode));
+    fields_add(f, "protects with this protocol (RFC 4301 4.4.1.2)", "proto %s",
+               xfrm_show_proto(t->proto, proto));
+    if (t->spi) fields_add(f, "this very SA (RFC 4301 4.1)", "spi 0x%08x", t->spi);
+    fields_add(f, "and is an SA of this number (Linux only)", "reqid %u", t->reqid);
+    fields_add(f,
+               t->mode == XFRM_TUNNEL ? "around a whole packet (RFC 4301 3.2)"
+                                      : "inside the packet (RFC 4301 3.2)",
+               "mode %s", xfrm_show_mode(t->mode));
     fields_end(f);
     if (!t->optional) return;
     fields_line(f, "\t\t");
-    fields_add(f, "used if it is there", "level use");
+    fields_add(f, "used if it is there (Linux only)", "level use");
     fields_end(f);
 }
 
 static const char *action_meaning(const struct xfrm_policy *p)
 {
-    if (p->action == XFRM_BLOCK) return "these packets are dropped";
-    return p->tmpl_count ? "the main list of policies" : "no template: these packets pass in clear";
+    if (p->action == XFRM_BLOCK) return "these packets are dropped (RFC 4301 4.4.1)";
+    return p->tmpl_count ? "the main list of policies (Linux only)"
+                         : "no template: these packets pass in clear (RFC 4301 4.4.1)";
 }
 
 void xfrm_show_policy(struct fields *f, const struct xfrm_policy *p)
@@ -56,23 +61,26 @@ void xfrm_show_policy(struct fields *f, const struct xfrm_policy *p)
     fields_line(f, "\t");
     fields_add(f, dir_meaning(p->dir), "dir %s", dir_name(p->dir));
     if (p->action == XFRM_BLOCK) fields_add(f, action_meaning(p), "action block");
-    fields_add(f, "of several that fit the smallest number wins", "priority %u", p->priority);
-    fields_add(f, p->action == XFRM_BLOCK ? "the main list of policies" : action_meaning(p),
-               "ptype %s", p->type ? "sub" : "main");
-    if (p->flags & 1) fields_add(f, "may be overridden by a socket", "flag localok");
-    if (p->flags & 2) fields_add(f, "ICMP errors count as their packets", "flag icmp");
-    if (p->flags & 4) fields_add(f, "each CPU asks for SAs of its own", "flag cpu-acquire");
+    fields_add(f, "of several that fit the smallest number wins (RFC 4301 4.4.1)", "priority %u",
+               p->priority);
+    fields_add(
+        f, p->action == XFRM_BLOCK ? "the main list of policies (Linux only)" : action_meaning(p),
+        "ptype %s", p->type ? "sub" : "main");
+    if (p->flags & 1) fields_add(f, "may be overridden by a socket (Linux only)", "flag localok");
+    if (p->flags & 2) fields_add(f, "ICMP errors count as their packets (RFC 4301 6)", "flag icmp");
+    if (p->flags & 4)
+        fields_add(f, "each CPU asks for SAs of its own (RFC 9611)", "flag cpu-acquire");
     fields_end(f);
     if (p->mark.value || p->mark.mask) {
         fields_line(f, "\t");
-        fields_add(f, "only packets with this firewall mark", "mark 0x%x/0x%x", p->mark.value,
-                   p->mark.mask);
+        fields_add(f, "only packets with this firewall mark (Linux only)", "mark 0x%x/0x%x",
+                   p->mark.value, p->mark.mask);
         fields_end(f);
     }
     for (unsigned i = 0; i < p->tmpl_count && i < XFRM_TMPL_MAX; i++) show_tmpl(f, &p->tmpl[i]);
     if (!p->if_id) return;
     fields_line(f, "\t");
-    fields_add(f, "of the XFRM interface of this number", "if_id 0x%x", p->if_id);
+    fields_add(f, "of the XFRM interface of this number (Linux only)", "if_id 0x%x", p->if_id);
     fields_end(f);
 }
 

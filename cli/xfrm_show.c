@@ -49,26 +49,32 @@ static void show_ports(struct fields *f, const struct xfrm_selector *s)
 {
     bool icmp = s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
     if (s->sport_mask) {
-        fields_add(f, icmp ? "this ICMP type only" : "from this port only", "%s %u",
-                   icmp ? "type" : "sport", s->sport);
+        fields_add(f,
+                   icmp ? "this ICMP type only (RFC 4301 4.4.1.1)"
+                        : "from this port only (RFC 4301 4.4.1.1)",
+                   "%s %u", icmp ? "type" : "sport", s->sport);
     }
     if (s->dport_mask) {
-        fields_add(f, icmp ? "this ICMP code only" : "to this port only", "%s %u",
-                   icmp ? "code" : "dport", s->dport);
+        fields_add(f,
+                   icmp ? "this ICMP code only (RFC 4301 4.4.1.1)"
+                        : "to this port only (RFC 4301 4.4.1.1)",
+                   "%s %u", icmp ? "code" : "dport", s->dport);
     }
 }
 
 void xfrm_show_selector(struct fields *f, const struct xfrm_selector *s)
 {
     char src[PREFIX_TEXT_MAX], dst[PREFIX_TEXT_MAX], proto[16], dev[IF_NAMESIZE];
-    fields_add(f, "packets from these addresses ...", "src %s", show_prefix(s, &s->src, src));
-    fields_add(f, "... to these", "dst %s", show_prefix(s, &s->dst, dst));
+    fields_add(f, "packets from these addresses ... (RFC 4301 4.4.1.1)", "src %s",
+               show_prefix(s, &s->src, src));
+    fields_add(f, "... to these (RFC 4301 4.4.1.1)", "dst %s", show_prefix(s, &s->dst, dst));
     if (s->proto) {
-        fields_add(f, "of this protocol only", "proto %s", xfrm_show_proto(s->proto, proto));
+        fields_add(f, "of this protocol only (RFC 4301 4.4.1.1)", "proto %s",
+                   xfrm_show_proto(s->proto, proto));
     }
     show_ports(f, s);
     if (s->ifindex > 0 && if_indextoname((unsigned)s->ifindex, dev)) {
-        fields_add(f, "on this interface only", "dev %s", dev);
+        fields_add(f, "on this interface only (Linux only)", "dev %s", dev);
     }
 }
 

@@ -14,27 +14,27 @@ static const struct {
     uint8_t bit;
     const char *name, *meaning;
 } flags[] = {
-    {1, "noecn", "congestion marks are not copied between headers"},
-    {2, "decap-dscp", "the outer DSCP field is copied inwards"},
-    {4, "nopmtudisc", "the outer header does not copy the don't-fragment bit"},
-    {8, "wildrecv", "accepts any destination"},
-    {16, "icmp", "ICMP errors may pass"},
-    {32, "af-unspec", "IPv4 and IPv6 may be inside, whatever is outside"},
-    {64, "align4", "padding to 4 bytes"},
-    {128, "esn", "extended: sequence numbers have 64 bits"},
+    {1, "noecn", "congestion marks are not copied between headers (RFC 6040)"},
+    {2, "decap-dscp", "the outer DSCP field is copied inwards (RFC 4301 5.1.2.1)"},
+    {4, "nopmtudisc", "the outer header does not copy the don't-fragment bit (RFC 4301 8.1)"},
+    {8, "wildrecv", "accepts any destination (Linux only)"},
+    {16, "icmp", "ICMP errors may pass (RFC 4301 6)"},
+    {32, "af-unspec", "IPv4 and IPv6 may be inside, whatever is outside (RFC 4301 5.1.2)"},
+    {64, "align4", "padding to 4 bytes (RFC 4302 3.3.3.2)"},
+    {128, "esn", "extended: sequence numbers have 64 bits (RFC 4303 2.2.1)"},
 };
 
 static const char *proto_meaning(uint8_t proto)
 {
     switch (proto) {
     case XFRM_PROTO_ESP:
-        return "esp encrypts and authenticates";
+        return "esp encrypts and authenticates (RFC 4303)";
     case XFRM_PROTO_AH:
-        return "ah authenticates the packet, its header included";
+        return "ah authenticates the packet, its header included (RFC 4302)";
     case XFRM_PROTO_COMP:
-        return "comp makes packets smaller";
+        return "comp makes packets smaller (RFC 3173)";
     default:
-        return "takes in what comp could not make smaller";
+        return "takes in what comp could not make smaller (RFC 3173 2.2)";
     }
 }
 
@@ -42,16 +42,19 @@ static void show_identity(struct fields *f, const struct xfrm_sa *sa)
 {
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX], proto[16];
     fields_line(f, "");
-    fields_add(f, "protected packets leave from this host ...", "src %s", ip_show(&sa->saddr, src));
-    fields_add(f, "... and go to this one: the outer header", "dst %s", ip_show(&sa->daddr, dst));
+    fields_add(f, "protected packets leave from this host ... (RFC 4301 5.1.2)", "src %s",
+               ip_show(&sa->saddr, src));
+    fields_add(f, "... and go to this one: the outer header (RFC 4301 5.1.2)", "dst %s",
+               ip_show(&sa->daddr, dst));
     fields_end(f);
     fields_line(f, "\t");
     fields_add(f, proto_meaning(sa->proto), "proto %s", xfrm_show_proto(sa->proto, proto));
-    fields_add(f, "in every packet: tells the receiver which SA it is", "spi 0x%08x", sa->spi);
-    fields_add(f, "ties it to the policies of the same number", "reqid %u", sa->reqid);
+    fields_add(f, "in every packet: tells the receiver which SA it is (RFC 4301 4.1)", "spi 0x%08x",
+               sa->spi);
+    fields_add(f, "ties it to the policies of the same number (Linux only)", "reqid %u", sa->reqid);
     fields_add(f,
-               sa->mode == XFRM_TUNNEL ? "a whole packet is put inside a new one"
-                                       : "the payload of a packet is protected",
+               sa->mode == XFRM_TUNNEL ? "a whole packet is put inside a new one (RFC 4301 3.2)"
+                                       : "the payload of a packet is protected (RFC 4301 3.2)",
                "mode %s", xfrm_show_mode(sa->mode));
     fields_end(f);
 }
@@ -60,9 +63,10 @@ static void show_flags(struct fields *f, const struct xfrm_sa *sa)
 {
     fields_line(f, "\t");
     unsigned window = sa->replay.esn_given ? 0 : sa->replay.window;
-    const char *meaning = sa->replay.esn_given ? "the window stands in the context below"
-                          : window ? "so many late packets are still accepted, each once"
-                                   : "0: nothing to check, this one sends";
+    const char *meaning =
+        sa->replay.esn_given ? "the window stands in the context below (RFC 4303 3.4.3)"
+        : window             ? "so many late packets are still accepted, each once (RFC 4303 3.4.3)"
+                             : "0: nothing to check, this one sends (RFC 4303 3.4.3)";
     fields_add(f, meaning, "replay-window %u", window);
     bool first = true;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
@@ -71,10 +75,12 @@ static void show_flags(struct fields *f, const struct xfrm_sa *sa)
         first = false;
     }
     if (sa->extra_flags & 1) {
-        fields_add(f, "the inner DSCP field stays inside", "extra_flag dont-encap-dscp");
+        fields_add(f, "the inner DSCP field stays inside (RFC 4301 5.1.2.1)",
+                   "extra_flag dont-encap-dscp");
     }
     if (sa->extra_flags & 2) {
-        fields_add(f, "sequence numbers may start again", "extra_flag oseq-may-wrap");
+        fields_add(f, "sequence numbers may start again (RFC 4303 3.3.3)",
+                   "extra_flag oseq-may-wrap");
     }
     fields_end(f);
 }
@@ -89,13 +95,14 @@ static void show_algorithm(struct fields *f, const struct xfrm_alg *alg, const c
     fields_line(f, "\t");
     if (f->keys && bytes) text_hex(&key, span(alg->key, bytes));
     fields_add(f, meaning, "%s %s", kind, alg->name);
-    fields_add(f, "the key; see --show-keys", "%s%s",
+    fields_add(f, "the key; see --show-keys (RFC 4301 4.4.2.1)", "%s%s",
                key.len ? "0x"
                : bytes ? HIDDEN
                        : "",
                text_str(&key));
     if (alg->icv_bits) {
-        fields_add(f, "bits of the integrity check value in each packet", "%u", alg->icv_bits);
+        fields_add(f, "bits of the integrity check value in each packet (RFC 4303 2.8)", "%u",
+                   alg->icv_bits);
     }
     fields_end(f);
 }
@@ -114,11 +121,11 @@ static void show_encap(struct fields *f, const struct xfrm_encap *e)
     char ip[IP_TEXT_MAX];
     if (!e->type) return;
     fields_line(f, "\t");
-    fields_add(f, "ESP rides in UDP, to get through NAT", "encap type %s",
+    fields_add(f, "ESP rides in UDP, to get through NAT (RFC 3948)", "encap type %s",
                e->type == 2 ? "espinudp" : "espinudp-nonike");
-    fields_add(f, "our UDP port", "sport %u", e->sport);
-    fields_add(f, "the peer's UDP port", "dport %u", e->dport);
-    fields_add(f, "a field of the past, unused", "addr %s",
+    fields_add(f, "our UDP port (RFC 3948 2.1)", "sport %u", e->sport);
+    fields_add(f, "the peer's UDP port (RFC 3948 2.1)", "dport %u", e->dport);
+    fields_add(f, "a field of the past, unused (RFC 3947 5.2)", "addr %s",
                e->oa.family ? ip_show(&e->oa, ip) : "0.0.0.0");
     fields_end(f);
 }
@@ -137,28 +144,32 @@ static void show_bitmap(struct fields *f, const struct xfrm_replay *r)
 
 static void show_replay(struct fields *f, const struct xfrm_replay *r)
 {
-    static const char in[] = "highest number received; a number used twice is a replay",
-                      out[] = "last number sent; no number is ever used twice";
+    static const char in[] =
+        "highest number received; a number used twice is a replay (RFC 4303 3.4.3)",
+                      out[] = "last number sent; no number is ever used twice (RFC 4303 3.3.3)";
     fields_line(f, "\t");
     if (!r->esn_given) {
         fields_add(f, in, "anti-replay context: seq 0x%x,", (uint32_t)r->in_seq);
         fields_add(f, out, "oseq 0x%x,", (uint32_t)r->out_seq);
-        fields_add(f, "which of the last numbers were seen", "bitmap 0x%08x", r->bitmap[0]);
+        fields_add(f, "which of the last numbers were seen (RFC 4303 3.4.3)", "bitmap 0x%08x",
+                   r->bitmap[0]);
         fields_end(f);
         return;
     }
-    fields_add(f, "sequence numbers of 64 bits", "anti-replay esn context:");
+    fields_add(f, "sequence numbers of 64 bits (RFC 4303 2.2.1)", "anti-replay esn context:");
     fields_end(f);
     fields_line(f, "\t ");
-    fields_add(f, "upper half of the next", "seq-hi 0x%x,", (uint32_t)(r->in_seq >> 32));
+    fields_add(f, "upper half of the next (RFC 4303 2.2.1)", "seq-hi 0x%x,",
+               (uint32_t)(r->in_seq >> 32));
     fields_add(f, in, "seq 0x%x,", (uint32_t)r->in_seq);
-    fields_add(f, "upper half of the next", "oseq-hi 0x%x,", (uint32_t)(r->out_seq >> 32));
+    fields_add(f, "upper half of the next (RFC 4303 2.2.1)", "oseq-hi 0x%x,",
+               (uint32_t)(r->out_seq >> 32));
     fields_add(f, out, "oseq 0x%x", (uint32_t)r->out_seq);
     fields_end(f);
     fields_line(f, "\t ");
-    fields_add(f, "so many late packets are still accepted, each once", "replay_window %u,",
-               r->window);
-    fields_add(f, "words of 32 bits, one bit for each packet", "bitmap-length %u",
+    fields_add(f, "so many late packets are still accepted, each once (RFC 4303 3.4.3)",
+               "replay_window %u,", r->window);
+    fields_add(f, "words of 32 bits, one bit for each packet (RFC 4303 A2)", "bitmap-length %u",
                (r->window + 31) / 32);
     fields_end(f);
     show_bitmap(f, r);
@@ -170,9 +181,11 @@ static void show_limit(struct fields *f, const char *what, uint64_t soft, uint64
     if (soft == 0 && hard == 0) return;
     fields_line(f, "\t  ");
     if (soft != XFRM_INF) {
-        fields_add(f, "then new keys are negotiated", "soft %" PRIu64 "(%s)", soft, what);
+        fields_add(f, "then new keys are negotiated (RFC 4301 4.4.2.1)", "soft %" PRIu64 "(%s)",
+                   soft, what);
     }
-    if (hard != XFRM_INF) fields_add(f, "then it ends", "hard %" PRIu64 "(%s)", hard, what);
+    if (hard != XFRM_INF)
+        fields_add(f, "then it ends (RFC 4301 4.4.2.1)", "hard %" PRIu64 "(%s)", hard, what);
     fields_end(f);
 }
 
@@ -182,7 +195,7 @@ static void show_explained_life(struct fields *f, const struct xfrm_sa *sa)
     char bytes[HUMAN_MAX];
     if (!f->explain) return;
     fields_line(f, "\t");
-    fields_add(f, "what has passed through it", "%s, %" PRIu64 " packets",
+    fields_add(f, "what has passed through it (RFC 4301 4.4.2.1)", "%s, %" PRIu64 " packets",
                human_bytes(sa->current.bytes, bytes), sa->current.packets);
     show_limit(f, "sec", sa->limit.soft_add_s, sa->limit.hard_add_s);
     show_limit(f, "bytes", sa->limit.soft_bytes, sa->limit.hard_bytes);
@@ -193,26 +206,27 @@ void xfrm_show_sa(struct fields *f, const struct xfrm_sa *sa)
 {
     show_identity(f, sa);
     show_flags(f, sa);
-    show_mark(f, "mark", &sa->mark, "only packets with this firewall mark");
+    show_mark(f, "mark", &sa->mark, "only packets with this firewall mark (Linux only)");
     show_mark(f, "output-mark", &sa->output_mark,
-              "protected packets leave with this firewall mark");
-    show_algorithm(f, &sa->aead, "aead", "encrypts and authenticates in one");
-    show_algorithm(f, &sa->auth, "auth-trunc", "authenticates each packet");
-    show_algorithm(f, &sa->crypt, "enc", "encrypts each packet");
+              "protected packets leave with this firewall mark (Linux only)");
+    show_algorithm(f, &sa->aead, "aead", "encrypts and authenticates in one (RFC 4303 3.2.3)");
+    show_algorithm(f, &sa->auth, "auth-trunc", "authenticates each packet (RFC 4303 3.2.2)");
+    show_algorithm(f, &sa->crypt, "enc", "encrypts each packet (RFC 4303 3.2.1)");
     if (sa->comp[0]) {
         fields_line(f, "\t");
-        fields_add(f, "makes payloads smaller", "comp %s", sa->comp);
+        fields_add(f, "makes payloads smaller (RFC 3173)", "comp %s", sa->comp);
         fields_end(f);
     }
     show_encap(f, &sa->encap);
     show_replay(f, &sa->replay);
     if (sa->if_id) {
         fields_line(f, "\t");
-        fields_add(f, "belongs to the XFRM interface of this number", "if_id 0x%x", sa->if_id);
+        fields_add(f, "belongs to the XFRM interface of this number (Linux only)", "if_id 0x%x",
+                   sa->if_id);
         fields_end(f);
     }
     fields_line(f, "\t");
-    fields_add(f, "what may be inside:", "sel");
+    fields_add(f, "what may be inside: (RFC 4301 4.4.2.1)", "sel");
     xfrm_show_selector(f, &sa->sel);
     fields_end(f);
     show_explained_life(f, sa);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "test/bench/gateway.h"
+#include "test/bench/path_trace.h"
 
 #define BURSTS 1000
 #define QUICK_BURSTS 200
@@ -333,6 +334,7 @@ int main(int argc, char **argv)
     print_stages(r);
     print_goals(r);
     print_memory(r);
+    path_trace_rows(r->ticks_per_ns, o.bursts);
     bool written = json_write(r, o.json);
     printf("\n%s, %.2f ticks a nanosecond, core %d, bursts of %d; raw figures: %s\n", cpu_name(cpu),
            r->ticks_per_ns, o.core, BURST_MAX, written ? o.json : "could not be written");

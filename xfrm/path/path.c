@@ -50,7 +50,7 @@ const struct stage complaints[] = {
 
 // Between stages: packets that were dropped are counted under their word, those that are done go
 // back to the pool, held ones stay where they wait. The next stage sees only those still walking.
-static void burst_sweep(struct worker *w, struct burst *b)
+__attribute__((noinline)) static void burst_sweep(struct worker *w, struct burst *b)
 {
     unsigned walking = 0;
     for (unsigned i = 0; i < b->n; i++) {
@@ -66,9 +66,10 @@ static void burst_sweep(struct worker *w, struct burst *b)
     b->n = walking;
 }
 
-// The same walk while somebody looks.
-static void burst_walk_seen(struct traces *seen, struct worker *w, const struct stage *path,
-                            struct burst *b)
+// The same walk while somebody looks. Kept apart, like the sweep that both have, so that the usual
+// one is as if there were none: with both in one function it was 3 % slower.
+__attribute__((cold, noinline)) static void
+burst_walk_seen(struct traces *seen, struct worker *w, const struct stage *path, struct burst *b)
 {
     for (const struct stage *s = path; s->name && b->n > 0; s++) {
         const unsigned n = b->n;

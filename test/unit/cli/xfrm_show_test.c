@@ -181,6 +181,13 @@ static void explained_sa(void **state)
     for (const char *s = printed; *s; s++) lines += *s == '\n';
     CHECK(lines >= 14);
     CHECK(strstr(printed, "0 B, 0 packets") != NULL);
+    unsigned notes = 0;
+    for (const char *s = printed; (s = strstr(s, "# ")); s++, notes++) {
+        const size_t len = strcspn(s, "\n");
+        const char *rfc = strstr(s, "(RFC "), *own = strstr(s, "(Linux only)");
+        CHECK((rfc && rfc < s + len) || (own && own < s + len));
+    }
+    CHECK(notes >= 14);
 }
 
 static void policies(void **state)
