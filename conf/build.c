@@ -38,6 +38,11 @@ void build_free(struct build *b)
     free(b);
 }
 
+void build_take_legacy(struct build *b)
+{
+    b->issues.legacy = true;
+}
+
 // The path of a name in the section at hand, as a source of its own.
 static struct place place_of(struct build *b, const char *name)
 {

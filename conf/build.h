@@ -12,7 +12,8 @@ struct build;
 
 // NULL: out of memory. All else that goes wrong shows at the end.
 struct build *build_new(void);
-void build_free(struct build *b); // NULL is fine
+void build_free(struct build *b);        // NULL is fine
+void build_take_legacy(struct build *b); // as struct conf_issues has it
 void build_open(struct build *b, span_t section);
 void build_close(struct build *b);
 // A setting; or the next value of one that is a list: all calls for it stand together. The content

@@ -234,6 +234,8 @@ struct conf_issue {
 };
 struct conf_issues {
     struct arena arena;
+    // Before reading: algorithms that RFC 8247 and 8221 forbid are warned of, not refused.
+    bool legacy;
     unsigned n, cap, errors;
     struct conf_issue *issue;
 };

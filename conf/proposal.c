@@ -139,6 +139,27 @@ static bool word_fits(const struct proposal_arg *t, const char *word, const stru
     return false;
 }
 
+// rfc8247 2 and rfc8221 5, 6 MUST NOT: what is broken is refused, unless somebody has insisted.
+static bool strong_enough(const struct proposal_arg *t, const char *word, const struct alg *alg,
+                          struct place at)
+{
+    struct conf_issues *issues = t->a->ld->issues;
+    bool executors = !t->ike && alg->type != ALG_KE;
+    const char *rfc = executors ? "8221" : "8247";
+    if (!alg->legacy) return true;
+    if (alg->broken && !issues->legacy) {
+        issue_error(issues, at, word, "'%s' is too weak to be used (RFC %s)", word, rfc);
+        issue_hint(issues, "'default' is a good choice; aes256gcm16, chacha20poly1305, sha256, "
+                           "x25519 and others are known (pavise-iked --legacy takes it for a peer "
+                           "that knows nothing better)");
+        return false;
+    }
+    issue_warn(issues, at, word, "'%s' is %s (RFC %s)", word, alg->broken ? "broken" : "weak", rfc);
+    issue_hint(issues, "keep it only for a peer that knows nothing better%s",
+               executors ? "; pavise-xfrmd takes it when started with --legacy" : "");
+    return true;
+}
+
 // false: refused, and said so.
 static bool word_read(const struct proposal_arg *t, const char *word, size_t off)
 {
@@ -162,11 +183,7 @@ static bool word_read(const struct proposal_arg *t, const char *word, size_t off
     }
     if (!word_fits(t, word, alg, at, &skip)) return false;
     if (skip) return true;
-    if (alg->legacy) {
-        issue_warn(issues, at, word, "'%s' is weak (RFC %s)", word, t->ike ? "8247" : "8221");
-        issue_hint(issues, "keep it only for a peer that knows nothing better%s",
-                   t->ike ? "" : "; pavise-xfrmd takes it when started with --legacy");
-    }
+    if (!strong_enough(t, word, alg, at)) return false;
     return add(t->p, alg) || too_many(t, word, off);
 }
 
@@ -175,10 +192,16 @@ static void derive_prf(struct conf_proposal *p)
 {
     static const struct {
         uint16_t integ, prf;
-    } pair[] = {
-        {INTEG_HMAC_SHA1_96, PRF_HMAC_SHA1},          {INTEG_HMAC_SHA2_256_128, PRF_HMAC_SHA2_256},
-        {INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384}, {INTEG_HMAC_SHA2_512_256, PRF_HMAC_SHA2_512},
-        {INTEG_AES_XCBC_96, PRF_AES128_XCBC},         {INTEG_AES_CMAC_96, PRF_AES128_CMAC}};
+    } pair[] = {{INTEG_HMAC_SHA1_96, PRF_HMAC_SHA1},
+                {INTEG_HMAC_SHA2_256_128, PRF_HMAC_SHA2_256},
+                {INTEG_HMAC_SHA2_384_192, PRF_HMAC_SHA2_384},
+                {INTEG_HMAC_SHA2_512_256, PRF_HMAC_SHA2_512},
+                {INTEG_AES_XCBC_96, PRF_AES128_XCBC},
+                {INTEG_AES_CMAC_96, PRF_AES128_CMAC},
+                {INTEG_HMAC_SHA1_160, PRF_HMAC_SHA1},
+                {INTEG_HMAC_SHA2_256_96, PRF_HMAC_SHA2_256},
+                {INTEG_HMAC_MD5_96, PRF_HMAC_MD5},
+                {INTEG_HMAC_MD5_128, PRF_HMAC_MD5}};
     if (count(p, ALG_PRF)) return;
     for (unsigned i = 0, n = p->n; i < n; i++) {
         for (size_t k = 0; k < sizeof pair / sizeof *pair; k++) {

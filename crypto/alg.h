@@ -38,6 +38,7 @@ enum alg_encr {
 };
 // Type 2, pseudo-random function.
 enum alg_prf {
+    PRF_HMAC_MD5 = 1,
     PRF_HMAC_SHA1 = 2,
     PRF_AES128_XCBC = 4,
     PRF_HMAC_SHA2_256 = 5,
@@ -48,16 +49,23 @@ enum alg_prf {
 // Type 3, integrity.
 enum alg_integ {
     INTEG_NONE = 0,
+    INTEG_HMAC_MD5_96 = 1,
     INTEG_HMAC_SHA1_96 = 2,
     INTEG_AES_XCBC_96 = 5,
+    INTEG_HMAC_MD5_128 = 6,
+    INTEG_HMAC_SHA1_160 = 7,
     INTEG_AES_CMAC_96 = 8,
     INTEG_HMAC_SHA2_256_128 = 12,
     INTEG_HMAC_SHA2_384_192 = 13,
     INTEG_HMAC_SHA2_512_256 = 14,
+    INTEG_HMAC_SHA2_256_96 = 1026, // for private use: strongSwan's number
 };
 // Type 4, key exchange method.
 enum alg_ke {
     KE_NONE = 0,
+    KE_MODP_768 = 1,
+    KE_MODP_1024 = 2,
+    KE_MODP_1536 = 5,
     KE_MODP_2048 = 14,
     KE_MODP_3072 = 15,
     KE_MODP_4096 = 16,
@@ -66,6 +74,12 @@ enum alg_ke {
     KE_ECP_256 = 19,
     KE_ECP_384 = 20,
     KE_ECP_521 = 21,
+    KE_MODP_1024_160 = 22, // RFC 5114
+    KE_MODP_2048_224 = 23,
+    KE_MODP_2048_256 = 24,
+    KE_ECP_192 = 25,
+    KE_ECP_224 = 26,
+    KE_ECP_224_BP = 27,
     KE_ECP_256_BP = 28,
     KE_ECP_384_BP = 29,
     KE_ECP_512_BP = 30,
@@ -92,6 +106,7 @@ struct alg {
     bool aead;
     bool clear;          // leaves the text readable: for ESP, never for IKE messages
     bool legacy;         // weak: only for peers that have nothing better, and only when asked for
+    bool broken;         // ... RFC 8247 and 8221 forbid it: only where somebody insists (--legacy)
     bool hmac;           // INTEG: takes a key of any length
     bool key_attr;       // the KEY_LENGTH attribute is sent (variable-length ciphers)
     const char *keyword; // swanctl.conf: "aes128gcm16", "sha256", "prfsha256", "x25519"

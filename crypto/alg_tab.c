@@ -30,6 +30,12 @@
 // rfc4868 2.1.1: the key is as long as the whole output
 #define HMAC(transform, len, icv, number, word, krnl)                                         \
     {MAC(HMAC_##transform, len, icv, number, word, krnl), .hmac = true}
+#define OLD .legacy = true
+#define FORBIDDEN .legacy = true, .broken = true
+#define TRUNCATED(transform, len, icv, number, word, krnl)                                    \
+    MAC(HMAC_##transform, len, icv, number, word, krnl), .hmac = true
+#define GROUP(transform, word) .type = ALG_KE, .id = KE_##transform, .block = 1,              \
+    .keyword = word, .name = #transform
 #define PLAIN(kind, transform, word, text)                                                    \
     {.type = kind, .id = transform, .block = 1, .keyword = word, .name = text}
 
@@ -62,6 +68,10 @@ const struct alg alg_table[] = {
     HMAC(SHA1_96,      20, 12, 3, "sha1",   "hmac(sha1)"),   // RFC 2404
     {MAC(AES_XCBC_96,  16, 12, 9, "aesxcbc", "xcbc(aes)")},  // RFC 3566
     {MAC(AES_CMAC_96,  16, 12, 0, "aescmac", "cmac(aes)")},  // RFC 4494
+    HMAC(SHA1_160,     20, 20, 3, "sha1_160", "hmac(sha1)"), // RFC 4595
+    HMAC(SHA2_256_96,  32, 12, 5, "sha256_96", "hmac(sha256)"), // draft-ietf-ipsec-ciph-sha-256
+    {TRUNCATED(MD5_96,  16, 12, 2, "md5",     "hmac(md5)"), FORBIDDEN}, // RFC 2403
+    {TRUNCATED(MD5_128, 16, 16, 2, "md5_128", "hmac(md5)"), FORBIDDEN}, // RFC 4595
 
     PLAIN(ALG_PRF, PRF_HMAC_SHA2_256, "prfsha256", "PRF_HMAC_SHA2_256"), // RFC 4868
     PLAIN(ALG_PRF, PRF_HMAC_SHA2_384, "prfsha384", "PRF_HMAC_SHA2_384"),
@@ -69,6 +79,8 @@ const struct alg alg_table[] = {
     PLAIN(ALG_PRF, PRF_HMAC_SHA1,     "prfsha1",   "PRF_HMAC_SHA1"),     // RFC 7296
     PLAIN(ALG_PRF, PRF_AES128_XCBC, "prfaesxcbc", "PRF_AES128_XCBC"),    // RFC 4434
     PLAIN(ALG_PRF, PRF_AES128_CMAC, "prfaescmac", "PRF_AES128_CMAC"),    // RFC 4615
+    {.type = ALG_PRF, .id = PRF_HMAC_MD5, .block = 1, FORBIDDEN, .keyword = "prfmd5",
+     .name = "PRF_HMAC_MD5"}, // RFC 2104
 
     PLAIN(ALG_KE, KE_X25519,    "x25519",   "CURVE_25519"), // RFC 8031
     PLAIN(ALG_KE, KE_ECP_256,   "ecp256",   "ECP_256"),     // RFC 5903
@@ -86,6 +98,15 @@ const struct alg alg_table[] = {
     PLAIN(ALG_KE, KE_MLKEM_512,  "mlkem512", "ML_KEM_512"),     // draft-ietf-ipsecme-ikev2-mlkem
     PLAIN(ALG_KE, KE_MLKEM_768,  "mlkem768", "ML_KEM_768"),
     PLAIN(ALG_KE, KE_MLKEM_1024, "mlkem1024", "ML_KEM_1024"),
+    {GROUP(MODP_768,      "modp768"), FORBIDDEN}, // RFC 7296
+    {GROUP(MODP_1024,     "modp1024"), OLD},
+    {GROUP(MODP_1536,     "modp1536"), OLD},      // RFC 3526
+    {GROUP(MODP_1024_160, "modp1024s160"), FORBIDDEN}, // RFC 5114
+    {GROUP(MODP_2048_224, "modp2048s224"), OLD},
+    {GROUP(MODP_2048_256, "modp2048s256"), OLD},
+    {GROUP(ECP_192,       "ecp192"), OLD},
+    {GROUP(ECP_224,       "ecp224"), OLD},
+    {GROUP(ECP_224_BP,    "ecp224bp"), OLD},      // RFC 6954
 
     PLAIN(ALG_ESN, ESN_NO,  "noesn", "NO_EXT_SEQ"),
     PLAIN(ALG_ESN, ESN_YES, "esn",   "EXT_SEQ"),
@@ -123,6 +144,7 @@ const struct alg_alias alg_aliases[] = {
     {ALG_INTEG, "sha2_256", "sha256"},
     {ALG_INTEG, "sha2_384", "sha384"},
     {ALG_INTEG, "sha2_512", "sha512"},
+    {ALG_INTEG, "sha2_256_96", "sha256_96"},
     {ALG_KE, "curve25519", "x25519"},
     {ALG_KE, "curve448", "x448"},
     {0},
@@ -136,13 +158,13 @@ const struct alg_alias alg_kernel_aliases[] = {
     {ALG_ENCR, "cipher_null", "ecb(cipher_null)"},
     {ALG_INTEG, "sha1", "hmac(sha1)"},
     {ALG_INTEG, "sha256", "hmac(sha256)"},
+    {ALG_INTEG, "md5", "hmac(md5)"},
     {0},
 };
 
 #define BROKEN "is broken and must not be used (RFC 8221)"
 #define OUTSIDE "has no number in IKEv2 and is not done here"
 const struct alg_refused alg_refusals[] = {
-    {"hmac(md5)", BROKEN},      {"md5", BROKEN},
     {"cbc(des)", BROKEN},       {"des", BROKEN},
     {"cbc(blowfish)", BROKEN},  {"blowfish", BROKEN},
     {"cbc(cast5)", "has blocks too short for today's traffic and is not done here"},
@@ -170,29 +192,16 @@ const struct alg_label alg_labels[] = {
     {ALG_ENCR, 26, "CAMELLIA_CCM_12"},
     {ALG_ENCR, 27, "CAMELLIA_CCM_16"},
 
-    {ALG_PRF, 1, "PRF_HMAC_MD5"},
     {ALG_PRF, 3, "PRF_HMAC_TIGER"},
 
     {ALG_INTEG, 0, "NONE"},
-    {ALG_INTEG, 1, "HMAC_MD5_96"},
     {ALG_INTEG, 3, "DES_MAC"},
     {ALG_INTEG, 4, "KPDK_MD5"},
-    {ALG_INTEG, 6, "HMAC_MD5_128"},
-    {ALG_INTEG, 7, "HMAC_SHA1_160"},
     {ALG_INTEG, 9, "AES_128_GMAC"},
     {ALG_INTEG, 10, "AES_192_GMAC"},
     {ALG_INTEG, 11, "AES_256_GMAC"},
 
     {ALG_KE, 0, "NONE"},
-    {ALG_KE, 1, "MODP_768"},
-    {ALG_KE, 2, "MODP_1024"},
-    {ALG_KE, 5, "MODP_1536"},
-    {ALG_KE, 22, "MODP_1024_160"},
-    {ALG_KE, 23, "MODP_2048_224"},
-    {ALG_KE, 24, "MODP_2048_256"},
-    {ALG_KE, 25, "ECP_192"},
-    {ALG_KE, 26, "ECP_224"},
-    {ALG_KE, 27, "ECP_224_BP"},
     {0},
 };
 
@@ -202,14 +211,16 @@ const char *const alg_words[] = {
     "aes128ccm12", "aes192ccm12", "aes256ccm12", "aes128ccm8", "aes192ccm8", "aes256ccm8",
     "chacha20poly1305", "aes128gmac", "aes192gmac", "aes256gmac", "aes128", "aes192", "aes256",
     "aes128ctr", "aes192ctr", "aes256ctr", "camellia128", "camellia192", "camellia256", "3des",
-    "null", "sha256", "sha384", "sha512", "sha1", "aesxcbc", "aescmac", "prfsha256",
-    "prfsha384", "prfsha512", "prfsha1", "prfaesxcbc", "prfaescmac", "x25519", "ecp256",
+    "null", "sha256", "sha384", "sha512", "sha1", "aesxcbc", "aescmac", "sha1_160", "sha256_96",
+    "md5", "md5_128", "prfsha256",
+    "prfsha384", "prfsha512", "prfsha1", "prfaesxcbc", "prfaescmac", "prfmd5", "x25519", "ecp256",
     "ecp384", "ecp521", "modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "x448", "ecp256bp",
-    "ecp384bp", "ecp512bp", "mlkem512", "mlkem768", "mlkem1024", "noesn", "esn", "aes", "camellia",
+    "ecp384bp", "ecp512bp", "mlkem512", "mlkem768", "mlkem1024", "modp768", "modp1024", "modp1536",
+    "modp1024s160", "modp2048s224", "modp2048s256", "ecp192", "ecp224", "ecp224bp", "noesn", "esn", "aes", "camellia",
     "aes128gcm", "aes192gcm", "aes256gcm", "aes128gcm128", "aes192gcm128", "aes256gcm128",
     "aes128gcm96", "aes192gcm96", "aes256gcm96", "aes128gcm64", "aes192gcm64", "aes256gcm64",
     "aes128ccm", "aes192ccm", "aes256ccm", "aes128ccm128", "aes192ccm128", "aes256ccm128",
     "aes128ccm96", "aes192ccm96", "aes256ccm96", "aes128ccm64", "aes192ccm64", "aes256ccm64",
-    "sha", "sha2_256", "sha2_384", "sha2_512", "curve25519", "curve448", NULL,
+    "sha", "sha2_256", "sha2_384", "sha2_512", "sha2_256_96", "curve25519", "curve448", NULL,
 };
 // clang-format on

@@ -7,6 +7,7 @@
 uint32_t prf_len(uint16_t prf)
 {
     switch (prf) {
+    case PRF_HMAC_MD5:
     case PRF_AES128_XCBC:
     case PRF_AES128_CMAC:
         return 16;

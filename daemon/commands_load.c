@@ -35,7 +35,8 @@ static void feed(struct build *b, span_t elements)
 }
 
 // Sections that swanctl.conf has in `section`. NULL: answered.
-static struct config *read_sections(struct vici_call *call, const char *section, span_t args)
+static struct config *read_sections(const struct iked *d, struct vici_call *call,
+                                    const char *section, span_t args)
 {
     struct conf_issues issues = {0};
     struct config *c = NULL;
@@ -45,6 +46,7 @@ static struct config *read_sections(struct vici_call *call, const char *section,
         commands_result(call, err_text(ERR_NOMEM));
         return NULL;
     }
+    if (d->options.legacy) build_take_legacy(b);
     build_open(b, span_str(section));
     feed(b, args);
     build_close(b);
@@ -126,7 +128,7 @@ static bool scripts_known(struct iked *d, struct vici_call *call, const struct c
 void commands_load_conn(void *ctx, struct vici_call *call, span_t args)
 {
     struct iked *d = ctx;
-    struct config *c = read_sections(call, "connections", args);
+    struct config *c = read_sections(d, call, "connections", args);
     if (!c) return;
     if (c->conn_n == 0) {
         commands_result(call, "missing connection: one section, named after it, is expected");
@@ -386,7 +388,7 @@ static bool pools_apart(struct iked *d, struct vici_call *call, const struct con
 
 void commands_load_pool(void *ctx, struct vici_call *call, span_t args)
 {
-    struct config *c = read_sections(call, "pools", args);
+    struct config *c = read_sections(ctx, call, "pools", args);
     if (!c) return;
     if (c->pool_n == 0) {
         commands_result(call, "missing pool: one section, named after it, is expected");
@@ -434,7 +436,7 @@ void commands_unload_pool(void *ctx, struct vici_call *call, span_t args)
 
 void commands_load_authority(void *ctx, struct vici_call *call, span_t args)
 {
-    struct config *c = read_sections(call, "authorities", args);
+    struct config *c = read_sections(ctx, call, "authorities", args);
     if (!c) return;
     if (!c->creds->authorities) {
         commands_result(call, "missing authority: one section, named after it, is expected");

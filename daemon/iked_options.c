@@ -30,6 +30,9 @@ const char iked_options_help[] =
     "  --port N                UDP port for IKE (default 500)\n"
     "  --port-nat-t N          UDP port for IKE and ESP behind NAT (default 4500)\n"
     "  --fwmark N              mark of our own packets; must equal that of pavise-xfrmd\n"
+    "  --legacy                takes proposals with MD5, modp768 and modp1024s160, which RFC 8247 "
+    "and\n"
+    "                          8221 forbid, for peers that know nothing better\n"
     "  --keylog DIR            DANGER: writes all session keys into files for Wireshark in DIR\n"
     "  --state-dir DIR         leases of virtual addresses and the like (default " STATE_FOLDER
     ")\n"
@@ -53,6 +56,7 @@ enum option_id {
     OPT_PORT,
     OPT_PORT_NAT_T,
     OPT_FWMARK,
+    OPT_LEGACY,
     OPT_KEYLOG,
     OPT_STATE_DIR,
     OPT_LOG,
@@ -71,6 +75,7 @@ static const struct option known[] = {
     {"port", required_argument, NULL, OPT_PORT},
     {"port-nat-t", required_argument, NULL, OPT_PORT_NAT_T},
     {"fwmark", required_argument, NULL, OPT_FWMARK},
+    {"legacy", no_argument, NULL, OPT_LEGACY},
     {"keylog", required_argument, NULL, OPT_KEYLOG},
     {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"log", required_argument, NULL, OPT_LOG},
@@ -87,7 +92,8 @@ static const char *const known_names[] = {
     "--fwmark",    "--keylog",
     "--state-dir", "--log",
     "--log-level", "--help",
-    "--version",   NULL,
+    "--version",   "--legacy",
+    NULL,
 };
 
 // The place of word in names[], or -1.
@@ -174,6 +180,9 @@ static err_t take(int id, const char *value, struct iked_options *o, struct why 
         return ERR_OK;
     case OPT_SOCKET:
         o->socket = value;
+        return ERR_OK;
+    case OPT_LEGACY:
+        o->legacy = true;
         return ERR_OK;
     case OPT_KEYLOG:
         o->keylog = value;

@@ -32,6 +32,7 @@ struct iked_options {
     enum conf_executor executor;
     uint16_t port, port_nat_t; // 0 = not given
     bool vici_only;            // nothing but section `pavise` counts of the file
+    bool legacy;               // algorithms that RFCs forbid are taken where they are named
     bool fwmark_given;
     uint32_t fwmark;
     const char *log[LOG_TARGETS_MAX]; // targets (log_to.h)

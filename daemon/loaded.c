@@ -137,7 +137,7 @@ static bool names_script(const struct config *c, const char *command)
 
 bool loaded_script(struct iked *d, const char *command)
 {
-    struct conf_issues issues = {0};
+    struct conf_issues issues = {.legacy = true}; // only scripts matter here
     struct config *now;
     if (!d->scripts) return false;
     if (names_script(d->loaded->file, command)) return true;

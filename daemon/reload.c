@@ -28,7 +28,7 @@ void reload_log_issue(const struct conf_issue *i)
 
 err_t reload_read(const struct iked *d, struct config **out, struct why *why)
 {
-    struct conf_issues issues = {0};
+    struct conf_issues issues = {.legacy = d->options.legacy};
     err_t e = config_load(d->options.config, out, &issues);
     for (unsigned i = 0; i < issues.n; i++) reload_log_issue(&issues.issue[i]);
     if (e != ERR_OK) {

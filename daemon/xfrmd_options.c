@@ -40,7 +40,7 @@ const char xfrmd_options_help[] =
     "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
     "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
     "  --allow-clear-in   packets from a tunnel that no inbound policy names may pass\n"
-    "  --legacy           take SAs with 3DES, for peers that know nothing better\n"
+    "  --legacy           take SAs with 3DES and MD5, for peers that know nothing better\n"
     "  --socket NAME      Unix socket of the service (default @pavise-xfrm; @ means abstract);\n"
     "                     statistics are served on NAME-stat\n"
     "  --log-level LEVEL  error, warn, story, info or debug (default story)\n"

@@ -1,5 +1,6 @@
-// Diffie-Hellman by OpenSSL: X25519 and X448 (RFC 8031), ECP groups (RFC 5903, brainpool: RFC
-// 6954), MODP groups (RFC 3526).
+// Diffie-Hellman by OpenSSL: X25519 and X448 (RFC 8031), ECP groups (RFC 5903, 5114, brainpool: RFC
+// 6954), MODP groups (RFC 3526, and 5114: with subgroups), and the two oldest, which OpenSSL knows
+// by their primes only (RFC 7296 B).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "crypto/ke_kind.h"
 #include "crypto/openssl/openssl.h"
 
-enum family { CURVE, ECP, MODP };
+enum family { CURVE, ECP, MODP, SUBGROUP };
 
 // private_bits: at least twice the strength of the group (RFC 3526 section 8, second estimate,
 // rounded up), so that the short exponent is not the weak spot. Other families know themselves.
@@ -17,7 +18,7 @@ static const struct group {
     uint8_t family;
     uint16_t public_len, shared_len; // bytes, as in the KE payload; of an ECP point: x | y
     uint16_t private_bits;
-    const char *name; // OpenSSL's
+    const char *name; // OpenSSL's; NULL: it has none
 } groups[] = {
     {KE_X25519, CURVE, 32, 32, 0, "X25519"},
     {KE_X448, CURVE, 56, 56, 0, "X448"},
@@ -32,6 +33,15 @@ static const struct group {
     {KE_MODP_4096, MODP, 512, 512, 512, "modp_4096"},
     {KE_MODP_6144, MODP, 768, 768, 576, "modp_6144"},
     {KE_MODP_8192, MODP, 1024, 1024, 640, "modp_8192"},
+    {KE_MODP_768, MODP, 96, 96, 256, NULL},
+    {KE_MODP_1024, MODP, 128, 128, 256, NULL},
+    {KE_MODP_1536, MODP, 192, 192, 256, "modp_1536"},
+    {KE_MODP_1024_160, SUBGROUP, 128, 128, 0, "dh_1024_160"},
+    {KE_MODP_2048_224, SUBGROUP, 256, 256, 0, "dh_2048_224"},
+    {KE_MODP_2048_256, SUBGROUP, 256, 256, 0, "dh_2048_256"},
+    {KE_ECP_192, ECP, 48, 24, 0, "P-192"},
+    {KE_ECP_224, ECP, 56, 28, 0, "P-224"},
+    {KE_ECP_224_BP, ECP, 56, 28, 0, "brainpoolP224r1"},
 };
 
 #define POINT_MAX 133 // bytes: 0x04 | x | y of P-521
@@ -50,35 +60,92 @@ static bool openssl_can(uint16_t method)
     return group_find(method) != NULL;
 }
 
-static const char *family_name(const struct group *g)
+static bool is_modp(const struct group *g)
 {
-    return g->family == CURVE ? g->name : g->family == ECP ? "EC" : "DH";
+    return g->family == MODP || g->family == SUBGROUP;
 }
 
-static OSSL_PARAM group_param(const struct group *g, char name[16])
+static const char *family_name(const struct group *g)
 {
-    snprintf(name, 16, "%s", g->name); // OpenSSL wants to be able to write to it
-    return OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0);
+    if (g->family == CURVE) return g->name;
+    if (g->family == ECP) return "EC";
+    return g->family == MODP ? "DH" : "DHX";
+}
+
+// What says which group it is: its name, or its numbers.
+#define GROUP_PARAMS 2
+struct group_params {
+    char name[16];
+    uint8_t p[MODP_MAX], two[1];
+};
+
+static BIGNUM *prime_of(const struct group *g)
+{
+    return g->method == KE_MODP_768 ? BN_get_rfc2409_prime_768(NULL)
+                                    : BN_get_rfc2409_prime_1024(NULL);
+}
+
+// Writes at most GROUP_PARAMS; returns how many, 0: out of memory.
+static unsigned group_params(const struct group *g, struct group_params *at, OSSL_PARAM *out)
+{
+    if (g->name) {
+        snprintf(at->name, sizeof at->name, "%s", g->name); // OpenSSL wants to be able to write
+        out[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, at->name, 0);
+        return 1;
+    }
+    BIGNUM *p = prime_of(g);
+    bool good = p && BN_bn2nativepad(p, at->p, g->public_len) > 0;
+    BN_free(p);
+    if (!good) return 0;
+    at->two[0] = 2;
+    out[0] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_FFC_P, at->p, g->public_len);
+    out[1] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_FFC_G, at->two, sizeof at->two);
+    return 2;
 }
 
 // ---- our half ----
 
-static EVP_PKEY *key_generate(const struct group *g)
+static EVP_PKEY *key_from(const struct group *g, int selection, OSSL_PARAM *params)
 {
-    char name[16];
-    int bits = g->private_bits;
-    OSSL_PARAM how[3] = {group_param(g, name), OSSL_PARAM_construct_end()};
-    if (bits) {
-        how[1] = OSSL_PARAM_construct_int(OSSL_PKEY_PARAM_DH_PRIV_LEN, &bits);
-        how[2] = OSSL_PARAM_construct_end();
-    }
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, family_name(g), NULL);
     EVP_PKEY *key = NULL;
+    bool good = ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
+                EVP_PKEY_fromdata(ctx, &key, selection, params) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return good ? key : NULL;
+}
+
+static EVP_PKEY *generate(EVP_PKEY_CTX *ctx, const OSSL_PARAM *how)
+{
+    EVP_PKEY *key = NULL;
     bool good = ctx && EVP_PKEY_keygen_init(ctx) == 1 &&
-                (g->family == CURVE || EVP_PKEY_CTX_set_params(ctx, how) == 1) &&
+                (!how || EVP_PKEY_CTX_set_params(ctx, how) == 1) &&
                 EVP_PKEY_generate(ctx, &key) == 1;
     EVP_PKEY_CTX_free(ctx);
     return good ? key : NULL;
+}
+
+static EVP_PKEY *key_generate(const struct group *g)
+{
+    struct group_params at;
+    int bits = g->private_bits;
+    OSSL_PARAM how[GROUP_PARAMS + 2];
+    unsigned n = group_params(g, &at, how);
+    if (g->family == CURVE) return generate(EVP_PKEY_CTX_new_from_name(NULL, g->name, NULL), NULL);
+    if (n == 0) return NULL;
+    OSSL_PARAM *length = g->name ? how + n : how; // numbers make a key of their own first
+    how[n] = OSSL_PARAM_construct_end();
+    EVP_PKEY *numbers = g->name ? NULL : key_from(g, EVP_PKEY_KEY_PARAMETERS, how);
+    if (!g->name && !numbers) return NULL;
+    if (bits) {
+        length[0] = OSSL_PARAM_construct_int(OSSL_PKEY_PARAM_DH_PRIV_LEN, &bits);
+        length[1] = OSSL_PARAM_construct_end();
+    }
+    EVP_PKEY *key = generate(numbers ? EVP_PKEY_CTX_new_from_pkey(NULL, numbers, NULL)
+                                     : EVP_PKEY_CTX_new_from_name(NULL, family_name(g), NULL),
+                             how);
+    EVP_PKEY_free(numbers);
+    return key;
 }
 
 // rfc7296 3.4 MUST: a MODP value is as long as the prime, with zeros before it if need be
@@ -115,8 +182,8 @@ static err_t openssl_make(struct ke *ke)
     if (!g) return ERR_ALGORITHM;
     EVP_PKEY *key = key_generate(g);
     ke->private = key;
-    bool good = key && (g->family == MODP ? public_modp(g, key, ke->public)
-                                          : public_point(g, key, ke->public));
+    bool good =
+        key && (is_modp(g) ? public_modp(g, key, ke->public) : public_point(g, key, ke->public));
     ke->public_len = g->public_len;
     if (!good) ERR_clear_error();
     return good ? ERR_OK : ERR_CRYPTO;
@@ -130,28 +197,17 @@ static void openssl_drop(struct ke *ke)
 
 // ---- the peer's half ----
 
-static EVP_PKEY *key_from(const struct group *g, int selection, OSSL_PARAM *params)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, family_name(g), NULL);
-    EVP_PKEY *key = NULL;
-    bool good = ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
-                EVP_PKEY_fromdata(ctx, &key, selection, params) == 1;
-    EVP_PKEY_CTX_free(ctx);
-    return good ? key : NULL;
-}
-
 // The point is decoded, which refuses coordinates outside the field and points off the curve
 // (RFC 6989 2.3); the point at infinity has no such encoding and the cofactors are 1.
 static EVP_PKEY *peer_point(const struct group *g, span_t peer)
 {
-    char name[16];
+    struct group_params at;
     uint8_t point[POINT_MAX] = {POINT_CONVERSION_UNCOMPRESSED};
+    OSSL_PARAM params[GROUP_PARAMS + 2];
+    unsigned n = group_params(g, &at, params);
     memcpy(point + 1, peer.at, peer.len);
-    OSSL_PARAM params[] = {
-        group_param(g, name),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, peer.len + 1),
-        OSSL_PARAM_construct_end(),
-    };
+    params[n] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, peer.len + 1);
+    params[n + 1] = OSSL_PARAM_construct_end();
     return key_from(g, EVP_PKEY_PUBLIC_KEY, params);
 }
 
@@ -170,15 +226,14 @@ static bool modp_is_good(const EVP_PKEY *ours, const BIGNUM *y)
 static EVP_PKEY *key_from_integer(const struct group *g, int selection, const char *which,
                                   const BIGNUM *value)
 {
-    char name[16];
+    struct group_params at;
     uint8_t native[MODP_MAX];
+    OSSL_PARAM params[GROUP_PARAMS + 2];
+    unsigned n = group_params(g, &at, params);
     EVP_PKEY *key = NULL;
-    if (BN_bn2nativepad(value, native, sizeof native) > 0) {
-        OSSL_PARAM params[] = {
-            group_param(g, name),
-            OSSL_PARAM_construct_BN(which, native, sizeof native),
-            OSSL_PARAM_construct_end(),
-        };
+    if (n && BN_bn2nativepad(value, native, sizeof native) > 0) {
+        params[n] = OSSL_PARAM_construct_BN(which, native, sizeof native);
+        params[n + 1] = OSSL_PARAM_construct_end();
         key = key_from(g, selection, params);
     }
     OPENSSL_cleanse(native, sizeof native);
@@ -200,7 +255,7 @@ static EVP_PKEY *peer_read(const struct group *g, const EVP_PKEY *ours, span_t p
 {
     if (peer.len != g->public_len) return NULL;
     if (g->family == ECP) return peer_point(g, peer);
-    if (g->family == MODP) return peer_modp(g, ours, peer);
+    if (is_modp(g)) return peer_modp(g, ours, peer);
     return EVP_PKEY_new_raw_public_key_ex(NULL, g->name, NULL, peer.at, peer.len);
 }
 
@@ -217,7 +272,7 @@ static err_t derive(const struct group *g, EVP_PKEY *ours, EVP_PKEY *theirs, str
     size_t len = sizeof shared->at;
     // The peer's value has been judged already, by cheaper means than OpenSSL's own check.
     bool ready = ctx && EVP_PKEY_derive_init(ctx) == 1 &&
-                 (g->family != MODP || EVP_PKEY_CTX_set_dh_pad(ctx, 1) == 1) &&
+                 (!is_modp(g) || EVP_PKEY_CTX_set_dh_pad(ctx, 1) == 1) &&
                  EVP_PKEY_derive_set_peer_ex(ctx, theirs, 0) == 1;
     bool good = ready && EVP_PKEY_derive(ctx, shared->at, &len) == 1;
     EVP_PKEY_CTX_free(ctx);

@@ -15,8 +15,13 @@ struct mac {
 static const char *digest_name(uint16_t integ)
 {
     switch (integ) {
+    case INTEG_HMAC_MD5_96:
+    case INTEG_HMAC_MD5_128:
+        return "MD5";
     case INTEG_HMAC_SHA1_96:
+    case INTEG_HMAC_SHA1_160:
         return "SHA1";
+    case INTEG_HMAC_SHA2_256_96:
     case INTEG_HMAC_SHA2_256_128:
         return "SHA256";
     case INTEG_HMAC_SHA2_384_192:

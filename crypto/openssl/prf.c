@@ -14,6 +14,8 @@ _Static_assert(PRF_MAX == MAC_MAX, "a PRF here is a MAC");
 static uint16_t mac_of(uint16_t prf)
 {
     switch (prf) {
+    case PRF_HMAC_MD5:
+        return INTEG_HMAC_MD5_96;
     case PRF_HMAC_SHA1:
         return INTEG_HMAC_SHA1_96;
     case PRF_HMAC_SHA2_256:

@@ -19,7 +19,7 @@ def texts(host, tap):
     """Refusals carry a sentence, which iproute2 shows instead of the errno."""
     for title, arguments, words in (
             ("a tunnel that is optional", f"xfrm policy add {ip_xfrm.NETS} dir out {ip_xfrm.TMPL} level use", "optional"),
-            ("a broken algorithm", ip_xfrm.sa(0x100, f"enc 'cbc(aes)' {ip_xfrm.key(1, 16)} auth md5 {ip_xfrm.key(1, 16)}"), "RFC 8221"),
+            ("a broken algorithm", ip_xfrm.sa(0x100, f"enc blowfish {ip_xfrm.key(1, 16)} auth sha1 {ip_xfrm.key(1, 20)}"), "RFC 8221"),
             ("an unknown algorithm", ip_xfrm.sa(0x100, f"enc rot13 {ip_xfrm.key(1, 16)}"), "rot13"),
             ("a wrong key", ip_xfrm.sa(0x100, f"aead 'rfc4106(gcm(aes))' {ip_xfrm.key(1, 16)} 128"), "128")):
         done = host.ip_xfrm(arguments)

@@ -112,7 +112,14 @@ static err_t auth_spec(struct xfrm_alg *x, struct sealer_spec *spec, struct why 
 err_t sa_alg_refuse_legacy(const struct xfrm_sa *x, struct why *why)
 {
     const struct alg *a = x->crypt.name[0] ? alg_by_kernel(ALG_ENCR, x->crypt.name, 0, 0) : NULL;
+    if ((!a || !a->legacy) && x->auth.name[0]) a = alg_by_kernel(ALG_INTEG, x->auth.name, 0, 0);
     if (!a || !a->legacy) return ERR_OK;
+    if (a->broken) {
+        return why_not(why, ERR_ALGORITHM,
+                       "%s is broken and must not be used (RFC 8221): pavise-xfrmd takes it only "
+                       "when started with --legacy",
+                       a->kernel);
+    }
     return why_not(why, ERR_ALGORITHM,
                    "%s is for old peers only: pavise-xfrmd takes it when started with --legacy",
                    a->kernel);

@@ -268,6 +268,9 @@ static void legacy_must_be_asked_for(void **state)
     refused(r, &x, ERR_RANGE, "cbc(des3_ede) takes a key of 192 bits, not 128");
     x.crypt.key_bits = 192;
     CHECK_OK(add(r, &x));
+    x.spi++;
+    rig_crypt_auth(&x, "cbc(aes)", 128, "md5", 128, 96);
+    CHECK_OK(add(r, &x));
     rig_free(r);
 }
 
