@@ -15,6 +15,9 @@
 #define SAY_NAT_THERE "remote host is behind NAT"
 #define SAY_NAT_FAKED "faking NAT situation to enforce UDP encapsulation"
 
+#define SAY_REDIRECTED "redirected to %s" // address or name
+#define SAY_REDIRECTED_FROM "client got redirected from %s"
+
 // ---- messages
 #define SAY_GENERATED "generating %s" // as msg_show() has it
 #define SAY_PARSED "parsed %s"
@@ -97,6 +100,8 @@
 #define SAY_CRL_VALID "crl is valid: until %s"
 #define SAY_CRL_STALE "crl is stale: since %s"
 #define SAY_CRL_CACHED "using cached crl"
+#define SAY_RECHECK_GOOD "peer certificate successfully verified"
+#define SAY_RECHECK_BAD "peer certificate verification failed, deleting SA"
 #define SAY_CERT_SENT "sending end entity cert \"%s\""
 #define SAY_CA_SENT "sending issuer cert \"%s\""
 #define SAY_CERT_HEARD "received end entity cert \"%s\""

@@ -15,20 +15,45 @@ static void set_cacert(const struct arg *a)
 }
 
 // Only what can be fetched without another certificate to be believed first.
-static bool url_is_known(const char *url)
+static bool url_is_http(const char *url)
 {
     return strncmp(url, "http://", 7) == 0 && url[7];
 }
 
-static void set_urls(const struct arg *a, const char **list, unsigned *n)
+static bool url_is_ldap(const char *url)
+{
+    return strncmp(url, "ldap://", 7) == 0 && url[7];
+}
+
+// The name of an LDAP entry has commas in it, as a list has: what follows one without a scheme of
+// its own still belongs to it. false: it does not.
+static bool url_goes_on(const struct arg *a, const struct element *e, const char **last)
+{
+    struct arena *arena = &a->ld->out->creds->arena;
+    if (!last || !url_is_ldap(*last) || strstr(e->text, "://")) return false;
+    size_t len = strlen(*last);
+    char *both = arena_get(arena, len + 2 + e->len + 1);
+    if (!both) {
+        a->ld->nomem = true;
+        return true;
+    }
+    memcpy(both, *last, len);
+    memcpy(both + len, ", ", 2);
+    memcpy(both + len + 2, e->text, e->len + 1);
+    *last = both;
+    return true;
+}
+
+static void set_urls(const struct arg *a, const char **list, unsigned *n, bool ldap)
 {
     for (struct element e = {0}; value_next(a, &e);) {
-        bool known = url_is_known(e.text);
+        bool known = url_is_http(e.text) || (ldap && url_is_ldap(e.text));
+        if (url_goes_on(a, &e, *n ? &list[*n - 1] : NULL)) continue;
         if (!known || *n == CREDS_CHAIN_MAX) {
             issue_error(a->ld->issues, element_place(a, &e, 0), e.text,
                         known ? "this list is too long" : "'%s' cannot be fetched", e.text);
-            issue_hint(a->ld->issues, "at most %u addresses that begin with http://",
-                       CREDS_CHAIN_MAX);
+            issue_hint(a->ld->issues, "at most %u addresses that begin with http://%s",
+                       CREDS_CHAIN_MAX, ldap ? " or ldap://" : "");
             return;
         }
         list[*n] = arena_str(&a->ld->out->creds->arena, e.text, e.len);
@@ -40,19 +65,19 @@ static void set_urls(const struct arg *a, const char **list, unsigned *n)
 static void set_crls(const struct arg *a)
 {
     struct cred_authority *to = a->to;
-    set_urls(a, to->crl, &to->crl_n);
+    set_urls(a, to->crl, &to->crl_n, true);
 }
 
 static void set_ocsp(const struct arg *a)
 {
     struct cred_authority *to = a->to;
-    set_urls(a, to->ocsp, &to->ocsp_n);
+    set_urls(a, to->ocsp, &to->ocsp_n, false);
 }
 
 static void set_uri_base(const struct arg *a)
 {
     struct cred_authority *to = a->to;
-    if (!url_is_known(a->v->text)) {
+    if (!url_is_http(a->v->text)) {
         issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' cannot be fetched",
                     a->v->text);
         issue_hint(a->ld->issues, "an address that begins with http://; the hash of a certificate "

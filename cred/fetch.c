@@ -1,6 +1,7 @@
 #include "cred/fetch.h"
 
 #include <curl/curl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,19 +9,27 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "cred/pkey.h"
+
 void fetched_done(struct fetched *f)
 {
     free(f->at);
     *f = (struct fetched){0};
 }
 
+static bool is_ldap(const char *url)
+{
+    return !strncasecmp(url, "ldap://", 7) || !strncasecmp(url, "ldaps://", 8);
+}
+
 bool fetch_can(const char *url)
 {
     if (strlen(url) > FETCH_URL_MAX) return false;
     for (const char *p = url; *p; p++) {
-        if (*p <= ' ' || *p > '~') return false;
+        bool blank = *p == ' ' && is_ldap(url); // names have them, and so do URLs in certificates
+        if (!blank && (*p <= ' ' || *p > '~')) return false;
     }
-    return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
+    return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8) || is_ldap(url);
 }
 
 err_t fetch_init(void)
@@ -81,12 +90,27 @@ static curl_socket_t socket_open(void *ctx, curlsocktype purpose, struct curl_so
     return inside ? CURL_SOCKET_BAD : socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
+// A URL that libcurl takes: blanks are escaped.
+static void url_escape(const char *url, char out[3 * FETCH_URL_MAX + 1])
+{
+    size_t n = 0;
+    for (; *url; url++) {
+        if (*url == ' ') memcpy(out + n, "%20", 3);
+        if (*url != ' ') out[n] = *url;
+        n += *url == ' ' ? 3 : 1;
+    }
+    out[n] = '\0';
+}
+
 static bool options_set(CURL *c, const struct fetch *ask, struct sink *sink)
 {
+    char url[3 * FETCH_URL_MAX + 1];
+    url_escape(ask->url, url);
     long timeout = ask->timeout_ms ? (long)ask->timeout_ms : FETCH_TIMEOUT_MS;
-    return curl_easy_setopt(c, CURLOPT_URL, ask->url) == CURLE_OK &&
+    return curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
            // A redirect must not lead to files of ours or to other protocols.
-           curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR,
+                            is_ldap(ask->url) ? "ldap,ldaps" : "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)FETCH_REDIRECTS_MAX) == CURLE_OK &&
@@ -147,16 +171,41 @@ static err_t transfer(CURL *c, const struct fetch *ask, struct sink *sink, struc
     return e;
 }
 
+// libcurl tells an LDAP entry as LDIF (RFC 2849): "DN: ...", then "\tattribute;binary:: base64".
+// Leaves the first such value in its place.
+static bool ldif_take(struct fetched *f)
+{
+    static const char mark[] = ":: ";
+    const size_t skip = sizeof mark - 1;
+    uint8_t *from = f->len ? memmem(f->at, f->len, mark, skip) : NULL;
+    if (!from) return false;
+    from += skip;
+    uint8_t *end = memchr(from, '\n', f->len - (size_t)(from - f->at));
+    size_t len = end ? (size_t)(end - from) : f->len - (size_t)(from - f->at);
+    while (len && from[len - 1] <= ' ') len--;
+    if (len == 0 || len % 4 != 0 || len > INT_MAX) return false;
+    int padding = (from[len - 1] == '=') + (from[len - 2] == '=');
+    int n = EVP_DecodeBlock(f->at, from, (int)len); // each output byte is behind its input
+    if (n < padding) return false;
+    f->len = (size_t)(n - padding);
+    return true;
+}
+
 err_t fetch_http(void *ctx, const struct fetch *ask, struct fetched *out, struct why *why)
 {
     (void)ctx;
     if (!fetch_can(ask->url)) {
-        return why_not(why, ERR_UNSUPPORTED, "\"%.80s\" is no URL with http or https", ask->url);
+        return why_not(why, ERR_UNSUPPORTED, "\"%.80s\" is no URL with http, https or ldap",
+                       ask->url);
     }
     CURL *c = curl_easy_init();
     struct sink sink = {.limit = ask->limit};
+    if (is_ldap(ask->url)) sink.limit = 2 * ask->limit; // base64, and names around it
     err_t e = c ? transfer(c, ask, &sink, why) : ERR_NOMEM;
     curl_easy_cleanup(c);
+    if (e == ERR_OK && is_ldap(ask->url) && !ldif_take(&sink.got))
+        e = why_not(why, ERR_NOTFOUND, "fetching %.100s failed: there is no binary attribute",
+                    ask->url);
     if (e == ERR_OK)
         *out = sink.got;
     else

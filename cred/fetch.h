@@ -1,5 +1,6 @@
-// fetch.h - getting a CRL, an OCSP answer or a certificate (hash and URL) by HTTP: an interface, so
-// that a daemon can decide where the waiting is done, and an implementation with libcurl.
+// fetch.h - getting a CRL, an OCSP answer or a certificate (hash and URL) by HTTP or LDAP: an
+// interface, so that a daemon can decide where the waiting is done, and an implementation with
+// libcurl.
 #pragma once
 
 #include "base/cursor.h"
@@ -13,7 +14,7 @@
 #define FETCH_CERT_MAX (32U << 10) // bytes
 
 struct fetch {
-    const char *url;  // http:// or https://
+    const char *url; // http://, https://; ldap:// and ldaps:// (RFC 4516) with one binary attribute
     const char *type; // Content-Type of post; NULL: it is a GET
     span_t post;
     size_t limit;        // bytes of the answer at most

@@ -203,7 +203,7 @@ static void ocsp_ask(const struct walk *w, unsigned depth, const char *url, stru
 void ocsp_check(const struct walk *w, unsigned depth, struct status *out)
 {
     struct uris u;
-    if (!w->t->fetcher || !w->t->cache || w->t->no_ocsp) return;
+    if (!w->t->fetcher || !w->t->cache || w->t->no_ocsp || w->terms->offline) return;
     if (crl_cache_status(w->t->cache, w->chain.cert[depth], w->now, out)) return;
     uris_of_ocsp(w, depth, &u);
     for (unsigned i = 0; i < u.n && out->state == REVOKE_UNKNOWN; i++) {

@@ -302,7 +302,7 @@ static err_t deltas_fetch(const struct walk *w, const struct status *at)
 // fetched meanwhile what we would have.
 static err_t crl_fetch_more(const struct walk *w, struct status *at, uint64_t before)
 {
-    if (!w->t->fetcher || !w->t->cache || w->t->no_crl) return ERR_OK;
+    if (!w->t->fetcher || !w->t->cache || w->t->no_crl || w->terms->offline) return ERR_OK;
     bases_fetch(w, at);
     TRY(deltas_fetch(w, at));
     if (crl_cache_generation(w->t->cache) == before) return ERR_OK;
@@ -345,6 +345,7 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
     enum revocation rule = w->terms->revocation;
     const char *reason = s->why.text[0] ? s->why.text : "there is no CRL that covers it";
     bool refuse = rule == REVOCATION_STRICT || (rule == REVOCATION_IFURI && has_uri(w, depth));
+    refuse = refuse && !w->terms->offline;
     cert_name(w->chain.cert[depth], name);
     log_say(w->level, "cert", SAY_STATUS_UNKNOWN);
     IGNORE(why_not(&w->chain.note, ERR_OK,

@@ -68,6 +68,7 @@ struct trust_terms {
     // tried is taken off. NULL: TRUST_TRIES_MAX for this one.
     unsigned *tries;
     bool quiet; // what is told on the way is for LOG_DEBUG: strangers come too often
+    bool offline; // nobody is asked: only what is at hand counts, and not knowing is fine
 };
 
 // What was wrong with a path, where a program wants to know.

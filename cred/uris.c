@@ -1,5 +1,6 @@
 // uris.c - where to ask about a certificate: `authorities` of swanctl.conf first, then what the
-// certificate itself names. Only HTTP; only a few of each, since a certificate may name thousands.
+// certificate itself names. Only HTTP and LDAP; only a few of each, since a certificate may name
+// thousands.
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,6 +5,7 @@
 
 #include "ike/auth/octets.h"
 #include "ike/auth/peer_work.h"
+#include "ike/auth/recheck.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
@@ -61,6 +62,7 @@ static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer
     p->looks_up = looks_up(sa->ike);
     p->tries = TRUST_TRIES_MAX - sa->opening->tries_used;
     p->level = tell_level(sa, LOG_STORY, LINES_PER_WORK);
+    p->offline = recheck_is_due(sa);
     p->now_s = sa->ike->env.wall(sa->ike->env.ctx);
     TRY(blob_set(&p->auth, c->auth.data));
     TRY(octets_of(sa, !sa->initiator, c->id_body, between, &octets));
@@ -115,6 +117,7 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
     if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
     if (p->distrusted) tell_alert(sa->ike, sa, alert_of(p->fault));
+    if (p->offline && p->err == ERR_OK) o->their_proof.err = recheck_keep(sa, p);
     p->then(sa);
 }
 
@@ -122,6 +125,7 @@ static void work_free(struct ike_work *w)
 {
     struct peer_work *p = (struct peer_work *)w;
     for (unsigned i = 0; i < p->cert_n; i++) blob_done(&p->cert[i].data);
+    for (unsigned i = 0; i < p->kept_n; i++) blob_done(&p->kept[i]);
     blob_done(&p->auth);
     blob_done(&p->octets);
     conn_put(p->conn);

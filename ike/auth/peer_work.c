@@ -143,6 +143,16 @@ static unsigned certs_list(const struct cred_cert *l, struct cert **out, unsigne
 
 #define LIST_MAX CONF_LIST_MAX
 
+static err_t keep(struct peer_work *p, struct cert *const *chain, unsigned n)
+{
+    if (!p->offline) return ERR_OK;
+    for (unsigned i = 0; i < n && i < TRUST_PEER_CERTS_MAX; i++) {
+        TRY(blob_set(&p->kept[i], cert_der(chain[i])));
+        p->kept_n = i + 1;
+    }
+    return ERR_OK;
+}
+
 static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigned n,
                          struct why *why)
 {
@@ -163,6 +173,7 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
         .revocation = revocation_of(side),
         .tries = &p->tries,
         .quiet = p->level == LOG_DEBUG,
+        .offline = p->offline,
     };
     err_t err =
         trust_verify(p->conn->conf.creds->trust, chain, n, &terms, (int64_t)p->now_s, &path, why);
@@ -178,7 +189,7 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
     if (err == ERR_OK) trust_chain_done(&path);
     p->distrusted = err == ERR_AUTH;
     if (p->distrusted) p->fault = path.fault;
-    return err;
+    return err == ERR_OK ? keep(p, chain, n) : err;
 }
 
 static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned n)
@@ -257,6 +268,7 @@ static err_t judge(struct peer_work *p, struct sent *s)
     if (!p->conn->conf.creds || !p->conn->conf.creds->trust) {
         return why_not(&p->why, ERR_AUTH, "no certificates were read here");
     }
+    if (p->again) return s->n ? chain_check(p, s->cert, s->n, &p->why) : ERR_AUTH;
     if (s->n) return check_cert(p, s->cert, s->n);
     return s->raw ? check_key(p, s->raw) : check_known(p);
 }

@@ -23,6 +23,8 @@ struct peer_work {
     uint64_t now_s;
     enum log_level level; // how loud to be about what a stranger shows
     unsigned tries;       // signatures of certificates that may still be tried; what is left of it
+    bool offline;         // nobody is asked about revocations, and not knowing is fine; and then
+    bool again;           // the path only, and everybody is asked (recheck.h)
     bool looks_up;        // certificates that are named by hash and URL
     unsigned url_n;       // ... of those
     unsigned cert_n;
@@ -38,6 +40,8 @@ struct peer_work {
     struct why why, how, note, fetched;
     int64_t from, until;       // when its certificate is valid, seconds since 1970; 0: it has none
     uint64_t early_s;          // refused only because it begins so much later; 0: it is not so
+    unsigned kept_n; // offline: the certificates that were believed
+    struct blob kept[TRUST_PEER_CERTS_MAX];
     bool judged;               // `note` is about this certificate
     uint8_t who[KEY_SHA1_LEN]; // SHA-1 of it
 };

@@ -134,10 +134,111 @@ static void strangers_stay_outside(void **state)
     }
 }
 
+// ---- LDAP: just enough of RFC 4511 ----
+
+#define BYTES 300 // of the attribute
+static int directory;
+static unsigned directory_port;
+static bool is_empty; // it has no such entry
+
+static size_t put(uint8_t *at, const char *text)
+{
+    memcpy(at, text, strlen(text));
+    return strlen(text);
+}
+
+static void tell_entry(int fd, uint8_t id)
+{
+    uint8_t m[1024] = {0x30, 0x82, 0, 0, 2, 1, id, 0x64, 0x82, 0, 0, 4, 4};
+    size_t n = 13;
+    n += put(m + n, "cn=x");
+    size_t attributes = n;
+    memcpy(m + n, "\x30\x82\0\0\x30\x82\0\0\x04", 9);
+    n += 9;
+    m[n++] = 32;
+    n += put(m + n, "certificateRevocationList;binary");
+    size_t set = n;
+    memcpy(m + n, "\x31\x82\0\0\x04\x82\0\0", 8);
+    n += 8;
+    for (unsigned i = 0; i < BYTES; i++) m[n++] = (uint8_t)i;
+    const struct {
+        size_t at, from;
+    } lengths[] = {{2, 4},
+                   {9, 11},
+                   {attributes + 2, attributes + 4},
+                   {attributes + 6, attributes + 8},
+                   {set + 2, set + 4},
+                   {set + 6, set + 8}};
+    for (unsigned i = 0; i < 6; i++) {
+        m[lengths[i].at] = (uint8_t)((n - lengths[i].from) >> 8);
+        m[lengths[i].at + 1] = (uint8_t)(n - lengths[i].from);
+    }
+    (void)send(fd, m, n, MSG_NOSIGNAL);
+}
+
+// bindResponse (0x61) or searchResultDone (0x65): success.
+static void tell_done(int fd, uint8_t id, uint8_t kind)
+{
+    const uint8_t m[] = {0x30, 12, 2, 1, id, kind, 7, 10, 1, 0, 4, 0, 4, 0};
+    (void)send(fd, m, sizeof m, MSG_NOSIGNAL);
+}
+
+static void *directory_server(void *arg)
+{
+    uint8_t ask[1024];
+    (void)arg;
+    int fd = accept(directory, NULL, NULL);
+    for (ssize_t n; (n = recv(fd, ask, sizeof ask, 0)) > 7;) {
+        size_t at = ask[1] & 0x80 ? 2U + (ask[1] & 0x7f) : 2; // messageID is behind the length
+        uint8_t id = ask[at + 2], kind = ask[at + 3];
+        if (kind == 0x60) tell_done(fd, id, 0x61);
+        if (kind != 0x63) continue;
+        if (!is_empty) tell_entry(fd, id);
+        tell_done(fd, id, 0x65);
+    }
+    (void)close(fd);
+    return NULL;
+}
+
+static err_t look_up(bool empty, struct fetched *got)
+{
+    pthread_t thread;
+    char url[128];
+    struct why why = {""};
+    is_empty = empty;
+    CHECK_EQ(pthread_create(&thread, NULL, directory_server, NULL), 0);
+    (void)snprintf(url, sizeof url, "ldap://127.0.0.1:%u/cn=A B, c=CH?certificateRevocationList",
+                   directory_port);
+    struct fetch ask = {.url = url, .limit = LIMIT, .timeout_ms = 5000};
+    CHECK(fetch_can(url));
+    err_t e = fetch_http(NULL, &ask, got, &why);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    return e;
+}
+
+static void directories_are_asked(void **state)
+{
+    (void)state;
+    struct fetched got = {0};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    directory = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(bind(directory, (const struct sockaddr *)&at, sizeof at), 0);
+    CHECK_EQ(listen(directory, 4), 0);
+    CHECK_EQ(getsockname(directory, (struct sockaddr *)&at, &len), 0);
+    directory_port = ntohs(at.sin_port);
+    CHECK_OK(look_up(false, &got));
+    CHECK_EQ(got.len, BYTES);
+    for (unsigned i = 0; i < BYTES; i++) CHECK_EQ(got.at[i], (uint8_t)i);
+    fetched_done(&got);
+    CHECK_EQ(look_up(true, &got), ERR_NOTFOUND);
+    (void)close(directory);
+}
+
 static void other_urls_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"file:///etc/passwd", "ldap://example.org/", "", "http:/x",
+    static const char *const bad[] = {"file:///etc/passwd", "ldapi://example.org/", "", "http:/x",
                                       "gopher://x/",        "http://x/\r\nHost: y"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct fetched got = {0};
@@ -157,9 +258,8 @@ static void other_urls_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pages_come_and_limits_hold),
-        cmocka_unit_test(questions_are_posted),
-        cmocka_unit_test(strangers_stay_outside),
+        cmocka_unit_test(pages_come_and_limits_hold), cmocka_unit_test(questions_are_posted),
+        cmocka_unit_test(strangers_stay_outside),     cmocka_unit_test(directories_are_asked),
         cmocka_unit_test(other_urls_are_refused),
     };
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
