@@ -17,10 +17,11 @@ struct strongswan {
     bool initiator_only;       // nobody may call us
     bool rsa_pss;              // PSS first wherever `auth` leaves it open
     bool hash_and_url;         // look up certificates that peers name so
-    bool make_before_break;    // reauthentication; no: the old IKE SA goes first
-    bool udp_esp;              // kernel-libipsec without raw_esp: ESP always in UDP
-    bool ocsp, crl;            // plugin revocation: ask at all?
-    struct text unused;        // "charon.threads, charon.plugins.farp.x"; settings without effect
+    bool follow_redirects;
+    bool make_before_break; // reauthentication; no: the old IKE SA goes first
+    bool udp_esp;           // kernel-libipsec without raw_esp: ESP always in UDP
+    bool ocsp, crl;         // plugin revocation: ask at all?
+    struct text unused;     // "charon.threads, charon.plugins.farp.x"; settings without effect
 };
 
 // Reads a file and what it includes. strongswan_done() also after an error. Mistakes of the grammar

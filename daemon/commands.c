@@ -235,12 +235,6 @@ static void run_flush(void *ctx, struct vici_call *call, span_t args)
     commands_result(call, "");
 }
 
-static void run_no_redirect(void *ctx, struct vici_call *call, span_t args)
-{
-    (void)ctx, (void)args;
-    commands_result(call, "redirecting peers is not supported");
-}
-
 const struct vici_command commands[] = {
     {"version", run_version},
     {"stats", run_stats},
@@ -248,7 +242,7 @@ const struct vici_command commands[] = {
     {"initiate", commands_initiate},
     {"terminate", commands_terminate},
     {"rekey", commands_rekey},
-    {"redirect", run_no_redirect},
+    {"redirect", commands_redirect},
     {"install", commands_install},
     {"uninstall", commands_uninstall},
     {"list-sas", commands_list_sas},

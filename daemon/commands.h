@@ -21,11 +21,14 @@ void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
 void commands_initiate(void *ctx, struct vici_call *call, span_t args);
 void commands_terminate(void *ctx, struct vici_call *call, span_t args);
 void commands_rekey(void *ctx, struct vici_call *call, span_t args);
+void commands_redirect(void *ctx, struct vici_call *call, span_t args); // commands_redirect.c
 void commands_install(void *ctx, struct vici_call *call, span_t args);
 void commands_uninstall(void *ctx, struct vici_call *call, span_t args);
 // Sends a line of the story to the commands under way that it concerns (control-log). name: of the
 // IKE SA's connection, NULL if there is none yet.
 void commands_tell(struct iked *d, unsigned level, const char *name, const struct vici_msg *line);
+// Scripts have run: answers that have waited for them go (hold.h).
+void commands_held(struct iked *d);
 // Frees what still waits for an outcome. After ike_free().
 void commands_done(struct iked *d);
 

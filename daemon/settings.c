@@ -73,6 +73,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.initiator_only = s->initiator_only;
     o.rsa_pss = s->rsa_pss;
     o.hash_and_url = s->hash_and_url;
+    o.follow_redirects = s->follow_redirects;
     o.break_before_make = !s->make_before_break;
     o.executor_has_raw_esp = !s->udp_esp;
     return o;

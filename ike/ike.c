@@ -29,6 +29,7 @@ struct ike_options ike_options_default(void)
         .keepalive_ns = 20 * NSEC_PER_SEC,
         .fragment_size = 1280,
         .natt_port = 4500,
+        .follow_redirects = true,
         .linger_ns = 5 * NSEC_PER_SEC,
         .executor_has_raw_esp = true,
     };
@@ -318,6 +319,14 @@ err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matche
 {
     enter(ike);
     err_t err = command_rekey(ike, what, matches);
+    leave(ike);
+    return err;
+}
+
+err_t ike_redirect(struct ike *ike, const struct ike_redirect *what, unsigned *matches)
+{
+    enter(ike);
+    err_t err = command_redirect(ike, what, matches);
     leave(ike);
     return err;
 }

@@ -23,6 +23,7 @@ struct ike_options {
     uint16_t natt_port;        // 4500
     uint64_t linger_ns;        // inbound SAs of replaced child SAs stay so long: 5 s
     bool initiator_only;       // nobody may call us: IKE_SA_INIT is dropped
+    bool follow_redirects;     // clients: to other gateways (RFC 5685)
     bool break_before_make;    // reauthentication: the old IKE SA goes first
     bool hash_and_url;         // look up certificates that peers name by hash and URL
     bool rsa_pss;              // PSS wherever `auth` leaves the padding open
@@ -89,6 +90,15 @@ err_t ike_install(struct ike *ike, const char *conn, const char *child, struct w
 err_t ike_uninstall(struct ike *ike, const char *conn, const char *child, struct why *why);
 // *reqid (may be NULL): of the SAs behind a trap; 0: a shunt.
 bool ike_installed(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid);
+// Sends clients to another gateway (RFC 5685). NULL and AF_UNSPEC: any. ERR_SYNTAX: gateway is
+// neither an address nor a name.
+struct ike_redirect {
+    struct ike_choice choice;
+    ip_t lo, hi;           // of the peer
+    const struct id *peer; // a pattern
+    const char *gateway;
+};
+err_t ike_redirect(struct ike *ike, const struct ike_redirect *what, unsigned *matches);
 // Graceful end: DELETE to every peer, SAs and policies out of the executor; done when answered or
 // after `timeout_ns`.
 void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void *ctx);

@@ -9,6 +9,7 @@
 #include "ike/auth/own.h"
 #include "ike/auth/ppk.h"
 #include "ike/auth/proof.h"
+#include "ike/auth/recheck.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
@@ -18,7 +19,9 @@
 #include "ike/exchange/lifetime.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/mobike.h"
+#include "ike/exchange/open.h"
 #include "ike/exchange/receive.h"
+#include "ike/exchange/redirect.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
 #include "ike/exchange/unlike.h"
@@ -197,6 +200,17 @@ static void first_child_answered(struct turn *t)
     terms_ours_up(t, c);
 }
 
+// rfc5685 6: the gateway has proved who it is, and serves us elsewhere.
+static bool is_sent_away(struct turn *t)
+{
+    struct notify n;
+    if (notify_find(t->in, N_REDIRECT, &n) != ERR_OK || msg_has(t->in, P(SA))) return false;
+    open_give_back(t->sa, t->task);
+    if (redirect_take(t->sa, t->in) != ERR_OK) return false;
+    opening_done(t->sa);
+    return true;
+}
+
 // The peer goes on using an earlier run's SAs until it knows that the new ones are in place here:
 // any request tells it (up_takes_over is its side of this).
 static void hasten_switch(struct ike_sa *sa)
@@ -242,6 +256,8 @@ err_t auth_on_response(struct turn *t)
     mobike_agree(sa, t->in);
     up_now(sa);
     lifetime_take(sa, t->in);
+    recheck_start(sa);
+    if (is_sent_away(t)) return ERR_OK;
     if (config_answered(t) != ERR_OK) return ERR_OK; // it has seen to the end of the IKE SA
     first_child_answered(t);
     opening_done(sa); // its nonces made the child SA's keys

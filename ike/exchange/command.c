@@ -5,6 +5,7 @@
 
 #include "ike/exchange/close.h"
 #include "ike/exchange/open.h"
+#include "ike/exchange/redirect.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/timers.h"
 #include "ike/sa/child_sa.h"
@@ -153,6 +154,35 @@ err_t command_rekey(struct ike *ike, const struct ike_choice *what, unsigned *ma
         }
     }
     return *matches ? ERR_OK : ERR_NOTFOUND;
+}
+
+// ---- redirect ----------------------------------------------------------------------------------
+
+static bool may_be_redirected(const struct ike_sa *sa, const struct ike_redirect *what)
+{
+    const ip_t *peer = &sa->remote.ip;
+    if (sa->state != IKE_UP || !ike_matches(sa, &what->choice)) return false;
+    if (what->peer && !id_match(what->peer, &sa->remote_id)) return false;
+    if (what->lo.family == AF_UNSPEC) return true;
+    return peer->family == what->lo.family && ip_cmp(peer, &what->lo) >= 0 &&
+           ip_cmp(peer, &what->hi) <= 0;
+}
+
+err_t command_redirect(struct ike *ike, const struct ike_redirect *what, unsigned *matches)
+{
+    struct redirect_to to;
+    *matches = 0;
+    TRY(redirect_parse(what->gateway, &to));
+    for (struct ike_sa *sa = ike->all, *next; sa; sa = next) {
+        next = sa->next;
+        if (!may_be_redirected(sa, what)) continue;
+        err_t err = redirect_ask_peer(sa, &to);
+        if (err != ERR_OK)
+            tell(ike, sa, LOG_WARN, "the peer cannot be redirected%s",
+                 sa->redirect.peer_can ? "" : ": it has not said that it can");
+        *matches += err == ERR_OK;
+    }
+    return ERR_OK;
 }
 
 // ---- install, uninstall ------------------------------------------------------------------------

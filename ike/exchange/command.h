@@ -11,6 +11,7 @@ void command_terminate(struct ike *ike, const struct ike_choice *what, unsigned 
                        struct job *job);
 void command_shutdown(struct ike *ike, uint64_t timeout_ns, struct job *job);
 err_t command_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matches);
+err_t command_redirect(struct ike *ike, const struct ike_redirect *what, unsigned *matches);
 
 // The trap or shunt of a child; conn NULL: of the first that has such a child, or of all. Errors:
 // ERR_NOTFOUND, and those of trap_install(), with a sentence.

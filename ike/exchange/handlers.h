@@ -35,6 +35,9 @@ handler info_on_request, probe_on_response, not_now_on_request;
 // mobike.c - INFORMATIONAL: other addresses (RFC 4555)
 asker mobike_move_ask, mobike_where_ask, mobike_addresses_ask;
 handler mobike_move_on_response, mobike_where_on_response, mobike_addresses_on_response;
+// redirect.c - INFORMATIONAL: another gateway (RFC 5685)
+asker redirect_ask;
+handler redirect_on_response;
 // delete.c - INFORMATIONAL: DELETE (1.4.1)
 asker delete_child_ask, delete_ike_ask;
 handler delete_on_request, delete_child_on_response, delete_ike_on_response;

@@ -6,6 +6,7 @@
 #include "ike/exchange/lifetime.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/mobike.h"
+#include "ike/exchange/redirect.h"
 #include "ike/sa/diplomat.h"
 
 err_t probe_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
@@ -29,6 +30,7 @@ err_t info_on_request(struct turn *t)
     mobike_on_request(t);
     lifetime_take(t->sa, t->in);
     TRY(config_on_info(t));
+    IGNORE(redirect_take(t->sa, t->in));                       // what is not followed was told
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_OK; // an empty answer is a sign of life
     tell(t->ike, t->sa, LOG_WARN, "the peer reports %s", notify_name(n.type, name));
     // rfc7296 2.21.2: after IKE_AUTH these end the IKE SA without DELETE; all others change

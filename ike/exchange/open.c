@@ -103,12 +103,16 @@ static bool wish_is_true(struct ike *ike, const struct open_wish *w)
     return false;
 }
 
-static struct ike_sa *open_new(struct ike *ike, struct conn *conn, struct why *why, err_t *err)
+// to: where the peer is, if not where the connection says; NULL: there.
+static struct ike_sa *open_new(struct ike *ike, struct conn *conn, const ip_t *to, struct why *why,
+                               err_t *err)
 {
     endpoint_t local, remote;
     conn_resolve(conn, &ike->env);
     *err = conn_endpoints(conn, &ike->env, ike->opt.natt_port, &local, &remote, why);
     if (*err != ERR_OK) return NULL;
+    if (to) remote.ip = *to;
+    if (to && local.ip.family != to->family) local.ip = ike->env.source_for(ike->env.ctx, to);
     struct ike_sa *sa = ike_sa_new(ike, conn, true, ike_sa_random_spi(ike));
     struct task *t = request_task(TASK_OPEN, NULL);
     if (!sa || !t) {
@@ -134,7 +138,7 @@ static void open_first(struct ike *ike, const struct open_wish *w)
 {
     struct why why = {0};
     err_t err;
-    struct ike_sa *sa = open_new(ike, w->conn, &why, &err);
+    struct ike_sa *sa = open_new(ike, w->conn, NULL, &why, &err);
     if (!sa) {
         tell(ike, NULL, LOG_ERROR, "%s cannot be initiated: %s", w->conn->conf.name, why.text);
         tell_alert(ike, NULL, ALERT_PEER_ADDR_FAILED);
@@ -175,8 +179,7 @@ void open_wish(struct ike *ike, const struct open_wish *w)
 
 // ---- again -------------------------------------------------------------------------------------
 
-// IKE_AUTH carries a child SA; in a new attempt it is a task of its own again.
-static void give_back_first_child(struct ike_sa *sa, struct task *t)
+void open_give_back(struct ike_sa *sa, struct task *t)
 {
     if (!t || t->kind != TASK_AUTH || !t->conf) return;
     struct task *child = request_task(TASK_CHILD, NULL);
@@ -187,22 +190,13 @@ static void give_back_first_child(struct ike_sa *sa, struct task *t)
     queue_push_front(&sa->queue, child);
 }
 
-bool open_retry(struct ike_sa *sa)
+// Of an IKE SA that is not up.
+static void hand_over(struct ike_sa *sa, struct ike_sa *again)
 {
-    struct ike *ike = sa->ike;
-    uint32_t tries = sa->conn->conf.keyingtries;
-    struct why why = {0};
-    err_t err;
-    if (!sa->initiator || (tries && sa->tries + 1 >= tries) || ike->shutdown.on) return false;
-    struct ike_sa *again = open_new(ike, sa->conn, &why, &err);
-    if (!again) return false;
-    tell(ike, sa, LOG_STORY, "no answer: trying again from the beginning (attempt %u)",
-         sa->tries + 2);
-    again->tries = sa->tries + 1;
     again->reauth_of = sa->reauth_of;
     sa->reauth_of = 0;
     vips_move(sa, again);
-    give_back_first_child(sa, sa->active);
+    open_give_back(sa, sa->active);
     while (sa->queue.first) {
         struct task *t = sa->queue.first;
         queue_drop(&sa->queue, t);
@@ -210,6 +204,21 @@ bool open_retry(struct ike_sa *sa)
     }
     waiter_move(&sa->waiters, &again->waiters);
     request_next(again);
+}
+
+bool open_retry(struct ike_sa *sa)
+{
+    struct ike *ike = sa->ike;
+    uint32_t tries = sa->conn->conf.keyingtries;
+    struct why why = {0};
+    err_t err;
+    if (!sa->initiator || (tries && sa->tries + 1 >= tries) || ike->shutdown.on) return false;
+    struct ike_sa *again = open_new(ike, sa->conn, NULL, &why, &err);
+    if (!again) return false;
+    tell(ike, sa, LOG_STORY, "no answer: trying again from the beginning (attempt %u)",
+         sa->tries + 2);
+    again->tries = sa->tries + 1;
+    hand_over(sa, again);
     return true;
 }
 
@@ -233,21 +242,8 @@ void open_after(struct ike_sa *old)
     request_next(sa);
 }
 
-void open_reauth(struct ike_sa *old)
+static void ask_for_children(const struct ike_sa *old, struct ike_sa *sa)
 {
-    if (old->state != IKE_UP || queue_find(&old->queue, TASK_DELETE_IKE, 0)) return;
-    struct ike *ike = old->ike;
-    struct why why = {0};
-    err_t err;
-    struct conn *conn = ike_conn(ike, ike_sa_name(old));
-    struct ike_sa *sa = open_new(ike, conn ? conn : old->conn, &why, &err);
-    if (!sa) {
-        tell(ike, old, LOG_ERROR, "cannot reauthenticate: %s", why.text);
-        return;
-    }
-    tell(ike, old, LOG_STORY, "time to authenticate again: a new IKE SA [%u] will take over",
-         sa->id);
-    sa->reauth_of = old->id;
     for (const struct child_sa *c = old->children; c; c = c->next) {
         const struct conf_child *f = conn_child(sa->conn, c->conf->name);
         if (!child_sa_in_use(c) || !f || queue_find_child(&sa->queue, f->name)) continue;
@@ -255,9 +251,66 @@ void open_reauth(struct ike_sa *old)
         struct task *t = child_task(&w);
         if (t && queue_push(&sa->queue, t) != ERR_OK) task_free(t);
     }
+}
+
+void open_reauth(struct ike_sa *old)
+{
+    if (old->state != IKE_UP || queue_find(&old->queue, TASK_DELETE_IKE, 0)) return;
+    struct ike *ike = old->ike;
+    struct why why = {0};
+    err_t err;
+    struct conn *conn = ike_conn(ike, ike_sa_name(old));
+    bool elsewhere = old->redirect.from.family != AF_UNSPEC;
+    struct ike_sa *sa =
+        open_new(ike, conn ? conn : old->conn, elsewhere ? &old->remote.ip : NULL, &why, &err);
+    if (!sa) {
+        tell(ike, old, LOG_ERROR, "cannot reauthenticate: %s", why.text);
+        return;
+    }
+    tell(ike, old, LOG_STORY, "time to authenticate again: a new IKE SA [%u] will take over",
+         sa->id);
+    sa->reauth_of = old->id;
+    sa->redirect = (struct redirect){
+        .from = old->redirect.from, .n = old->redirect.n, .since = old->redirect.since};
+    ask_for_children(old, sa);
     if (ike->opt.break_before_make) {
         break_first(old, sa);
     } else {
         request_next(sa);
     }
+}
+
+// What waits to be asked for, the other one asks for.
+static void hand_children_over(struct ike_sa *old, struct ike_sa *sa)
+{
+    for (struct task *t = old->queue.first, *next; t; t = next) {
+        next = t->next;
+        if (t->kind != TASK_CHILD) continue;
+        queue_drop(&old->queue, t);
+        if (queue_push(&sa->queue, t) != ERR_OK) request_end(old, t, ERR_LIMIT, NULL);
+    }
+}
+
+void open_elsewhere(struct ike_sa *old, const ip_t *to, const struct redirect *redirect)
+{
+    struct ike *ike = old->ike;
+    struct why why = {0};
+    err_t err;
+    bool up = old->state == IKE_UP;
+    if (old->state > IKE_UP || queue_find(&old->queue, TASK_DELETE_IKE, 0)) return;
+    struct ike_sa *sa = open_new(ike, old->conn, to, &why, &err);
+    if (!sa) {
+        tell(ike, old, LOG_ERROR, "cannot go to another gateway: %s", why.text);
+        return;
+    }
+    sa->redirect = *redirect;
+    if (!up) {
+        hand_over(old, sa);
+        close_ike(old, CLOSED_REPLACED, ERR_CLOSED, "the peer has sent us to another gateway");
+        return;
+    }
+    sa->reauth_of = old->id;
+    hand_children_over(old, sa);
+    ask_for_children(old, sa);
+    request_next(sa);
 }

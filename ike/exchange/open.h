@@ -17,6 +17,11 @@ void open_wish(struct ike *ike, const struct open_wish *wish);
 // IKE_SA_INIT or IKE_AUTH got no answer: another attempt, as far as `keyingtries` allows. true: a
 // new IKE SA has taken over the tasks of sa.
 bool open_retry(struct ike_sa *sa);
+// IKE_AUTH carries a child SA, which has not come about: it is a task of its own again.
+void open_give_back(struct ike_sa *sa, struct task *auth);
+// What this IKE SA has, or was asked for, another one shall have with the peer at this address; it
+// goes when that is up.
+void open_elsewhere(struct ike_sa *sa, const ip_t *to, const struct redirect *redirect);
 // A new IKE SA with the same child SAs (TIMER_REAUTH); the old one goes when it is complete.
 // The IKE SA is over: what shall take over from it and has waited for that begins.
 void open_after(struct ike_sa *old);

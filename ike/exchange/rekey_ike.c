@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/order.h"
+#include "ike/auth/recheck.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/followup.h"
 #include "ike/exchange/handlers.h"
@@ -103,6 +104,11 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
         }
     }
     roam_inherit(old, heir);
+    recheck_move(old, heir);
+    heir->redirect = old->redirect;
+    old->redirect = (struct redirect){0};
+    if (heir->redirect.client && heir->redirect.name.len)
+        ike_sa_timer(heir, TIMER_REDIRECT, ike_now(heir->ike));
     vips_move(old, heir);
     waiter_move(&old->enders, &heir->enders);
     tell(heir->ike, heir, LOG_STORY, "IKE SA %s[%u] goes on as [%u], with fresh keys",

@@ -92,6 +92,17 @@ static void ways_add(struct ways *w, const ip_t *local, const ip_t *remote)
     if (w->n < ROAM_WAYS_MAX) w->at[w->n++] = (struct way){*local, *remote};
 }
 
+// local_addrs says where we want to be; when this host has none of these any more, it is wherever
+// the routes find.
+static bool may_be_ours(const struct ike_sa *sa, const struct here *h, const ip_t *ip)
+{
+    if (conn_may_be_local(sa->conn, ip)) return true;
+    for (unsigned i = 0; i < h->n; i++) {
+        if (h->ip[i].family == ip->family && conn_may_be_local(sa->conn, &h->ip[i])) return false;
+    }
+    return true;
+}
+
 // From the address that the routes choose, if the connection allows it; and from every other one
 // that local_addrs names.
 static void ways_to(const struct ike_sa *sa, const struct here *h, const ip_t *remote,
@@ -100,7 +111,7 @@ static void ways_to(const struct ike_sa *sa, const struct here *h, const ip_t *r
     const struct env *env = &sa->ike->env;
     ip_t pick = env->source_for(env->ctx, remote);
     if (pick.family != remote->family) return; // no route
-    if (conn_may_be_local(sa->conn, &pick)) ways_add(w, &pick, remote);
+    if (may_be_ours(sa, h, &pick)) ways_add(w, &pick, remote);
     for (unsigned i = 0; i < h->n; i++) {
         const ip_t *ip = &h->ip[i];
         if (ip->family == remote->family && conn_names_local(sa->conn, ip)) {
@@ -209,7 +220,7 @@ static void answer_from_elsewhere(struct ike_sa *sa, const struct here *h)
     char us[IP_TEXT_MAX];
     if (is_here(h, &sa->local.ip)) return;
     ip_t pick = env->source_for(env->ctx, &sa->remote.ip);
-    if (pick.family != sa->remote.ip.family || !conn_may_be_local(sa->conn, &pick)) return;
+    if (pick.family != sa->remote.ip.family || !may_be_ours(sa, h, &pick)) return;
     tell(sa->ike, sa, LOG_STORY, "our address is gone: we go on from %s", ip_show(&pick, us));
     go(sa, &(struct way){pick, sa->remote.ip});
     move_children(sa, INSTALL_IN | INSTALL_OUT);

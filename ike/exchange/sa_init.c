@@ -14,6 +14,7 @@
 #include "ike/exchange/intermediate.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/natd.h"
+#include "ike/exchange/redirect.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/stranger.h"
 #include "ike/exchange/unlike.h"
@@ -101,6 +102,7 @@ err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why 
         put_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     }
     put_hashes(m);
+    redirect_offer(sa, m);
     ppk_offer(sa, m);
     return ERR_OK;
 }
@@ -213,6 +215,8 @@ err_t sa_init_on_notify(struct turn *t)
     if (notify_find(t->in, N_INVALID_KE_PAYLOAD, &n) == ERR_OK) {
         return again_with_group(t->sa, &n);
     }
+    // rfc5685 3 MUST: one that is not about our request is as if it had not come
+    if (redirect_take(t->sa, t->in) != ERR_NOTFOUND) return ERR_OK;
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_SYNTAX;
     const char *hint = n.type == N_NO_PROPOSAL_CHOSEN
                            ? "; do `proposals`, and the addresses, fit on both sides?"
@@ -353,6 +357,7 @@ err_t sa_init_on_request(struct turn *t)
     TRY(blob_set(&o->theirs, t->in->wire));
     TRY(table_add_half_open(&t->ike->table, sa));
     tell(t->ike, sa, LOG_STORY, SAY_IS_INITIATING, ip_show(&sa->remote.ip, peer));
+    redirect_hear(sa, t->in);
     natd_take(sa, t->in, t->d);
     natd_put(sa, &t->out);
     if (childless_is_offered(sa)) {

@@ -32,6 +32,8 @@ static const struct question questions[TASK_KINDS] = {
                     .build = mobike_where_ask},
     [TASK_ADDRESSES] = {"we tell our other addresses", X_INFO, S(UP), IKE_UP,
                         .build = mobike_addresses_ask},
+    [TASK_REDIRECT] = {"we send the client to another gateway", X_INFO, S(UP), IKE_UP,
+                       .build = redirect_ask},
 };
 
 // Of a task whose CREATE_CHILD_SA was answered, and which has more key exchanges to do.
@@ -139,6 +141,10 @@ static const struct step steps[] = {
      .may = ANY_PAYLOAD, .run = mobike_where_on_response},
     {"the peer knows our other addresses", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER,
      TASK_ADDRESSES, .may = ANY_PAYLOAD, .run = mobike_addresses_on_response},
+
+    // INFORMATIONAL: another gateway                                              RFC 5685 5
+    {"the client knows that it shall go elsewhere", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER,
+     TASK_REDIRECT, .may = ANY_PAYLOAD, .run = redirect_on_response},
 };
 // clang-format on
 

@@ -9,6 +9,7 @@
 #include "ike/exchange/followup.h"
 #include "ike/exchange/move.h"
 #include "ike/exchange/open.h"
+#include "ike/exchange/redirect.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/roam.h"
 #include "ike/sa/child_sa.h"
@@ -174,6 +175,7 @@ static void (*const on_timer[TIMERS])(struct ike_sa *sa) = {
     [TIMER_CHILD] = on_child,           [TIMER_PROBE] = on_probe,
     [TIMER_KEEPALIVE] = on_keepalive,   [TIMER_REKEY] = timers_rekey_ike,
     [TIMER_REAUTH] = on_reauth,         [TIMER_LIFE] = on_life,
+    [TIMER_REDIRECT] = redirect_look,
 };
 
 static struct ike_sa *sa_of(struct due *d)

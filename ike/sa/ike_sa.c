@@ -1,4 +1,5 @@
 #include "ike/sa/ike_sa.h"
+#include "ike/auth/recheck.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,8 @@ void ike_sa_free(struct ike_sa *sa)
     sealer_free(sa->open);
     window_done(&sa->window);
     held_done(&sa->held);
+    blob_done(&sa->redirect.name);
+    recheck_drop(sa);
     for (unsigned i = 0; i < 2; i++) reassembly_done(&sa->pieces[i], &ike->reassembling);
     conn_put(sa->conn);
     free(sa);

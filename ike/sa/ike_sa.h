@@ -44,7 +44,8 @@ enum ike_timer {
     TIMER_KEEPALIVE,  // NAT keepalive
     TIMER_REKEY,
     TIMER_REAUTH,
-    TIMER_LIFE, // neither rekeyed nor reauthenticated in time
+    TIMER_REDIRECT, // look for the address of the gateway that we were sent to
+    TIMER_LIFE,     // neither rekeyed nor reauthenticated in time
     TIMERS,
 };
 
@@ -107,6 +108,17 @@ struct opening {
     err_t refused_err;
 };
 
+// Other gateways (RFC 5685, ike/exchange/redirect.h).
+struct redirect {
+    ip_t from;        // client: the one that has sent us here; AF_UNSPEC: none
+    unsigned n;       // redirections in a row, and the first of them
+    uint64_t since;   // monotonic ns
+    uint64_t until;   // ... that the name may take to have an address
+    struct blob name; // client: that we shall go to; gateway: what the client is to be told
+    bool client;      // we can be redirected; whoever rekeys it, that stays so
+    bool peer_can;    // gateway: the client can be redirected
+};
+
 struct ike_sa {
     struct ike *ike;
     struct ike_sa *next, *prev; // all IKE SAs
@@ -131,6 +143,7 @@ struct ike_sa {
     bool no_natt;                  // the peer has said nothing of NAT detection
     int64_t cert_from, cert_until; // of the peer's certificate, seconds since 1970; 0: none
     struct roam roam;
+    struct redirect redirect;
 
     struct proposal chosen;
     struct ike_keys keys;
@@ -165,10 +178,11 @@ struct ike_sa {
     uint64_t born_at;     // monotonic ns: first message
     uint64_t up_at;       // 0 = not yet
     uint64_t heard_at, said_at;
-    uint64_t packets_in;    // of all children, when last looked: ESP is a sign of life, too
-    struct waiter *waiters; // wait for it to be up
-    struct waiter *enders;  // wait for it to be gone
-    struct vips *vips;      // virtual addresses, ours or the peer's; NULL: none
+    uint64_t packets_in;       // of all children, when last looked: ESP is a sign of life, too
+    struct waiter *waiters;    // wait for it to be up
+    struct waiter *enders;     // wait for it to be gone
+    struct peer_work *recheck; // the peer's certificates, to be asked about once more; NULL: none
+    struct vips *vips;         // virtual addresses, ours or the peer's; NULL: none
 };
 
 #define CHILDREN_MAX 1024 // of one IKE SA; more is NO_ADDITIONAL_SAS

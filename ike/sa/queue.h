@@ -23,6 +23,7 @@ enum task_kind {
     TASK_MOVE,      // INFORMATIONAL with UPDATE_SA_ADDRESSES: these addresses count now
     TASK_WHERE,     // INFORMATIONAL with COOKIE2: are you where you say?
     TASK_ADDRESSES, // INFORMATIONAL with ADDITIONAL_*_ADDRESS
+    TASK_REDIRECT,  // INFORMATIONAL with REDIRECT
     TASK_KINDS,
 };
 

@@ -56,8 +56,9 @@ static err_t env_resolve(void *ctx, const char *name, uint16_t family, ip_t *out
 {
     struct sim *s = ((struct sim_node *)ctx)->s;
     (void)family;
-    if (strcmp(name, "bob.example.org") != 0) return ERR_NOTFOUND;
-    *out = s->node[BOB].ip;
+    bool bob = strcmp(name, "bob.example.org") == 0, carol = strcmp(name, "carol.example.org") == 0;
+    if (!bob && !carol) return ERR_NOTFOUND;
+    *out = s->node[bob ? BOB : CAROL].ip;
     return ERR_OK;
 }
 

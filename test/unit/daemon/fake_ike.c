@@ -71,6 +71,15 @@ err_t ike_rekey(struct ike *ike, const struct ike_choice *what, unsigned *matche
     return f->answer;
 }
 
+err_t ike_redirect(struct ike *ike, const struct ike_redirect *what, unsigned *matches)
+{
+    struct fake_ike *f = fake(ike);
+    f->choice = what->choice;
+    (void)snprintf(f->gateway, sizeof f->gateway, "%s", what->gateway);
+    *matches = f->matches;
+    return f->answer;
+}
+
 void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx)
 {
     struct fake_ike *f = fake(ike);

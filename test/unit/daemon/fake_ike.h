@@ -19,6 +19,7 @@ struct fake_ike {
     // the latest request
     char conn[64], child_name[64];
     struct ike_choice choice;
+    char gateway[64];
     unsigned matches; // to be answered
     ike_done_fn *done;
     void *done_ctx;
