@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "daemon/commands.h"
+#include "daemon/hold.h"
 #include "daemon/loaded.h"
 #include "daemon/sa_show.h"
 
@@ -22,6 +23,7 @@ struct iked_act {
     bool terminate;
     bool starting; // the diplomat has not returned yet: lines without an SA are ours
     bool finished;
+    uint64_t held; // the answer is ready, but for updown scripts (hold.h); 0: it is not
     err_t err;
     unsigned matches;
     int64_t level, timeout_ms;
@@ -91,10 +93,26 @@ static void act_finish(struct iked_act *a)
     act_free(a);
 }
 
+// Scripts that the outcome has asked for run first.
+static void act_settle(struct iked_act *a)
+{
+    a->held = hold_mark(a->d);
+    if (!a->held) act_finish(a);
+}
+
+void commands_held(struct iked *d)
+{
+    for (struct iked_act *a = d->acts, *next; a; a = next) {
+        next = a->next;
+        if (a->held && hold_is_over(d, a->held)) act_finish(a);
+    }
+}
+
 static void on_timeout(void *ctx)
 {
     struct iked_act *a = ctx;
     char text[512];
+    if (a->held) return; // it is in time
     (void)snprintf(text, sizeof text, "%s not %s after %" PRId64 "ms", a->what,
                    a->terminate ? "terminated" : "established", a->timeout_ms);
     act_answer(a, text);
@@ -108,7 +126,7 @@ static void on_outcome(void *ctx, err_t err, const char *sentence)
     a->err = err;
     (void)snprintf(a->sentence, sizeof a->sentence, "%s",
                    sentence && *sentence ? sentence : err_text(err));
-    if (!a->starting) act_finish(a);
+    if (!a->starting) act_settle(a);
 }
 
 // After the diplomat has returned: answer now, later, or when time is up.
@@ -117,7 +135,7 @@ static void act_started(struct iked_act *a)
     struct iked *d = a->d;
     a->starting = false;
     if (a->finished || (a->terminate && a->matches == 0)) {
-        act_finish(a);
+        act_settle(a);
     } else if (a->timeout_ms < 0) {
         act_answer(a, "");
     } else if (a->timeout_ms > 0) {

@@ -16,6 +16,7 @@
 #include "daemon/commands.h"
 #include "daemon/events.h"
 #include "daemon/given.h"
+#include "daemon/hold.h"
 #include "daemon/iked_env.h"
 #include "daemon/keylog.h"
 #include "daemon/leases.h"
@@ -39,6 +40,7 @@ void iked_rearm(struct iked *d)
 {
     uint64_t next = d->ike ? ike_next(d->ike) : UINT64_MAX;
     leases_notice(d);
+    hold_turn_over(d);
     if (next == UINT64_MAX) {
         loop_timer_stop(d->ticker);
     } else {
@@ -302,6 +304,7 @@ static err_t start(struct iked *d, struct why *why)
     if (e == ERR_OK && scripts_needed(c)) e = scripts_start(d->options.config, c, &d->scripts, why);
     if (e == ERR_OK) e = start_sandbox(&d->options, socket, why);
     if (e == ERR_OK && d->scripts) e = scripts_listen(d->scripts, d->loop);
+    if (e == ERR_OK && d->scripts) e = hold_start(d);
     if (e == ERR_OK) e = start_parts(d, socket, why);
     if (e != ERR_OK) {
         config_free(c);
@@ -328,6 +331,7 @@ static void stop(struct iked *d)
     vici_server_free(d->vici);
     d->vici = NULL;
     network_free(d->network);
+    hold_end(d);
     net_free(d->net);
     executor_close(&d->executor);
     scripts_free(d->scripts);

@@ -12,6 +12,7 @@
 #include "vici/server.h"
 
 struct given;
+struct hold;
 struct iked_act;
 struct keylog;
 struct loaded;
@@ -37,6 +38,7 @@ struct iked {
     struct keylog *keylog;     // NULL = off
     struct story *story;       // what has been told; NULL: not started
     struct scripts *scripts;   // NULL: the configuration at the start had none
+    struct hold *hold;         // what waits for scripts; NULL: there are none
     struct loop_timer *ticker; // for ike_next()
     struct loaded *loaded;     // what config is made of
     struct config *config;     // in force

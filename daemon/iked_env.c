@@ -4,6 +4,7 @@
 #include "crypto/rng.h"
 #include "daemon/events.h"
 #include "daemon/given.h"
+#include "daemon/hold.h"
 #include "daemon/keylog.h"
 #include "daemon/network.h"
 #include "daemon/resolver.h"
@@ -31,7 +32,7 @@ static void env_random(void *ctx, void *out, size_t n)
 static void env_send(void *ctx, const struct datagram *datagram)
 {
     struct iked *d = ctx;
-    net_send(d->net, datagram);
+    if (!hold_message(d, datagram)) net_send(d->net, datagram);
 }
 
 static ip_t env_source_for(void *ctx, const ip_t *peer)

@@ -62,7 +62,7 @@ static char **allowed_by(const struct config *c)
 static void allow_anew(struct queue *q)
 {
     struct config *c = NULL;
-    struct conf_issues issues = {0};
+    struct conf_issues issues = {.legacy = true}; // only scripts matter here
     err_t e = config_load(q->path, &c, &issues);
     conf_issues_done(&issues);
     if (e != ERR_OK) return; // the daemon did not take it either
@@ -92,6 +92,12 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct queue *q
     (void)vsnprintf(line + 1, sizeof line - 1, fmt, args);
     va_end(args);
     (void)send(q->fd, line, strlen(line), MSG_NOSIGNAL);
+}
+
+static void say_ran(const struct queue *q)
+{
+    const char word = SCRIPT_RAN;
+    (void)send(q->fd, &word, 1, MSG_NOSIGNAL);
 }
 
 static void flush_line(struct queue *q)
@@ -137,16 +143,17 @@ _Noreturn static void exec_script(const struct request *r, int out)
     _exit(127);
 }
 
-static void run(struct queue *q, const struct request *r)
+// false: it does not run, which was said.
+static bool run(struct queue *q, const struct request *r)
 {
     int pipes[2];
     if (!is_allowed(q, r->bytes)) {
         complain(q, "not run: the configuration names no updown script '%.200s'", r->bytes);
-        return;
+        return false;
     }
     if (pipe2(pipes, O_CLOEXEC) != 0) {
         complain(q, "not run: %.200s: %s", r->bytes, strerror(errno));
-        return;
+        return false;
     }
     pid_t pid = fork();
     if (pid == 0) exec_script(r, pipes[1]);
@@ -154,11 +161,12 @@ static void run(struct queue *q, const struct request *r)
     if (pid < 0) {
         complain(q, "not run: %.200s: %s", r->bytes, strerror(errno));
         (void)close(pipes[0]);
-        return;
+        return false;
     }
     q->pid = pid;
     q->out = pipes[0];
     q->until = clock_mono() + SCRIPT_SECONDS * NSEC_PER_SEC;
+    return true;
 }
 
 static void run_next(struct queue *q)
@@ -168,7 +176,7 @@ static void run_next(struct queue *q)
         q->first = r->next;
         if (!q->first) q->last = &q->first;
         q->waiting--;
-        run(q, r);
+        if (!run(q, r)) say_ran(q);
         free(r);
     }
 }
@@ -189,6 +197,7 @@ static void ended(struct queue *q, bool in_time)
     } else if (WIFSIGNALED(status)) {
         complain(q, "a script was ended by signal %d", WTERMSIG(status));
     }
+    say_ran(q);
 }
 
 // A script that has closed its output has ended, or means to go on in the background.
@@ -219,10 +228,14 @@ static void take_request(struct queue *q)
     }
     if (q->waiting == SCRIPT_WAITING_MAX) {
         complain(q, "not run: %u scripts are waiting already", q->waiting);
+        say_ran(q);
         return;
     }
     struct request *r = malloc(sizeof *r + (size_t)n);
-    if (!r) return;
+    if (!r) {
+        say_ran(q);
+        return;
+    }
     *r = (struct request){.len = (size_t)n - 1};
     memcpy(r->bytes, bytes + 1, r->len);
     r->bytes[r->len] = '\0';

@@ -23,6 +23,9 @@ struct scripts {
     int fd;
     pid_t pid;
     struct loop_io *io;
+    uint64_t asked, ran;
+    void (*on_ran)(void *ctx);
+    void *on_ran_ctx;
 };
 
 bool scripts_needed(const struct config *c)
@@ -73,6 +76,23 @@ err_t scripts_start(const char *path, const struct config *config, struct script
     return ERR_OK;
 }
 
+static void have_run(struct scripts *s, uint64_t ran)
+{
+    s->ran = ran;
+    if (s->on_ran) s->on_ran(s->on_ran_ctx);
+}
+
+// The first byte tells whether a script says it, or the process about one.
+static void take_line(struct scripts *s, char *line, size_t n)
+{
+    line[n] = '\0';
+    if (line[0] == SCRIPT_RAN) {
+        have_run(s, s->ran + 1);
+    } else {
+        log_say(line[0] == SCRIPT_SAYS ? LOG_STORY : LOG_ERROR, "updown", "%s", line + 1);
+    }
+}
+
 static void on_output(void *ctx, int fd, int events)
 {
     char line[SCRIPT_LINE_MAX + 1];
@@ -85,11 +105,10 @@ static void on_output(void *ctx, int fd, int events)
                 "the process that runs updown scripts has ended; restart "
                 "pavise-iked to have them run again");
         loop_io_want(s->io, 0);
+        have_run(s, s->asked); // nobody needs to wait any more
         return;
     }
-    line[n] = '\0';
-    // The first byte tells whether a script says it, or the process about one.
-    log_say(line[0] == SCRIPT_SAYS ? LOG_STORY : LOG_ERROR, "updown", "%s", line + 1);
+    take_line(s, line, (size_t)n);
 }
 
 err_t scripts_listen(struct scripts *s, struct loop *loop)
@@ -115,7 +134,25 @@ err_t scripts_run(struct scripts *s, const char *command, span_t variables)
                           {(void *)(uintptr_t)command, len},
                           {(void *)(uintptr_t)variables.at, variables.len}};
     struct msghdr h = {.msg_iov = iov, .msg_iovlen = 3};
-    return sendmsg(s->fd, &h, MSG_NOSIGNAL) < 0 ? ERR_SYSTEM : ERR_OK;
+    if (sendmsg(s->fd, &h, MSG_NOSIGNAL) < 0) return ERR_SYSTEM;
+    s->asked++;
+    return ERR_OK;
+}
+
+uint64_t scripts_asked(const struct scripts *s)
+{
+    return s->asked;
+}
+
+uint64_t scripts_ran(const struct scripts *s)
+{
+    return s->ran;
+}
+
+void scripts_on_ran(struct scripts *s, void (*fn)(void *ctx), void *ctx)
+{
+    s->on_ran = fn;
+    s->on_ran_ctx = ctx;
 }
 
 void scripts_free(struct scripts *s)
@@ -133,9 +170,7 @@ void scripts_free(struct scripts *s)
         if (poll(&p, 1, 1000) <= 0) continue;
         ssize_t n = recv(s->fd, line, SCRIPT_LINE_MAX, 0);
         ended = n <= 0;
-        line[ended ? 0 : n] = '\0';
-        if (!ended)
-            log_say(line[0] == SCRIPT_SAYS ? LOG_STORY : LOG_ERROR, "updown", "%s", line + 1);
+        if (!ended) take_line(s, line, (size_t)n);
     }
     (void)close(s->fd);
     (void)waitpid(s->pid, NULL, ended ? 0 : WNOHANG); // it closes its end by exiting

@@ -26,6 +26,11 @@ void scripts_reload(struct scripts *s); // the configuration has changed
 // variables: "NAME=value" strings, each with its terminator. Returns at once.
 // Errors: ERR_LIMIT (too long), ERR_SYSTEM (the process is gone).
 err_t scripts_run(struct scripts *s, const char *command, span_t variables);
+// How many have been asked for, and how many of these have run or never will. They run in order.
+uint64_t scripts_asked(const struct scripts *s);
+uint64_t scripts_ran(const struct scripts *s);
+// fn(ctx) when one has run. NULL: nobody is told.
+void scripts_on_ran(struct scripts *s, void (*fn)(void *ctx), void *ctx);
 // Waits until the scripts that were asked for have run, but no longer than one may take. NULL is
 // fine.
 void scripts_free(struct scripts *s);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "daemon/hold.h"
 #include "daemon/scripts.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/vip.h"
@@ -125,6 +126,7 @@ static void call(struct iked *d, const struct child_sa *c, const struct text *va
     if (e != ERR_OK)
         log_say(LOG_ERROR, "updown", "%s: %s not run: %s", c->conf->name, c->conf->updown,
                 err_text(e));
+    hold_asked(d);
 }
 
 static void call_for(struct iked *d, const struct child_sa *c, const char *event,

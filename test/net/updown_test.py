@@ -11,6 +11,7 @@ from sites import Sites
 
 # What an administrator writes: the firewall lets only in what came for this child.
 SCRIPT = """#!/bin/sh
+sleep 0.3
 echo "says $PLUTO_VERB"
 env | grep '^PLUTO_' | sort > {dir}/$PLUTO_VERB
 case $PLUTO_VERB in
@@ -57,6 +58,7 @@ def test(lab, tap):
     iked = sites.sun.iked(config)
     tap.check("the firewall is closed at first", not sites.alice.ping("10.2.0.10", 1))
     sites.up()
+    tap.check("the firewall is open as soon as the tunnel is told to be up", sites.alice.ping("10.2.0.10", 1) == 1, iked.output())
     tap.check("the script has run when the child came up", told(iked, "updown: says up-client-v6"), iked.output())
     seen = variables(os.path.join(lab.dir, "up-client"))
     reqid = seen.pop("REQID", "")

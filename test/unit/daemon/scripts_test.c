@@ -100,6 +100,30 @@ static void failures_are_told(void **state)
     config_free(c);
 }
 
+static void count(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+// Each request is answered once, whatever becomes of it.
+static void they_say_when_they_have_run(void **state)
+{
+    (void)state;
+    struct config *c;
+    unsigned told = 0;
+    struct scripts *s = begin("\"echo one\"", "\"exit 3\"", &c);
+    scripts_on_ran(s, count, &told);
+    CHECK_OK(scripts_run(s, c->conn[0].child[0].updown, span("", 0)));
+    CHECK_OK(scripts_run(s, "echo unknown", span("", 0)));
+    CHECK_OK(scripts_run(s, c->conn[0].child[1].updown, span("", 0)));
+    CHECK_EQ(scripts_run(s, "x", span("", SCRIPT_BYTES_MAX)), ERR_LIMIT);
+    CHECK_EQ(scripts_asked(s), 3);
+    CHECK_EQ(scripts_ran(s), 0);
+    scripts_free(s);
+    CHECK_EQ(told, 3);
+    config_free(c);
+}
+
 static int clean_up(void **state)
 {
     char path[128];
@@ -116,6 +140,7 @@ int main(void)
         cmocka_unit_test(they_run_in_order_with_their_variables),
         cmocka_unit_test(only_what_the_configuration_names_is_run),
         cmocka_unit_test(failures_are_told),
+        cmocka_unit_test(they_say_when_they_have_run),
     };
     if (!mkdtemp(folder)) return EXIT_FAILURE;
     log_add_sink(listen_in, NULL);
