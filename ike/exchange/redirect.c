@@ -8,7 +8,6 @@
 #include "ike/exchange/message.h"
 #include "ike/exchange/open.h"
 #include "ike/exchange/request.h"
-#include "ike/exchange/stranger.h"
 #include "ike/sa/diplomat.h"
 
 // rfc5685 7: more than this within that time is a loop, or an attack.
@@ -179,8 +178,7 @@ void redirect_hear(struct ike_sa *sa, const struct msg *in)
     if (notify_find(in, N_REDIRECTED_FROM, &n) != ERR_OK) return;
     if (gateway_read(n.data, &g) != ERR_OK) return;
     sa->redirect.peer_can = true;
-    tell(sa->ike, sa, stranger_level(sa->ike, LOG_STORY), SAY_REDIRECTED_FROM,
-         g.name[0] ? g.name : ip_show(&g.ip, ip));
+    tell(sa->ike, sa, LOG_STORY, SAY_REDIRECTED_FROM, g.name[0] ? g.name : ip_show(&g.ip, ip));
 }
 
 err_t redirect_ask_peer(struct ike_sa *sa, const struct redirect_to *to)

@@ -259,6 +259,42 @@ static void move_comp(struct child_sa *c, bool out)
          c->conf->name, why.text);
 }
 
+static bool same_encap(const struct xfrm_encap *a, const struct xfrm_encap *b)
+{
+    return a->type == b->type && a->sport == b->sport && a->dport == b->dport;
+}
+
+// Where the executor can (pavise-xfrmd, and kernels with XFRM_MIGRATE): the SA is put to rest and
+// goes on elsewhere, and no number is left out.
+static bool migrate_out(struct child_sa *c, const struct xfrm_sa_id *id, const struct xfrm_sa *x)
+{
+    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
+    struct xfrm_sa there = *x, found;
+    struct selectors s;
+    struct xfrm_sa_id new = *id;
+    if (!xfrm->ops->migrate || !c->policies_there || c->mode == XFRM_TRANSPORT || c->cpi_out ||
+        selectors_make(c->local_ts, c->remote_ts, &s) != ERR_OK)
+        return false;
+    told_where(&there, c->sa, true);
+    struct xfrm_migrate g = {.sel = s.at[0], .dir = XFRM_OUT, .if_id = x->if_id, .count = 1};
+    g.encap_given = true;
+    g.encap = there.encap;
+    g.move[0] = (struct xfrm_move){.old_saddr = x->saddr,
+                                   .old_daddr = x->daddr,
+                                   .new_saddr = there.saddr,
+                                   .new_daddr = there.daddr,
+                                   .proto = x->proto,
+                                   .mode = x->mode,
+                                   .reqid = x->reqid};
+    wipe(&there, sizeof there);
+    if (xfrm->ops->migrate(xfrm->ctx, &g, NULL) != ERR_OK) return false;
+    new.daddr = g.move[0].new_daddr;
+    bool moved =
+        xfrm->ops->sa_get(xfrm->ctx, &new, &found) == ERR_OK && same_encap(&found.encap, &g.encap);
+    wipe(&found, sizeof found);
+    return moved;
+}
+
 // The executor keeps keys and sequence numbers: they are read, given a new address, and put back.
 static void move_sa(struct child_sa *c, bool out)
 {
@@ -268,6 +304,10 @@ static void move_sa(struct child_sa *c, bool out)
     struct why why = {0};
     uint64_t age_s = (ike_now(c->sa->ike) - c->installed_at) / NSEC_PER_SEC;
     if (xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return;
+    if (out && migrate_out(c, &id, &x)) {
+        wipe(&x, sizeof x);
+        return;
+    }
     told_where(&x, c->sa, out);
     x.limit.soft_add_s = left(c->rekey_s, age_s); // its age starts anew, its lifetime does not
     x.limit.hard_add_s = left(c->life_s, age_s);
@@ -279,6 +319,30 @@ static void move_sa(struct child_sa *c, bool out)
     }
     wipe(&x, sizeof x);
     move_comp(c, out);
+}
+
+static bool ts_follow(struct ts_list *l, const ip_t *from, const ip_t *to)
+{
+    bool any = false;
+    if (from->family != to->family || ip_eq(from, to)) return false;
+    for (unsigned i = 0; i < l->n; i++) {
+        if (!ip_eq(&l->ts[i].lo, from) || !ip_eq(&l->ts[i].hi, from)) continue;
+        l->ts[i].lo = l->ts[i].hi = *to;
+        any = true;
+    }
+    return any;
+}
+
+// A selector that is an end of the tunnel and nothing else means whoever is there: strongSwan does
+// the same on both sides, without a word. Not behind a NAT: the peer's inner address is another.
+static void selectors_follow(struct child_sa *c)
+{
+    const struct ike_sa *sa = c->sa;
+    bool any = ts_follow(c->local_ts, &c->via, &sa->local.ip);
+    if (!sa->nat_remote && ts_follow(c->remote_ts, &c->remote, &sa->remote.ip)) any = true;
+    if (!any || !c->policies_there) return;
+    drop_policies(c);
+    c->policies_there = true; // in a moment: install_move() puts them back
 }
 
 void install_move(struct child_sa *c, unsigned which)
@@ -293,6 +357,7 @@ void install_move(struct child_sa *c, unsigned which)
     if (which & INSTALL_OUT) {
         if (c->out_there) move_sa(c, true);
         if (c->out_waiting) told_where(c->out_waiting, sa, true);
+        selectors_follow(c);
         c->via = sa->local.ip;
         c->remote = sa->remote.ip;
     }
