@@ -102,15 +102,20 @@ static void url_escape(const char *url, char out[3 * FETCH_URL_MAX + 1])
     out[n] = '\0';
 }
 
-static bool options_set(CURL *c, const struct fetch *ask, struct sink *sink)
+static bool place_set(CURL *c, const struct fetch *ask)
 {
     char url[3 * FETCH_URL_MAX + 1];
+    const char *schemes = is_ldap(ask->url) ? "ldap,ldaps" : "http,https";
     url_escape(ask->url, url);
-    long timeout = ask->timeout_ms ? (long)ask->timeout_ms : FETCH_TIMEOUT_MS;
     return curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, schemes) == CURLE_OK;
+}
+
+static bool options_set(CURL *c, const struct fetch *ask, struct sink *sink)
+{
+    long timeout = ask->timeout_ms ? (long)ask->timeout_ms : FETCH_TIMEOUT_MS;
+    return place_set(c, ask) &&
            // A redirect must not lead to files of ours or to other protocols.
-           curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR,
-                            is_ldap(ask->url) ? "ldap,ldaps" : "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)FETCH_REDIRECTS_MAX) == CURLE_OK &&

@@ -266,16 +266,18 @@ static bool same_encap(const struct xfrm_encap *a, const struct xfrm_encap *b)
 
 // Where the executor can (pavise-xfrmd, and kernels with XFRM_MIGRATE): the SA is put to rest and
 // goes on elsewhere, and no number is left out.
-static bool migrate_out(struct child_sa *c, const struct xfrm_sa_id *id, const struct xfrm_sa *x)
+static bool migrate_out(struct child_sa *c, struct xfrm_sa_id *id, struct xfrm_sa *x)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct xfrm_sa there = *x, found;
+    struct xfrm_sa there = {.proto = x->proto, .family = x->family}, found;
     struct selectors s;
     struct xfrm_sa_id new = *id;
     if (!xfrm->ops->migrate || !c->policies_there || c->mode == XFRM_TRANSPORT || c->cpi_out ||
         selectors_make(c->local_ts, c->remote_ts, &s) != ERR_OK)
         return false;
     told_where(&there, c->sa, true);
+    // A migration can put an SA into UDP, but not take it out.
+    if (x->encap.type && !there.encap.type) return false;
     struct xfrm_migrate g = {.sel = s.at[0], .dir = XFRM_OUT, .if_id = x->if_id, .count = 1};
     g.encap_given = true;
     g.encap = there.encap;
@@ -286,13 +288,13 @@ static bool migrate_out(struct child_sa *c, const struct xfrm_sa_id *id, const s
                                    .proto = x->proto,
                                    .mode = x->mode,
                                    .reqid = x->reqid};
-    wipe(&there, sizeof there);
     if (xfrm->ops->migrate(xfrm->ctx, &g, NULL) != ERR_OK) return false;
     new.daddr = g.move[0].new_daddr;
-    bool moved =
-        xfrm->ops->sa_get(xfrm->ctx, &new, &found) == ERR_OK && same_encap(&found.encap, &g.encap);
+    if (xfrm->ops->sa_get(xfrm->ctx, &new, &found) != ERR_OK) return false;
+    *x = found;
+    *id = new;
     wipe(&found, sizeof found);
-    return moved;
+    return same_encap(&x->encap, &g.encap); // older kernels leave it as it was
 }
 
 // The executor keeps keys and sequence numbers: they are read, given a new address, and put back.
