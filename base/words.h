@@ -62,6 +62,10 @@
 #define SAY_CHILD_FAILED "failed to establish CHILD_SA, keeping IKE_SA"
 #define SAY_BAD_TS "traffic selectors %s === %s unacceptable" // ours, theirs
 #define SAY_ACQUIRE "creating acquire job for policy %s === %s with reqid {%u}"
+// The same as kernel-libipsec has it; a packet waits here until the SA is there.
+#define SAY_ACQUIRE_NO_SA \
+    "could not find an outbound IPsec SA for reqid {%u}, dropping packet and triggering acquire"
+#define SAY_ACQUIRE_REQID "creating acquire job for policy with reqid {%u}"
 #define SAY_REKEY_CHILD "creating rekey job for CHILD_SA %s/0x%08x/%s"
 #define SAY_DELETED_SA "deleted SAD entry with SPI %08x"
 #define SAY_CHILD_CLOSING "closing CHILD_SA %s{%u} with SPIs %08x_i %08x_o and TS %s === %s"

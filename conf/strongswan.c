@@ -216,7 +216,9 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
 {
     take_all(t, s, issues);
     bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
-    s->udp_esp = plugin_is_loaded(t, "kernel-libipsec") && !raw;
+    s->farp = plugin_is_loaded(t, "farp");
+    s->libipsec = plugin_is_loaded(t, "kernel-libipsec");
+    s->udp_esp = s->libipsec && !raw;
     for (const struct node *n = t->root->subs; n; n = n->next) {
         bool ours = strcmp(n->name, "charon") == 0 || strcmp(n->name, "charon-systemd") == 0;
         if (ours) list_unused(n, "", &s->unused, issues);

@@ -19,6 +19,8 @@ struct strongswan {
     bool hash_and_url;         // look up certificates that peers name so
     bool follow_redirects;
     bool make_before_break; // reauthentication; no: the old IKE SA goes first
+    bool farp;              // the plugin farp is loaded
+    bool libipsec;          // the plugin kernel-libipsec: its words for acquires
     bool udp_esp;           // kernel-libipsec without raw_esp: ESP always in UDP
     bool ocsp, crl;         // plugin revocation: ask at all?
     struct text unused;     // "charon.threads, charon.plugins.farp.x"; settings without effect

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "daemon/commands.h"
+#include "daemon/farp.h"
 #include "daemon/sa_show.h"
 #include "daemon/updown.h"
 #include "ike/sa/child_sa.h"
@@ -288,6 +289,8 @@ void events_sa(struct iked *d, enum ike_event_kind kind, const struct ike_sa *sa
                const struct child_sa *child)
 {
     if (kind == CHILD_EV_UP || kind == CHILD_EV_DOWN) updown_event(d, child, kind == CHILD_EV_UP);
+    if (d->farp && (kind == CHILD_EV_UP || kind == CHILD_EV_DOWN))
+        farp_child(d->farp, child, kind == CHILD_EV_UP);
     if (!d->vici) return;
     switch (kind) {
     case IKE_EV_UP:

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "daemon/commands.h"
 #include "daemon/events.h"
+#include "daemon/farp.h"
 #include "daemon/given.h"
 #include "daemon/hold.h"
 #include "daemon/iked_env.h"
@@ -260,6 +261,7 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     xfrm_client_on_return(d->executor.client, on_executor_back, d);
     TRY(start_net(d, why));
     TRY(network_new(d, &d->network, why));
+    if (d->strongswan.farp) TRY(farp_new(&d->farp, why));
     TRY(start_keylog(d, why));
     TRY(start_diplomat(d, why));
     return vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
@@ -332,6 +334,7 @@ static void stop(struct iked *d)
     d->vici = NULL;
     network_free(d->network);
     hold_end(d);
+    farp_free(d->farp);
     net_free(d->net);
     executor_close(&d->executor);
     scripts_free(d->scripts);

@@ -11,6 +11,7 @@
 #include "ike/ike.h"
 #include "vici/server.h"
 
+struct farp;
 struct given;
 struct hold;
 struct iked_act;
@@ -38,6 +39,7 @@ struct iked {
     struct keylog *keylog;     // NULL = off
     struct story *story;       // what has been told; NULL: not started
     struct scripts *scripts;   // NULL: the configuration at the start had none
+    struct farp *farp;         // NULL: ARP is answered for nobody
     struct hold *hold;         // what waits for scripts; NULL: there are none
     struct loop_timer *ticker; // for ike_next()
     struct loaded *loaded;     // what config is made of

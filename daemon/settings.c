@@ -75,6 +75,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.hash_and_url = s->hash_and_url;
     o.follow_redirects = s->follow_redirects;
     o.break_before_make = !s->make_before_break;
+    o.libipsec_words = s->libipsec;
     o.executor_has_raw_esp = !s->udp_esp;
     return o;
 }

@@ -27,6 +27,7 @@ struct ike_options {
     bool break_before_make;    // reauthentication: the old IKE SA goes first
     bool hash_and_url;         // look up certificates that peers name by hash and URL
     bool rsa_pss;              // PSS wherever `auth` leaves the padding open
+    bool libipsec_words;       // of acquires also what strongSwan's user-space ESP says
     bool executor_has_raw_esp; // false: UDP encapsulation is forced (faked NAT detection)
 };
 struct ike_options ike_options_default(void);

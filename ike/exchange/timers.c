@@ -237,6 +237,9 @@ static void tell_acquire(struct ike *ike, const struct xfrm_event *ev, uint32_t 
     selector_ts(&ev->trigger, &src, &dst);
     tell(ike, NULL, LOG_STORY, SAY_ACQUIRE, ts_show(&src, from, sizeof from),
          ts_show(&dst, to, sizeof to), reqid);
+    if (!ike->opt.libipsec_words) return;
+    tell(ike, NULL, LOG_STORY, SAY_ACQUIRE_NO_SA, reqid);
+    tell(ike, NULL, LOG_STORY, SAY_ACQUIRE_REQID, reqid);
 }
 
 static bool is_one_host(const prefix_t *p)
