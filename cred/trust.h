@@ -67,7 +67,7 @@ struct trust_terms {
     // Signatures that may still be tried to find a path, over several verifications: what one has
     // tried is taken off. NULL: TRUST_TRIES_MAX for this one.
     unsigned *tries;
-    bool quiet; // what is told on the way is for LOG_DEBUG: strangers come too often
+    bool quiet;   // what is told on the way is for LOG_DEBUG: strangers come too often
     bool offline; // nobody is asked: only what is at hand counts, and not knowing is fine
 };
 
