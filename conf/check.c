@@ -7,6 +7,8 @@
 #include "conf/pool.h"
 #include "conf/sense.h"
 
+#define WHY_KERNEL_ONLY \
+    "packets that pass its TUN device have lost their mark and the device they came by"
 #define PAIRS_MAX 2000000UL // children compared with one another: some 2000 children
 
 // ---- lifetimes ----
@@ -254,11 +256,18 @@ static bool fight(const struct conf_ts *la, const struct conf_ts *ra, const stru
     return !nested;
 }
 
+// Told apart by something else than selectors?
+static bool steered_apart(const struct conf_child *a, const struct conf_child *b)
+{
+    if (a->mark_out >= CONF_EACH_DIR || a->if_id_out >= CONF_EACH_DIR) return true;
+    if (a->mark_out != b->mark_out || a->mark_out_mask != b->mark_out_mask) return true;
+    return a->if_id_out != b->if_id_out || a->interface || b->interface;
+}
+
 static bool children_fight(const struct conf_child *a, const struct conf_child *b)
 {
     if (!a->policies || !b->policies || a->priority != b->priority) return false;
-    if (a->mark_out != b->mark_out || a->mark_out_mask != b->mark_out_mask) return false;
-    if (a->if_id_out != b->if_id_out) return false;
+    if (steered_apart(a, b)) return false;
     for (unsigned i = 0; i < a->local_n * a->remote_n; i++) {
         for (unsigned k = 0; k < b->local_n * b->remote_n; k++) {
             if (fight(&a->local_ts[i / a->remote_n], &a->remote_ts[i % a->remote_n],
@@ -320,6 +329,21 @@ static void check_pairs(struct load *ld)
     }
 }
 
+// Which executor there will be is known only where it is named.
+static void check_kernel_only(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    const char *key = config_kernel_only(c);
+    bool named = ld->out->executor == CONF_EXEC_PAVISE;
+    if (!key || ld->out->executor == CONF_EXEC_KERNEL) return;
+    struct place at = schema_place(ld, n, key);
+    if (named) {
+        issue_error(ld->issues, at, key, "pavise-xfrmd cannot do this: " WHY_KERNEL_ONLY);
+    } else {
+        issue_warn(ld->issues, at, key, "this needs the kernel's ESP: " WHY_KERNEL_ONLY);
+    }
+    issue_hint(ld->issues, "write executor = kernel in section pavise, or remove %s", key);
+}
+
 static void check_conn(struct load *ld, struct owners *all, unsigned i)
 {
     const struct conf_conn *c = &ld->out->conn[i];
@@ -334,6 +358,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
         check_shunt(ld, o->child[k], &c->child[k]);
         check_ipcomp(ld, o->child[k], &c->child[k]);
         check_ah(ld, o->child[k], c, &c->child[k]);
+        check_kernel_only(ld, o->child[k], &c->child[k]);
     }
 }
 

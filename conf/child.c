@@ -62,21 +62,14 @@ static void set_padding(const struct arg *a)
     set_number(a);
 }
 
-// "%same": that of mark_out, which may stand further down.
-static void set_output_mark(const struct arg *a)
+// "%same": that of mark_in or mark_out, which may be chosen later. "0" is none.
+static void set_set_mark(const struct arg *a)
 {
     struct conf_mark *m = a->to;
     m->same = strcmp(a->v->text, "%same") == 0;
     struct arg value = *a;
     value.to = &m->value;
-    if (!m->same) set_mark(&value);
-}
-
-static void output_mark_complete(struct conf_child *c)
-{
-    if (!c->output_mark.same) return;
-    c->output_mark.value = c->mark_out;
-    c->output_mark.mask = c->mark_out_mask;
+    if (!m->same) set_mark_given(&value);
 }
 
 static void set_amount_unset(struct conf_child *c)
@@ -125,22 +118,16 @@ static const struct key child_keys[] = {
     KEY("sha256_96", set_yes_no, conf_child, sha256_96, "no"),
     KEY("inactivity", set_time, conf_child, inactivity_s, "0"),
     KEY("tfc_padding", set_padding, conf_child, tfc_padding, "0"),
-    KEY("set_mark_out", set_output_mark, conf_child, output_mark, NULL),
+    KEY("set_mark_out", set_set_mark, conf_child, output_mark, NULL),
+    KEY("set_mark_in", set_set_mark, conf_child, input_mark, NULL),
+    KEY("mark_in_sa", set_yes_no, conf_child, mark_in_sa, "no"),
+    KEY("interface", set_string, conf_child, interface, NULL),
+    KEY("icmp", set_yes_no, conf_child, icmp, "no"),
     KEY_WORD("copy_dscp", dscps, conf_child, copy_dscp, "out"),
     KEY("updown", set_string, conf_child, updown, NULL),
     KEY("hostaccess", set_yes_no, conf_child, hostaccess, "no"),
     KEY("ipcomp", set_yes_no, conf_child, ipcomp, "no"),
     KEY("policies_fwd_out", set_yes_no, conf_child, policies_fwd_out, "no"),
-    KEY_REFUSED(
-        "interface", NULL,
-        "packets reach policies through a TUN device, which hides the interface they came by",
-        "remove it; local_ts, or mark_out with a mark that nftables sets, tells packets apart"),
-    KEY_NOT(
-        "mark_in_sa", "no",
-        "pavise-xfrmd sees no marks on ESP that arrives: the inbound mark is set on policies only"),
-    KEY_REFUSED("set_mark_in", "0 0/0x00000000", "packets come out of a TUN device without a mark",
-                "remove it; a rule of nftables for that device can mark them (iifname pavise0 meta "
-                "mark set 1)"),
     KEY_REFUSED("label", NULL,
                 "security labels are not supported: no packet has one behind a TUN device",
                 "remove it; use marks (mark_in, mark_out) to keep children apart"),
@@ -148,9 +135,6 @@ static const struct key child_keys[] = {
             "security labels are not supported: no packet has one behind a TUN device"),
     KEY_WORD("per_cpu_sas", per_cpus, conf_child, per_cpu, "no"),
     KEY_NOT("hw_offload", "no auto", "pavise-xfrmd encrypts by itself and asks no device for it"),
-    KEY_REFUSED("icmp", "no",
-                "ICMP errors of hosts that the selectors do not name are not let through",
-                "remove it or write icmp = no; a child with [icmp] selectors lets them through"),
     {0},
 };
 // clang-format on
@@ -196,7 +180,6 @@ static void child_read(struct load *ld, const struct node *n, struct conf_child 
     set_amount_unset(c);
     schema_read(ld, &schema_child, n, c);
     suites_complete(ld, n, c);
-    output_mark_complete(c);
     limits_complete(c->rekey_s, &c->life_s, &c->rand_s);
     limits_complete(c->rekey_bytes, &c->life_bytes, &c->rand_bytes);
     limits_complete(c->rekey_packets, &c->life_packets, &c->rand_packets);

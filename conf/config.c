@@ -135,6 +135,13 @@ const struct conf_conn *config_conn(const struct config *c, const char *name)
     return NULL;
 }
 
+const char *config_kernel_only(const struct conf_child *c)
+{
+    if (c->interface) return "interface";
+    if (c->mark_in_sa) return "mark_in_sa";
+    return c->input_mark.same || c->input_mark.value ? "set_mark_in" : NULL;
+}
+
 const struct conf_pool *config_pool(const struct config *c, const char *name)
 {
     for (unsigned i = 0; i < c->pool_n; i++) {

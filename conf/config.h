@@ -92,8 +92,12 @@ enum conf_dscp { CONF_DSCP_OUT, CONF_DSCP_IN, CONF_DSCP_BOTH, CONF_DSCP_NO };
 
 struct conf_mark {
     uint32_t value, mask; // mask 0 and value 0: none
-    bool same;            // as that of mark_out
+    bool same;            // as mark_in or mark_out
 };
+// Marks and interface ids that are not given but chosen: one for each child SA (of a connection's:
+// each IKE SA), or one for each of its directions.
+#define CONF_EACH_SA 0xffffffffU
+#define CONF_EACH_DIR 0xfffffffeU
 
 struct conf_child {
     char *name;
@@ -109,8 +113,11 @@ struct conf_child {
     uint32_t reqid;    // 0 = chosen by the daemon
     uint32_t priority; // 0 = computed
     uint32_t replay_window;
-    uint32_t mark_in, mark_in_mask, mark_out, mark_out_mask;
-    uint32_t if_id_in, if_id_out;
+    uint32_t mark_in, mark_in_mask, mark_out, mark_out_mask; // or CONF_EACH_*
+    uint32_t if_id_in, if_id_out;                            // 0: the connection's
+    bool mark_in_sa;                                         // mark_in on the inbound SA, too
+    char *interface;                                         // of outbound policies; NULL: any
+    bool icmp;             // ICMP errors about what the selectors name pass, whoever sends them
     bool policies;         // install policies (default yes)
     bool policies_fwd_out; // also such that let what is to be protected be forwarded
     char *updown;          // script, or NULL
@@ -122,6 +129,7 @@ struct conf_child {
     uint64_t inactivity_s;        // closed after so long without a packet; 0 = never
     uint32_t tfc_padding;         // ESP packets are at least so long; UINT32_MAX: as the path takes
     struct conf_mark output_mark; // of ESP packets
+    struct conf_mark input_mark;  // of what comes out of them
     enum conf_dscp copy_dscp;
 };
 
@@ -163,9 +171,9 @@ struct conf_conn {
     bool send_certreq;
     struct id ppk_id; // PPK (RFC 8784) by its bytes; ID_ANY: none as initiator, any as responder
     bool ppk_required;
-    const struct creds *creds; // counted by whoever copies it; NULL if no files were read
-    uint64_t since;            // as long as this is the same, so is all the rest but creds
-    uint32_t if_id_in, if_id_out;
+    const struct creds *creds;    // counted by whoever copies it; NULL if no files were read
+    uint64_t since;               // as long as this is the same, so is all the rest but creds
+    uint32_t if_id_in, if_id_out; // or CONF_EACH_*
     // Client: addresses to ask the peer for; all zero: any of that family.
     unsigned vip_n;
     ip_t vip[CONF_VIPS_MAX];
@@ -252,4 +260,7 @@ struct config *config_hold(struct config *c); // one more holder; returns c
 void config_free(struct config *c);           // one holder less; the last wipes. NULL is fine
 void conf_issues_done(struct conf_issues *issues);
 const struct conf_conn *config_conn(const struct config *c, const char *name);
+// The key of a child that only the kernel can carry out: packets that pass a TUN device have lost
+// their mark and the device they came by. NULL: none.
+const char *config_kernel_only(const struct conf_child *c);
 const struct conf_pool *config_pool(const struct config *c, const char *name);

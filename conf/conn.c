@@ -165,8 +165,10 @@ static void times_complete(struct conf_conn *c)
 static void children_complete(struct conf_conn *c)
 {
     for (unsigned i = 0; i < c->child_n; i++) {
-        if (c->child[i].if_id_in == 0) c->child[i].if_id_in = c->if_id_in;
-        if (c->child[i].if_id_out == 0) c->child[i].if_id_out = c->if_id_out;
+        struct conf_child *f = &c->child[i];
+        // What is chosen for the IKE SA is not known yet.
+        if (f->if_id_in == 0 && c->if_id_in < CONF_EACH_DIR) f->if_id_in = c->if_id_in;
+        if (f->if_id_out == 0 && c->if_id_out < CONF_EACH_DIR) f->if_id_out = c->if_id_out;
     }
 }
 

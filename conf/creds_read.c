@@ -280,16 +280,29 @@ static void read_folder(struct load *ld, struct creds *c, const char *folder,
     free(names);
 }
 
+static void refuse_attributes(struct file *f)
+{
+    bad_file(f, "remove it; what it says of groups cannot be asked for (remote.groups)",
+             "attribute certificates are not supported");
+}
+
+static void refuse_bliss(struct file *f)
+{
+    bad_file(f, "remove it; use Ed25519, and ML-KEM against quantum computers",
+             "BLISS signatures are obsolete and not supported");
+}
+
 void creds_read_folders(struct load *ld, struct creds *c)
 {
     static const struct {
         const char *folder;
         void (*take)(struct file *f);
     } folders[] = {
-        {"x509", take_own_cert}, {"x509ca", take_ca},     {"x509ocsp", take_ocsp},
-        {"x509crl", take_crl},   {"pubkey", take_pubkey}, {"private", take_key},
-        {"rsa", take_key},       {"ecdsa", take_key},     {"pkcs8", take_key},
-        {"pkcs12", take_p12},
+        {"x509", take_own_cert}, {"x509ca", take_ca},           {"x509ocsp", take_ocsp},
+        {"x509crl", take_crl},   {"pubkey", take_pubkey},       {"private", take_key},
+        {"rsa", take_key},       {"ecdsa", take_key},           {"pkcs8", take_key},
+        {"pkcs12", take_p12},    {"x509ac", refuse_attributes}, {"x509aa", refuse_attributes},
+        {"bliss", refuse_bliss},
     };
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !ld->nomem; i++) {
         read_folder(ld, c, folders[i].folder, folders[i].take);

@@ -10,12 +10,13 @@
 #include "conf/inherit.h"
 #include "conf/issue.h"
 #include "conf/parse.h"
+#include "conf/strongswanx.h"
 #include "conf/value.h"
 
 #define SECONDS_MAX 1e6
 #define UNUSED_MAX 4000 // bytes of names that are told
 
-enum kind { IS_REAL, IS_NUMBER, IS_PORT, IS_YES };
+enum kind { IS_REAL, IS_NUMBER, IS_PORT, IS_WIDE, IS_YES, IS_TEXT };
 
 // Settings of section `charon`, and of `charon-systemd`, which goes before it.
 static const struct effective {
@@ -35,7 +36,6 @@ static const struct effective {
     TAKES("cookie_threshold", IS_NUMBER, cookie_threshold),
     TAKES("cookie_threshold_ip", IS_NUMBER, cookie_threshold_ip),
     TAKES("init_limit_half_open", IS_NUMBER, half_open_max),
-    TAKES("block_threshold", IS_NUMBER, block_threshold),
     TAKES("delete_rekeyed_delay", IS_NUMBER, delete_rekeyed_delay),
     TAKES("fragment_size", IS_NUMBER, fragment_size),
     TAKES("port", IS_PORT, port),
@@ -45,6 +45,30 @@ static const struct effective {
     TAKES("hash_and_url", IS_YES, hash_and_url),
     TAKES("follow_redirects", IS_YES, follow_redirects),
     TAKES("make_before_break", IS_YES, make_before_break),
+    TAKES("retransmit_limit", IS_REAL, retransmit_limit),
+    TAKES("retransmit_jitter", IS_NUMBER, retransmit_jitter),
+    TAKES("retry_initiate_interval", IS_REAL, retry_initiate_interval),
+    TAKES("block_threshold", IS_NUMBER, block_threshold),
+    TAKES("ikesa_limit", IS_NUMBER, ikesa_limit),
+    TAKES("dos_protection", IS_YES, dos_protection),
+    TAKES("spi_min", IS_WIDE, spi_min),
+    TAKES("spi_max", IS_WIDE, spi_max),
+    TAKES("inactivity_close_ike", IS_YES, inactivity_close_ike),
+    TAKES("close_ike_on_child_failure", IS_YES, close_ike_on_child_failure),
+    TAKES("reuse_ikesa", IS_YES, reuse_ikesa),
+    TAKES("multiple_authentication", IS_YES, multiple_authentication),
+    TAKES("signature_authentication", IS_YES, signature_authentication),
+    TAKES("send_vendor_id", IS_YES, send_vendor_id),
+    TAKES("prefer_configured_proposals", IS_YES, prefer_configured_proposals),
+    TAKES("ignore_acquire_ts", IS_YES, ignore_acquire_ts),
+    TAKES("install_virtual_ip", IS_YES, install_virtual_ip),
+    TAKES("install_routes", IS_YES, install_routes),
+    TAKES("routing_table", IS_WIDE, routing_table),
+    TAKES("routing_table_prio", IS_WIDE, routing_table_prio),
+    TAKES("install_virtual_ip_on", IS_TEXT, install_virtual_ip_on),
+    TAKES("plugins.socket-default.fwmark", IS_WIDE, fwmark),
+    TAKES("plugins.vici.socket", IS_TEXT, vici_socket),
+    TAKES("plugins.resolve.file", IS_TEXT, resolv_conf),
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
 #undef TAKES
@@ -63,6 +87,16 @@ struct strongswan strongswan_default(void)
         .cookie_threshold_ip = 3,
         .fragment_size = 1280,
         .follow_redirects = true,
+        .retransmit_jitter = 10,
+        .dos_protection = true,
+        .spi_min = 0xc0000000,
+        .spi_max = 0xcfffffff,
+        .reuse_ikesa = true,
+        .multiple_authentication = true,
+        .signature_authentication = true,
+        .prefer_configured_proposals = true,
+        .install_virtual_ip = true,
+        .install_routes = true,
         .make_before_break = true,
         .ocsp = true,
         .crl = true,
@@ -72,6 +106,8 @@ struct strongswan strongswan_default(void)
 void strongswan_done(struct strongswan *s)
 {
     text_done(&s->unused);
+    config_free(s->attributes);
+    arena_done(&s->arena);
 }
 
 // ---- looking up ----
@@ -93,7 +129,7 @@ static const char *get_in(const struct tree *t, const struct node *in, const cha
     return *out && (*out)->value.len ? (*out)->value.text : NULL;
 }
 
-static const char *get(const struct tree *t, const char *path, const struct setting **out)
+const char *strongswan_get(const struct tree *t, const char *path, const struct setting **out)
 {
     static const char *const sections[] = {"charon-systemd", "charon"};
     const struct setting *s;
@@ -109,28 +145,71 @@ static const char *get(const struct tree *t, const char *path, const struct sett
 
 static bool is_yes(const struct tree *t, const char *path)
 {
-    const char *text = get(t, path, NULL);
+    const char *text = strongswan_get(t, path, NULL);
     return text && value_is_yes(text);
 }
 
 // ---- values ----
 
-// false: it is no such thing.
-static bool take(const char *text, enum kind kind, void *to)
+// Seconds, or with a unit; false: it is no number.
+static bool number_of(const char *text, double *out)
 {
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     char *end;
     errno = 0;
-    if (kind == IS_YES) {
-        *(bool *)to = value_is_yes(text);
-        return value_is_yes(text) || value_is_no(text);
-    }
     double v = strtod(text, &end);
-    while (*end == 's' || *end == ' ') end++;
-    double max = kind == IS_PORT ? UINT16_MAX : SECONDS_MAX;
-    if (end == text || *end || errno || !isfinite(v) || v < 0 || v > max) return false;
-    if (kind == IS_REAL) *(double *)to = v;
-    if (kind != IS_REAL) *(uint32_t *)to = (uint32_t)v;
+    if (end == text) return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (*end != units[i].unit) continue;
+        v *= units[i].seconds;
+        end++;
+        break;
+    }
+    while (*end == ' ') end++;
+    *out = v;
+    return !*end && !errno && isfinite(v) && v >= 0;
+}
+
+static bool take_number(const char *text, enum kind kind, void *to)
+{
+    double v;
+    if (!number_of(text, &v)) return false;
+    double max = kind == IS_PORT ? UINT16_MAX : kind == IS_WIDE ? UINT32_MAX : SECONDS_MAX;
+    if (v > max) return false;
+    if (kind == IS_REAL) {
+        *(double *)to = v;
+    } else {
+        *(uint32_t *)to = (uint32_t)v;
+    }
     return true;
+}
+
+// false: it is no such thing.
+static bool take(struct strongswan *s, const char *text, enum kind kind, void *to)
+{
+    if (kind == IS_TEXT) {
+        *(char **)to = arena_str(&s->arena, text, strlen(text));
+        return *(char **)to;
+    }
+    if (kind != IS_YES) return take_number(text, kind, to);
+    *(bool *)to = value_is_yes(text);
+    return value_is_yes(text) || value_is_no(text);
+}
+
+static const char *example_of(enum kind kind)
+{
+    static const char *const examples[] = {
+        [IS_REAL] = "write a number, as in 4 or 1.8",
+        [IS_NUMBER] = "write a number, as in 30",
+        [IS_PORT] = "write a number to 65535",
+        [IS_WIDE] = "write a number of 32 bits, as in 0xc0000000",
+        [IS_YES] = "write yes or no",
+        [IS_TEXT] = "write less",
+    };
+    return examples[kind];
 }
 
 static void take_all(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
@@ -138,24 +217,43 @@ static void take_all(const struct tree *t, struct strongswan *s, struct conf_iss
     for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
         const struct effective *e = &effective[i];
         const struct setting *from;
-        const char *text = get(t, e->path, &from);
-        if (!text || take(text, e->kind, (char *)s + e->to)) continue;
+        const char *text = strongswan_get(t, e->path, &from);
+        if (!text || take(s, text, e->kind, (char *)s + e->to)) continue;
         issue_error(issues, from->at, from->key, "'%s' is no value for charon.%s", text, e->path);
-        issue_hint(issues, "%s",
-                   e->kind == IS_YES    ? "write yes or no"
-                   : e->kind == IS_PORT ? "write a number to 65535"
-                   : e->kind == IS_REAL ? "write a number, as in 4 or 1.8"
-                                        : "write a number, as in 30");
+        issue_hint(issues, "%s", example_of(e->kind));
     }
+}
+
+// Values that mean something only together, or within bounds.
+static void judge(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+{
+    const char unix_prefix[] = "unix://";
+    const struct setting *from;
     if (s->retransmit_timeout < 0.01) s->retransmit_timeout = 0.01;
     if (s->retransmit_base < 1) s->retransmit_base = 1;
+    if (s->retransmit_jitter > 100) s->retransmit_jitter = 100;
+    if (s->spi_min > s->spi_max || s->spi_min <= 255) { // rfc4303 2.1: those are reserved
+        const char *key = strongswan_get(t, "spi_min", &from) ? "spi_min" : "spi_max";
+        (void)strongswan_get(t, key, &from);
+        issue_error(issues, from->at, from->key, "no SPI is between spi_min and spi_max");
+        issue_hint(issues, "write 256 or more as spi_min, and more than that as spi_max");
+    }
+    if (!s->vici_socket || s->vici_socket[0] == '/') return;
+    if (strncmp(s->vici_socket, unix_prefix, strlen(unix_prefix)) == 0) {
+        s->vici_socket += strlen(unix_prefix);
+        return;
+    }
+    (void)strongswan_get(t, "plugins.vici.socket", &from);
+    issue_error(issues, from->at, from->key, "'%s' is no socket that could be opened",
+                s->vici_socket);
+    issue_hint(issues, "write unix:// and a path: who may command the daemon is known there only");
 }
 
 // Is the plugin in the list `load`, or loaded by its own section?
 static bool plugin_is_loaded(const struct tree *t, const char *name)
 {
     char path[96];
-    const char *list = get(t, "load", NULL);
+    const char *list = strongswan_get(t, "load", NULL);
     size_t n = strlen(name);
     (void)snprintf(path, sizeof path, "plugins.%s.load", name);
     if (is_yes(t, "load_modular")) return is_yes(t, path);
@@ -170,14 +268,13 @@ static bool plugin_is_loaded(const struct tree *t, const char *name)
 
 // ---- what has no effect ----
 
-// Which plugins there are, and how much is said about each subject, is nothing that could be
-// missed.
+// Which plugins there are is nothing that could be missed.
 static bool is_idle(const char *path)
 {
     const char *last = strrchr(path, '.');
     last = last ? last + 1 : path;
     if (strcmp(last, "load") == 0 || strcmp(last, "load_modular") == 0) return true;
-    if (strncmp(path, "syslog.", 7) == 0 || strncmp(path, "journal.", 8) == 0) return true;
+    if (strongswan_is_log(path) || strongswan_is_attribute(path)) return true;
     if (strcmp(path, "plugins.kernel-libipsec.raw_esp") == 0) return true;
     for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
         if (strcmp(path, effective[i].path) == 0) return true;
@@ -215,6 +312,9 @@ static void list_unused(const struct node *n, const char *prefix, struct text *o
 static void read_tree(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
 {
     take_all(t, s, issues);
+    judge(t, s, issues);
+    strongswan_attributes(t, s, issues);
+    strongswan_logs(t, s, issues);
     bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
     s->farp = plugin_is_loaded(t, "farp");
     s->libipsec = plugin_is_loaded(t, "kernel-libipsec");
@@ -233,7 +333,7 @@ err_t strongswan_load(const char *path, struct strongswan *out, struct conf_issu
     TRY(tree_init(&tree));
     err_t e = parse_all(&p, path, span(NULL, 0));
     if (e == ERR_OK) e = inherit_all(&tree, issues);
-    if (e == ERR_OK && !p.flat) read_tree(&tree, out, issues);
+    if (e == ERR_OK && !(p.unbalanced && p.flat)) read_tree(&tree, out, issues);
     if (e == ERR_OK && p.unbalanced) e = ERR_SYNTAX;
     tree_done(&tree);
     issue_sort(issues);

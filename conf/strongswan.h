@@ -7,23 +7,57 @@
 
 #define STRONGSWAN_CONF "/etc/strongswan.conf"
 
+// A logger. Levels are charon's, from -1 (silent) to 4, for each of its subsystems that has a
+// counterpart here.
+#define STRONGSWAN_LOGS_MAX 4
+enum strongswan_group { SWAN_DMN, SWAN_IKE, SWAN_CFG, SWAN_KNL, SWAN_NET, SWAN_GROUPS };
+struct strongswan_log {
+    char *path;        // NULL: syslog
+    char *facility;    // of syslog
+    char *time_format; // strftime(3); NULL: no time
+    bool milliseconds, append, names;
+    signed char level[SWAN_GROUPS];
+};
+
 // Seconds are charon's; the values of an empty file are charon's defaults.
 struct strongswan {
     double retransmit_timeout, retransmit_base, keep_alive;
+    double retransmit_limit, retry_initiate_interval; // 0: none
     uint32_t retransmit_tries, half_open_timeout, delete_rekeyed_delay;
-    uint32_t cookie_threshold, cookie_threshold_ip, half_open_max, block_threshold; // 0: no limit
+    uint32_t retransmit_jitter;                                    // percent
+    uint32_t cookie_threshold, cookie_threshold_ip, half_open_max; // 0: no limit
+    uint32_t block_threshold, ikesa_limit;                         // 0: no limit
+    bool dos_protection; // no: neither cookies nor block_threshold
+    uint32_t spi_min, spi_max;
     uint32_t fragment_size;
     uint32_t port, port_nat_t; // 0 = not given
     bool initiator_only;       // nobody may call us
     bool rsa_pss;              // PSS first wherever `auth` leaves it open
     bool hash_and_url;         // look up certificates that peers name so
+    bool make_before_break;    // reauthentication; no: the old IKE SA goes first
+    bool inactivity_close_ike, close_ike_on_child_failure, reuse_ikesa;
+    bool multiple_authentication, signature_authentication, send_vendor_id;
+    bool prefer_configured_proposals, ignore_acquire_ts;
+    bool install_virtual_ip;
+    bool install_routes;                        // with the kernel as executor
+    uint32_t routing_table, routing_table_prio; // 0 = not given
+    uint32_t fwmark;                            // of IKE packets; 0 = not given
+    char *install_virtual_ip_on;                // strings: NULL = not given
+    char *vici_socket;                          // as a path
+    char *resolv_conf;
+    struct config *attributes; // its one pool: what every client is told; NULL: nothing
     bool follow_redirects;
-    bool make_before_break; // reauthentication; no: the old IKE SA goes first
-    bool farp;              // the plugin farp is loaded
-    bool libipsec;          // the plugin kernel-libipsec: its words for acquires
-    bool udp_esp;           // kernel-libipsec without raw_esp: ESP always in UDP
-    bool ocsp, crl;         // plugin revocation: ask at all?
-    struct text unused;     // "charon.threads, charon.plugins.farp.x"; settings without effect
+    bool farp;      // the plugin farp is loaded
+    bool libipsec;  // the plugin kernel-libipsec: its words for acquires
+    bool udp_esp;   // kernel-libipsec without raw_esp: ESP always in UDP
+    bool ocsp, crl; // plugin revocation: ask at all?
+    unsigned log_n;
+    struct strongswan_log log[STRONGSWAN_LOGS_MAX];
+    char *syslog_ident;
+    bool journal_given; // levels of what goes to stderr, and so into the journal
+    struct strongswan_log journal;
+    struct arena arena; // of the strings
+    struct text unused; // "charon.threads, charon.plugins.farp.x"; settings without effect
 };
 
 // Reads a file and what it includes. strongswan_done() also after an error. Mistakes of the grammar

@@ -192,37 +192,62 @@ void set_window(const struct arg *a)
     *(uint32_t *)a->to = (uint32_t)v;
 }
 
-static bool refuse_unique(const struct arg *a)
+// "%unique", "%unique-dir": 0 if it is neither.
+static uint32_t each_read(const char *s, size_t n)
 {
-    if (a->v->text[0] != '%') return false;
-    issue_error(a->ld->issues, start_of(a), a->v->text, "%s is not supported for %s yet",
-                a->v->text, a->key->name);
-    value_hint(a, "write a number that no other child uses");
-    return true;
+    static const char sa[] = "%unique", dir[] = "%unique-dir";
+    if (n == strlen(sa) && strncmp(s, sa, n) == 0) return CONF_EACH_SA;
+    if (n == strlen(dir) && strncmp(s, dir, n) == 0) return CONF_EACH_DIR;
+    return 0;
 }
 
 void set_if_id(const struct arg *a)
 {
-    if (!refuse_unique(a)) set_number(a);
+    uint32_t each = each_read(a->v->text, a->v->len);
+    if (each) {
+        *(uint32_t *)a->to = each;
+        return;
+    }
+    if (a->v->text[0] != '%') {
+        set_number(a);
+        return;
+    }
+    issue_error(a->ld->issues, start_of(a), a->v->text, "'%s' is not an interface id", a->v->text);
+    value_hint(a, "a number, %%unique or %%unique-dir");
+}
+
+static err_t mark_read(const struct arg *a, bool may_be_chosen, uint32_t to[2])
+{
+    char value[32];
+    uint64_t v = 0, mask = UINT32_MAX;
+    const char *slash = strchr(a->v->text, '/');
+    size_t n = slash ? (size_t)(slash - a->v->text) : a->v->len;
+    uint32_t each = may_be_chosen ? each_read(a->v->text, n) : 0;
+    (void)snprintf(value, sizeof value, "%.*s", (int)(n < sizeof value ? n : 0), a->v->text);
+    if (!each) TRY(number_read(value, NULL, UINT32_MAX, &v));
+    if (slash) TRY(number_read(slash + 1, NULL, UINT32_MAX, &mask));
+    // As in strongSwan: with bits that the mask does not look at, nothing would ever match.
+    to[0] = each ? each : (uint32_t)(v & mask);
+    to[1] = (uint32_t)mask;
+    return ERR_OK;
+}
+
+static void take_mark(const struct arg *a, bool may_be_chosen)
+{
+    if (mark_read(a, may_be_chosen, a->to) == ERR_OK) return;
+    issue_error(a->ld->issues, start_of(a), a->v->text, "'%s' is not a mark", a->v->text);
+    value_hint(a, "value or value/mask in 32 bits, as in 42 or 0x10/0xff%s",
+               may_be_chosen ? "; %unique or %unique-dir" : "; %same");
 }
 
 void set_mark(const struct arg *a)
 {
-    char value[32];
-    uint64_t v, mask = UINT32_MAX;
-    if (refuse_unique(a)) return;
-    const char *slash = strchr(a->v->text, '/');
-    size_t n = slash ? (size_t)(slash - a->v->text) : a->v->len;
-    (void)snprintf(value, sizeof value, "%.*s", (int)(n < sizeof value ? n : 0), a->v->text);
-    if (number_read(value, NULL, UINT32_MAX, &v) != ERR_OK ||
-        (slash && number_read(slash + 1, NULL, UINT32_MAX, &mask) != ERR_OK)) {
-        issue_error(a->ld->issues, start_of(a), a->v->text, "'%s' is not a mark", a->v->text);
-        value_hint(a, "value or value/mask in 32 bits, as in 42 or 0x10/0xff");
-        return;
-    }
-    uint32_t *to = a->to;
-    to[0] = (uint32_t)v;
-    to[1] = (uint32_t)mask;
+    take_mark(a, true);
+}
+
+void set_mark_given(const struct arg *a)
+{
+    take_mark(a, false);
 }
 
 // ---- words and text ----

@@ -311,10 +311,10 @@ err_t given_put(struct given *g, const struct ike_given *what, struct why *why)
         return err;
     }
     if (what->dns_n) servers_set(g);
-    if (g->d->executor.kernel) {
+    if (g->d->executor.kernel && !g->d->routes) {
         log_say(LOG_WARN, "vip",
-                "with the kernel as executor nobody routes from virtual addresses: write 'ip route "
-                "add NETWORK via ROUTER src ADDRESS' for what is behind the gateway");
+                "nobody routes from virtual addresses (charon.install_routes): write 'ip route add "
+                "NETWORK via ROUTER src ADDRESS' for what is behind the gateway");
     }
     return ERR_OK;
 }

@@ -5,6 +5,7 @@
 //     kernel resolver, clock, rng ---+                          +--> events, log, keylog
 #include "daemon/iked.h"
 
+#include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 #include "daemon/ready.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
+#include "daemon/routes.h"
 #include "daemon/sandbox.h"
 #include "daemon/scripts.h"
 #include "daemon/settings.h"
@@ -34,6 +36,7 @@
 #include "daemon/works.h"
 #include "ike/net/net.h"
 
+#define RESOLV_CONF "/etc/resolv.conf" // what section pavise says of itself
 #define SHUTDOWN_NS (3 * NSEC_PER_SEC) // for the peers' answers to our DELETEs
 #define EXIT_USAGE 2
 
@@ -154,20 +157,32 @@ static err_t watch_signals(struct iked *d)
 
 // ---- start ----
 
-// What the command line leaves open, the configuration's section `pavise` says.
-static err_t settle_options(struct iked_options *o, const struct config *c)
+// What becomes of virtual addresses and name servers: section pavise, then strongswan.conf.
+static err_t settle_given(struct iked_options *o, const struct config *c,
+                          const struct strongswan *s)
 {
-    o->install_virtual_ip = c->install_virtual_ip;
-    if (c->install_virtual_ip_on) o->virtual_ip_device = strdup(c->install_virtual_ip_on);
-    if (c->resolv_conf && *c->resolv_conf) o->resolv_conf = strdup(c->resolv_conf);
-    bool copied = (o->virtual_ip_device || !c->install_virtual_ip_on) &&
-                  (o->resolv_conf || !c->resolv_conf || !*c->resolv_conf);
-    if (!copied) return ERR_NOMEM;
+    const char *device =
+        c->install_virtual_ip_on ? c->install_virtual_ip_on : s->install_virtual_ip_on;
+    bool usual = c->resolv_conf && strcmp(c->resolv_conf, RESOLV_CONF) == 0;
+    const char *file = usual && s->resolv_conf ? s->resolv_conf : c->resolv_conf;
+    o->install_virtual_ip = c->install_virtual_ip && s->install_virtual_ip;
+    if (device) o->virtual_ip_device = strdup(device);
+    if (file && *file) o->resolv_conf = strdup(file);
+    bool copied = (o->virtual_ip_device || !device) && (o->resolv_conf || !file || !*file);
+    return copied ? ERR_OK : ERR_NOMEM;
+}
+
+// What the command line leaves open, the configuration's section `pavise` says.
+static err_t settle_options(struct iked_options *o, const struct config *c,
+                            const struct strongswan *s)
+{
+    uint32_t mark = c->fwmark ? c->fwmark : s->fwmark;
     if (!o->executor_given) o->executor = c->executor;
     if (!o->port) o->port = c->port;
     if (!o->port_nat_t) o->port_nat_t = c->port_nat_t;
-    if (!o->fwmark_given) o->fwmark = c->fwmark ? c->fwmark : IKED_FWMARK;
-    return ERR_OK;
+    if (!o->fwmark_given) o->fwmark = mark ? mark : IKED_FWMARK;
+    o->fwmark_given |= mark != 0;
+    return settle_given(o, c, s);
 }
 
 static err_t start_net(struct iked *d, struct why *why)
@@ -177,8 +192,9 @@ static err_t start_net(struct iked *d, struct why *why)
     n.port = o->port;
     n.natt_port = o->port_nat_t;
     n.kernel_encap = d->executor.kernel;
-    // The mark keeps our packets out of pavise-xfrmd's TUN device; the kernel has none.
-    n.fwmark = d->executor.kernel && !o->fwmark_given ? 0 : o->fwmark;
+    // The mark keeps our packets out of pavise-xfrmd's TUN device, or off the routes that we set.
+    bool marked = !d->executor.kernel || d->strongswan.install_routes || o->fwmark_given;
+    n.fwmark = marked ? o->fwmark : 0;
     return net_open(d->loop, &n, on_datagram, d, &d->net, why);
 }
 
@@ -196,6 +212,7 @@ static err_t start_diplomat(struct iked *d, struct why *why)
     struct env env = iked_env(d);
     struct ike_options o = settings_for_ike(&d->strongswan);
     o.natt_port = d->options.port_nat_t;
+    o.executor_is_kernel = d->executor.kernel;
     d->given = given_new(d);
     d->ike = ike_new(&env, &o);
     if (!d->ike) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
@@ -232,10 +249,16 @@ static err_t start_sandbox(const struct iked_options *o, const char *socket, str
 {
     char *path = strdup(socket);
     if (!path) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-    const struct sandbox_conf conf = {
+    struct sandbox_conf conf = {
         .caps = SANDBOX_CAP(NET_ADMIN) | SANDBOX_CAP(NET_BIND_SERVICE) | SANDBOX_CAP(DAC_OVERRIDE),
         .writable = {sandbox_folder(path), o->keylog, "/dev/null", o->state_dir, o->resolv_conf},
     };
+    // Logs that were moved away are made anew beside themselves.
+    char logs[LOG_TARGETS_MAX + LOG_PLANS_MAX][PATH_MAX];
+    for (unsigned i = 0; i < LOG_TARGETS_MAX + LOG_PLANS_MAX; i++) {
+        if (log_folder(i, logs[i], sizeof logs[i]))
+            conf.writable[SANDBOX_PATHS_MAX - 1 - i] = logs[i];
+    }
     err_t e = sandbox_enter(&conf, why);
     free(path);
     return e;
@@ -261,6 +284,7 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     xfrm_client_on_return(d->executor.client, on_executor_back, d);
     TRY(start_net(d, why));
     TRY(network_new(d, &d->network, why));
+    if (d->executor.kernel && d->strongswan.install_routes) TRY(routes_new(d, &d->routes, why));
     if (d->strongswan.farp) TRY(farp_new(&d->farp, why));
     TRY(start_keylog(d, why));
     TRY(start_diplomat(d, why));
@@ -294,14 +318,22 @@ static void start_config(struct iked *d, struct config *c)
     ready_tell("READY=1");
 }
 
+// The command line, section pavise, and strongswan.conf, in this order.
+static const char *socket_of(const struct iked *d, const struct config *c)
+{
+    if (d->options.vici_socket) return d->options.vici_socket;
+    bool given = strcmp(c->vici_socket, VICI_SOCKET) != 0;
+    return d->strongswan.vici_socket && !given ? d->strongswan.vici_socket : c->vici_socket;
+}
+
 static err_t start(struct iked *d, struct why *why)
 {
     struct config *c = NULL;
     TRY(start_base(d, why));
     TRY(settings_read(d, why));
     TRY(read_config(d, &c, why));
-    err_t e = settle_options(&d->options, c);
-    const char *socket = d->options.vici_socket ? d->options.vici_socket : c->vici_socket;
+    err_t e = settle_options(&d->options, c, &d->strongswan);
+    const char *socket = socket_of(d, c);
     start_state(&d->options);
     if (e == ERR_OK && scripts_needed(c)) e = scripts_start(d->options.config, c, &d->scripts, why);
     if (e == ERR_OK) e = start_sandbox(&d->options, socket, why);
@@ -329,6 +361,7 @@ static void stop(struct iked *d)
     ike_free(d->ike);
     d->ike = NULL;
     given_free(d->given, !d->leaving);
+    routes_free(d->routes, !d->leaving);
     commands_done(d);
     vici_server_free(d->vici);
     d->vici = NULL;

@@ -21,6 +21,7 @@ struct network;
 struct net;
 struct reload;
 struct resolver;
+struct routes;
 struct scripts;
 struct story;
 struct works;
@@ -35,6 +36,7 @@ struct iked {
     struct executor executor;
     struct resolver *resolver;
     struct network *network;
+    struct routes *routes; // NULL: the executor sees to them, or nobody shall
     struct works *works;
     struct keylog *keylog;     // NULL = off
     struct story *story;       // what has been told; NULL: not started

@@ -1,5 +1,7 @@
 #include "daemon/iked_env.h"
 
+#include <net/if.h>
+
 #include "base/clock.h"
 #include "crypto/rng.h"
 #include "daemon/events.h"
@@ -8,6 +10,7 @@
 #include "daemon/keylog.h"
 #include "daemon/network.h"
 #include "daemon/resolver.h"
+#include "daemon/routes.h"
 #include "daemon/works.h"
 #include "ike/net/net.h"
 
@@ -41,6 +44,12 @@ static ip_t env_source_for(void *ctx, const ip_t *peer)
     return net_source_for(d->net, peer);
 }
 
+static unsigned env_device(void *ctx, const char *name)
+{
+    (void)ctx;
+    return if_nametoindex(name);
+}
+
 static unsigned env_addresses(void *ctx, ip_t *out, unsigned max)
 {
     struct iked *d = ctx;
@@ -61,7 +70,9 @@ static void env_tell(void *ctx, enum log_level level, const struct ike_sa *sa, c
 static void env_event(void *ctx, enum ike_event_kind kind, const struct ike_sa *sa,
                       const struct child_sa *child)
 {
-    events_sa(ctx, kind, sa, child);
+    struct iked *d = ctx;
+    routes_event(d->routes, kind, sa, child); // before scripts are told
+    events_sa(d, kind, sa, child);
 }
 
 static void env_alert(void *ctx, enum alert kind, const struct ike_sa *sa)
@@ -97,6 +108,7 @@ struct env iked_env(struct iked *d)
         .random = env_random,
         .send = env_send,
         .source_for = env_source_for,
+        .device = env_device,
         .addresses = env_addresses,
         .resolve = env_resolve,
         .work = works_add,

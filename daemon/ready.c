@@ -1,11 +1,22 @@
 #include "daemon/ready.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+
+void ready_reloading(void)
+{
+    char state[64];
+    (void)snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)(clock_mono() / 1000));
+    ready_tell(state);
+}
 
 void ready_tell(const char *state)
 {

@@ -10,6 +10,7 @@
 #include "daemon/ready.h"
 #include "daemon/resolver.h"
 #include "daemon/scripts.h"
+#include "daemon/settings.h"
 
 struct reload {
     struct config *config;
@@ -123,12 +124,13 @@ void reload_start(struct iked *d, reload_fn *done, void *ctx)
 {
     struct config *c = NULL;
     struct why why = {0};
+    if (!d->stopping) settings_again(d);
     if (d->options.vici_only) { // the file counts at the start only
         if (d->scripts) scripts_reload(d->scripts);
         if (done) done(ctx, ERR_OK, "");
         return;
     }
-    ready_tell("RELOADING=1");
+    ready_reloading();
     err_t e =
         d->stopping ? why_not(&why, ERR_STATE, "the daemon is ending") : reload_read(d, &c, &why);
     if (e == ERR_OK) {

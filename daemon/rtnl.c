@@ -115,12 +115,15 @@ static struct nlmsghdr *route_message(struct rtnl *r, uint16_t type, uint16_t fl
     m->rtm_dst_len = net.len;
     m->rtm_protocol = RTNL_PROTOCOL;
     m->rtm_type = route->oif ? RTN_UNICAST : RTN_BLACKHOLE;
-    m->rtm_scope = route->oif && net.ip.family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    bool over = ip_len(route->gateway.family) != 0;
+    bool link = route->oif && net.ip.family == AF_INET && !over;
+    m->rtm_scope = link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     put_ip(h, RTA_DST, &net.ip);
     mnl_attr_put_u32(h, RTA_TABLE, route->table);
     if (route->metric) mnl_attr_put_u32(h, RTA_PRIORITY, route->metric);
     if (route->oif) mnl_attr_put_u32(h, RTA_OIF, route->oif);
     if (ip_len(route->prefsrc.family)) put_ip(h, RTA_PREFSRC, &route->prefsrc);
+    if (over) put_ip(h, RTA_GATEWAY, &route->gateway);
     return h;
 }
 
@@ -335,6 +338,33 @@ err_t rtnl_clean(struct rtnl *r, uint16_t family, uint32_t table, const struct r
     const struct leftovers l = {.table = table, .keep = keep ? keep : &nothing};
     TRY(clean_one_kind(r, family, l, true, why));
     return clean_one_kind(r, family, l, false, why);
+}
+
+static int on_way(const struct nlmsghdr *h, void *ctx)
+{
+    struct rtnl_way *w = ctx;
+    const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+    if (mnl_nlmsg_get_payload_len(h) < sizeof *m || h->nlmsg_type != RTM_NEWROUTE) return MNL_CB_OK;
+    const struct nlattr *oif = attr_find(h, sizeof *m, RTA_OIF);
+    const struct nlattr *hop = attr_find(h, sizeof *m, RTA_GATEWAY);
+    if (oif && mnl_attr_get_payload_len(oif) == 4) w->oif = mnl_attr_get_u32(oif);
+    if (hop && mnl_attr_get_payload_len(hop) == ip_len(m->rtm_family))
+        w->hop = ip_from(m->rtm_family, mnl_attr_get_payload(hop));
+    return MNL_CB_OK;
+}
+
+err_t rtnl_way_to(struct rtnl *r, const ip_t *host, uint32_t fwmark, struct rtnl_way *out,
+                  struct why *why)
+{
+    struct nlmsghdr *h = start(r, RTM_GETROUTE, NLM_F_ACK);
+    struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+    m->rtm_family = (uint8_t)host->family;
+    m->rtm_dst_len = (uint8_t)ip_bits(host->family);
+    put_ip(h, RTA_DST, host);
+    if (fwmark) mnl_attr_put_u32(h, RTA_MARK, fwmark);
+    *out = (struct rtnl_way){.hop = *host};
+    TRY(ask(r, h, on_way, out, "no way to a peer", why));
+    return out->oif ? ERR_OK : why_not(why, ERR_NOTFOUND, "no way to a peer");
 }
 
 // ---- addresses ----

@@ -18,6 +18,13 @@ struct rtnl_route {
     uint32_t table, metric;
     uint32_t oif; // 0: a blackhole, which drops silently
     ip_t prefsrc; // AF_UNSPEC: none
+    ip_t gateway; // likewise
+};
+
+// How a host is reached: by which device, and over whom; the host itself where it is on the link.
+struct rtnl_way {
+    uint32_t oif;
+    ip_t hop;
 };
 
 // "from all not fwmark F lookup T"
@@ -43,6 +50,9 @@ void rtnl_close(struct rtnl *r); // NULL is fine
 // ERR_EXISTS, ERR_SYSTEM, with a sentence.
 err_t rtnl_route_put(struct rtnl *r, const struct rtnl_route *route, struct why *why);
 err_t rtnl_route_del(struct rtnl *r, const struct rtnl_route *route, struct why *why);
+// The way of packets with this mark (0: none).
+err_t rtnl_way_to(struct rtnl *r, const ip_t *host, uint32_t fwmark, struct rtnl_way *out,
+                  struct why *why);
 err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why);
 // The table is not used: it makes rtnl_clean() find the rule.
 err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);

@@ -123,8 +123,8 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     put_flag(m, "nat-fake", v->encap_forced);
     put_flag(m, "nat-any", v->nat_any);
     put_flag(m, "natt-missing", v->no_natt); // beyond strongSwan
-    if (v->conf && v->conf->if_id_in) vici_kv(m, "if-id-in", "%08x", v->conf->if_id_in);
-    if (v->conf && v->conf->if_id_out) vici_kv(m, "if-id-out", "%08x", v->conf->if_id_out);
+    if (v->if_id_in) vici_kv(m, "if-id-in", "%08x", v->if_id_in);
+    if (v->if_id_out) vici_kv(m, "if-id-out", "%08x", v->if_id_out);
     put_algs(m, v->encr, v->integ);
     if (v->prf) vici_kv(m, "prf-alg", "%s", v->prf->name);
     put_ke(m, v->ke, v->ake);
@@ -141,21 +141,21 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     put_tasks(m, "tasks-active", &v->active, v->active != NULL);
 }
 
-static void put_mark(struct vici_msg *m, const char *key, const char *mask_key, uint32_t mark,
-                     uint32_t mask)
+static void put_mark(struct vici_msg *m, const char *key, const char *mask_key,
+                     const struct xfrm_mark *mark)
 {
-    if (!mark) return;
-    vici_kv(m, key, "%08x", mark);
-    if (~mask) vici_kv(m, mask_key, "%08x", mask);
+    if (!mark->value) return;
+    vici_kv(m, key, "%08x", mark->value);
+    if (~mark->mask) vici_kv(m, mask_key, "%08x", mark->mask);
 }
 
-static void put_steering(struct vici_msg *m, const struct conf_child *c)
+static void put_steering(struct vici_msg *m, const struct steering *s)
 {
-    if (!c) return;
-    put_mark(m, "mark-in", "mark-mask-in", c->mark_in, c->mark_in_mask);
-    put_mark(m, "mark-out", "mark-mask-out", c->mark_out, c->mark_out_mask);
-    if (c->if_id_in) vici_kv(m, "if-id-in", "%08x", c->if_id_in);
-    if (c->if_id_out) vici_kv(m, "if-id-out", "%08x", c->if_id_out);
+    if (!s) return;
+    put_mark(m, "mark-in", "mark-mask-in", &s->in);
+    put_mark(m, "mark-out", "mark-mask-out", &s->out);
+    if (s->if_id_in) vici_kv(m, "if-id-in", "%08x", s->if_id_in);
+    if (s->if_id_out) vici_kv(m, "if-id-out", "%08x", s->if_id_out);
 }
 
 // "a b c" as a list.
@@ -205,7 +205,7 @@ void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
         if (v->of_cpu) vici_kv(m, "cpu", "%u", v->cpu);
         if (v->cpi_in) vici_kv(m, "cpi-in", "%04x", v->cpi_in);
         if (v->cpi_out) vici_kv(m, "cpi-out", "%04x", v->cpi_out);
-        put_steering(m, v->conf);
+        put_steering(m, v->steering);
         put_algs(m, v->encr, v->integ);
         put_ke(m, v->ke, v->ake);
         if (v->esn) vici_kv(m, "esn", "1");

@@ -16,7 +16,7 @@
 
 #include "base/err.h"
 
-#define SANDBOX_PATHS_MAX 6
+#define SANDBOX_PATHS_MAX 14
 
 struct sandbox_conf {
     uint64_t caps; // bit n: capability n (linux/capability.h)

@@ -1,10 +1,12 @@
 #include "daemon/settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/words.h"
+#include "daemon/log_to.h"
 #include "daemon/reload.h"
 
 #define FRAGMENT_MIN 576 // every IPv4 path takes packets of this size
@@ -30,28 +32,140 @@ static void tell(const char *path, const struct strongswan *s)
     if (!s->crl) log_say(LOG_STORY, "conf", SAY_NO_CRL);
 }
 
-err_t settings_read(struct iked *d, struct why *why)
+static err_t load(const char *path, struct strongswan *out, struct why *why)
 {
     struct conf_issues issues = {0};
+    err_t e = strongswan_load(path, out, &issues);
+    for (unsigned i = 0; i < issues.n; i++) reload_log_issue(&issues.issue[i]);
+    conf_issues_done(&issues);
+    if (e == ERR_OK) return e;
+    return why_not(why, e, "%s cannot be used: %s (--strongswan-conf)", path, err_text(e));
+}
+
+// ---- logs ----
+
+_Static_assert((int)LOG_GROUPS == (int)SWAN_GROUPS && (int)LOG_NET == (int)SWAN_NET,
+               "the groups have the same numbers");
+
+static struct log_plan plan_of(const struct strongswan *s, const struct strongswan_log *log)
+{
+    struct log_plan p = {.path = log->path,
+                         .facility = log->facility,
+                         .ident = s->syslog_ident ? s->syslog_ident : "pavise-iked",
+                         .time_format = log->time_format,
+                         .milliseconds = log->milliseconds,
+                         .append = log->append,
+                         .names = log->names};
+    memcpy(p.level, log->level, sizeof p.level);
+    return p;
+}
+
+// The strings stay for as long as the process: targets keep them, whatever is read later.
+static struct log_plan plan_kept(const struct strongswan *s, const struct strongswan_log *log)
+{
+    struct log_plan p = plan_of(s, log);
+    if (p.time_format) p.time_format = strdup(p.time_format);
+    if (p.path) p.path = strdup(p.path);
+    if (p.facility) p.facility = strdup(p.facility);
+    p.ident = strdup(p.ident);
+    return p;
+}
+
+// A log that cannot be had is no reason to be without tunnels.
+static void open_logs(const struct strongswan *s)
+{
+    for (unsigned i = 0; i < s->log_n; i++) {
+        struct why why = {0};
+        const struct log_plan p = plan_kept(s, &s->log[i]);
+        if ((p.path || p.facility) && p.ident && log_to_plan(&p, &why) == ERR_OK) continue;
+        log_say(LOG_WARN, "conf", "%s (strongswan.conf)", why.text);
+    }
+    const struct log_plan journal = plan_of(s, &s->journal);
+    if (s->journal_given) (void)log_change_levels(&journal); // there is none: it was not wanted
+}
+
+static void change_logs(const struct strongswan *s)
+{
+    for (unsigned i = 0; i < s->log_n; i++) {
+        const struct log_plan p = plan_of(s, &s->log[i]);
+        if (log_change_levels(&p)) continue;
+        log_say(LOG_WARN, "conf", "strongswan.conf: a new log waits for the next start: %s",
+                p.path ? p.path : p.facility);
+    }
+    const struct log_plan journal = plan_of(s, &s->journal);
+    if (s->journal_given) (void)log_change_levels(&journal);
+}
+
+// ---- start and reload ----
+
+err_t settings_read(struct iked *d, struct why *why)
+{
     const char *path = file_of(&d->options);
     d->strongswan = strongswan_default();
     if (!path) return ERR_OK;
-    err_t e = strongswan_load(path, &d->strongswan, &issues);
-    for (unsigned i = 0; i < issues.n; i++) reload_log_issue(&issues.issue[i]);
-    conf_issues_done(&issues);
-    if (e != ERR_OK) {
-        return why_not(why, e, "%s cannot be used: %s (--strongswan-conf)", path, err_text(e));
-    }
+    TRY(load(path, &d->strongswan, why));
     tell(path, &d->strongswan);
+    if (d->options.log_n == 0) open_logs(&d->strongswan);
     struct iked_options *o = &d->options;
     if (!o->port) o->port = (uint16_t)d->strongswan.port;
     if (!o->port_nat_t) o->port_nat_t = (uint16_t)d->strongswan.port_nat_t;
     return ERR_OK;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+// What was opened at the start, or was decided with it.
+static bool waits_for_start(const struct strongswan *a, const struct strongswan *b)
+{
+    return a->port != b->port || a->port_nat_t != b->port_nat_t || a->fwmark != b->fwmark ||
+           a->udp_esp != b->udp_esp || a->install_virtual_ip != b->install_virtual_ip ||
+           !same_text(a->install_virtual_ip_on, b->install_virtual_ip_on) ||
+           !same_text(a->vici_socket, b->vici_socket) || !same_text(a->resolv_conf, b->resolv_conf);
+}
+
+void settings_again(struct iked *d)
+{
+    struct why why = {0};
+    struct strongswan now = strongswan_default();
+    const char *path = file_of(&d->options);
+    log_reopen();
+    if (!path) return;
+    if (load(path, &now, &why) != ERR_OK) {
+        log_say(LOG_ERROR, "conf", "%s; the settings in force stay as they are", why.text);
+        strongswan_done(&now);
+        return;
+    }
+    if (waits_for_start(&d->strongswan, &now)) {
+        log_say(LOG_WARN, "conf",
+                "%s: ports, marks, the control socket, ESP in UDP and what becomes of virtual "
+                "addresses wait for the next start",
+                path);
+    }
+    if (d->options.log_n == 0) change_logs(&now);
+    const struct ike_options o = settings_for_ike(&now);
+    if (d->ike) ike_set_options(d->ike, &o);
+    strongswan_done(&d->strongswan);
+    d->strongswan = now;
+}
+
 static uint64_t to_ns(double seconds)
 {
     return (uint64_t)(seconds * (double)NSEC_PER_SEC);
+}
+
+// Against those who only begin.
+static void protect(const struct strongswan *s, struct ike_options *o)
+{
+    if (!s->dos_protection) {
+        o->cookie_threshold = o->cookie_threshold_ip = UINT32_MAX;
+        return;
+    }
+    o->cookie_threshold = s->cookie_threshold ? s->cookie_threshold : UINT32_MAX;
+    o->cookie_threshold_ip = s->cookie_threshold_ip ? s->cookie_threshold_ip : UINT32_MAX;
+    if (s->block_threshold) o->half_open_max_ip = s->block_threshold;
 }
 
 struct ike_options settings_for_ike(const struct strongswan *s)
@@ -60,13 +174,26 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.retransmit_ns = to_ns(s->retransmit_timeout);
     o.retransmit_base = s->retransmit_base;
     o.retransmit_tries = s->retransmit_tries;
+    o.retransmit_limit_ns = to_ns(s->retransmit_limit);
+    o.retransmit_jitter = s->retransmit_jitter;
+    o.retry_ns = to_ns(s->retry_initiate_interval);
     o.keepalive_ns = to_ns(s->keep_alive);
     o.half_open_ns = s->half_open_timeout * NSEC_PER_SEC;
     o.linger_ns = s->delete_rekeyed_delay * NSEC_PER_SEC;
-    o.cookie_threshold = s->cookie_threshold ? s->cookie_threshold : UINT32_MAX;
-    o.cookie_threshold_ip = s->cookie_threshold_ip ? s->cookie_threshold_ip : UINT32_MAX;
+    protect(s, &o);
+    o.sas_max = s->ikesa_limit;
+    o.spi_min = s->spi_min;
+    o.spi_max = s->spi_max;
+    o.idle_closes_ike = s->inactivity_close_ike;
+    o.failed_child_closes_ike = s->close_ike_on_child_failure;
+    o.each_child_apart = !s->reuse_ikesa;
+    o.one_round = !s->multiple_authentication;
+    o.classic_signatures = !s->signature_authentication;
+    o.vendor_id = s->send_vendor_id;
+    o.theirs_first = !s->prefer_configured_proposals;
+    o.whole_selectors = s->ignore_acquire_ts;
+    o.everybody = s->attributes ? &s->attributes->pool[0] : NULL;
     if (s->half_open_max) o.half_open_max = s->half_open_max;
-    if (s->block_threshold) o.half_open_max_ip = s->block_threshold;
     if (s->fragment_size >= FRAGMENT_MIN && s->fragment_size <= FRAGMENT_MAX) {
         o.fragment_size = (uint16_t)s->fragment_size;
     }

@@ -69,9 +69,9 @@ static void put_selector(struct text *t, const char *whose, const struct ts *ts)
     put(t, name, "%u", ts->proto);
 }
 
-static void put_mark(struct text *t, const char *name, uint32_t mark, uint32_t mask)
+static void put_mark(struct text *t, const char *name, const struct xfrm_mark *mark)
 {
-    if (mark) put(t, name, "%u/0x%08x", mark, mask);
+    if (mark->value) put(t, name, "%u/0x%08x", mark->value, mark->mask);
 }
 
 // Virtual addresses: ours from a gateway with its name servers, or the peer's.
@@ -111,10 +111,10 @@ static void put_sa(struct text *t, const struct ike_sa *sa, const struct child_s
     put(t, "PLUTO_MY_ID", "%s", id_show(&sa->local_id, id));
     put(t, "PLUTO_PEER", "%s", ip_show(&sa->remote.ip, ip));
     put(t, "PLUTO_PEER_ID", "%s", id_show(&sa->remote_id, id));
-    put_mark(t, "PLUTO_MARK_IN", c->conf->mark_in, c->conf->mark_in_mask);
-    put_mark(t, "PLUTO_MARK_OUT", c->conf->mark_out, c->conf->mark_out_mask);
-    if (c->conf->if_id_in) put(t, "PLUTO_IF_ID_IN", "%u", c->conf->if_id_in);
-    if (c->conf->if_id_out) put(t, "PLUTO_IF_ID_OUT", "%u", c->conf->if_id_out);
+    put_mark(t, "PLUTO_MARK_IN", &c->steering.in);
+    put_mark(t, "PLUTO_MARK_OUT", &c->steering.out);
+    if (c->steering.if_id_in) put(t, "PLUTO_IF_ID_IN", "%u", c->steering.if_id_in);
+    if (c->steering.if_id_out) put(t, "PLUTO_IF_ID_OUT", "%u", c->steering.if_id_out);
     if (c->udp) put(t, "PLUTO_UDP_ENC", "%u", sa->remote.port);
     if (sa->vips) put_virtual(t, sa->vips);
     if (c->conf->hostaccess) put(t, "PLUTO_HOST_ACCESS", "1");

@@ -61,6 +61,8 @@ struct env {
     void (*send)(void *ctx, const struct datagram *d);
     // Our address towards a peer (route look-up); AF_UNSPEC if none.
     ip_t (*source_for)(void *ctx, const ip_t *peer);
+    // The index of one of this host's devices; 0: there is none of that name. NULL: not known.
+    unsigned (*device)(void *ctx, const char *name);
     // All addresses that others could reach this host at (neither loopback nor link-local), at most
     // max of them; returns how many. NULL: not known, and nobody is told of any.
     unsigned (*addresses)(void *ctx, ip_t *out, unsigned max);

@@ -21,6 +21,9 @@ struct ike_options ike_options_default(void)
         .retransmit_ns = 4 * NSEC_PER_SEC,
         .retransmit_base = 1.8,
         .retransmit_tries = 5,
+        .retransmit_jitter = 10,
+        .spi_min = 0xc0000000, // where strongSwan takes them from, too
+        .spi_max = 0xcfffffff,
         .half_open_ns = 30 * NSEC_PER_SEC,
         .cookie_threshold = 30,
         .cookie_threshold_ip = 3,
@@ -33,6 +36,15 @@ struct ike_options ike_options_default(void)
         .linger_ns = 5 * NSEC_PER_SEC,
         .executor_has_raw_esp = true,
     };
+}
+
+void ike_set_options(struct ike *ike, const struct ike_options *options)
+{
+    const struct ike_options old = ike->opt;
+    ike->opt = *options;
+    ike->opt.natt_port = old.natt_port;
+    ike->opt.executor_is_kernel = old.executor_is_kernel;
+    ike->opt.executor_has_raw_esp = old.executor_has_raw_esp;
 }
 
 // ---- life --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "ike/env.h"
 #include "ike/sa/counters.h"
 #include "ike/sa/pool.h"
+#include "ike/sa/steering.h"
 
 struct ike;
 
@@ -13,28 +14,47 @@ struct ike_options {
     uint64_t retransmit_ns;       // first timeout: 4 s
     double retransmit_base;       // back-off factor: 1.8
     unsigned retransmit_tries;    // 5
+    uint64_t retransmit_limit_ns; // the longest pause; 0: none
+    unsigned retransmit_jitter;   // percent of a pause that are left out at most: 10
     uint64_t half_open_ns;        // an unfinished responder IKE SA lives this long: 30 s
     unsigned cookie_threshold;    // half-open IKE SAs before cookies are asked for: 30
     unsigned cookie_threshold_ip; // from one address, or IPv6 /64: 3
+    unsigned sas_max;             // IKE SAs; with so many, IKE_SA_INIT is dropped; 0: no limit
     unsigned half_open_max;       // in all; above, IKE_SA_INIT is dropped: 10000
-    unsigned half_open_max_ip; // from one address, or IPv6 /64: no limit but half of what is left
+    unsigned half_open_max_ip; // ... from one address, or IPv6 /64: half of what is left, or less
     uint64_t keepalive_ns;     // NAT keepalive: 20 s; 0 = off
     uint16_t fragment_size;    // longest IP packet that an IKE message is sent in: 1280 bytes
     uint16_t natt_port;        // 4500
     uint64_t linger_ns;        // inbound SAs of replaced child SAs stay so long: 5 s
-    bool initiator_only;       // nobody may call us: IKE_SA_INIT is dropped
-    bool follow_redirects;     // clients: to other gateways (RFC 5685)
-    bool break_before_make;    // reauthentication: the old IKE SA goes first
-    bool hash_and_url;         // look up certificates that peers name by hash and URL
-    bool rsa_pss;              // PSS wherever `auth` leaves the padding open
-    bool libipsec_words;       // of acquires also what strongSwan's user-space ESP says
-    bool executor_has_raw_esp; // false: UDP encapsulation is forced (faked NAT detection)
+    uint64_t retry_ns;         // until a peer without an address is looked for again; 0: not
+    uint32_t spi_min, spi_max; // of child SAs
+    bool idle_closes_ike;      // an unused child SA that was the last takes the IKE SA along
+    bool failed_child_closes_ike; // likewise one that IKE_AUTH did not bring, for the initiator
+    bool each_child_apart;        // ... has an IKE SA of its own, where it is initiated
+    bool one_round;               // neither MULTIPLE_AUTH_SUPPORTED (RFC 4739) nor such rounds
+    bool classic_signatures;      // no digital signatures by RFC 7427
+    bool vendor_id;               // says in IKE_SA_INIT who we are
+    bool theirs_first;            // responder: of proposals, what the peer likes best
+    bool whole_selectors;         // not the packet's own that has sprung a trap
+    const struct conf_pool *everybody; // tells what clients get beside their pools' attributes
+    bool initiator_only;               // nobody may call us: IKE_SA_INIT is dropped
+    bool follow_redirects;             // clients: to other gateways (RFC 5685)
+    bool break_before_make;            // reauthentication: the old IKE SA goes first
+    bool hash_and_url;                 // look up certificates that peers name by hash and URL
+    bool rsa_pss;                      // PSS wherever `auth` leaves the padding open
+    bool executor_is_kernel;           // sees the marks and devices of packets (config_kernel_only)
+    bool libipsec_words;               // of acquires also what strongSwan's user-space ESP says
+    bool executor_has_raw_esp;         // false: UDP encapsulation is forced (faked NAT detection)
 };
 struct ike_options ike_options_default(void);
 
 struct ike *ike_new(const struct env *env, const struct ike_options *opt);
 // Deletes nothing at the peers (see ike_shutdown) and leaves the executor's SAs alone.
 void ike_free(struct ike *ike);
+
+// Other limits and times from now on; what began with the old ones ends with them. The port and
+// what the executor can do stay as they are.
+void ike_set_options(struct ike *ike, const struct ike_options *options);
 
 // Puts a configuration in force. The diplomat borrows it until the next ike_configure or ike_free.
 // Connections that are gone keep their IKE SAs until they end. Installs trap policies and starts
@@ -137,8 +157,9 @@ struct ike_sa_view {
     const char *queued[IKE_VIEW_TASKS];
     const char *active;           // the task under way; NULL: none
     const struct conf_conn *conf; // NULL if the connection is gone from the configuration
-    unsigned vip_n;               // virtual addresses
-    bool vips_ours;               // ... of this host; else of the peer
+    uint32_t if_id_in, if_id_out;
+    unsigned vip_n; // virtual addresses
+    bool vips_ours; // ... of this host; else of the peer
     const ip_t *vip;
 };
 enum child_state_view {
@@ -165,6 +186,7 @@ struct child_sa_view {
     uint64_t install_s, rekey_in_s, life_in_s; // seconds ago / from now; 0 = n/a
     uint64_t bytes_in, packets_in, use_in_s, bytes_out, packets_out, use_out_s;
     const char *local_ts, *remote_ts; // space-separated
+    const struct steering *steering;
     const struct conf_child *conf;
 };
 typedef bool ike_view_fn(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa);

@@ -126,6 +126,7 @@ struct xfrm_sa {
 #define XFRM_STATE_NOECN 1
 #define XFRM_STATE_DECAP_DSCP 2
 #define XFRM_STATE_NOPMTUDISC 4
+#define XFRM_STATE_ICMP 16
 #define XFRM_STATE_AF_UNSPEC 32
 #define XFRM_STATE_ALIGN4 64
 #define XFRM_STATE_ESN 128
@@ -167,6 +168,7 @@ struct xfrm_policy {
     struct xfrm_tmpl tmpl[XFRM_TMPL_MAX];
 };
 
+#define XFRM_POLICY_ICMP 2    // flags: ICMP errors about such packets are for it, too
 #define XFRM_POLICY_PER_CPU 4 // flags: each CPU asks for SAs of its own (XFRM_POLICY_CPU_ACQUIRE)
 
 struct xfrm_policy_id {

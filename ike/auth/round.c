@@ -36,6 +36,11 @@ bool round_is_first(const struct ike_sa *sa)
     return !sa->opening->ours_n && !sa->opening->theirs_n;
 }
 
+void round_offer(const struct ike_sa *sa, struct msgw *m)
+{
+    if (!sa->ike->opt.one_round) put_notify(m, N_MULTIPLE_AUTH_SUPPORTED, span(NULL, 0));
+}
+
 void round_hear(struct ike_sa *sa, const struct msg *in)
 {
     struct notify n;
@@ -45,7 +50,14 @@ void round_hear(struct ike_sa *sa, const struct msg *in)
 err_t round_check(const struct ike_sa *sa, struct why *why)
 {
     const struct conf_conn *c = &sa->conn->conf;
-    if (sa->opening->peer_rounds || (!c->local.next && !c->remote.next)) return ERR_OK;
+    bool several = c->local.next || c->remote.next;
+    if (several && sa->ike->opt.one_round) {
+        return why_not(why, ERR_CLOSED,
+                       "%.60s has several rounds of authentication, and strongswan.conf forbids "
+                       "them (charon.multiple_authentication)",
+                       c->name);
+    }
+    if (sa->opening->peer_rounds || !several) return ERR_OK;
     return why_not(why, ERR_CLOSED,
                    "the peer knows one round of authentication only (it has not said "
                    "MULTIPLE_AUTH_SUPPORTED), but %.60s has several",

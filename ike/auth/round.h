@@ -18,6 +18,7 @@ bool round_any_by_key(const struct conf_side *first); // is one of them a public
 bool round_is_first(const struct ike_sa *sa);
 
 // MULTIPLE_AUTH_SUPPORTED, in the responder's IKE_SA_INIT and in the initiator's first IKE_AUTH.
+void round_offer(const struct ike_sa *sa, struct msgw *m);
 void round_hear(struct ike_sa *sa, const struct msg *in);
 // Can the peer do what the connection asks for? ERR_CLOSED with a sentence.
 err_t round_check(const struct ike_sa *sa, struct why *why);

@@ -65,6 +65,9 @@ err_t proposal_add(struct proposal *p, const struct alg *a);
 // number and SPI are the peer's. ERR_NOCHOICE.
 err_t proposal_choose(const struct proposals *ours, const struct proposals *theirs, bool ignore_ke,
                       struct proposal *chosen);
+// The same in the peer's order: of proposals, and of the transforms in them. ours: is reordered.
+err_t proposal_choose_theirs(struct proposals *ours, const struct proposals *theirs, bool ignore_ke,
+                             struct proposal *chosen);
 // Is `answer` (from a responder) one of what we offered? It becomes one transform per type.
 // `offered` is what was on the wire: without KE where none was sent. The SPI is the responder's.
 // ERR_NOCHOICE.

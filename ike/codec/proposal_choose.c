@@ -182,6 +182,40 @@ err_t proposal_choose(const struct proposals *ours, const struct proposals *thei
     return ERR_NOCHOICE;
 }
 
+static unsigned rank_in(const struct proposal *theirs, const struct transform *t)
+{
+    const struct transform *at = transform_find(theirs, t);
+    return at ? (unsigned)(at - theirs->t) : theirs->n;
+}
+
+// By insertion, so that what the peer does not name stays in our order.
+static void order_as(struct proposal *ours, const struct proposal *theirs)
+{
+    unsigned rank[PROPOSAL_TRANSFORMS_MAX];
+    for (unsigned i = 0; i < ours->n; i++) {
+        const struct transform t = ours->t[i];
+        unsigned at = i, mine = rank_in(theirs, &t);
+        for (; at > 0 && rank[at - 1] > mine; at--) {
+            ours->t[at] = ours->t[at - 1];
+            rank[at] = rank[at - 1];
+        }
+        ours->t[at] = t;
+        rank[at] = mine;
+    }
+}
+
+err_t proposal_choose_theirs(struct proposals *ours, const struct proposals *theirs, bool ignore_ke,
+                             struct proposal *chosen)
+{
+    for (unsigned j = 0; j < theirs->n; j++) {
+        struct proposals one = {.n = 1};
+        one.p[0] = theirs->p[j];
+        for (unsigned i = 0; i < ours->n; i++) order_as(&ours->p[i], &one.p[0]);
+        if (proposal_choose(ours, &one, ignore_ke, chosen) == ERR_OK) return ERR_OK;
+    }
+    return ERR_NOCHOICE;
+}
+
 // rfc7296 2.7 MUST: one transform of each type; each of them ours.
 static bool answer_is_ours(const struct proposal *offer, const struct proposal *answer)
 {

@@ -102,7 +102,7 @@ static void begin(struct ike_sa *sa, struct task *t, struct msgw *m)
     if (choose_is_exact(&sa->conn->conf.remote.id)) {
         put_id(m, PAYLOAD_IDr, &sa->conn->conf.remote.id);
     }
-    put_notify(m, N_MULTIPLE_AUTH_SUPPORTED, span(NULL, 0));
+    round_offer(sa, m);
     config_ask(sa, m);
     if (t->offer) terms_put(t, true, m);
     mobike_put(sa, m);
@@ -177,6 +177,7 @@ static void first_child_failed(struct turn *t, err_t err, const char *reason)
     tell_alert(t->ike, t->sa, ALERT_KEEP_ON_CHILD_SA_FAILURE);
     tell(t->ike, t->sa, LOG_ERROR, "%s", why.text);
     waiter_end(&t->task->waiters, err, why.text);
+    if (t->ike->opt.failed_child_closes_ike) close_ike_ask(t->sa, CLOSED_FAILED, 0, NULL);
 }
 
 static void first_child_answered(struct turn *t)

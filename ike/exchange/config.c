@@ -333,6 +333,7 @@ static void reply_make(const struct ike_sa *sa, const struct cp *request, struct
                        uint8_t value[][17])
 {
     const struct conf_conn *c = &sa->conn->conf;
+    const struct conf_pool *all = sa->ike->opt.everybody;
     for (unsigned i = 0; i < sa->vips->n; i++) {
         bool v6 = is_family(AF_INET6, &sa->vips->ip[i]);
         (void)cp_add(reply, v6 ? CP_IP6_ADDRESS : CP_IP4_ADDRESS,
@@ -341,6 +342,8 @@ static void reply_make(const struct ike_sa *sa, const struct cp *request, struct
     for (unsigned i = 0; i < 2 * c->pool_n; i++) { // servers first, then their domains
         const struct conf_pool *p = config_pool(sa->ike->config, c->pool[i % c->pool_n]);
         if (p && pool_serves(sa, p)) reply_attrs(sa, p, request, i >= c->pool_n, reply);
+        bool all_served = i % c->pool_n == c->pool_n - 1;
+        if (all_served && all) reply_attrs(sa, all, request, i >= c->pool_n, reply);
     }
 }
 

@@ -216,6 +216,13 @@ void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposa
     }
 }
 
+err_t propose_choose(const struct ike *ike, struct proposals *ours, const struct proposals *theirs,
+                     bool ignore_ke, struct proposal *chosen)
+{
+    if (!ike->opt.theirs_first) return proposal_choose(ours, theirs, ignore_ke, chosen);
+    return proposal_choose_theirs(ours, theirs, ignore_ke, chosen);
+}
+
 void propose_child(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
                    struct proposals *out)
 {

@@ -34,6 +34,9 @@ void propose_ike(const struct conf_proposals *conf, uint64_t spi, struct proposa
 // ESP or AH; with_ke: key exchange methods are offered (not in IKE_AUTH).
 void propose_child(const struct conf_proposals *conf, uint32_t spi, bool with_ke,
                    struct proposals *out);
+// proposal_choose(), by whose preference the settings say.
+err_t propose_choose(const struct ike *ike, struct proposals *ours, const struct proposals *theirs,
+                     bool ignore_ke, struct proposal *chosen);
 // The first key exchange method offered that this machine knows; KE_NONE if there is none.
 uint16_t propose_ke(const struct proposals *ps);
 bool propose_has_extra(const struct proposals *ps); // additional ones (RFC 9370)

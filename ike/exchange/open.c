@@ -142,7 +142,10 @@ static void open_first(struct ike *ike, const struct open_wish *w)
     if (!sa) {
         tell(ike, NULL, LOG_ERROR, "%s cannot be initiated: %s", w->conn->conf.name, why.text);
         tell_alert(ike, NULL, ALERT_PEER_ADDR_FAILED);
-        if (plans_again(w)) {
+        if (ike->opt.retry_ns && w->child && err == ERR_NOTFOUND) {
+            later_plan_at(&ike->later, w->conn->conf.name, w->child->name,
+                          ike_now(ike) + ike->opt.retry_ns);
+        } else if (plans_again(w)) {
             later_plan(&ike->later, w->conn->conf.name, w->child->name, ike_now(ike),
                        ike_random_below(ike, UINT64_MAX));
         }
@@ -161,12 +164,20 @@ static void open_first(struct ike *ike, const struct open_wish *w)
 
 void open_wish(struct ike *ike, const struct open_wish *w)
 {
+    struct why why = {0};
     if (w->child && wish_is_true(ike, w)) {
         wish_fails(w, ERR_OK, "it is up already");
         return;
     }
+    if (w->child && steering_check(ike, w->child, &why) != ERR_OK) {
+        tell(ike, NULL, LOG_ERROR, "%s", why.text);
+        wish_fails(w, ERR_UNSUPPORTED, why.text);
+        return;
+    }
     struct ike_sa *sa = usable(ike, w);
-    if (!sa) {
+    bool apart = ike->opt.each_child_apart && w->child && sa;
+    if (apart && joins(sa, w)) return;
+    if (!sa || apart) {
         open_first(ike, w);
     } else if (!w->child && sa->state == IKE_UP) {
         wish_fails(w, ERR_OK, "the IKE SA is up already");

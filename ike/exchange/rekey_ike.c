@@ -68,6 +68,8 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     sa->cert_until = old->cert_until;
     sa->in_pieces = old->in_pieces;
     sa->send_pieces = old->send_pieces;
+    sa->if_id_in = old->if_id_in;
+    sa->if_id_out = old->if_id_out;
     opening_free(sa->opening);
     sa->opening = NULL;
     sa->state = IKE_UP;
@@ -336,7 +338,7 @@ static err_t request_read(struct turn *t, struct ike_deal *d, struct kex *kex)
     TRY(take_nonce(t->in, &d->ni));
     TRY(take_ke(t->in, kex));
     propose_ike(&t->sa->conn->conf.ike, 0, &ours);
-    if (proposal_choose(&ours, &theirs, false, chosen) != ERR_OK) {
+    if (propose_choose(t->ike, &ours, &theirs, false, chosen) != ERR_OK) {
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "none of the algorithms for a new IKE SA is in our `proposals`");
     }

@@ -61,6 +61,16 @@ static void put_hashes(struct msgw *m)
     put_notify(m, N_SIGNATURE_HASH_ALGORITHMS, wr_span(&w));
 }
 
+#define VENDOR "Pavise"
+
+// rfc7296 3.12 MAY: nothing depends on it.
+static void put_vendor(const struct ike *ike, struct msgw *m)
+{
+    if (!ike->opt.vendor_id) return;
+    wr_bytes(msgw_begin(m, PAYLOAD_V), span(VENDOR, sizeof VENDOR - 1));
+    msgw_end(m);
+}
+
 // ---- initiator ---------------------------------------------------------------------------------
 
 static err_t offer_begin(struct ike_sa *sa, struct why *why)
@@ -101,8 +111,9 @@ err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why 
     if (sa->conn->conf.fragmentation != CONF_FRAGMENTATION_NO) {
         put_notify(m, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     }
-    put_hashes(m);
+    if (!sa->ike->opt.classic_signatures) put_hashes(m);
     redirect_offer(sa, m);
+    put_vendor(sa->ike, m);
     ppk_offer(sa, m);
     return ERR_OK;
 }
@@ -151,6 +162,7 @@ err_t sa_init_on_response(struct turn *t)
     }
     tell_suite(sa);
     own_hear(sa, t->in);
+    if (sa->ike->opt.classic_signatures) o->peer_hashes = 0;
     round_hear(sa, t->in);
     ppk_hear(sa, t->in);
     o->peer_childless = notify_find(t->in, N_CHILDLESS_IKEV2_SUPPORTED, &n) == ERR_OK;
@@ -250,7 +262,7 @@ static struct conn *conn_choose(struct ike *ike, const struct datagram *d,
         *any = *any || fit;
         if (fit <= best_fit) continue;
         propose_ike(&c->conf.ike, 0, &ours);
-        if (proposal_choose(&ours, theirs, false, &p) != ERR_OK) continue;
+        if (propose_choose(ike, &ours, theirs, false, &p) != ERR_OK) continue;
         best = c;
         best_fit = fit;
         *chosen = p;
@@ -367,12 +379,14 @@ err_t sa_init_on_request(struct turn *t)
     if (sa->in_pieces) put_notify(&t->out, N_IKEV2_FRAGMENTATION_SUPPORTED, span(NULL, 0));
     own_hear(sa, t->in);
     // rfc7427 4: said by both, or by none.
+    if (t->ike->opt.classic_signatures) o->peer_hashes = 0;
     if (o->peer_hashes) put_hashes(&t->out);
+    put_vendor(t->ike, &t->out);
     ppk_hear(sa, t->in);
     ppk_answer_offer(sa, &t->out);
     ask_certs(t);
     // rfc4739 2.1: said here, and by the initiator in IKE_AUTH.
-    put_notify(&t->out, N_MULTIPLE_AUTH_SUPPORTED, span(NULL, 0));
+    round_offer(sa, &t->out);
     intermediate_plan(sa);
     if (intermediate_is_due(sa)) {
         put_notify(&t->out, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span(NULL, 0));

@@ -54,12 +54,32 @@ static bool is_full(const struct ike *ike, unsigned all, unsigned here)
     return here >= opt->half_open_max - all || here >= opt->half_open_max_ip;
 }
 
+static void tell_turned_away(struct ike *ike, const struct datagram *d, bool many)
+{
+    char ip[IP_TEXT_MAX];
+    uint64_t second = ike_now(ike) / NSEC_PER_SEC;
+    enum log_level level = second == ike->turned_away_at ? LOG_DEBUG : LOG_STORY;
+    ike->turned_away_at = second;
+    if (many) {
+        tell(ike, NULL, level, "%s is not answered: there are %u IKE SAs (charon.ikesa_limit)",
+             ip_show(&d->from.ip, ip), ike->table.n);
+    } else {
+        tell(ike, NULL, level,
+             "%s is not answered: it has begun %u IKE SAs that are not finished "
+             "(charon.block_threshold)",
+             ip_show(&d->from.ip, ip), ike->opt.half_open_max_ip);
+    }
+}
+
 bool stranger_must_wait(struct ike *ike, const struct datagram *d, const struct msg *m)
 {
     const struct ike_options *opt = &ike->opt;
     unsigned all = ike->table.half_open;
     unsigned here = table_half_open_from(&ike->table, &d->from.ip);
-    if (ike->shutdown.on || is_full(ike, all, here)) {
+    bool many = opt->sas_max && ike->table.n >= opt->sas_max;
+    bool blocked = here >= opt->half_open_max_ip;
+    if (many || blocked) tell_turned_away(ike, d, many);
+    if (ike->shutdown.on || many || is_full(ike, all, here)) {
         ike->stats.dropped++;
         return true;
     }

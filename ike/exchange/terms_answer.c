@@ -185,7 +185,7 @@ static err_t deal_algorithms(struct turn *t, bool first, struct deal *d)
 {
     struct proposals ours;
     propose_child(&d->conf->esp, 0, !first, &ours);
-    if (proposal_choose(&ours, &d->theirs, first, &d->chosen) != ERR_OK) {
+    if (propose_choose(t->ike, &ours, &d->theirs, first, &d->chosen) != ERR_OK) {
         unlike_proposals(t->ike, t->sa, &d->theirs, &ours);
         tell_alert(t->ike, t->sa, ALERT_PROPOSAL_MISMATCH_CHILD);
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,

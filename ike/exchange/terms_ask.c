@@ -51,6 +51,7 @@ err_t terms_can_travel(const struct ike_sa *sa, const struct conf_child *f, stru
                        "use esp_proposals",
                        f->name);
     }
+    TRY(steering_check(sa->ike, f, why));
     if (udp || sa->ike->opt.executor_has_raw_esp) return ERR_OK;
     return why_not(why, ERR_UNSUPPORTED,
                    "the peer knows no NAT traversal, and our executor only ESP in UDP");
@@ -99,7 +100,8 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
         dynamic_ts_hosts(t->conf->local_ts, t->conf->local_n, &us, &o->tsi);
         dynamic_ts_hosts(t->conf->remote_ts, t->conf->remote_n, &them, &o->tsr);
         // A client's packets will have an address that it does not know yet.
-        if (!first || !t->conn->conf.vip_n) offer_packet(t, o);
+        bool packet = !sa->ike->opt.whole_selectors && (!first || !t->conn->conf.vip_n);
+        if (packet) offer_packet(t, o);
     }
     if (first) return ERR_OK;
     ike_random_nonce(sa->ike, &o->nonce);

@@ -81,6 +81,14 @@ static void on_task(struct ike_sa *sa)
     request_next(sa);
 }
 
+static bool is_accompanied(const struct child_sa *c)
+{
+    for (const struct child_sa *other = c->sa->children; other; other = other->next) {
+        if (other != c && child_sa_in_use(other)) return true;
+    }
+    return false;
+}
+
 static void on_idle(struct child_sa *c)
 {
     if (!child_sa_in_use(c)) {
@@ -90,6 +98,10 @@ static void on_idle(struct child_sa *c)
     if (!idle_is_over(c)) return;
     tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} was not used for %lu s: closing it",
          c->conf->name, c->id, (unsigned long)c->conf->inactivity_s);
+    if (c->sa->ike->opt.idle_closes_ike && !is_accompanied(c)) {
+        close_ike_ask(c->sa, CLOSED_ASKED, 0, NULL);
+        return;
+    }
     close_child_ask(c, CLOSED_ASKED, NULL);
 }
 

@@ -13,6 +13,16 @@ static void release(struct child_sa *c)
     free(c);
 }
 
+// A trap's policies and those of the SAs that it springs are the same ones; and rekeying changes
+// nothing but keys.
+static struct steering steering_for(struct ike_sa *sa, const struct child_spec *spec)
+{
+    const struct child_sa *old = spec->replaces ? child_sa_by_id(sa, spec->replaces) : NULL;
+    const struct steering *trap = trap_steering(sa->ike, spec->conn->conf.name, spec->conf->name);
+    if (old) return old->steering;
+    return trap ? *trap : steering_make(sa->ike, sa, spec->conn, spec->conf);
+}
+
 struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
 {
     if (sa->child_n >= CHILDREN_MAX) return NULL;
@@ -40,6 +50,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .chosen = *spec->chosen,
         .local_ts = ts_keep(spec->local_ts),
         .remote_ts = ts_keep(spec->remote_ts),
+        .steering = steering_for(sa, spec),
         .local = sa->local.ip,
         .remote = sa->remote.ip,
         .via = sa->local.ip,

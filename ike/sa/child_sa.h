@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ike/sa/ike_sa.h"
+#include "ike/sa/steering.h"
 
 enum child_state {
     CHILD_INSTALLED,
@@ -41,7 +42,8 @@ struct child_sa {
     struct proposal chosen;
     struct ts_list *local_ts, *remote_ts; // ts_keep()
     ip_t local, remote; // outer addresses: where inbound packets arrive, and outbound ones go to
-    ip_t via, from;     // where outbound packets leave, and inbound ones come from
+    struct steering steering;
+    ip_t via, from; // where outbound packets leave, and inbound ones come from
     uint32_t acquire_seq;
     struct xfrm_sa *out_waiting; // outbound SA that must not be used yet; wiped and freed after
     bool unconfirmed;            // we answered; whether the peer has the answer is not known yet

@@ -60,6 +60,7 @@ static bool conn_copy(struct conn *c)
         *child = from[i];
         child->name = copy_str(a, child->name, &ok);
         child->updown = copy_str(a, child->updown, &ok);
+        child->interface = copy_str(a, child->interface, &ok);
         copy_proposal_texts(a, &child->esp, &ok);
     }
     return ok;

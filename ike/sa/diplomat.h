@@ -40,6 +40,7 @@ struct ike {
     struct notes notes;
     struct pools *pools;
     uint32_t last_given_id;
+    uint32_t last_mark, last_if_id; // chosen (steering.h)
     struct cookies cookies;
     struct ike_stats stats;
     struct counters counters;
@@ -50,6 +51,7 @@ struct ike {
     struct ike_sa *gone;      // SAs in state IKE_GONE
     struct child_sa *held;    // child SAs with out_waiting
     uint64_t stranger_at;     // when we last answered somebody unknown
+    uint64_t turned_away_at;  // the last second in which it was told that somebody is not answered
     struct ration rations[2]; // what is told about strangers: warnings, and the story
     struct {
         bool on;

@@ -182,7 +182,8 @@ struct ike_sa {
     struct waiter *waiters;    // wait for it to be up
     struct waiter *enders;     // wait for it to be gone
     struct peer_work *recheck; // the peer's certificates, to be asked about once more; NULL: none
-    struct vips *vips;         // virtual addresses, ours or the peer's; NULL: none
+    uint32_t if_id_in, if_id_out; // of all children; 0: not chosen yet (steering.h)
+    struct vips *vips;            // virtual addresses, ours or the peer's; NULL: none
 };
 
 #define CHILDREN_MAX 1024 // of one IKE SA; more is NO_ADDITIONAL_SAS

@@ -9,20 +9,19 @@
 #include "ike/sa/keylog.h"
 #include "ike/sa/told.h"
 
-#define SPI_MIN 0xc0000000 // where strongSwan takes them from, too
-#define SPI_MAX 0xcfffffff
 #define CPI_MIN 0x100 // rfc3173 3.3: those that are agreed on
 #define CPI_MAX 0xefff
 
 err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, uint32_t *spi, struct why *why)
 {
     const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
+    const struct ike_options *opt = &sa->ike->opt;
     struct xfrm_sa like = {.proto = proto, .reqid = reqid, .mode = XFRM_TUNNEL}, got;
     like.pcpu = UINT32_MAX;
     told_where(&like, sa, false);
     bool comp = proto == XFRM_PROTO_COMP;
-    TRY(xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, comp ? CPI_MIN : SPI_MIN,
-                                comp ? CPI_MAX : SPI_MAX, &got, why));
+    TRY(xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, comp ? CPI_MIN : opt->spi_min,
+                                comp ? CPI_MAX : opt->spi_max, &got, why));
     *spi = got.spi;
     return ERR_OK;
 }
@@ -88,10 +87,7 @@ static err_t put_policies_dir(struct child_sa *c, enum xfrm_dir dir, struct why 
     for (unsigned i = 0; i < s.n; i++) {
         struct xfrm_policy p = {.sel = s.at[i], .dir = (uint8_t)dir};
         p.priority = f->priority ? f->priority : selector_priority(&s.at[i], PRIORITY_IPSEC, false);
-        p.mark = out ? (struct xfrm_mark){f->mark_out, f->mark_out_mask}
-                     : (struct xfrm_mark){f->mark_in, f->mark_in_mask};
-        p.if_id = out ? f->if_id_out : f->if_id_in;
-        if (!p.if_id) p.if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
+        steering_policy(&c->steering, f, &p);
         p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
         told_templates(&p, c);
         if (out && f->per_cpu) p.flags |= XFRM_POLICY_PER_CPU;
@@ -108,7 +104,7 @@ static err_t put_forwarded_out(struct child_sa *c, struct why *why)
     if (!c->conf->policies_fwd_out || c->mode == XFRM_TRANSPORT) return ERR_OK;
     TRY(selectors_make(c->local_ts, c->remote_ts, &s)); // as many as outbound: they fit
     for (unsigned i = 0; i < s.n; i++) {
-        struct xfrm_policy p = policy_forwarded_out(&s.at[i], &c->conn->conf, c->conf);
+        struct xfrm_policy p = policy_forwarded_out(&s.at[i], &c->steering, c->conf);
         struct policy_owner who = {POLICY_OUT_OF_CHILD, c->id};
         TRY(policies_want(&c->sa->ike->policies, who, &p, NULL, why));
     }

@@ -46,6 +46,12 @@ void later_plan(struct later *l, const char *conn, const char *child, uint64_t n
     e->at = now + e->pause_ns + random % (e->pause_ns / 4 + 1);
 }
 
+void later_plan_at(struct later *l, const char *conn, const char *child, uint64_t at)
+{
+    struct later_entry *e = entry_for(l, conn, child);
+    if (e && e->at == UINT64_MAX) e->at = at;
+}
+
 void later_cancel(struct later *l, const char *conn, const char *child)
 {
     for (struct later_entry *e = l->first; e; e = e->next) {

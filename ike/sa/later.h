@@ -23,6 +23,8 @@ struct later {
 // peer at the same moment do not come back at the same moment.
 void later_plan(struct later *l, const char *conn, const char *child, uint64_t now,
                 uint64_t random);
+// ... at this time, whatever the pauses are.
+void later_plan_at(struct later *l, const char *conn, const char *child, uint64_t at);
 // Cancels attempts; child NULL: of the whole connection.
 void later_cancel(struct later *l, const char *conn, const char *child);
 uint64_t later_due(const struct later *l);

@@ -60,13 +60,13 @@ static void wish_free(struct policies *p, struct wish *w)
     free(w);
 }
 
-struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel,
-                                        const struct conf_conn *conn, const struct conf_child *f)
+struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel, const struct steering *s,
+                                        const struct conf_child *f)
 {
     struct xfrm_policy p = {.sel = *sel, .dir = XFRM_FWD, .action = XFRM_ALLOW};
     p.priority = f->priority ? f->priority : selector_priority(sel, PRIORITY_IPSEC, true);
-    p.mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
-    p.if_id = f->if_id_out ? f->if_id_out : conn->if_id_out;
+    p.mark = s->out;
+    p.if_id = s->if_id_out;
     p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
     return p;
 }

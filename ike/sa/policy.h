@@ -7,6 +7,7 @@
 #include "conf/config.h"
 #include "ike/sa/index.h"
 #include "ike/sa/selector.h"
+#include "ike/sa/steering.h"
 
 // Who wants a policy, by rank: where several want one selector, the first is in force.
 enum policy_rank {
@@ -33,8 +34,8 @@ err_t policies_init(struct policies *p, const struct xfrm_api *xfrm); // ERR_NOM
 void policies_done(struct policies *p);
 
 // Lets packets of a selector be forwarded to the outbound policy for them (policies_fwd_out).
-struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel,
-                                        const struct conf_conn *conn, const struct conf_child *f);
+struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel, const struct steering *s,
+                                        const struct conf_child *f);
 
 // Installs (or updates) for this owner. `stale_reqid` (may be NULL) is set to the reqid of a
 // policy with this selector that an earlier run had left in the executor; otherwise untouched.

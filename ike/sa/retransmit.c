@@ -3,7 +3,7 @@
 #include "base/words.h"
 #include "ike/sa/diplomat.h"
 
-#define JITTER_PART 10 // of a pause are left out at most
+#define PAUSE_MAX (1e6 * NSEC_PER_SEC) // what a timer can be set to, whatever the settings say
 
 // rfc4555 3.11 SHOULD: who only follows leaves the one who decides time to find a way that works;
 // one repetition more makes 5 minutes of the usual 2 3/4.
@@ -16,9 +16,11 @@ static void arm(struct ike_sa *sa)
 {
     const struct ike_options *opt = &sa->ike->opt;
     double wait = (double)opt->retransmit_ns;
-    for (unsigned i = 0; i < sa->retransmits; i++) wait *= opt->retransmit_base;
+    double most = opt->retransmit_limit_ns ? (double)opt->retransmit_limit_ns : PAUSE_MAX;
+    for (unsigned i = 0; i < sa->retransmits && wait < most; i++) wait *= opt->retransmit_base;
+    if (wait > most) wait = most;
     // A little earlier each time: many who wait for the same peer do not speak up as one.
-    uint64_t early = ike_random_below(sa->ike, (uint64_t)wait / JITTER_PART + 1);
+    uint64_t early = ike_random_below(sa->ike, (uint64_t)(wait / 100 * opt->retransmit_jitter) + 1);
     ike_sa_timer(sa, TIMER_RETRANSMIT, ike_now(sa->ike) + (uint64_t)wait - early);
 }
 

@@ -26,7 +26,7 @@ struct xfrm_sa_id told_id(const struct child_sa *c, bool out)
     struct xfrm_sa_id id = {.daddr = out ? c->remote : c->local,
                             .spi = out ? c->spi_out : c->spi_in,
                             .proto = child_sa_proto(c)};
-    if (out) id.mark = (struct xfrm_mark){c->conf->mark_out, c->conf->mark_out_mask};
+    id.mark = out ? c->steering.out : c->steering.sa_in;
     return id;
 }
 
@@ -126,6 +126,13 @@ static void say_dscp(struct xfrm_sa *x, const struct child_sa *c, bool out)
     if (!out && inwards) x->flags |= XFRM_STATE_DECAP_DSCP;
 }
 
+static void say_steering(struct xfrm_sa *x, const struct steering *s, bool out)
+{
+    x->if_id = out ? s->if_id_out : s->if_id_in;
+    x->mark = out ? s->out : s->sa_in;
+    x->output_mark = out ? s->set_out : s->set_in;
+}
+
 static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     const struct conf_child *f = c->conf;
@@ -135,14 +142,11 @@ static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
     if (tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
     // rfc4302 2.6: over IPv4 the header is a multiple of 4 bytes; a kernel thinks of 8 unless told.
     if (x->proto == XFRM_PROTO_AH && x->family == AF_INET) x->flags |= XFRM_STATE_ALIGN4;
-    x->if_id = out ? f->if_id_out : f->if_id_in;
-    if (!x->if_id) x->if_id = out ? c->conn->conf.if_id_out : c->conn->conf.if_id_in;
+    if (!out && f->icmp) x->flags |= XFRM_STATE_ICMP;
+    say_steering(x, &c->steering, out);
     say_dscp(x, c, out);
-    if (!out) return;
-    x->mark = (struct xfrm_mark){f->mark_out, f->mark_out_mask};
-    x->output_mark = (struct xfrm_mark){f->output_mark.value, f->output_mark.mask};
     // rfc7296 1.3.1: a peer that cannot take it off gets none; neither can any in transport mode.
-    if (tunnel && !c->peer_no_tfc && x->proto == XFRM_PROTO_ESP) x->tfcpad = f->tfc_padding;
+    if (out && tunnel && !c->peer_no_tfc && x->proto == XFRM_PROTO_ESP) x->tfcpad = f->tfc_padding;
 }
 
 // Of transport mode: what the SA may carry, if one selector can say it. Of BEET: the addresses that

@@ -12,6 +12,7 @@ struct trap {
     struct trap *next;
     struct conn *conn; // counted
     const struct conf_child *child;
+    struct steering steering;
     uint32_t id, reqid;
     bool asked; // by a command: it stays whatever start_action says
 };
@@ -22,6 +23,7 @@ struct trap_plan {
     const struct conf_child *child;
     endpoint_t local, remote;
     struct ts_list local_ts, remote_ts;
+    struct steering steering;
     uint32_t id, reqid;
 };
 
@@ -36,10 +38,7 @@ static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfr
     struct xfrm_policy p = {.sel = *sel, .dir = (uint8_t)dir};
     p.action = f->mode == CONF_DROP ? XFRM_BLOCK : XFRM_ALLOW;
     p.priority = f->priority ? f->priority : selector_priority(sel, base, !shunt);
-    p.mark = out ? (struct xfrm_mark){f->mark_out, f->mark_out_mask}
-                 : (struct xfrm_mark){f->mark_in, f->mark_in_mask};
-    p.if_id = out ? f->if_id_out : f->if_id_in;
-    if (!p.if_id) p.if_id = out ? t->conn->conf.if_id_out : t->conn->conf.if_id_in;
+    steering_policy(&t->steering, f, &p);
     p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
     if (shunt) return p;
     if (out && f->per_cpu) p.flags |= XFRM_POLICY_PER_CPU;
@@ -82,7 +81,7 @@ static err_t put_forwarded_out(struct ike *ike, const struct trap_plan *t, struc
     if (!t->child->policies_fwd_out || trap_is_shunt(t->child)) return ERR_OK;
     TRY(selectors_make(&t->local_ts, &t->remote_ts, &s)); // as many as outbound: they fit
     for (unsigned i = 0; i < s.n; i++) {
-        struct xfrm_policy p = policy_forwarded_out(&s.at[i], &t->conn->conf, t->child);
+        struct xfrm_policy p = policy_forwarded_out(&s.at[i], &t->steering, t->child);
         struct policy_owner who = {POLICY_OUT_OF_TRAP, t->id};
         TRY(policies_want(&ike->policies, who, &p, NULL, why));
     }
@@ -121,6 +120,8 @@ void trap_inherit_reqid(struct ike *ike, struct conn *conn, const struct conf_ch
     struct trap_plan plan = {
         .conn = conn, .child = child, .local.ip = *local, .remote.ip = *remote};
     if (reqid_settled(&ike->reqids, conn, child)) return;
+    plan.steering = (struct steering){.out = {child->mark_out, child->mark_out_mask},
+                                      .if_id_out = child->if_id_out};
     dynamic_ts(child->local_ts, child->local_n, local, &plan.local_ts);
     dynamic_ts(child->remote_ts, child->remote_n, remote, &plan.remote_ts);
     inherit_reqid(ike, &plan);
@@ -128,6 +129,8 @@ void trap_inherit_reqid(struct ike *ike, struct conn *conn, const struct conf_ch
 
 static err_t plan_make(struct ike *ike, struct trap_plan *t, struct why *why)
 {
+    TRY(steering_check(ike, t->child, why));
+    t->steering = steering_make(ike, NULL, t->conn, t->child);
     if (!trap_is_shunt(t->child)) {
         TRY(conn_endpoints(t->conn, &ike->env, ike->opt.natt_port, &t->local, &t->remote, why));
     }
@@ -186,6 +189,7 @@ err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *
     *t = (struct trap){.next = ike->traps.first,
                        .conn = conn_get(conn),
                        .child = child,
+                       .steering = plan.steering,
                        .id = plan.id,
                        .reqid = plan.reqid,
                        .asked = asked};
@@ -216,14 +220,26 @@ unsigned trap_remove(struct ike *ike, const char *conn, const char *child)
     return n;
 }
 
-bool trap_is_there(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid)
+static const struct trap *trap_find(const struct ike *ike, const char *conn, const char *child)
 {
     const struct trap *t = ike->traps.first;
     while (t && (strcmp(t->conn->conf.name, conn) != 0 || strcmp(t->child->name, child) != 0)) {
         t = t->next;
     }
+    return t;
+}
+
+bool trap_is_there(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid)
+{
+    const struct trap *t = trap_find(ike, conn, child);
     if (t && reqid) *reqid = t->reqid;
     return t;
+}
+
+const struct steering *trap_steering(const struct ike *ike, const char *conn, const char *child)
+{
+    const struct trap *t = trap_find(ike, conn, child);
+    return t ? &t->steering : NULL;
 }
 
 // Actions may have installed it while it was not in force from the start.

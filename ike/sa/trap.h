@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ike/sa/conn.h"
+#include "ike/sa/steering.h"
 
 struct ike;
 
@@ -28,6 +29,8 @@ err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *
 err_t trap_ask(struct ike *ike, struct conn *conn, const struct conf_child *child, struct why *why);
 // Removes those of a child, by command. conn NULL: of every connection. Returns how many.
 unsigned trap_remove(struct ike *ike, const char *conn, const char *child);
+// How its packets are steered; NULL: there is no such trap.
+const struct steering *trap_steering(const struct ike *ike, const char *conn, const char *child);
 // *reqid (may be NULL): of its SAs; 0: a shunt.
 bool trap_is_there(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid);
 // Removes the traps and shunts of connections that are no longer in force (struct ike conns).

@@ -96,6 +96,8 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         .established_s = sa->up_at ? (ike_now(ike) - sa->up_at) / NSEC_PER_SEC : 0,
         .rekey_in_s = seconds_to(sa, TIMER_REKEY),
         .reauth_in_s = seconds_to(sa, TIMER_REAUTH),
+        .if_id_in = sa->if_id_in,
+        .if_id_out = sa->if_id_out,
         .ppk = sa->ppk,
     };
     view_tasks(sa, out);
@@ -103,6 +105,10 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         out->vip_n = sa->vips->n;
         out->vips_ours = sa->vips->given != NULL;
         out->vip = sa->vips->ip;
+    }
+    if (sa->conn && !(out->if_id_in | out->if_id_out)) {
+        out->if_id_in = sa->conn->conf.if_id_in;
+        out->if_id_out = sa->conn->conf.if_id_out;
     }
     if (sa->chosen.n) view_algorithms(&sa->chosen, out);
     if (sa->conn && ike->config) out->conf = config_conn(ike->config, ike_sa_name(sa));
@@ -193,6 +199,7 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .local_ts = ts_show(c->local_ts, text[0], VIEW_TEXT_MAX),
         .remote_ts = ts_show(c->remote_ts, text[1], VIEW_TEXT_MAX),
         .conf = conf_now(c),
+        .steering = &c->steering,
     };
     if (c->ke) view_rounds(&c->chosen, out->ake);
     view_traffic(c, out);

@@ -74,6 +74,34 @@ def moves(site, tap):
         process.stop()
 
 
+POOL = "pools {\n    guests {\n        addrs = 10.3.0.10-10.3.0.20\n    }\n}\n"
+
+
+def leaves_from_its_address(site, tap):
+    """A client: what the host sends into the tunnel has the virtual address, by a route that comes and goes with the child."""
+    moon, sun = site.moon, site.sun
+    site.iked[sun] = sun.iked(site.config("sun", inner=(4,), conn_extra="pools = guests", child_extra="remote_ts = dynamic") + POOL,
+                              "--executor", "kernel", "--strongswan-conf", "no")
+    site.iked[moon] = moon.iked(site.config("moon", inner=(4,), conn_extra="vips = 0.0.0.0", child_extra="local_ts = dynamic"),
+                                "--executor", "kernel", "--strongswan-conf", "no")
+    site.up()
+    routes = moon("ip route show table 220")
+    tap.check("client: a route in table 220 says where packets leave and from which address", "10.2.0.0/16 via 192.0.2.254 dev eth0" in routes
+              and "src 10.3.0.10" in routes, routes)
+    tap.equal("client: pings pass, from the virtual address", moon.ping("10.2.0.10", 3), 3)
+    tap.check("client: rekeyed, the route stays", moon.pavise("rekey", "net-net").returncode == 0 and "src 10.3.0.10" in moon("ip route show table 220"))
+    tap.check("client: IKE goes round it", "not from all fwmark 0x50415649 lookup 220" in moon("ip rule"), moon("ip rule"))
+    moon.pavise("down", "sites")
+    tap.check("client: closed, the route is gone", wait_until(lambda: not moon("ip route show table 220").strip(), 5), moon("ip route show table 220"))
+    for process in site.iked.values():
+        process.stop()
+    tap.check("client: stopped, so is the rule", "lookup 220" not in moon("ip rule"), moon("ip rule"))
+    conf = moon.file("strongswan.conf", "charon {\n    install_routes = no\n}\n")
+    site.iked[moon] = moon.iked(site.config("moon", inner=(4,)), "--executor", "kernel", "--strongswan-conf", conf)
+    tap.check("install_routes = no: no rule", "lookup 220" not in moon("ip rule"))
+    site.iked[moon].stop()
+
+
 def without_esp(site, tap):
     """The daemon says at once that it cannot work here, and what to do; it never half-works."""
     try:
@@ -96,7 +124,8 @@ def test(lab, tap):
     site = Sites(lab)
     if host_has_esp():
         tunnel(site, tap)
-        moves(site, tap)
+        leaves_from_its_address(site, tap)
+        moves(site, tap)  # last: moon stays where it is then
         return
     without_esp(site, tap)
     lab.close()

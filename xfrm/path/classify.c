@@ -1,12 +1,16 @@
 // classify.c - the outbound SPD decision: discard, bypass or protect (RFC 4301 5.1).
+#include "xfrm/path/quoted.h"
 #include "xfrm/path/stages.h"
 
 // The policy of the packet; that of the one before it when their flows are alike.
 static const struct policy *policy_of(const struct worker *w, const struct pkt *p,
                                       const struct pkt *before)
 {
-    if (before && (p->run == before->run || flow_alike(p, before))) return before->policy;
+    bool alike = before && (p->run == before->run || flow_alike(p, before));
+    // Errors that look alike may be about different flows.
+    if (alike && !quoted_is_there(&p->flow)) return before->policy;
     struct policy *policy = db_policy(w->db, XFRM_OUT, p->mark, &p->flow);
+    if (!policy) policy = quoted_policy(w, XFRM_OUT, p);
     if (policy) policy_touch(policy, w->wall, w->now);
     return policy;
 }

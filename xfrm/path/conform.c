@@ -5,12 +5,17 @@
 // Whether the host will keep the packet ("in") or pass it on ("fwd") is its routing's business, so
 // of the two policies the one of higher precedence decides.
 #include "xfrm/db/selector.h"
+#include "xfrm/path/quoted.h"
 #include "xfrm/path/stages.h"
 
 struct policy *conform_policy(const struct worker *w, const struct pkt *p)
 {
     struct policy *in = db_policy(w->db, XFRM_IN, p->mark, &p->flow);
     struct policy *fwd = db_policy(w->db, XFRM_FWD, p->mark, &p->flow);
+    if (!in && !fwd) {
+        in = quoted_policy(w, XFRM_IN, p);
+        fwd = quoted_policy(w, XFRM_FWD, p);
+    }
     return !in || (fwd && fwd->exact.rank < in->exact.rank) ? fwd : in;
 }
 
@@ -80,6 +85,13 @@ static bool tmpls_satisfied(const struct pkt *p)
     return true;
 }
 
+static bool selector_takes(const struct xfrm_sa *x, const struct pkt *p)
+{
+    struct flow reply;
+    if (selector_match(&x->sel, &p->flow)) return true;
+    return x->flags & XFRM_STATE_ICMP && quoted_reply(p, &reply) && selector_match(&x->sel, &reply);
+}
+
 // rfc4301 5.2 MUST: the inner packet matches the selectors of the SAs that carried it. Outer
 // addresses are not authenticated by ESP: in transport mode the source must be the peer's, unless a
 // NAT may have changed it.
@@ -87,7 +99,7 @@ static bool selectors_match(const struct pkt *p)
 {
     for (unsigned i = 0; i < p->sa_count; i++) {
         const struct xfrm_sa *x = sa_at(p, i);
-        if (!selector_match(&x->sel, &p->flow)) return false;
+        if (!selector_takes(x, p)) return false;
         bool last = i + 1 == p->sa_count;
         if (!last || x->mode != XFRM_TRANSPORT || x->encap.type) continue;
         if (!addr_fits(&x->saddr, &p->flow.src)) return false;
@@ -117,7 +129,7 @@ void in_conform(struct worker *w, struct burst *b)
     hint_policies(w, b, XFRM_FWD);
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        bool alike = before && flow_alike(p, before);
+        bool alike = before && flow_alike(p, before) && !quoted_is_there(&p->flow);
         p->policy = alike ? before->policy : inbound_policy(w, p);
         p->drop = conform_judge(w, p);
         before = p;

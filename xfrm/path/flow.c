@@ -11,7 +11,7 @@
 #define PROTO_UDPLITE 136
 #define PROTO_MOBILITY 135
 
-static bool has_ports(uint8_t proto)
+bool flow_has_ports(uint8_t proto)
 {
     return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
            proto == IPPROTO_DCCP || proto == PROTO_UDPLITE;
@@ -21,7 +21,7 @@ static bool has_ports(uint8_t proto)
 static bool transport_read(struct flow *f, const uint8_t *at, uint32_t left)
 {
     if (f->fragment) return true;
-    if (has_ports(f->proto)) {
+    if (flow_has_ports(f->proto)) {
         if (left < 4) return false;
         f->sport = get16(at);
         f->dport = get16(at + 2);
@@ -145,7 +145,7 @@ bool flow_repeat(struct pkt *p, const struct pkt *before)
     const struct flow *f = &before->flow;
     bool v6 = f->src.family == AF_INET6;
     uint32_t header = v6 ? IP6_HEADER : IP4_HEADER;
-    if (!has_ports(f->proto) || f->part || p->mark != before->mark) return false;
+    if (!flow_has_ports(f->proto) || f->part || p->mark != before->mark) return false;
     if (p->len < header + 4 || before->len < header + 4) return false;
     if (v6 ? before->at[6] != f->proto || !ip6_same(p, before) : !ip4_same(p, before)) return false;
 

@@ -85,6 +85,7 @@ void hint_sas_out(const struct worker *w, const struct burst *b);
 void hint_sas_in(const struct worker *w, const struct burst *b);
 
 // ---- flow.c ----
+bool flow_has_ports(uint8_t proto); // in the first four bytes behind the IP header
 // Would a policy lookup give the same answer for both?
 bool flow_alike(const struct pkt *a, const struct pkt *b);
 // A quick flow_read() for trains. True: the header is a plain one with ports that says the same as

@@ -48,6 +48,17 @@ static void values_are_charons(void **state)
     strongswan_done(&s);
 }
 
+// Nobody has to indent.
+static void a_flat_file_counts(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded("charon {\nplugins {\nrevocation {\nenable_crl = no\n}\n}\n"
+                                 "retransmit_tries = 7\n}\n");
+    CHECK_EQ(s.retransmit_tries, 7);
+    CHECK(!s.crl);
+    strongswan_done(&s);
+}
+
 static void the_systemd_section_goes_before(void **state)
 {
     (void)state;
@@ -82,6 +93,92 @@ static void user_space_esp_is_in_udp(void **state)
     }
 }
 
+static void limits_and_habits(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded(
+        "charon {\n retransmit_limit = 1m\n retransmit_jitter = 30\n block_threshold = 5\n"
+        " ikesa_limit = 100\n spi_min = 0x1000\n spi_max = 0x1fff\n dos_protection = no\n"
+        " inactivity_close_ike = yes\n close_ike_on_child_failure = yes\n reuse_ikesa = no\n"
+        " multiple_authentication = no\n signature_authentication = no\n send_vendor_id = yes\n"
+        " prefer_configured_proposals = no\n ignore_acquire_ts = yes\n"
+        " retry_initiate_interval = 2h\n install_virtual_ip = no\n install_virtual_ip_on = dummy0\n"
+        " plugins {\n  vici {\n   socket = unix:///run/x.vici\n  }\n"
+        "  resolve {\n   file = /run/resolv.conf\n  }\n"
+        "  socket-default {\n   fwmark = 0xfffffff0\n  }\n }\n}\n");
+    CHECK(s.retransmit_limit > 59 && s.retransmit_limit < 61);
+    CHECK(s.retry_initiate_interval > 7199 && s.retry_initiate_interval < 7201);
+    CHECK_EQ(s.retransmit_jitter, 30);
+    CHECK_EQ(s.block_threshold, 5);
+    CHECK_EQ(s.ikesa_limit, 100);
+    CHECK_EQ(s.spi_min, 0x1000);
+    CHECK_EQ(s.spi_max, 0x1fff);
+    CHECK_EQ(s.fwmark, 0xfffffff0);
+    CHECK(s.inactivity_close_ike && s.close_ike_on_child_failure && s.send_vendor_id);
+    CHECK(s.ignore_acquire_ts && !s.dos_protection && !s.reuse_ikesa);
+    CHECK(!s.multiple_authentication && !s.signature_authentication);
+    CHECK(!s.prefer_configured_proposals && !s.install_virtual_ip);
+    CHECK_STR(s.install_virtual_ip_on, "dummy0");
+    CHECK_STR(s.vici_socket, "/run/x.vici");
+    CHECK_STR(s.resolv_conf, "/run/resolv.conf");
+    CHECK_STR(text_str(&s.unused), "");
+    strongswan_done(&s);
+}
+
+// Plugin attr, and the settings of old: what every client is told beside its pool's attributes.
+static void attributes_for_everybody(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded("charon {\n dns1 = 10.1.0.1\n dns2 = 2001:db8::1\n plugins {\n"
+                                 "  attr {\n   load = yes\n   dns = 10.1.0.2, 10.1.0.3\n"
+                                 "   split-include = 10.0.0.0/8\n   25 = corp.example\n  }\n"
+                                 " }\n}\n");
+    static const struct {
+        uint16_t type, len;
+    } want[] = {{3, 4}, {10, 16}, {3, 4}, {3, 4}, {28676, 8}, {25, 12}};
+    CHECK(s.attributes != NULL);
+    const struct conf_pool *p = &s.attributes->pool[0];
+    CHECK_EQ(p->lo.family, AF_UNSPEC);
+    CHECK_EQ(p->attr_n, 6);
+    for (unsigned i = 0; i < 6; i++) {
+        bool found = false;
+        for (unsigned k = 0; k < p->attr_n; k++)
+            found |= p->attr[k].type == want[i].type && p->attr[k].value.len == want[i].len;
+        CHECK(found);
+    }
+    CHECK_STR(text_str(&s.unused), "");
+    strongswan_done(&s);
+}
+
+static void loggers(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded(
+        "charon {\n syslog {\n  identifier = here\n  daemon {\n   default = 0\n   knl = 2\n  }\n"
+        "  auth {\n   default = -1\n   ike_name = yes\n  }\n }\n"
+        " filelog {\n  one {\n   path = /var/log/one.log\n   time_format = %b %e %T\n"
+        "   append = no\n   time_precision = ms\n   enc = 4\n  }\n  stderr {\n   ike = 2\n  }\n "
+        "}\n}\n"
+        "charon-systemd {\n journal {\n  default = 2\n  cfg = 0\n }\n}\n");
+    CHECK_EQ(s.log_n, 3);
+    CHECK_STR(s.log[0].path, "/var/log/one.log");
+    CHECK_STR(s.log[0].time_format, "%b %e %T");
+    CHECK(s.log[0].milliseconds && !s.log[0].append && !s.log[0].names);
+    CHECK_EQ(s.log[0].level[SWAN_IKE], 1);
+    CHECK_STR(s.log[1].facility, "daemon");
+    CHECK_EQ(s.log[1].level[SWAN_KNL], 2);
+    CHECK_EQ(s.log[1].level[SWAN_NET], 0);
+    CHECK_STR(s.log[2].facility, "authpriv");
+    CHECK(s.log[2].names);
+    CHECK_EQ(s.log[2].level[SWAN_DMN], -1);
+    CHECK_STR(s.syslog_ident, "here");
+    CHECK(s.journal_given);
+    CHECK_EQ(s.journal.level[SWAN_CFG], 0);
+    CHECK_EQ(s.journal.level[SWAN_IKE], 2);
+    CHECK_STR(text_str(&s.unused), "");
+    strongswan_done(&s);
+}
+
 static void the_rest_is_named(void **state)
 {
     (void)state;
@@ -96,9 +193,21 @@ static void the_rest_is_named(void **state)
 static void nonsense_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "charon {\n retransmit_tries = many\n}\n",  "charon {\n retransmit_timeout = -1\n}\n",
-        "charon {\n initiator_only = perhaps\n}\n", "charon {\n port = 500\n",
+        "charon {\n retransmit_tries = many\n}\n",
+        "charon {\n retransmit_timeout = -1\n}\n",
+        "charon {\n initiator_only = perhaps\n}\n",
+        "charon {\n port = 500\n",
         "charon {\n keep_alive = nan\n}\n",
+        "charon {\n spi_min = 0x100000000\n}\n",
+        "charon {\n spi_min = 10\n}\n",
+        "charon {\n filelog {\n x {\n path = /x\n ike = loud\n}\n}\n}\n",
+        "charon {\n filelog {\n x {\n default = 1\n}\n}\n}\n",
+        "charon {\n syslog {\n lpr {\n default = 1\n}\n}\n}\n",
+        "charon {\n spi_max = 0x100\n}\n",
+        "charon {\n dns1 = ns.example\n}\n",
+        "charon {\n keep_alive = 5w\n}\n",
+        "charon {\n plugins {\n vici {\n socket = tcp://127.0.0.1:1\n}\n}\n}\n",
+        "charon {\n plugins {\n attr {\n colour = red\n}\n}\n}\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -120,8 +229,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_charons),
+        cmocka_unit_test(a_flat_file_counts),
         cmocka_unit_test(the_systemd_section_goes_before),
         cmocka_unit_test(user_space_esp_is_in_udp),
+        cmocka_unit_test(limits_and_habits),
+        cmocka_unit_test(attributes_for_everybody),
+        cmocka_unit_test(loggers),
         cmocka_unit_test(the_rest_is_named),
         cmocka_unit_test(nonsense_is_refused),
     };

@@ -32,6 +32,16 @@ void ike_work_done(struct ike *ike, struct ike_work *w)
     (void)ike, (void)w;
 }
 
+struct ike_options ike_options_default(void)
+{
+    return (struct ike_options){0};
+}
+
+void ike_set_options(struct ike *ike, const struct ike_options *options)
+{
+    (void)ike, (void)options;
+}
+
 void ike_configure(struct ike *ike, const struct config *config)
 {
     (void)config;

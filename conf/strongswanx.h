@@ -1,0 +1,16 @@
+// strongswanx.h - what the files that read strongswan.conf share.
+#pragma once
+
+#include "conf/strongswan.h"
+#include "conf/tree.h"
+
+// The value of charon-systemd.<path>, else of charon.<path>; NULL: neither is written, or it is
+// empty. out (may be NULL) is set with a value only.
+const char *strongswan_get(const struct tree *t, const char *path, const struct setting **out);
+
+// Plugin attr, and dns1, dns2, nbns1, nbns2 (strongswan_attr.c).
+void strongswan_attributes(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
+bool strongswan_is_attribute(const char *path);
+// filelog, syslog and journal (strongswan_log.c).
+void strongswan_logs(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
+bool strongswan_is_log(const char *path);
