@@ -32,8 +32,9 @@ static const char *algorithms(const json_t *sa, char *buf, size_t cap)
     return buf;
 }
 
-// Would a quantum computer be kept out? Only the key exchange of the IKE SA, or of the child
-// itself, decides: ciphers of 256 bits stay strong, and those of 128 well enough.
+// Would a quantum computer be kept out? The key exchange of the IKE SA, or of the child itself,
+// decides, or a preshared key for this: ciphers of 256 bits stay strong, and those of 128 well
+// enough.
 static bool is_post_quantum(const json_t *sa)
 {
     static const char *const keys[] = {"dh-group", "ake1", "ake2", "ake3",
@@ -42,7 +43,15 @@ static bool is_post_quantum(const json_t *sa)
         const char *alg = json_str(sa, keys[i]);
         if (strncmp(alg, "ML_KEM", 6) == 0 || strncmp(alg, "MLKEM", 5) == 0) return true;
     }
-    return false;
+    return json_yes(sa, "ppk");
+}
+
+static void print_ppk(const json_t *sa)
+{
+    const char *by = json_str(sa, "ppk-by");
+    if (!json_yes(sa, "ppk")) return;
+    printf("      PPK %s in %s (%s)\n", json_str(sa, "ppk-id"),
+           strcmp(by, "RFC 9867") == 0 ? "all keys" : "the keys of all traffic", by);
 }
 
 static void print_rate(const json_t *child, const char *way)
@@ -135,6 +144,7 @@ static void print_sa(const char *name, const json_t *sa)
         printf("      IKEv2 %s, %s%s%s\n", algs, paint(pq ? GREEN : PLAIN),
                pq ? "post-quantum" : "not post-quantum", paint(PLAIN));
     }
+    print_ppk(sa);
     if (good) {
         printf("      up %s", human_seconds(json_u64(sa, "established"), age));
         if (json_u64(sa, "rekey-time")) {

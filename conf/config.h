@@ -151,6 +151,10 @@ enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNI
 
 enum conf_send_cert { CONF_SEND_IFASKED, CONF_SEND_ALWAYS, CONF_SEND_NEVER };
 
+// Where a PPK is agreed on: in IKE_INTERMEDIATE where the peer can (RFC 9867), else in IKE_AUTH
+// (RFC 8784); or in one of them only.
+enum conf_ppk_exchange { CONF_PPK_BEST, CONF_PPK_AUTH, CONF_PPK_INTERMEDIATE };
+
 struct conf_conn {
     char *name;
     unsigned local_addr_n, remote_addr_n;
@@ -169,8 +173,10 @@ struct conf_conn {
     uint8_t dscp; // of IKE packets
     enum conf_send_cert send_cert;
     bool send_certreq;
-    struct id ppk_id; // PPK (RFC 8784) by its bytes; ID_ANY: none as initiator, any as responder
+    struct id
+        ppk_id; // PPK by its bytes, or by a pattern; ID_ANY: none as initiator, any as responder
     bool ppk_required;
+    enum conf_ppk_exchange ppk_exchange;
     const struct creds *creds;    // counted by whoever copies it; NULL if no files were read
     uint64_t since;               // as long as this is the same, so is all the rest but creds
     uint32_t if_id_in, if_id_out; // or CONF_EACH_*

@@ -30,6 +30,11 @@ static const struct word childlesses[] = {{"allow", CONF_CHILDLESS_ALLOW, NULL},
                                           {"never", CONF_CHILDLESS_NEVER, NULL},
                                           {0}};
 
+static const struct word ppk_exchanges[] = {{"best", CONF_PPK_BEST, NULL},
+                                            {"auth", CONF_PPK_AUTH, NULL},
+                                            {"intermediate", CONF_PPK_INTERMEDIATE, NULL},
+                                            {0}};
+
 #define DSCP_BITS 6
 
 // Six binary digits, as strongSwan has it.
@@ -79,10 +84,10 @@ static void set_ppk_id(const struct arg *a)
 {
     struct conf_conn *c = a->to;
     struct why why = {{0}};
-    if (id_parse(a->v->text, &c->ppk_id, &why) == ERR_OK && !id_is_pattern(&c->ppk_id)) return;
+    if (id_parse(a->v->text, &c->ppk_id, &why) == ERR_OK && c->ppk_id.type != ID_ANY) return;
     issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' names no PPK: %s",
-                a->v->text, why.text[0] ? why.text : "it is a pattern");
-    value_hint(a, "write one id of a secret in secrets { ppk... { } }");
+                a->v->text, why.text[0] ? why.text : "it would be any");
+    value_hint(a, "write one id of a secret in secrets { ppk... { } }, or \"*.example.org\"");
 }
 
 static const struct key conn_keys[] = {
@@ -119,6 +124,7 @@ static const struct key conn_keys[] = {
     KEY_NOT("ocsp", "reply never", "OCSP answers cannot be asked for in IKE yet"),
     {.name = "ppk_id", .set = set_ppk_id, .to = 0},
     KEY("ppk_required", set_yes_no, conf_conn, ppk_required, "no"),
+    KEY_WORD("ppk_exchange", ppk_exchanges, conf_conn, ppk_exchange, "best"),
     KEY_NOT("mediation", "no", NO_MEDIATION),
     KEY_NOT("mediated_by", NULL, NO_MEDIATION),
     KEY_NOT("mediation_peer", NULL, NO_MEDIATION),

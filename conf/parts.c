@@ -243,6 +243,7 @@ void parts_clear_creds(struct parts *p)
 {
     while (p->kind[PARTS_KEY].n) item_drop(p, PARTS_KEY, p->kind[PARTS_KEY].n - 1);
     while (p->kind[PARTS_SHARED].n) item_drop(p, PARTS_SHARED, p->kind[PARTS_SHARED].n - 1);
+    while (p->kind[PARTS_PPK].n) item_drop(p, PARTS_PPK, p->kind[PARTS_PPK].n - 1);
     for (struct part *part = p->first, *next; part; part = next) {
         next = part->next;
         part->certs = false;

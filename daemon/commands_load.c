@@ -460,12 +460,13 @@ static void put_name(void *ctx, const char *name)
     vici_item(ctx, "%s", name);
 }
 
-static void list_names(struct iked *d, struct vici_call *call, enum parts_kind kind,
-                       const char *list)
+static void list_names(struct iked *d, struct vici_call *call, unsigned kinds, const char *list)
 {
     struct vici_msg m = {0};
     vici_list(&m, list);
-    parts_each(loaded_parts(d), kind, put_name, &m);
+    for (enum parts_kind k = 0; k < PARTS_KINDS; k++) {
+        if (kinds & 1U << k) parts_each(loaded_parts(d), k, put_name, &m);
+    }
     vici_list_end(&m);
     vici_answer(call, &m);
 }
@@ -473,23 +474,23 @@ static void list_names(struct iked *d, struct vici_call *call, enum parts_kind k
 void commands_get_conns(void *ctx, struct vici_call *call, span_t args)
 {
     (void)args;
-    list_names(ctx, call, PARTS_CONN, "conns");
+    list_names(ctx, call, 1U << PARTS_CONN, "conns");
 }
 
 void commands_get_shared(void *ctx, struct vici_call *call, span_t args)
 {
     (void)args;
-    list_names(ctx, call, PARTS_SHARED, "keys");
+    list_names(ctx, call, 1U << PARTS_SHARED | 1U << PARTS_PPK, "keys");
 }
 
 void commands_get_keys(void *ctx, struct vici_call *call, span_t args)
 {
     (void)args;
-    list_names(ctx, call, PARTS_KEY, "keys");
+    list_names(ctx, call, 1U << PARTS_KEY, "keys");
 }
 
 void commands_get_authorities(void *ctx, struct vici_call *call, span_t args)
 {
     (void)args;
-    list_names(ctx, call, PARTS_AUTHORITY, "authorities");
+    list_names(ctx, call, 1U << PARTS_AUTHORITY, "authorities");
 }

@@ -108,6 +108,19 @@ static void put_vips(struct vici_msg *m, const struct ike_sa_view *v)
     vici_list_end(m);
 }
 
+static void put_ppk(struct vici_msg *m, const struct ike_sa_view *v)
+{
+    struct id id = {.type = ID_KEY_ID};
+    char name[ID_TEXT_MAX];
+    if (!v->ppk) return;
+    vici_kv(m, "ppk", "yes");
+    vici_kv(m, "ppk-by", "%s", v->ppk);
+    if (!v->ppk_name.len || v->ppk_name.len > sizeof id.data) return;
+    memcpy(id.data, v->ppk_name.at, v->ppk_name.len);
+    id.len = (uint16_t)v->ppk_name.len;
+    vici_kv(m, "ppk-id", "%s", id_show(&id, name));
+}
+
 void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
 {
     vici_kv(m, "uniqueid", "%u", v->id);
@@ -128,7 +141,7 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
     put_algs(m, v->encr, v->integ);
     if (v->prf) vici_kv(m, "prf-alg", "%s", v->prf->name);
     put_ke(m, v->ke, v->ake);
-    put_flag(m, "ppk", v->ppk);
+    put_ppk(m, v);
     if (v->state == IKE_VIEW_ESTABLISHED) {
         vici_kv(m, "established", "%" PRIu64, v->established_s);
         put_seconds(m, "rekey-time", v->rekey_in_s);

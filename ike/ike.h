@@ -152,7 +152,6 @@ struct ike_sa_view {
     uint16_t ke;                          // enum alg_ke
     uint16_t ake[CONF_ROUNDS_MAX];        // additional ones, by round; 0 = none
     uint64_t established_s, rekey_in_s, reauth_in_s; // seconds ago / from now; 0 = n/a
-    bool ppk;              // its keys have a post-quantum preshared key in them
     unsigned tasks_queued; // tasks that wait; the first of them, as strongSwan calls them:
     const char *queued[IKE_VIEW_TASKS];
     const char *active;           // the task under way; NULL: none
@@ -161,6 +160,8 @@ struct ike_sa_view {
     unsigned vip_n; // virtual addresses
     bool vips_ours; // ... of this host; else of the peer
     const ip_t *vip;
+    const char *ppk; // the RFC by which a post-quantum preshared key is in its keys; NULL: none
+    span_t ppk_name; // ... and its name
 };
 enum child_state_view {
     CHILD_VIEW_INSTALLING,

@@ -66,6 +66,8 @@ static const struct short_name notifies[] = {
     {N_USE_PPK, "USE_PPK"},
     {N_PPK_IDENTITY, "PPK_ID"},
     {N_NO_PPK_AUTH, "NO_PPK"},
+    {N_USE_PPK_INT, "USE_PPK_INT"},
+    {N_PPK_IDENTITY_KEY, "PPK_ID_KEY"},
     {N_INTERMEDIATE_EXCHANGE_SUPPORTED, "IKE_INT_SUP"},
     {N_ADDITIONAL_KEY_EXCHANGE, "ADD_KE"},
     {16442, "USE_AGGFRAG"},

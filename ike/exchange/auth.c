@@ -374,7 +374,9 @@ static err_t meet_initiator(struct turn *t, struct why *why)
     // What was put aside and is looked at again has been met before.
     if (sa->opening->their_proof.ready || sa->opening->our_proof.ready) return ERR_OK;
     if (intermediate_is_due(sa)) {
-        return why_not(why, ERR_AUTH, "the peer left out a key exchange that was agreed on");
+        return why_not(
+            why, ERR_AUTH,
+            "the peer left out a key exchange, or the choice of a PPK, that was agreed on");
     }
     if (msg_has(t->in, P(IDi))) TRY(ident_read(msg_body(t->in, PAYLOAD_IDi), &idi));
     if (round_is_first(sa)) return find_conn(t, &idi, why);

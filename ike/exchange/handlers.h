@@ -9,9 +9,9 @@ typedef err_t asker(struct ike_sa *sa, struct task *t, struct msgw *m, struct wh
 // sa_init.c - IKE_SA_INIT (RFC 7296 1.2)
 asker sa_init_ask;
 handler sa_init_on_request, sa_init_on_response, sa_init_on_notify;
-// intermediate.c - IKE_INTERMEDIATE (RFC 9242, 9370)
+// intermediate.c - IKE_INTERMEDIATE (RFC 9242, 9370, 9867)
 asker intermediate_ask;
-handler intermediate_on_request, intermediate_on_response;
+handler intermediate_on_request, intermediate_on_response, intermediate_on_nod;
 // auth.c - IKE_AUTH (1.2, 2.15)
 asker auth_ask;
 err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why);

@@ -62,7 +62,6 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;
     sa->encap_forced = old->encap_forced;
-    sa->ppk = old->ppk; // rfc8784 3: what is derived from its keys has it, too
     sa->no_natt = old->no_natt;
     sa->cert_from = old->cert_from;
     sa->cert_until = old->cert_until;
@@ -70,6 +69,8 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     sa->send_pieces = old->send_pieces;
     sa->if_id_in = old->if_id_in;
     sa->if_id_out = old->if_id_out;
+    sa->ppk_way = old->ppk_way; // rfc8784 3: what is derived from its keys has it, too
+    IGNORE(blob_set(&sa->ppk_name, blob_span(&old->ppk_name))); // only for people
     opening_free(sa->opening);
     sa->opening = NULL;
     sa->state = IKE_UP;

@@ -105,7 +105,7 @@ err_t sa_init_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why 
     put_ke(m, ke_method(o->ke), ke_public(o->ke));
     put_nonce(m, &o->ni);
     natd_put(sa, m);
-    if (propose_has_extra(o->offered)) {
+    if (propose_has_extra(o->offered) || ppk_needs_intermediate(sa)) {
         put_notify(m, N_INTERMEDIATE_EXCHANGE_SUPPORTED, span(NULL, 0));
     }
     if (sa->conn->conf.fragmentation != CONF_FRAGMENTATION_NO) {
@@ -146,8 +146,9 @@ err_t sa_init_on_response(struct turn *t)
     bool between = notify_find(t->in, N_INTERMEDIATE_EXCHANGE_SUPPORTED, &n) == ERR_OK;
     // rfc9370 2.2.1: additional key exchanges need IKE_INTERMEDIATE.
     if (proposal_has_extra(&chosen) && !between) return ERR_NOCHOICE;
-    struct task *next =
-        request_task(proposal_has_extra(&chosen) ? TASK_INTERMEDIATE : TASK_AUTH, NULL);
+    ppk_hear(sa, t->in);
+    bool more = proposal_has_extra(&chosen) || ppk_is_due(sa);
+    struct task *next = request_task(more ? TASK_INTERMEDIATE : TASK_AUTH, NULL);
     if (!next) return ERR_NOMEM;
     err_t err = ke_finish(o->ke, kex.data, &shared);
     sa->chosen = chosen;
@@ -164,7 +165,6 @@ err_t sa_init_on_response(struct turn *t)
     own_hear(sa, t->in);
     if (sa->ike->opt.classic_signatures) o->peer_hashes = 0;
     round_hear(sa, t->in);
-    ppk_hear(sa, t->in);
     o->peer_childless = notify_find(t->in, N_CHILDLESS_IKEV2_SUPPORTED, &n) == ERR_OK;
     pieces_agree(sa, t->in);
     natd_take(sa, t->in, t->d);

@@ -54,13 +54,13 @@ static const struct step steps[] = {
     {"the responder wants a cookie or another group first, or refuses", S(INIT_SENT), X_SA_INIT,
      RESPONSE, INITIATOR, TASK_OPEN, .need = P(N), .may = NOISE, .run = sa_init_on_notify},
 
-    // IKE_INTERMEDIATE: keys of other kinds on top                                RFC 9242, 9370
-    {"the initiator adds another key exchange", S(INIT_DONE), X_INTERMEDIATE, REQUEST, RESPONDER,
-     .need = P(KE), .may = NOISE, .run = intermediate_on_request},
+    // IKE_INTERMEDIATE: keys of other kinds on top                          RFC 9242, 9370, 9867
+    {"the initiator adds another key exchange, or offers PPKs", S(INIT_DONE), X_INTERMEDIATE,
+     REQUEST, RESPONDER, .may = P(KE) | NOISE, .run = intermediate_on_request},
     {"the responder adds its half of it", S(BETWEEN), X_INTERMEDIATE, RESPONSE, INITIATOR,
      TASK_INTERMEDIATE, .need = P(KE), .may = NOISE, .run = intermediate_on_response},
-    {"the responder refuses another key exchange", S(BETWEEN), X_INTERMEDIATE, RESPONSE, INITIATOR,
-     TASK_INTERMEDIATE, .need = P(N), .may = ANY_PAYLOAD, .run = auth_on_refusal},
+    {"the responder takes one of our PPKs, or none, or refuses", S(BETWEEN), X_INTERMEDIATE,
+     RESPONSE, INITIATOR, TASK_INTERMEDIATE, .may = ANY_PAYLOAD, .run = intermediate_on_nod},
 
     // IKE_AUTH: they say and prove who they are, and agree on a first child SA   RFC 7296 1.2, 2.15
     {"the initiator says and proves who it is", S(INIT_DONE), X_AUTH, REQUEST, RESPONDER,

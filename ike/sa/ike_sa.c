@@ -129,6 +129,7 @@ void ike_sa_free(struct ike_sa *sa)
     index_remove(&ike->by_peer, &sa->by_peer);
     index_remove(&ike->by_name, &sa->by_name);
     vips_forget(sa);
+    blob_done(&sa->ppk_name);
     opening_free(sa->opening);
     ike_keys_done(&sa->keys);
     sealer_free(sa->seal);
@@ -153,6 +154,7 @@ void opening_free(struct opening *o)
     blob_done(&o->authorities);
     ike_keys_done(&o->ppk.plain);
     blob_done(&o->ppk.proof);
+    blob_done(&o->ppk.name);
     blob_done(&o->our_proof.data);
     blob_done(&o->their_proof.data);
     held_done(&o->asked);

@@ -68,6 +68,9 @@ struct proof {
     struct blob data;
 };
 
+// How a post-quantum preshared key has come into the keys.
+enum ppk_way { PPK_NONE, PPK_IN_AUTH, PPK_IN_INTERMEDIATE };
+
 // What only the opening needs; freed when the SA is up.
 struct opening {
     struct blob ours, theirs; // IKE_SA_INIT as sent and received: AUTH covers them
@@ -90,9 +93,12 @@ struct opening {
     struct blob authorities;     // ... of these: hashes
     const struct cred_own *own;  // what we prove ourselves with, of sa->conn; NULL: a shared key
     struct proof our_proof, their_proof; // of the round under way
-    struct {                             // RFC 8784 (ike/auth/ppk.h)
-        bool heard, mixed;               // both have said USE_PPK; sa->keys have one in them
+    struct {                             // RFC 8784, 9867 (ike/auth/ppk.h)
+        bool heard, between;             // both have said USE_PPK, or USE_PPK_INT
+        bool settled;                    // in IKE_INTERMEDIATE: which one is used, or none
+        bool mixed;                      // in IKE_AUTH: sa->keys have one in them
         bool told;                       // ... in the story
+        struct blob name;                // ... its name
         struct ike_keys plain;           // those without it
         struct blob proof;               // initiator: AUTH data by those
     } ppk;
@@ -139,7 +145,6 @@ struct ike_sa {
     struct conn *conn;                // counted; NULL while a responder does not know yet
     struct id local_id, remote_id;    // ID_ANY before IKE_AUTH
     bool nat_local, nat_remote, encap_forced;
-    bool ppk;                      // a PPK is in its keys (RFC 8784)
     bool no_natt;                  // the peer has said nothing of NAT detection
     int64_t cert_from, cert_until; // of the peer's certificate, seconds since 1970; 0: none
     struct roam roam;
@@ -184,6 +189,8 @@ struct ike_sa {
     struct peer_work *recheck; // the peer's certificates, to be asked about once more; NULL: none
     uint32_t if_id_in, if_id_out; // of all children; 0: not chosen yet (steering.h)
     struct vips *vips;            // virtual addresses, ours or the peer's; NULL: none
+    enum ppk_way ppk_way;
+    struct blob ppk_name; // of the PPK in `keys`, or in those that they were made from
 };
 
 #define CHILDREN_MAX 1024 // of one IKE SA; more is NO_ADDITIONAL_SAS

@@ -119,6 +119,22 @@ err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, 
     return ike_keys_derive(chosen, old->prf, secret_key_span(&old->d), parts, wr_span(&w), out);
 }
 
+err_t ike_keys_refresh(const struct ike_keys *old, const struct proposal *chosen, span_t ni,
+                       span_t nr, span_t ppk, uint64_t spi_i, uint64_t spi_r, struct ike_keys *out)
+{
+    uint8_t buf[2 * NONCE_MAX + 2 * SPI_LEN], skeyseed[PRF_MAX];
+    wr_t w = wr_into(buf, sizeof buf);
+    size_t len = prf_len(old->prf);
+    struct ike_keys k = {.prf = old->prf};
+    TRY(ike_seed(&w, ni, nr, spi_i, spi_r));
+    err_t e = prf_plus(old->prf, ppk, secret_key_span(&old->d), skeyseed, len);
+    if (e == ERR_OK) e = ike_keys_expand(chosen, span(skeyseed, len), wr_span(&w), &k);
+    if (e == ERR_OK) *out = k;
+    ike_keys_done(&k);
+    wipe(skeyseed, sizeof skeyseed);
+    return e;
+}
+
 err_t ike_keys_mix(struct ike_keys *k, span_t ppk)
 {
     struct secret_key *const keys[] = {&k->d, &k->pi, &k->pr};

@@ -34,6 +34,10 @@ err_t ike_keys_rekey(const struct ike_keys *old, const struct proposal *chosen, 
 // PPK (RFC 8784 3): SK_d, SK_pi, SK_pr = prf+(PPK, themselves); the others stay. Errors:
 // ERR_CRYPTO.
 err_t ike_keys_mix(struct ike_keys *k, span_t ppk);
+// RFC 9867 3.1.1: SKEYSEED' = prf+(PPK, SK_d), and all keys anew from that. Errors as
+// ike_keys_initial().
+err_t ike_keys_refresh(const struct ike_keys *old, const struct proposal *chosen, span_t ni,
+                       span_t nr, span_t ppk, uint64_t spi_i, uint64_t spi_r, struct ike_keys *out);
 // Sealers of both directions. initiator: are we the original initiator of this IKE SA?
 err_t ike_keys_sealers(const struct ike_keys *k, const struct proposal *chosen, bool initiator,
                        struct sealer **seal, struct sealer **open);

@@ -98,7 +98,6 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         .reauth_in_s = seconds_to(sa, TIMER_REAUTH),
         .if_id_in = sa->if_id_in,
         .if_id_out = sa->if_id_out,
-        .ppk = sa->ppk,
     };
     view_tasks(sa, out);
     if (sa->vips) {
@@ -110,6 +109,8 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         out->if_id_in = sa->conn->conf.if_id_in;
         out->if_id_out = sa->conn->conf.if_id_out;
     }
+    if (sa->ppk_way) out->ppk = sa->ppk_way == PPK_IN_AUTH ? "RFC 8784" : "RFC 9867";
+    out->ppk_name = blob_span(&sa->ppk_name);
     if (sa->chosen.n) view_algorithms(&sa->chosen, out);
     if (sa->conn && ike->config) out->conf = config_conn(ike->config, ike_sa_name(sa));
 }

@@ -1,4 +1,5 @@
-// Post-quantum preshared keys (RFC 8784): who has one, who requires one, and what becomes of it.
+// Post-quantum preshared keys in IKE_AUTH (RFC 8784): who has one, who requires one, and what
+// becomes of it. In IKE_INTERMEDIATE: ppk_int_test.c.
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ static void configure(struct sim *s, int node, const struct has *h)
     if (h->name)
         (void)snprintf(ppk, sizeof ppk, "ppk-1 { id = %s\n secret = %s\n }", h->name, h->secret);
     (void)snprintf(conf, sizeof conf,
-                   "connections { net { %s\n local_addrs = 192.0.2.%d\n remote_addrs = 192.0.2.%d\n"
+                   "connections { net { %s\n ppk_exchange = auth\n local_addrs = 192.0.2.%d\n "
+                   "remote_addrs = 192.0.2.%d\n"
                    " %s\n local { auth = psk\n id = %s }\n remote { auth = psk\n id = %s }\n"
                    " children { net { local_ts = 10.%d.0.0/16\n remote_ts = 10.%d.0.0/16 } } } }\n"
                    "secrets { ike-1 { secret = \"correct horse\" }\n %s\n }\n",

@@ -32,7 +32,8 @@ static const char conf_text[] =
     " other {\n remote_addrs = %any\n local {\n auth = psk\n }\n remote {\n auth = psk\n }\n"
     "  children {\n   pass {\n mode = pass\n start_action = trap\n remote_ts = 10.9.0.0/16\n }\n  "
     "}\n }\n}\n"
-    "secrets {\n ike-1 {\n secret = \"for nobody\"\n }\n}\n";
+    "secrets {\n ike-1 {\n secret = \"for nobody\"\n }\n ppk-1 {\n id = q\n secret = \"for "
+    "nobody\"\n }\n}\n";
 
 struct fixture {
     struct iked d;
@@ -304,7 +305,7 @@ static void connections_are_listed_as_strongswan_does(void **state)
     ask(f, "list-conns", "ike=nope", "");
     want_events(f, "");
     ask(f, "get-conns", "", "conns=[net other]");
-    ask(f, "get-shared", "", "keys=[ike-1]");
+    ask(f, "get-shared", "", "keys=[ike-1 ppk-1]");
 }
 
 static void policies_are_listed_by_kind(void **state)

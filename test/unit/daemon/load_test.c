@@ -28,7 +28,8 @@ static const char file_text[] =
     "  remote {\n auth = psk\n id = sun\n }\n children {\n net {\n }\n }\n }\n"
     " other {\n remote_addrs = 192.0.2.3\n local {\n auth = psk\n }\n remote {\n auth = psk\n }\n"
     " }\n}\n"
-    "secrets {\n ike-1 {\n secret = \"known to the file\"\n }\n}\n"
+    "secrets {\n ike-1 {\n secret = \"known to the file\"\n }\n"
+    " ppk-1 {\n id = monday\n secret = \"quanta of the file\"\n }\n}\n"
     "pools {\n rw {\n addrs = 10.3.0.0/24\n }\n}\n";
 #define PSK " local { auth=psk } remote { auth=psk } "
 
@@ -372,6 +373,37 @@ static void secrets_come_by_their_ids(void **state)
     bad(f, "unload-shared", "", "missing shared key id");
 }
 
+static void post_quantum_keys_stand_beside_the_file(void **state)
+{
+    struct fixture *f = *state;
+    // The file's outlives what comes beside it.
+    CHECK(ask(f, "reload-settings", ""));
+    good(f, "load-conn", "more { remote_addrs=[ 192.0.2.9 ] ppk_id=tuesday" PSK "}");
+    CHECK_EQ(in_force(f)->ppk_n, 1);
+    CHECK(span_eq(in_force(f)->ppk[0].secret, span_str("quanta of the file")));
+    good(f, "load-shared", "id=ppk-2 type=PPK data=later-quanta owners=[ tuesday tuesday-too ]");
+    const struct config *c = in_force(f);
+    CHECK_EQ(c->ppk_n, 2);
+    CHECK(span_eq(c->ppk[1].secret, span_str("later-quanta")));
+    CHECK_EQ(c->ppk[1].owner_n, 2);
+    names_are(f, "get-shared", "ike-1 ppk-1 ppk-2");
+    good(f, "load-shared", "id=ppk-1 type=PPK data=newer-quanta owners=[ monday ]");
+    CHECK_EQ(in_force(f)->ppk_n, 2);
+    CHECK(span_eq(in_force(f)->ppk[0].secret, span_str("newer-quanta")));
+    bad(f, "load-shared", "id=ppk-3 type=PPK data=nameless", "has no id");
+    // Reading the file again takes back what has its name, and leaves the rest.
+    CHECK(ask(f, "reload-settings", ""));
+    c = in_force(f);
+    CHECK_EQ(c->ppk_n, 2);
+    CHECK(span_eq(c->ppk[0].secret, span_str("quanta of the file")));
+    CHECK(span_eq(c->ppk[1].secret, span_str("later-quanta")));
+    good(f, "unload-shared", "id=ppk-2");
+    names_are(f, "get-shared", "ike-1 ppk-1");
+    good(f, "clear-creds", "");
+    names_are(f, "get-shared", "");
+    CHECK_EQ(in_force(f)->ppk_n, 0);
+}
+
 // ---- certificates and keys ----
 
 static span_t key_der(const struct mint *m, uint8_t **out)
@@ -563,6 +595,7 @@ int main(void)
         T(a_name_in_dns_is_waited_for),
         T(scripts_are_those_of_the_file),
         T(secrets_come_by_their_ids),
+        T(post_quantum_keys_stand_beside_the_file),
         T(certificates_and_keys_find_each_other),
         T(certificates_are_listed),
         T(pools_do_not_overlap),

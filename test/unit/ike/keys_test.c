@@ -334,6 +334,35 @@ static void ppk_is_mixed_in(void **state)
     }
 }
 
+// rfc9867 3.1.1: SKEYSEED' = prf+(PPK, SK_d), all keys = prf+(SKEYSEED', Ni | Nr | SPIi | SPIr).
+static void ppk_refreshes_all_keys(void **state)
+{
+    (void)state;
+    static const char *const prfs[] = {"prfsha256", "prfsha512", "prfaesxcbc"};
+    const span_t ppk = span_str("a key of more bytes than one block of the hash has, for once"),
+                 one = HEX("01"), one_i = HEX("00112233445566778899aabbccddeeff"),
+                 one_r = HEX("ffeeddccbbaa99887766554433221100"),
+                 seed = HEX("00112233445566778899aabbccddeeffffeeddccbbaa99887766554433221100"
+                            "00000000000000010000000000000002");
+    for (unsigned i = 0; i < sizeof prfs / sizeof *prfs; i++) {
+        struct proposal p = suite_of(PROTO_IKE, "aes256", "sha256", prfs[i]);
+        uint16_t prf = alg_by_keyword(prfs[i])->id;
+        size_t len = prf_len(prf), all = 3 * len + 4 * 32;
+        struct ike_keys k = {.prf = prf, .d = {.len = (uint8_t)len}}, out;
+        uint8_t skeyseed[PRF_MAX], want[3 * PRF_MAX + 4 * 32];
+        memset(k.d.at, 0x5a, len);
+        // One block of prf+ is as long as SKEYSEED.
+        const span_t parts[] = {secret_key_span(&k.d), one};
+        CHECK_OK(prf_do(prf, ppk, parts, 2, skeyseed));
+        CHECK_OK(prf_plus(prf, span(skeyseed, len), seed, want, all));
+        CHECK_OK(ike_keys_refresh(&k, &p, one_i, one_r, ppk, 1, 2, &out));
+        check_ike_keys(&out, span(want, all));
+        // In place.
+        CHECK_OK(ike_keys_refresh(&k, &p, one_i, one_r, ppk, 1, 2, &k));
+        check_ike_keys(&k, span(want, all));
+    }
+}
+
 // The formula of RFC 7296 2.15 written out a second time, from one buffer.
 static void psk_proof(void **state)
 {
@@ -392,6 +421,7 @@ int main(void)
         cmocka_unit_test(prfs_on_aes_take_half_of_the_nonces),
         cmocka_unit_test(psk_proof),
         cmocka_unit_test(ppk_is_mixed_in),
+        cmocka_unit_test(ppk_refreshes_all_keys),
         cmocka_unit_test(nat_detection_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
