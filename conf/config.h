@@ -149,6 +149,9 @@ enum conf_childless {
 };
 enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNIQUE_REPLACE };
 
+// OCSP answers in IKE (RFC 4806): ours for whoever asks, the peer's.
+enum conf_ocsp { CONF_OCSP_REPLY, CONF_OCSP_REQUEST, CONF_OCSP_BOTH, CONF_OCSP_NEVER };
+
 enum conf_send_cert { CONF_SEND_IFASKED, CONF_SEND_ALWAYS, CONF_SEND_NEVER };
 
 // Where a PPK is agreed on: in IKE_INTERMEDIATE where the peer can (RFC 9867), else in IKE_AUTH
@@ -173,6 +176,7 @@ struct conf_conn {
     uint8_t dscp; // of IKE packets
     enum conf_send_cert send_cert;
     bool send_certreq;
+    enum conf_ocsp ocsp;
     struct id
         ppk_id; // PPK by its bytes, or by a pattern; ID_ANY: none as initiator, any as responder
     bool ppk_required;

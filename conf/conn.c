@@ -30,6 +30,12 @@ static const struct word childlesses[] = {{"allow", CONF_CHILDLESS_ALLOW, NULL},
                                           {"never", CONF_CHILDLESS_NEVER, NULL},
                                           {0}};
 
+static const struct word ocsps[] = {{"reply", CONF_OCSP_REPLY, NULL},
+                                    {"request", CONF_OCSP_REQUEST, NULL},
+                                    {"both", CONF_OCSP_BOTH, NULL},
+                                    {"never", CONF_OCSP_NEVER, NULL},
+                                    {0}};
+
 static const struct word ppk_exchanges[] = {{"best", CONF_PPK_BEST, NULL},
                                             {"auth", CONF_PPK_AUTH, NULL},
                                             {"intermediate", CONF_PPK_INTERMEDIATE, NULL},
@@ -121,7 +127,7 @@ static const struct key conn_keys[] = {
     KEY_WORD("childless", childlesses, conf_conn, childless, "allow"),
     KEY("send_certreq", set_yes_no, conf_conn, send_certreq, "yes"),
     KEY_WORD("send_cert", send_certs, conf_conn, send_cert, "ifasked"),
-    KEY_NOT("ocsp", "reply never", "OCSP answers cannot be asked for in IKE yet"),
+    KEY_WORD("ocsp", ocsps, conf_conn, ocsp, "reply"),
     {.name = "ppk_id", .set = set_ppk_id, .to = 0},
     KEY("ppk_required", set_yes_no, conf_conn, ppk_required, "no"),
     KEY_WORD("ppk_exchange", ppk_exchanges, conf_conn, ppk_exchange, "best"),

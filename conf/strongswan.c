@@ -71,6 +71,7 @@ static const struct effective {
     TAKES("plugins.resolve.file", IS_TEXT, resolv_conf),
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
+    TAKES("x509.enforce_critical", IS_YES, enforce_critical),
 #undef TAKES
 };
 
@@ -100,6 +101,7 @@ struct strongswan strongswan_default(void)
         .make_before_break = true,
         .ocsp = true,
         .crl = true,
+        .enforce_critical = true,
     };
 }
 

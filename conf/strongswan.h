@@ -47,10 +47,11 @@ struct strongswan {
     char *resolv_conf;
     struct config *attributes; // its one pool: what every client is told; NULL: nothing
     bool follow_redirects;
-    bool farp;      // the plugin farp is loaded
-    bool libipsec;  // the plugin kernel-libipsec: its words for acquires
-    bool udp_esp;   // kernel-libipsec without raw_esp: ESP always in UDP
-    bool ocsp, crl; // plugin revocation: ask at all?
+    bool farp;             // the plugin farp is loaded
+    bool libipsec;         // the plugin kernel-libipsec: its words for acquires
+    bool udp_esp;          // kernel-libipsec without raw_esp: ESP always in UDP
+    bool ocsp, crl;        // plugin revocation: ask at all?
+    bool enforce_critical; // X.509: refuse critical extensions that are not understood
     unsigned log_n;
     struct strongswan_log log[STRONGSWAN_LOGS_MAX];
     char *syslog_ident;

@@ -231,6 +231,23 @@ bool cert_is_self_signed(const struct cert *c)
     return c->self_signed;
 }
 
+// strongSwan's own arc, whose extensions are there to be not understood.
+#define OID_STRONGSWAN "1.3.6.1.4.1.36906."
+
+const char *cert_critical(const struct cert *c, char buf[CERT_OID_MAX])
+{
+    if (!(X509_get_extension_flags(c->x) & EXFLAG_CRITICAL)) return NULL;
+    for (int i = 0; i < X509_get_ext_count(c->x); i++) {
+        X509_EXTENSION *e = X509_get_ext(c->x, i);
+        if (!X509_EXTENSION_get_critical(e) || X509_supported_extension(e)) continue;
+        (void)OBJ_obj2txt(buf, CERT_OID_MAX, X509_EXTENSION_get_object(e), 0);
+        if (!strncmp(buf, OID_STRONGSWAN, strlen(OID_STRONGSWAN)))
+            (void)snprintf(buf, CERT_OID_MAX, "strongSwan");
+        return buf;
+    }
+    return NULL;
+}
+
 bool cert_eq(const struct cert *a, const struct cert *b)
 {
     return a == b || span_eq(cert_der(a), cert_der(b));

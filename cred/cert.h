@@ -32,6 +32,11 @@ bool cert_eq(const struct cert *a, const struct cert *b);
 // and finding one's own chain; trust_verify() does more.
 bool cert_is_issued_by(const struct cert *c, const struct cert *issuer);
 
+#define CERT_OID_MAX 80
+// The first critical extension that nobody here understands, as OpenSSL or dots name it; NULL:
+// none.
+const char *cert_critical(const struct cert *c, char buf[CERT_OID_MAX]);
+
 // ---- whose it is ----
 // Subject first (if there is one that struct id can hold), then the subjectAltNames of the kinds
 // that are identities in IKE: dNSName, rfc822Name, iPAddress, directoryName.

@@ -153,6 +153,7 @@ err_t probe_open(struct probe *p, const struct walk *w, unsigned long flags)
     // Every anchor in the store was named as one, so a path may end at an intermediate authority.
     flags |= X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_POLICY_CHECK;
     if (w->terms->n_policies > 0) flags |= X509_V_FLAG_EXPLICIT_POLICY;
+    if (w->t->any_critical) flags |= X509_V_FLAG_IGNORE_CRITICAL;
     if (!X509_VERIFY_PARAM_set_flags(param, flags)) return ERR_CRYPTO;
     X509_VERIFY_PARAM_set_time(param, (time_t)w->now);
     X509_VERIFY_PARAM_set_depth(param, TRUST_CHAIN_MAX - 2); // authorities between the two ends

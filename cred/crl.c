@@ -44,6 +44,13 @@ struct status_entry {
     int64_t until, since;
 };
 
+struct answer_entry {
+    uint8_t cert[SHA256_DIGEST_LENGTH];
+    int64_t until;
+    uint8_t *at;
+    size_t len;
+};
+
 struct crl_cache {
     pthread_mutex_t lock;
     struct crl_entry *first;
@@ -52,6 +59,8 @@ struct crl_cache {
     uint64_t generation;
     struct status_entry *status; // CRL_STATUS_MAX, written in turn
     unsigned n_status, next_status;
+    struct answer_entry answer[CRL_ANSWERS_MAX]; // written in turn
+    unsigned next_answer;
 };
 
 struct crl_cache *crl_cache_new(void)
@@ -83,6 +92,10 @@ void crl_cache_flush(struct crl_cache *c)
         entry_free(c, e);
     }
     c->n_status = c->next_status = 0;
+    for (unsigned i = 0; i < CRL_ANSWERS_MAX; i++) {
+        free(c->answer[i].at);
+        c->answer[i] = (struct answer_entry){0};
+    }
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -292,4 +305,54 @@ void crl_cache_put_status(struct crl_cache *c, const struct cert *cert, const st
     e->until = s->until;
     e->since = s->since;
     pthread_mutex_unlock(&c->lock);
+}
+
+// ---- answers of OCSP, to be sent ----
+
+static struct answer_entry *answer_find(struct crl_cache *c, const uint8_t *digest)
+{
+    for (unsigned i = 0; i < CRL_ANSWERS_MAX; i++) {
+        struct answer_entry *e = &c->answer[i];
+        if (e->at && !memcmp(e->cert, digest, sizeof e->cert)) return e;
+    }
+    return NULL;
+}
+
+static err_t bytes_copy(const uint8_t *at, size_t len, uint8_t **out)
+{
+    *out = malloc(len ? len : 1);
+    if (!*out) return ERR_NOMEM;
+    if (len) memcpy(*out, at, len);
+    return ERR_OK;
+}
+
+bool crl_cache_answer(struct crl_cache *c, const struct cert *cert, int64_t now,
+                      struct fetched *out)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    if (!digest_of(cert, digest)) return false;
+    pthread_mutex_lock(&c->lock);
+    const struct answer_entry *e = answer_find(c, digest);
+    bool good = e && e->until >= now && bytes_copy(e->at, e->len, &out->at) == ERR_OK;
+    if (good) out->len = e->len;
+    pthread_mutex_unlock(&c->lock);
+    return good;
+}
+
+err_t crl_cache_put_answer(struct crl_cache *c, const struct cert *cert, int64_t until,
+                           const struct fetched *answer)
+{
+    struct answer_entry new = {.until = until, .len = answer->len};
+    if (!digest_of(cert, new.cert)) return ERR_CRYPTO;
+    TRY(bytes_copy(answer->at, answer->len, &new.at));
+    pthread_mutex_lock(&c->lock);
+    struct answer_entry *e = answer_find(c, new.cert);
+    if (!e) {
+        e = &c->answer[c->next_answer];
+        c->next_answer = (c->next_answer + 1) % CRL_ANSWERS_MAX;
+    }
+    free(e->at);
+    *e = new;
+    pthread_mutex_unlock(&c->lock);
+    return ERR_OK;
 }

@@ -9,6 +9,7 @@ struct crl_cache;
 #define CRL_CACHE_MAX 256               // lists; the oldest goes first
 #define CRL_CACHE_BYTES_MAX (64U << 20) // bytes of all of them
 #define CRL_STATUS_MAX 4096             // OCSP verdicts
+#define CRL_ANSWERS_MAX 32              // OCSP answers about our own certificates
 #define CRL_RETRY_S 60                  // a server that failed is not asked again for so long
 #define CRL_KEEP_S 3600                 // a list or verdict that names no next one is kept so long
 

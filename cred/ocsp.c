@@ -17,19 +17,19 @@ static err_t unknown(struct status *out, const char *reason)
     return why_not(&out->why, ERR_AUTH, "the OCSP answer %s", reason);
 }
 
-static OCSP_CERTID *certid_of(const struct walk *w, unsigned depth)
+OCSP_CERTID *ocsp_certid(const struct walk *w, unsigned depth)
 {
     // rfc6960 B.1: every responder knows certificates by SHA-1
     return OCSP_cert_to_id(EVP_sha1(), cert_x509(w->chain.cert[depth]),
                            cert_x509(w->chain.cert[depth + 1]));
 }
 
-static OCSP_REQUEST *request_new(const struct walk *w, unsigned depth)
+static OCSP_REQUEST *request_new(const struct walk *w, unsigned depth, bool nonce)
 {
     OCSP_REQUEST *r = OCSP_REQUEST_new();
-    OCSP_CERTID *id = certid_of(w, depth);
+    OCSP_CERTID *id = ocsp_certid(w, depth);
     if (r && id && OCSP_request_add0_id(r, id)) {
-        if (OCSP_request_add1_nonce(r, NULL, OCSP_NONCE_LEN)) return r;
+        if (!nonce || OCSP_request_add1_nonce(r, NULL, OCSP_NONCE_LEN)) return r;
         id = NULL; // r has it
     }
     OCSP_CERTID_free(id);
@@ -118,7 +118,7 @@ static err_t basic_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP *b
 {
     int state, reason;
     ASN1_GENERALIZEDTIME *when = NULL, *from = NULL, *to = NULL;
-    OCSP_CERTID *id = certid_of(w, depth);
+    OCSP_CERTID *id = ocsp_certid(w, depth);
     int found = id && OCSP_resp_find_status(basic, id, &state, &reason, &when, &from, &to);
     OCSP_CERTID_free(id);
     if (!found) return unknown(out, "is about another certificate");
@@ -174,16 +174,22 @@ err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUE
 
 // ---- asking ----
 
-static void ocsp_ask(const struct walk *w, unsigned depth, const char *url, struct status *out)
+// Somebody's proof waits for an answer to be sent: without one it goes on as well.
+#define KEEP_TIMEOUT_MS 3000
+
+void ocsp_ask(const struct walk *w, unsigned depth, const char *url, struct fetched *keep,
+              struct status *out)
 {
-    OCSP_REQUEST *request = request_new(w, depth);
+    // rfc4806 6: an answer that others are to believe has no nonce, which only one can check
+    OCSP_REQUEST *request = request_new(w, depth, !keep);
     unsigned char *der = NULL;
     int n = request ? i2d_OCSP_REQUEST(request, &der) : 0;
     struct fetched got = {0};
     struct fetch ask = {.url = url,
                         .type = "application/ocsp-request",
                         .post = span(der, n > 0 ? (size_t)n : 0),
-                        .limit = FETCH_OCSP_MAX};
+                        .limit = FETCH_OCSP_MAX,
+                        .timeout_ms = keep ? KEEP_TIMEOUT_MS : 0};
     err_t e = ERR_NOMEM;
     log_say(w->level, "cert", SAY_OCSP_ASK, url);
     if (n > 0) e = w->t->fetcher->get(w->t->fetcher->ctx, &ask, &got, &out->why);
@@ -191,10 +197,14 @@ static void ocsp_ask(const struct walk *w, unsigned depth, const char *url, stru
         log_say(w->level, "cert", SAY_FETCH_FAILED, out->why.text);
         log_say(w->level, "cert", SAY_OCSP_FAILED, url);
         crl_cache_fail(w->t->cache, url, w->now, &out->why);
-    } else if (ocsp_judge(w, depth, span(got.at, got.len), request, out) == ERR_OK) {
+    } else if (ocsp_judge(w, depth, span(got.at, got.len), keep ? NULL : request, out) == ERR_OK) {
         crl_cache_put_status(w->t->cache, w->chain.cert[depth], out);
     }
-    fetched_done(&got);
+    if (keep && out->state == REVOKE_GOOD) {
+        *keep = got;
+    } else {
+        fetched_done(&got);
+    }
     OPENSSL_free(der);
     OCSP_REQUEST_free(request);
     ERR_clear_error();
@@ -203,12 +213,15 @@ static void ocsp_ask(const struct walk *w, unsigned depth, const char *url, stru
 void ocsp_check(const struct walk *w, unsigned depth, struct status *out)
 {
     struct uris u;
-    if (!w->t->fetcher || !w->t->cache || w->t->no_ocsp || w->terms->offline) return;
-    if (crl_cache_status(w->t->cache, w->chain.cert[depth], w->now, out)) return;
+    if (w->t->no_ocsp) return;
+    if (w->t->cache && crl_cache_status(w->t->cache, w->chain.cert[depth], w->now, out)) return;
+    staple_check(w, depth, out);
+    if (out->state != REVOKE_UNKNOWN || !w->t->fetcher || !w->t->cache) return;
+    if (w->terms->offline) return;
     uris_of_ocsp(w, depth, &u);
     for (unsigned i = 0; i < u.n && out->state == REVOKE_UNKNOWN; i++) {
         if (crl_cache_need(w->t->cache, u.at[i], w->now, &out->why) != CRL_WAIT)
-            ocsp_ask(w, depth, u.at[i], out);
+            ocsp_ask(w, depth, u.at[i], NULL, out);
     }
     uris_done(&u);
 }

@@ -151,6 +151,10 @@ static err_t say_issuer(const struct cert *c, const struct walk *w, struct why *
 // What people look for in the log.
 static void tell_known(int code, const struct cert *c, const struct walk *w)
 {
+    char oid[CERT_OID_MAX];
+    if (code == X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION && cert_critical(c, oid)) {
+        log_say(w->level, "cert", SAY_CRITICAL, oid);
+    }
     if (code == X509_V_ERR_PATH_LENGTH_EXCEEDED) {
         long allowed = X509_get_pathlen(cert_x509(c));
         log_say(w->level, "cert", SAY_PATH_LEN, (long)w->depth - 1, allowed);

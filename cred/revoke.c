@@ -213,6 +213,8 @@ static err_t crl_look(const struct walk *w, struct status *at)
     probe_done(&p);
     sk_X509_CRL_pop_free(lists, X509_CRL_free);
     for (unsigned i = 0; e == ERR_OK && i + 1 < w->chain.n; i++) {
+        // What a peer has chosen to show may be older than the list.
+        if (at[i].sent && k.at[i].state == REVOKE_REVOKED) at[i] = k.at[i];
         if (at[i].state != REVOKE_UNKNOWN) continue;
         // That a server failed says more than what is missing without it.
         if (k.at[i].state != REVOKE_UNKNOWN || !at[i].failed) at[i] = k.at[i];

@@ -138,6 +138,16 @@ void trust_set_checks(struct trust *t, bool ocsp, bool crl)
     t->no_crl = !crl;
 }
 
+bool trust_asks_ocsp(const struct trust *t)
+{
+    return !t->no_ocsp;
+}
+
+void trust_set_critical(struct trust *t, bool enforce)
+{
+    t->any_critical = !enforce;
+}
+
 const struct fetcher *trust_fetcher(const struct trust *t)
 {
     return t->fetcher;

@@ -14,8 +14,9 @@ struct crl_cache; // what was fetched; crl.h
 
 #define TRUST_CHAIN_MAX 8       // certificates of a path, both ends included
 #define TRUST_PEER_CERTS_MAX 16 // of those that a peer sent, that are looked at
-#define TRUST_TRIES_MAX 64 // signatures verified to find a path; names may be the same on purpose
-#define TRUST_URIS_MAX 4   // of one kind in one certificate
+#define TRUST_TRIES_MAX 64  // signatures verified to find a path; names may be the same on purpose
+#define TRUST_URIS_MAX 4    // of one kind in one certificate
+#define TRUST_ANSWERS_MAX 4 // OCSP answers of a peer that are looked at
 
 struct trust *trust_new(void);            // NULL: out of memory
 struct trust *trust_ref(struct trust *t); // one more holder; returns t
@@ -40,6 +41,17 @@ const struct fetcher *trust_fetcher(const struct trust *t); // NULL: nothing is 
 
 // Which ways to ask are used at all; both by default.
 void trust_set_checks(struct trust *t, bool ocsp, bool crl);
+// rfc5280 4.2: a certificate with a critical extension that is not understood is refused; no: it is
+// not, and the extension means nothing.
+void trust_set_critical(struct trust *t, bool enforce);
+
+// What an OCSP server says of cert, which issuer signed, for a peer that wants to see it (RFC
+// 4806): fetched, believed, and kept as long as it is good. *out: fetched_done() frees it. Errors,
+// with a sentence: ERR_NOTFOUND (no server, or no good answer), ERR_AUTH (it was revoked),
+// ERR_UNSUPPORTED (nothing is fetched).
+err_t trust_staple(const struct trust *t, struct cert *cert, struct cert *issuer, int64_t now,
+                   struct fetched *out, struct why *why);
+bool trust_asks_ocsp(const struct trust *t); // as trust_set_checks() has it
 
 // For CERTREQ: the anchors and the other authorities, in the order they were added; NULL behind
 // the last one.
@@ -67,8 +79,10 @@ struct trust_terms {
     // Signatures that may still be tried to find a path, over several verifications: what one has
     // tried is taken off. NULL: TRUST_TRIES_MAX for this one.
     unsigned *tries;
-    bool quiet;   // what is told on the way is for LOG_DEBUG: strangers come too often
-    bool offline; // nobody is asked: only what is at hand counts, and not knowing is fine
+    bool quiet;            // what is told on the way is for LOG_DEBUG: strangers come too often
+    bool offline;          // nobody is asked: only what is at hand counts, and not knowing is fine
+    const span_t *answers; // OCSP answers that the peer sent along (RFC 4806)
+    unsigned n_answers;
 };
 
 // What was wrong with a path, where a program wants to know.

@@ -28,7 +28,7 @@ struct trust {
     struct authority *authorities;
     const struct fetcher *fetcher;
     struct crl_cache *cache;
-    bool no_ocsp, no_crl;
+    bool no_ocsp, no_crl, any_critical;
 };
 
 #define WALK_MAX 32 // certificates that a peer's one may have been signed by, all levels together
@@ -79,6 +79,7 @@ enum revoke_state { REVOKE_UNKNOWN, REVOKE_GOOD, REVOKE_REVOKED };
 struct status {
     enum revoke_state state;
     bool online;     // OCSP said so
+    bool sent;       // ... in an answer that the peer has sent along
     bool failed;     // `why` is about a server
     int64_t until;   // GOOD: seconds since 1970
     int64_t since;   // REVOKED
@@ -95,6 +96,13 @@ void tell_name(const X509_NAME *n, char out[CERT_NAME_MAX]);
 
 // ocsp.c: asks the responders that the certificate and the authorities name.
 void ocsp_check(const struct walk *w, unsigned depth, struct status *out);
+// ... one of them. keep: gets the answer if it is GOOD, and the question has no nonce then; may be
+// NULL.
+void ocsp_ask(const struct walk *w, unsigned depth, const char *url, struct fetched *keep,
+              struct status *out);
+OCSP_CERTID *ocsp_certid(const struct walk *w, unsigned depth); // caller frees; NULL: no memory
+// staple.c: what the peer has sent along about this certificate.
+void staple_check(const struct walk *w, unsigned depth, struct status *out);
 // For the tests and the fuzzer: judges the bytes of an answer; request may be NULL (no nonce
 // asked).
 err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUEST *request,
@@ -114,6 +122,12 @@ err_t crl_cache_put(struct crl_cache *c, const char *url, X509_CRL *crl, size_t 
 // A verdict of OCSP that is still good?
 bool crl_cache_status(struct crl_cache *c, const struct cert *cert, int64_t now,
                       struct status *out);
+// Answers to be sent, as bytes: a copy that is still good, or false.
+bool crl_cache_answer(struct crl_cache *c, const struct cert *cert, int64_t now,
+                      struct fetched *out);
+// ERR_NOMEM.
+err_t crl_cache_put_answer(struct crl_cache *c, const struct cert *cert, int64_t until,
+                           const struct fetched *answer);
 void crl_cache_put_status(struct crl_cache *c, const struct cert *cert, const struct status *s);
 
 // uris.c: where to ask about depth's certificate, the user's URLs first. uris_done() frees.

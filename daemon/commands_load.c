@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "conf/build.h"
 #include "conf/parts.h"
 #include "daemon/loaded.h"
@@ -332,6 +333,23 @@ static bool cert_kind(const char *type, const char *flag, enum build_kind *out)
     return false;
 }
 
+// Nobody else would take such a certificate either. Gives *c back if it is refused.
+static err_t refuse_critical(const struct iked *d, struct config **c, struct why *why)
+{
+    const struct creds *all = (*c)->creds;
+    const struct cred_cert *l = all->certs ? all->certs : all->cas ? all->cas : all->ocsp;
+    char oid[CERT_OID_MAX];
+    if (!l || !d->strongswan.enforce_critical || !cert_critical(l->cert, oid)) return ERR_OK;
+    log_say(LOG_WARN, "cert", SAY_CRITICAL, oid);
+    log_say(LOG_WARN, "cert", SAY_CERT_UNFIT);
+    config_free(*c);
+    *c = NULL;
+    return why_not(why, ERR_UNSUPPORTED,
+                   "its critical extension '%s' is not understood; have it issued without, or set "
+                   "charon.x509.enforce_critical = no in strongswan.conf",
+                   oid);
+}
+
 void commands_load_cert(void *ctx, struct vici_call *call, span_t args)
 {
     struct why why = {0};
@@ -352,7 +370,7 @@ void commands_load_cert(void *ctx, struct vici_call *call, span_t args)
         commands_result(call, "missing certificate data");
         return;
     }
-    if (build_cert(kind, data, &c, &why) != ERR_OK) {
+    if (build_cert(kind, data, &c, &why) != ERR_OK || refuse_critical(ctx, &c, &why) != ERR_OK) {
         (void)snprintf(text, sizeof text, "this %s is refused: %s", type, why.text);
         commands_result(call, text);
         return;

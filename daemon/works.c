@@ -60,6 +60,7 @@ void works_serve(struct iked *d, struct config *c)
     if (!w || !c->creds || !c->creds->trust) return;
     trust_set_fetching(c->creds->trust, &w->fetcher, w->cache);
     trust_set_checks(c->creds->trust, d->strongswan.ocsp, d->strongswan.crl);
+    trust_set_critical(c->creds->trust, d->strongswan.enforce_critical);
 }
 
 void works_deliver(struct iked *d)

@@ -33,6 +33,18 @@ struct id own_id(const struct conf_side *side, const struct cred_own *own, const
 
 // ---- what the peer wants -----------------------------------------------------------------------
 
+static void hear_ocsp(struct ike_sa *sa, const struct certreq *c)
+{
+    const struct creds *creds = sa->conn ? sa->conn->conf.creds : NULL;
+    char name[CERT_NAME_MAX];
+    sa->opening->asked_ocsp = true;
+    if (!c->keys.len) tell(sa->ike, sa, LOG_STORY, SAY_OCSP_WANTED_ANY);
+    for (const struct cred_cert *l = creds ? creds->ocsp : NULL; l; l = l->next) {
+        if (certreq_has(c, pubkey_spki_sha1(cert_pubkey(l->cert))))
+            tell(sa->ike, sa, LOG_STORY, SAY_OCSP_WANTED, cert_name(l->cert, name));
+    }
+}
+
 void own_hear(struct ike_sa *sa, const struct msg *in)
 {
     struct opening *o = sa->opening;
@@ -48,6 +60,7 @@ void own_hear(struct ike_sa *sa, const struct msg *in)
         if (in->payload[i].type != PAYLOAD_CERTREQ) continue;
         if (certreq_read(in->payload[i].body, &c) != ERR_OK) continue;
         o->asked_key |= c.encoding == CERT_RAW_KEY;
+        if (c.encoding == CERT_OCSP) hear_ocsp(sa, &c);
         if (c.encoding != CERT_X509) continue;
         o->asked_cert = true;
         // The first one counts: more than a message holds is more than anybody needs.
@@ -98,7 +111,31 @@ static void put_x509(const struct opening *o, struct msgw *m, const struct cert 
     put_cert(m, named ? CERT_HASH_URL : CERT_X509, named ? wr_span(&w) : cert_der(c));
 }
 
-void own_put_certs(struct ike_sa *sa, struct msgw *m)
+bool own_staples(const struct ike_sa *sa)
+{
+    enum conf_ocsp policy = sa->conn->conf.ocsp;
+    const struct cred_own *own = sa->opening->own;
+    bool may = policy == CONF_OCSP_REPLY || policy == CONF_OCSP_BOTH;
+    return may && sa->opening->asked_ocsp && own && own->cert && own_issuer(own) &&
+           sa->conn->conf.send_cert != CONF_SEND_NEVER;
+}
+
+struct cert *own_issuer(const struct cred_own *own)
+{
+    return own->chain_n ? own->chain[0] : own->root;
+}
+
+// rfc4806 4.2: in a payload of its own
+static void put_staple(struct ike_sa *sa, struct msgw *m)
+{
+    const struct opening *o = sa->opening;
+    char name[CERT_NAME_MAX];
+    if (!own_staples(sa) || !o->staple.len) return;
+    put_cert(m, CERT_OCSP, blob_span(&o->staple));
+    tell(sa->ike, sa, LOG_STORY, SAY_OCSP_SENT, cert_name(o->own->cert, name));
+}
+
+static void put_chain(struct ike_sa *sa, struct msgw *m)
 {
     const struct opening *o = sa->opening;
     const struct cred_own *own = o->own;
@@ -118,4 +155,10 @@ void own_put_certs(struct ike_sa *sa, struct msgw *m)
         put_x509(o, m, own->chain[i], own->chain_url[i]);
         tell(sa->ike, sa, LOG_STORY, SAY_CA_SENT, cert_name(own->chain[i], name));
     }
+}
+
+void own_put_certs(struct ike_sa *sa, struct msgw *m)
+{
+    put_chain(sa, m);
+    put_staple(sa, m);
 }

@@ -24,5 +24,8 @@ void own_choose(struct ike_sa *sa);
 // The signature, in opening->our_proof: at once if it is there, else a work is started.
 // Errors: ERR_AGAIN (when the work is done, `done` is called), any other with a sentence.
 err_t own_sign(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why);
-// CERT payloads, as send_cert says.
+// Does the peer get an OCSP answer about our certificate, if there is one? (RFC 4806)
+bool own_staples(const struct ike_sa *sa);
+struct cert *own_issuer(const struct cred_own *own); // NULL: not at hand
+// CERT payloads, as send_cert and ocsp say.
 void own_put_certs(struct ike_sa *sa, struct msgw *m);

@@ -16,6 +16,10 @@ struct sign_work {
     uint8_t method;
     struct scheme scheme;
     struct blob octets;
+    struct cert *stapled, *issuer; // an OCSP answer is wanted about the first; NULL: none is
+    int64_t now_s;
+    struct fetched answer;
+    struct why no_answer;
     uint8_t data[1 + SCHEME_DER_MAX + SIGN_MAX]; // of the AUTH payload
     size_t len;
     err_t err;
@@ -44,6 +48,10 @@ static void sign_run(struct ike_work *w)
 {
     struct sign_work *s = (struct sign_work *)w;
     s->err = write_data(s);
+    if (!s->stapled || s->err != ERR_OK) return;
+    // Without it the peer finds out for itself, or not: no reason to give up.
+    IGNORE(trust_staple(s->conn->conf.creds->trust, s->stapled, s->issuer, s->now_s, &s->answer,
+                        &s->no_answer));
 }
 
 static void sign_done(struct ike_work *w, struct ike_sa *sa)
@@ -56,6 +64,8 @@ static void sign_done(struct ike_work *w, struct ike_sa *sa)
     p->method = s->method;
     p->err = s->err;
     if (p->err == ERR_OK) p->err = blob_set(&p->data, span(s->data, s->len));
+    IGNORE(blob_set(&o->staple, span(s->answer.at, s->answer.len))); // it is but a help
+    if (s->no_answer.text[0]) tell(sa->ike, sa, LOG_WARN, "%s", s->no_answer.text);
     if (p->err != ERR_OK) {
         IGNORE(why_not(&p->why, p->err, "our private key did not sign: %s", err_text(p->err)));
     }
@@ -68,6 +78,7 @@ static void sign_free(struct ike_work *w)
 {
     struct sign_work *s = (struct sign_work *)w;
     blob_done(&s->octets);
+    fetched_done(&s->answer);
     conn_put(s->conn);
     wipe(s->data, sizeof s->data);
     free(s);
@@ -134,6 +145,11 @@ err_t own_sign(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *w
     s->then = done;
     s->conn = conn_get(sa->conn);
     s->key = o->own->key;
+    s->now_s = (int64_t)sa->ike->env.wall(sa->ike->env.ctx);
+    if (own_staples(sa) && s->conn->conf.creds && s->conn->conf.creds->trust) {
+        s->stapled = o->own->cert;
+        s->issuer = own_issuer(o->own);
+    }
     err_t err = sign_fill(s, sa, why);
     if (err != ERR_OK) {
         sign_free(&s->w);

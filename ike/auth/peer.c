@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "ike/auth/octets.h"
 #include "ike/auth/peer_work.h"
 #include "ike/auth/recheck.h"
@@ -31,7 +32,17 @@ static bool is_of_use(struct peer_work *p, const struct certp *c)
         p->url_n++;
         return true;
     }
+    if (c->encoding == CERT_OCSP && p->takes_ocsp && p->answer_n < TRUST_ANSWERS_MAX) {
+        p->answer_n++;
+        return true;
+    }
     return c->encoding == CERT_X509 || c->encoding == CERT_RAW_KEY;
+}
+
+static bool asks_ocsp(const struct conf_conn *conf)
+{
+    bool may = conf->ocsp == CONF_OCSP_REQUEST || conf->ocsp == CONF_OCSP_BOTH;
+    return may && conf->creds && conf->creds->trust && trust_asks_ocsp(conf->creds->trust);
 }
 
 static err_t certs_copy(struct peer_work *p, const struct msg *in)
@@ -60,6 +71,7 @@ static err_t work_fill(struct peer_work *p, struct ike_sa *sa, const struct peer
     p->id = *c->id;
     p->method = c->auth.method;
     p->looks_up = looks_up(sa->ike);
+    p->takes_ocsp = asks_ocsp(&sa->conn->conf);
     p->tries = TRUST_TRIES_MAX - sa->opening->tries_used;
     p->level = tell_level(sa, LOG_STORY, LINES_PER_WORK);
     p->offline = recheck_is_due(sa);
@@ -184,7 +196,22 @@ static void put_request(struct msgw *m, uint8_t encoding, span_t keys)
     msgw_end(m);
 }
 
-void peer_put_certreq(const struct ike *ike, struct msgw *m, const struct conf_conn *conf)
+// rfc4806 4.1: the signers that we believe by themselves; those that an issuer has named are not
+// known beforehand.
+static void put_ocsp_request(const struct ike_sa *sa, struct msgw *m, const struct conf_conn *conf)
+{
+    struct hashes h = {0};
+    char name[CERT_NAME_MAX];
+    if (!asks_ocsp(conf)) return;
+    hashes_add(&h, conf->creds->ocsp);
+    for (const struct cred_cert *l = conf->creds->ocsp; l; l = l->next) {
+        tell(sa->ike, sa, LOG_STORY, SAY_OCSP_WANT, cert_name(l->cert, name));
+    }
+    if (!h.n) tell(sa->ike, sa, LOG_STORY, SAY_OCSP_WANT_ANY);
+    put_request(m, CERT_OCSP, span(h.at, (size_t)h.n * KEY_HASH_LEN));
+}
+
+void peer_put_certreq(const struct ike_sa *sa, struct msgw *m, const struct conf_conn *conf)
 {
     struct hashes h = {0};
     bool raw = false;
@@ -199,5 +226,6 @@ void peer_put_certreq(const struct ike *ike, struct msgw *m, const struct conf_c
     if (raw) put_request(m, CERT_RAW_KEY, span(NULL, 0));
     if (!h.n) return;
     put_request(m, CERT_X509, span(h.at, (size_t)h.n * KEY_HASH_LEN));
-    if (looks_up(ike)) put_notify(m, N_HTTP_CERT_LOOKUP_SUPPORTED, span(NULL, 0));
+    put_ocsp_request(sa, m, conf);
+    if (looks_up(sa->ike)) put_notify(m, N_HTTP_CERT_LOOKUP_SUPPORTED, span(NULL, 0));
 }

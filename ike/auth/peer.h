@@ -21,7 +21,7 @@ err_t peer_check(struct ike_sa *sa, const struct peer_claim *claim, void (*done)
 // How the peer has proved it: "ECDSA_WITH_SHA256_DER"; valid after ERR_OK.
 const char *peer_how(const struct ike_sa *sa);
 
-// CERTREQ payloads: the authorities that this connection believes, and whether we look up
-// certificates by hash and URL. Nothing if send_certreq says so, or if the peer does not prove
-// itself with a public key.
-void peer_put_certreq(const struct ike *ike, struct msgw *m, const struct conf_conn *conf);
+// CERTREQ payloads: the authorities that this connection believes, whether we look up certificates
+// by hash and URL, and whether OCSP answers shall come along (RFC 4806). Nothing if send_certreq
+// says so, or if the peer does not prove itself with a public key.
+void peer_put_certreq(const struct ike_sa *sa, struct msgw *m, const struct conf_conn *conf);

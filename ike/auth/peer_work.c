@@ -71,6 +71,7 @@ static err_t sent_read(struct peer_work *p, struct sent *s, struct why *why)
 {
     struct why reason = {0};
     for (unsigned i = 0; i < p->cert_n; i++) {
+        if (p->cert[i].encoding == CERT_OCSP) continue; // in chain_check()
         err_t err = take(p, s, i, &reason);
         if (err == ERR_OK || s->n || s->raw) continue;
         return why_not(why, ERR_AUTH, "its certificate cannot be used: %.200s",
@@ -153,6 +154,15 @@ static err_t keep(struct peer_work *p, struct cert *const *chain, unsigned n)
     return ERR_OK;
 }
 
+static unsigned answers_list(const struct peer_work *p, span_t out[TRUST_ANSWERS_MAX])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < p->cert_n && n < TRUST_ANSWERS_MAX; i++) {
+        if (p->cert[i].encoding == CERT_OCSP) out[n++] = blob_span(&p->cert[i].data);
+    }
+    return n;
+}
+
 static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigned n,
                          struct why *why)
 {
@@ -160,6 +170,7 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
     const struct side_creds *sc = side->creds;
     struct cert *certs[LIST_MAX], *cacerts[LIST_MAX];
     struct trust_chain path = {0};
+    span_t answers[TRUST_ANSWERS_MAX];
     struct trust_terms terms = {
         .id = &p->id,
         .ca_id = side->ca_id_given ? &side->ca_id : NULL,
@@ -174,6 +185,8 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
         .tries = &p->tries,
         .quiet = p->level == LOG_DEBUG,
         .offline = p->offline,
+        .answers = answers,
+        .n_answers = answers_list(p, answers),
     };
     err_t err =
         trust_verify(p->conn->conf.creds->trust, chain, n, &terms, (int64_t)p->now_s, &path, why);

@@ -27,6 +27,8 @@ struct peer_work {
     bool again;           // the path only, and everybody is asked (recheck.h)
     bool looks_up;        // certificates that are named by hash and URL
     unsigned url_n;       // ... of those
+    bool takes_ocsp;      // OCSP answers beside certificates (RFC 4806)
+    unsigned answer_n;    // ... of those
     unsigned cert_n;
     struct {
         uint8_t encoding;

@@ -46,7 +46,8 @@ err_t certp_url_read(span_t data, struct certp_url *out)
 
 static bool lists_keys(uint8_t encoding)
 {
-    return encoding == CERT_X509 || encoding == CERT_HASH_URL || encoding == CERT_HASH_URL_BUNDLE;
+    return encoding == CERT_X509 || encoding == CERT_HASH_URL || encoding == CERT_HASH_URL_BUNDLE ||
+           encoding == CERT_OCSP;
 }
 
 err_t certreq_read(span_t body, struct certreq *out)

@@ -82,7 +82,7 @@ enum cert_encoding {
     CERT_CRL = 7,              // one CRL, DER
     CERT_HASH_URL = 12,        // SHA-1 of a certificate, and where it can be fetched
     CERT_HASH_URL_BUNDLE = 13, // ... of a bundle of them
-    CERT_OCSP = 14,            // an OCSP answer (RFC 4806)
+    CERT_OCSP = 14,            // an OCSP answer, DER (RFC 4806)
     CERT_RAW_KEY = 15,         // SubjectPublicKeyInfo, DER (RFC 7670)
 };
 struct certp {
@@ -105,7 +105,9 @@ err_t certp_url_read(span_t data, struct certp_url *out);
 
 struct certreq {
     uint8_t encoding;
-    span_t keys; // CERT_X509 and the two with a URL: hashes of authorities, one behind the other
+    // CERT_X509 and the two with a URL: hashes of authorities, one behind the other; CERT_OCSP: of
+    // signers of answers, perhaps none
+    span_t keys;
 };
 // ERR_SHORT, ERR_SYNTAX (a hash is cut off), ERR_LIMIT. Of other encodings the rest is opaque.
 err_t certreq_read(span_t body, struct certreq *out);

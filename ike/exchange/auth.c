@@ -98,7 +98,7 @@ err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why)
 // What goes with the first IKE_AUTH only.
 static void begin(struct ike_sa *sa, struct task *t, struct msgw *m)
 {
-    peer_put_certreq(sa->ike, m, &sa->conn->conf);
+    peer_put_certreq(sa, m, &sa->conn->conf);
     if (choose_is_exact(&sa->conn->conf.remote.id)) {
         put_id(m, PAYLOAD_IDr, &sa->conn->conf.remote.id);
     }

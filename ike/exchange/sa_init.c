@@ -350,7 +350,7 @@ static void ask_certs(struct turn *t)
     for (const struct conn *c = t->ike->conns; c; c = c->next) {
         if (!round_any_by_key(&c->conf.remote)) continue;
         if (!conn_fit(c, &t->d->to.ip, &t->d->from.ip)) continue;
-        peer_put_certreq(t->ike, &t->out, &c->conf);
+        peer_put_certreq(t->sa, &t->out, &c->conf);
         return;
     }
 }

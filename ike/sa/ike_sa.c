@@ -152,6 +152,7 @@ void opening_free(struct opening *o)
     ike_keys_done(&o->next_keys);
     sealer_free(o->open_before);
     blob_done(&o->authorities);
+    blob_done(&o->staple);
     ike_keys_done(&o->ppk.plain);
     blob_done(&o->ppk.proof);
     blob_done(&o->ppk.name);

@@ -89,6 +89,8 @@ struct opening {
     struct sealer *open_before;  // of the keys before these; NULL = none
     hash_set_t peer_hashes;      // that the peer knows (RFC 7427); empty: it does not know that
     bool asked_cert, asked_key;  // by CERTREQ
+    bool asked_ocsp;             // ... an OCSP answer about our certificate (RFC 4806)
+    struct blob staple;          // ... which is this
     bool peer_looks_up;          // HTTP_CERT_LOOKUP_SUPPORTED
     struct blob authorities;     // ... of these: hashes
     const struct cred_own *own;  // what we prove ourselves with, of sa->conn; NULL: a shared key

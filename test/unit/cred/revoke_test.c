@@ -34,6 +34,7 @@ struct world {
     unsigned n_pages;
     enum answer answer;
     bool replay, no_nonce;
+    bool ahead;                // questions without nonce, for answers that are handed on
     const struct mint *signer; // of OCSP answers
     int64_t from, to;
     struct trust_terms terms;
@@ -70,7 +71,7 @@ static struct fetched ocsp_answer(struct world *w, span_t question)
     OCSP_REQUEST *ask = d2i_OCSP_REQUEST(NULL, &at, (long)question.len);
     OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
     CHECK(ask && OCSP_request_onereq_count(ask) == 1);
-    CHECK_EQ(OCSP_REQUEST_get_ext_by_NID(ask, NID_id_pkix_OCSP_Nonce, -1), 0);
+    CHECK_EQ(OCSP_REQUEST_get_ext_by_NID(ask, NID_id_pkix_OCSP_Nonce, -1), w->ahead ? -1 : 0);
     basic_fill(w, ask, basic);
     CHECK(OCSP_basic_sign(basic, w->signer->x, w->signer->key, EVP_sha256(), NULL, 0));
     OCSP_RESPONSE *r = w->answer == ANSWER_REFUSED
@@ -581,6 +582,131 @@ static void nothing_is_fetched_for_strangers(void **state)
     world_done(w);
 }
 
+// ---- answers that travel with certificates (RFC 4806) ----
+
+static struct fetched answer_about(struct world *w, const struct mint *of, const struct mint *by)
+{
+    OCSP_REQUEST *r = OCSP_REQUEST_new();
+    unsigned char *der = NULL;
+    CHECK(OCSP_request_add0_id(r, OCSP_cert_to_id(EVP_sha1(), of->x, by->x)) != NULL);
+    int n = i2d_OCSP_REQUEST(r, &der);
+    w->ahead = true;
+    struct fetched out = ocsp_answer(w, span(der, (size_t)n));
+    OPENSSL_free(der);
+    OCSP_REQUEST_free(r);
+    return out;
+}
+
+// What each rule says of moon when this comes along, and that nobody else is asked.
+static void sent(struct world *w, struct fetched answer, bool relaxed, bool strict,
+                 const char *word)
+{
+    const span_t bytes[] = {span_str("rubbish"), span(answer.at, answer.len)};
+    w->terms.answers = bytes;
+    w->terms.n_answers = 2;
+    verdicts(w, relaxed, relaxed, strict, word); // nobody can be asked
+    for (unsigned i = 0; i < w->n_pages; i++) CHECK_EQ(w->page[i].asked, 0);
+    w->terms.n_answers = 0;
+    fetched_done(&answer);
+}
+
+static void root_is_good(struct world *w)
+{
+    at_hand(w, MINT_CRL(.by = &w->root)); // sub's status, from a list
+}
+
+static void answers_come_along(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL, NULL);
+    root_is_good(w);
+    verdicts(w, true, true, false, "there is no CRL");
+    sent(w, answer_about(w, &w->moon, &w->sub), true, true, "");
+    w->answer = ANSWER_REVOKED;
+    sent(w, answer_about(w, &w->moon, &w->sub), false, false, "was revoked");
+    w->answer = ANSWER_GOOD;
+    // About another, signed by nobody, out of date: as if there were none.
+    struct mint other = MINT(.name = "CN=other", .by = &w->sub), liar = MINT(.name = "CN=liar");
+    w->terms.revocation = REVOCATION_STRICT;
+    sent(w, answer_about(w, &other, &w->sub), true, false, "");
+    w->signer = &liar;
+    sent(w, answer_about(w, &w->moon, &w->sub), true, false, "not signed by the issuer");
+    w->signer = &w->responder;
+    w->from = MINT_NOW - 3 * DAY;
+    w->to = MINT_NOW - DAY;
+    sent(w, answer_about(w, &w->moon, &w->sub), true, false, "out of date");
+    mint_done(&other);
+    mint_done(&liar);
+    world_done(w);
+}
+
+// The peer shows what it likes; what is known otherwise stands above that.
+static void answers_that_come_along_are_not_the_last_word(void **state)
+{
+    (void)state;
+    struct world *w = world_new("authorityInfoAccess=OCSP;URI:http://ocsp.example.org/", NULL);
+    serve(w, "http://ocsp.example.org/", NULL);
+    root_is_good(w);
+    struct fetched good = answer_about(w, &w->moon, &w->sub);
+    w->ahead = false;
+    w->answer = ANSWER_REVOKED;
+    verdicts(w, false, false, false, "was revoked"); // asked for, and kept
+    w->page[0].asked = 0;
+    sent(w, good, false, false, "was revoked");
+    world_done(w);
+    w = world_new(NULL, NULL);
+    root_is_good(w);
+    at_hand(w, MINT_CRL(.by = &w->sub, .revoked = {&w->moon}));
+    sent(w, answer_about(w, &w->moon, &w->sub), false, false, "was revoked");
+    world_done(w);
+    // Where OCSP is switched off it says nothing either.
+    w = world_new(NULL, NULL);
+    root_is_good(w);
+    trust_set_checks(w->store, false, true);
+    sent(w, answer_about(w, &w->moon, &w->sub), true, false, "there is no CRL");
+    CHECK(!trust_asks_ocsp(w->store));
+    world_done(w);
+}
+
+static err_t staple(struct world *w, struct fetched *out)
+{
+    w->why.text[0] = 0;
+    return trust_staple(w->store, w->moon.cert, w->sub.cert, w->now, out, &w->why);
+}
+
+static void our_own_answer_is_fetched_and_kept(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL, NULL);
+    struct fetched a, b;
+    CHECK_EQ(staple(w, &a), ERR_NOTFOUND);
+    says(&w->why, "ocsp_uris");
+    CHECK_OK(trust_add_ocsp_uri(w->store, w->sub.cert, "http://ocsp.example.org/"));
+    struct page *p = serve(w, "http://ocsp.example.org/", NULL);
+    w->ahead = true;
+    CHECK_OK(staple(w, &a));
+    CHECK_OK(staple(w, &b));
+    CHECK_EQ(p->asked, 1);
+    CHECK(span_eq(span(a.at, a.len), span(b.at, b.len)));
+    fetched_done(&a);
+    fetched_done(&b);
+    w->now += DAY + 1;
+    w->from = w->now;
+    w->to = 0;
+    w->answer = ANSWER_REVOKED;
+    CHECK_EQ(staple(w, &a), ERR_AUTH); // an older one is not handed on
+    says(&w->why, "was revoked");
+    CHECK_EQ(p->asked, 2);
+    w->now += DAY + 1;
+    p->error = ERR_TIMEOUT;
+    CHECK_EQ(staple(w, &a), ERR_NOTFOUND);
+    CHECK_EQ(staple(w, &a), ERR_NOTFOUND); // a dead server is left alone for a while
+    CHECK_EQ(p->asked, 3);
+    trust_set_checks(w->store, false, true);
+    CHECK_EQ(staple(w, &a), ERR_UNSUPPORTED);
+    world_done(w);
+}
+
 static void *ask_often(void *ctx)
 {
     struct world *w = ctx;
@@ -652,6 +778,9 @@ int main(void)
         cmocka_unit_test(verdicts_are_kept_for_a_day_at_most),
         cmocka_unit_test(lists_stand_in_for_responders),
         cmocka_unit_test(nothing_is_fetched_for_strangers),
+        cmocka_unit_test(answers_come_along),
+        cmocka_unit_test(answers_that_come_along_are_not_the_last_word),
+        cmocka_unit_test(our_own_answer_is_fetched_and_kept),
         cmocka_unit_test(many_threads_ask),
         cmocka_unit_test(the_cache_has_an_end),
     };

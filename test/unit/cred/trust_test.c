@@ -217,6 +217,15 @@ static void unknown_critical_extensions_are_refused(void **state)
     refused_and_done(scene_of(SPEC(ROOT), SPEC(SUB),
                               SPEC(.name = "CN=moon", .ext = {"1.2.3.4=critical,DER:0500"})),
                      "CN=moon", "critical extension");
+    // The user may have it so (charon.x509.enforce_critical).
+    struct scene *any = scene_of(SPEC(ROOT), SPEC(SUB),
+                                 SPEC(.name = "CN=moon", .ext = {"1.2.3.4=critical,DER:0500"}));
+    char oid[CERT_OID_MAX];
+    CHECK_STR(cert_critical(any->moon.cert, oid), "1.2.3.4");
+    CHECK(!cert_critical(any->sub.cert, oid));
+    trust_set_critical(any->store, false);
+    believed(any);
+    scene_done(any);
     struct scene *s =
         scene_of(SPEC(ROOT), SPEC(SUB), SPEC(.name = "CN=moon", .ext = {"1.2.3.4=DER:0500"}));
     believed(s);

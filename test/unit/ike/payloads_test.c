@@ -129,6 +129,10 @@ static void certreq_lists_authorities(void **state)
     CHECK_EQ(certreq_read(HEX("04" HASH "ff"), &c), ERR_SYNTAX);
     CHECK_OK(certreq_read(HEX("04"), &c)); // any authority
     CHECK_OK(certreq_read(HEX("0f"), &c)); // a raw key
+    CHECK_OK(certreq_read(HEX("0e"), &c)); // an OCSP answer (RFC 4806), whoever signs it
+    CHECK_OK(certreq_read(HEX("0e" HASH), &c));
+    CHECK(certreq_has(&c, c.keys.at));
+    CHECK_EQ(certreq_read(HEX("0e" HASH "ff"), &c), ERR_SYNTAX);
     CHECK_EQ(certreq_read(span(NULL, 0), &c), ERR_SHORT);
     static uint8_t many[1 + KEY_HASH_LEN * (CERTREQ_KEYS_MAX + 1)] = {CERT_X509};
     CHECK_OK(certreq_read(span(many, sizeof many - KEY_HASH_LEN), &c));
