@@ -96,6 +96,7 @@ void crl_cache_flush(struct crl_cache *c)
         free(c->answer[i].at);
         c->answer[i] = (struct answer_entry){0};
     }
+    c->generation++;
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -304,6 +305,7 @@ void crl_cache_put_status(struct crl_cache *c, const struct cert *cert, const st
     e->state = s->state;
     e->until = s->until;
     e->since = s->since;
+    if (s->state == REVOKE_REVOKED) c->generation++;
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -152,22 +152,28 @@ static bool same_path(const struct walk *w, X509_STORE_CTX *ctx)
     return same;
 }
 
-// Until when the lists of this issuer are good.
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+// Until when the lists of this issuer say the same: one goes out of date, or comes into force.
 static int64_t lists_until(const struct walk *w, STACK_OF(X509_CRL) * lists, const struct cert *c)
 {
-    int64_t until = w->now + CRL_KEEP_S;
-    bool first = true;
+    int64_t until = INT64_MAX, from, next;
+    bool dated = false;
     for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
         X509_CRL *crl = sk_X509_CRL_value(lists, i);
-        int64_t next;
         if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(cert_x509(c))) != 0)
             continue;
-        if (time_from_asn1(X509_CRL_get0_nextUpdate(crl), &next) != ERR_OK || next < w->now)
-            continue;
-        if (first || next < until) until = next;
-        first = false;
+        bool begins = time_from_asn1(X509_CRL_get0_lastUpdate(crl), &from) == ERR_OK;
+        if (begins && from > w->now) until = earlier(until, from);
+        bool ends = time_from_asn1(X509_CRL_get0_nextUpdate(crl), &next) == ERR_OK;
+        if (!ends || next < w->now) continue;
+        until = earlier(until, next);
+        dated = true;
     }
-    return until;
+    return dated ? until : earlier(until, w->now + CRL_KEEP_S);
 }
 
 // Signers of CRLs may stand beside the path.
@@ -201,6 +207,15 @@ static err_t look_run(struct look *k, struct probe *p, STACK_OF(X509_CRL) * list
     return ERR_OK;
 }
 
+static void look_at_nothing(struct look *k)
+{
+    for (unsigned i = 0; i + 1 < k->w->chain.n; i++) {
+        k->at[i].no_lists = true;
+        IGNORE(why_not(&k->at[i].why, ERR_AUTH, "%s",
+                       crl_error_find(X509_V_ERR_UNABLE_TO_GET_CRL))); // it is stored
+    }
+}
+
 // Fills in what is not known yet.
 static err_t crl_look(const struct walk *w, struct status *at)
 {
@@ -209,7 +224,9 @@ static err_t crl_look(const struct walk *w, struct status *at)
     struct probe p = {0};
     if (!lists) return ERR_NOMEM;
     err_t e = walk_lists(w, lists);
-    if (e == ERR_OK) e = look_run(&k, &p, lists);
+    // Most have none: then there is nothing to validate once more.
+    if (e == ERR_OK && sk_X509_CRL_num(lists) == 0) look_at_nothing(&k);
+    if (e == ERR_OK && sk_X509_CRL_num(lists) > 0) e = look_run(&k, &p, lists);
     probe_done(&p);
     sk_X509_CRL_pop_free(lists, X509_CRL_free);
     for (unsigned i = 0; e == ERR_OK && i + 1 < w->chain.n; i++) {
@@ -346,8 +363,10 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
     char name[CERT_NAME_MAX];
     enum revocation rule = w->terms->revocation;
     const char *reason = s->why.text[0] ? s->why.text : "there is no CRL that covers it";
-    bool refuse = rule == REVOCATION_STRICT || (rule == REVOCATION_IFURI && has_uri(w, depth));
+    bool uri = has_uri(w, depth);
+    bool refuse = rule == REVOCATION_STRICT || (rule == REVOCATION_IFURI && uri);
     refuse = refuse && !w->terms->offline;
+    if (uri || s->failed || !s->no_lists) w->chain.open = true;
     cert_name(w->chain.cert[depth], name);
     log_say(w->level, "cert", SAY_STATUS_UNKNOWN);
     IGNORE(why_not(&w->chain.note, ERR_OK,
@@ -355,7 +374,7 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
                    reason)); // it is stored
     if (!refuse) return ERR_OK;
     w->chain.fault = TRUST_FAULT_STATUS;
-    log_say(w->level, "cert", SAY_RULE_CRL, has_uri(w, depth) ? "FAILED" : "SKIPPED",
+    log_say(w->level, "cert", SAY_RULE_CRL, uri ? "FAILED" : "SKIPPED",
             rule == REVOCATION_STRICT ? "GOOD" : "SKIPPED");
     return why_not(why, ERR_AUTH,
                    "whether certificate \"%.60s\" was revoked is unknown, and "
@@ -363,17 +382,24 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
                    name, rule == REVOCATION_STRICT ? "strict" : "ifuri", reason);
 }
 
-err_t revoke_check(struct walk *w, struct why *why)
+// A server that fails now may say something the next time.
+static void ask_all(struct walk *w, struct status *at)
 {
-    struct status at[TRUST_CHAIN_MAX] = {0};
-    if (w->terms->revocation == REVOCATION_OFF || w->chain.n < 2) return ERR_OK;
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
         char name[CERT_NAME_MAX];
         log_say(w->level, "cert", SAY_STATUS_CHECK, cert_name(w->chain.cert[i], name));
         ocsp_check(w, i, &at[i]);
         at[i].online = at[i].state != REVOKE_UNKNOWN;
         at[i].failed = at[i].why.text[0] != 0;
+        if (at[i].failed) w->chain.open = true;
     }
+}
+
+err_t revoke_check(struct walk *w, struct why *why)
+{
+    struct status at[TRUST_CHAIN_MAX] = {0};
+    if (w->terms->revocation == REVOCATION_OFF || w->chain.n < 2) return ERR_OK;
+    ask_all(w, at);
     uint64_t before = w->t->cache ? crl_cache_generation(w->t->cache) : 0;
     TRY(crl_look(w, at));
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {

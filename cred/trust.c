@@ -4,16 +4,19 @@
 #include <string.h>
 
 #include "cred/trustx.h"
+#include "cred/verdict.h"
 
 // ---- the store ----
 
 struct trust *trust_new(void)
 {
     struct trust *t = calloc(1, sizeof *t);
-    if (t) t->crls = sk_X509_CRL_new_null();
-    if (t) atomic_init(&t->refs, 1);
-    if (t && t->crls) return t;
-    free(t);
+    if (!t) return NULL;
+    atomic_init(&t->refs, 1);
+    t->crls = sk_X509_CRL_new_null();
+    t->verdicts = verdicts_new();
+    if (t->crls && t->verdicts) return t;
+    trust_free(t);
     return NULL;
 }
 
@@ -35,6 +38,7 @@ void trust_free(struct trust *t)
     list_done(&t->cas);
     list_done(&t->certs);
     list_done(&t->signers);
+    verdicts_free(t->verdicts);
     sk_X509_CRL_pop_free(t->crls, X509_CRL_free);
     while (t->authorities) {
         struct authority *a = t->authorities;

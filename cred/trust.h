@@ -105,8 +105,8 @@ struct trust_chain {
     // Seconds since 1970 until which the verdict may be kept: the earliest end of a certificate, or
     // of what is known of its revocation.
     int64_t good_until;
-    struct why
-        note; // a reservation to be logged, as "the revocation of ... is unknown: ..."; or ""
+    bool open;       // a server may know more at any time: not to be kept (verdict.h)
+    struct why note; // a reservation to be logged, as "whether ... was revoked is unknown"; or ""
 };
 void trust_chain_done(struct trust_chain *c);
 

@@ -29,6 +29,7 @@ struct trust {
     const struct fetcher *fetcher;
     struct crl_cache *cache;
     bool no_ocsp, no_crl, any_critical;
+    struct verdicts *verdicts; // verdict.h
 };
 
 #define WALK_MAX 32 // certificates that a peer's one may have been signed by, all levels together
@@ -44,6 +45,7 @@ struct walk {
     // Reached from the peer's certificate by signatures that verify: [0] is that certificate.
     struct cert *reached[WALK_MAX];
     unsigned n_reached, tries; // tries: that are left
+    bool quick;                // ... or by names that leave no choice: OpenSSL will verify them
     // An issuer by name that did not do: for the sentence.
     const struct cert *miss_child, *miss_issuer;
     unsigned depth;           // where a path was found wanting
@@ -81,6 +83,7 @@ struct status {
     bool online;     // OCSP said so
     bool sent;       // ... in an answer that the peer has sent along
     bool failed;     // `why` is about a server
+    bool no_lists;   // UNKNOWN: there was no list at all
     int64_t until;   // GOOD: seconds since 1970
     int64_t since;   // REVOKED
     unsigned reason; // REVOKED: RFC 5280 5.3.1
@@ -110,7 +113,8 @@ err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUE
 
 // crl.c: one list of PEM or DER. ERR_SYNTAX, ERR_SPACE.
 err_t crl_read(span_t file, X509_CRL **out, struct why *why);
-uint64_t crl_cache_generation(struct crl_cache *c); // counts the lists that came
+// Counts the lists that came, the certificates that OCSP calls revoked, and what was flushed.
+uint64_t crl_cache_generation(struct crl_cache *c);
 // Adds references to all that is cached.
 err_t crl_cache_list(struct crl_cache *c, STACK_OF(X509_CRL) * out);
 enum crl_need { CRL_FRESH, CRL_FETCH, CRL_WAIT }; // at hand; to be fetched; failed a moment ago

@@ -7,8 +7,10 @@
 // For vici_server_new(); ctx of the handlers is struct iked.
 extern const struct vici_command commands[];
 
+void commands_list_sas(void *ctx, struct vici_call *call, span_t args); // list_sas.c
+void list_sas_done(struct iked *d); // answers those that are under way
+
 // commands_list.c
-void commands_list_sas(void *ctx, struct vici_call *call, span_t args);
 void commands_list_conns(void *ctx, struct vici_call *call, span_t args);
 void commands_list_policies(void *ctx, struct vici_call *call, span_t args);
 void commands_list_certs(void *ctx, struct vici_call *call, span_t args); // commands_certs.c

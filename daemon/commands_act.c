@@ -56,6 +56,7 @@ static struct iked_act *act_new(struct iked *d, struct vici_call *call)
 
 void commands_done(struct iked *d)
 {
+    list_sas_done(d);
     while (d->acts) {
         struct iked_act *a = d->acts;
         if (a->call) commands_result(a->call, "the daemon ends");

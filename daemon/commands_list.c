@@ -1,4 +1,4 @@
-// commands_list.c - the commands that look: list-sas, list-conns, list-policies, get-*.
+// commands_list.c - the commands that look: list-conns, list-policies, get-*.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,56 +13,6 @@ static void answer_empty(struct vici_call *call)
 {
     struct vici_msg m = {0};
     vici_answer(call, &m);
-}
-
-// ---- list-sas ----
-
-struct sa_list {
-    struct iked *d;
-    struct vici_call *call;
-    struct vici_msg m; // of the IKE SA at hand
-    char ike[COMMAND_NAME_MAX], child[COMMAND_NAME_MAX];
-    int64_t ike_id, child_id;
-};
-
-static bool list_child(void *ctx, const struct child_sa_view *v)
-{
-    struct sa_list *l = ctx;
-    char section[VICI_NAME_MAX + 1];
-    if (l->child[0] && strcmp(l->child, v->name) != 0) return true;
-    if (l->child_id && l->child_id != v->id) return true;
-    (void)snprintf(section, sizeof section, "%s-%u", v->name, v->id);
-    vici_section(&l->m, section);
-    sa_show_child(&l->m, v);
-    vici_section_end(&l->m);
-    return true;
-}
-
-static bool list_sa(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa)
-{
-    struct sa_list *l = ctx;
-    if (l->ike[0] && strcmp(l->ike, sa_show_name(v)) != 0) return true;
-    if (l->ike_id && l->ike_id != v->id) return true;
-    vici_section(&l->m, sa_show_name(v));
-    sa_show_ike(&l->m, v);
-    vici_section(&l->m, "child-sas");
-    ike_each_child(l->d->ike, sa, list_child, l);
-    vici_section_end(&l->m);
-    vici_section_end(&l->m);
-    vici_call_event(l->call, "list-sa", &l->m);
-    vici_msg_done(&l->m);
-    return !vici_call_gone(l->call);
-}
-
-void commands_list_sas(void *ctx, struct vici_call *call, span_t args)
-{
-    struct iked *d = ctx;
-    struct sa_list l = {.d = d, .call = call};
-    bool ok = commands_str(args, "ike", l.ike) && commands_str(args, "child", l.child) &&
-              commands_number(args, "ike-id", &l.ike_id) &&
-              commands_number(args, "child-id", &l.child_id);
-    if (ok) ike_each(d->ike, list_sa, &l);
-    answer_empty(call);
 }
 
 // ---- list-conns, list-policies ----

@@ -15,6 +15,7 @@ struct farp;
 struct given;
 struct hold;
 struct iked_act;
+struct iked_listing;
 struct keylog;
 struct loaded;
 struct network;
@@ -54,9 +55,10 @@ struct iked {
     struct given *given;   // what gateways have given this host; NULL: nothing can be installed
     uint64_t leases_saved; // pools_version() of what is in the file
     struct loop_timer *leases_timer;
-    bool leases_due;       // it is armed
-    struct iked_act *acts; // commands under way (commands_act.c)
-    uint64_t alert_second; // alerts told in this second
+    bool leases_due;               // it is armed
+    struct iked_act *acts;         // commands under way (commands_act.c)
+    struct iked_listing *listings; // likewise (list_sas.c)
+    uint64_t alert_second;         // alerts told in this second
     unsigned alerts;
     bool telling;    // a line of the story is being logged: clients have it already
     bool configured; // a configuration has come into force

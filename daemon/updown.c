@@ -105,7 +105,7 @@ static void put_sa(struct text *t, const struct ike_sa *sa, const struct child_s
     put(t, "PLUTO_CONNECTION", "%s", c->conf->name);
     put_interface(t, &sa->local.ip);
     put(t, "PLUTO_REQID", "%u", c->reqid);
-    put(t, "PLUTO_PROTO", "%s", c->chosen.protocol == PROTO_AH ? "ah" : "esp");
+    put(t, "PLUTO_PROTO", "%s", c->chosen->protocol == PROTO_AH ? "ah" : "esp");
     put(t, "PLUTO_UNIQUEID", "%u", sa->id);
     put(t, "PLUTO_ME", "%s", ip_show(&sa->local.ip, ip));
     put(t, "PLUTO_MY_ID", "%s", id_show(&sa->local_id, id));

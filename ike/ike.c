@@ -10,6 +10,7 @@
 #include "ike/exchange/request.h"
 #include "ike/exchange/roam.h"
 #include "ike/exchange/timers.h"
+#include "ike/ids.h"
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/view.h"
@@ -64,6 +65,8 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     ike->psk = psk_store_new();
     err_t err = table_init(&ike->table, key);
     if (err == ERR_OK) err = reqids_init(&ike->reqids, &ike->env.xfrm);
+    if (err == ERR_OK) err = stale_init(&ike->stale);
+    if (err == ERR_OK) err = traps_init(&ike->traps);
     if (err == ERR_OK) err = policies_init(&ike->policies, &ike->env.xfrm);
     struct index *const indexes[] = {INDEXES(ike)};
     for (unsigned i = 0; i < INDEXES_N && err == ERR_OK; i++) err = index_init(indexes[i]);
@@ -72,15 +75,6 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     if (err == ERR_OK && ike->psk && ike->pools) return ike;
     ike_free(ike);
     return NULL;
-}
-
-static void conns_put(struct conn *c)
-{
-    while (c) {
-        struct conn *next = c->next;
-        conn_put(c);
-        c = next;
-    }
 }
 
 // Forgets an IKE SA without a word to the peer or to the executor, whose SAs go on working.
@@ -106,11 +100,12 @@ void ike_free(struct ike *ike)
     policies_done(&ike->policies);
     reqids_done(&ike->reqids);
     later_done(&ike->later);
+    stale_done(&ike->stale);
     due_done(&ike->due);
     table_done(&ike->table);
     struct index *const indexes[] = {INDEXES(ike)};
     for (unsigned i = 0; i < INDEXES_N; i++) index_done(indexes[i]);
-    conns_put(ike->conns);
+    conns_done(&ike->conns);
     psk_store_free(ike->psk);
     pools_free(ike->pools);
     counters_done(&ike->counters);
@@ -137,6 +132,7 @@ static void leave(struct ike *ike)
 {
     if (ike->depth == 1) {
         command_shutdown_check(ike);
+        while (ike->awake) ike_sa_rest(ike->awake);
         reap(ike);
     }
     ike->depth--;
@@ -156,18 +152,6 @@ static struct psk_store *psks_of(const struct config *config)
     return s;
 }
 
-static struct conn *conns_of(const struct config *config, bool *ok)
-{
-    struct conn *first = NULL, **at = &first;
-    *ok = true;
-    for (unsigned i = 0; i < config->conn_n && *ok; i++) {
-        *at = conn_new(&config->conn[i]);
-        *ok = *at;
-        if (*ok) at = &(*at)->next;
-    }
-    return first;
-}
-
 // An IKE SA that is up takes the new children and limits, if the connection still means this peer.
 static void renew_conns(struct ike *ike)
 {
@@ -185,7 +169,7 @@ static void renew_conns(struct ike *ike)
 // other addresses now) counts as new, and so does what has no number.
 static void mark_fresh(const struct ike *ike, struct conn *conns, bool once_more)
 {
-    const struct conn *old = ike->conns; // usually in the same order
+    const struct conn *old = ike->conns.first; // usually in the same order
     for (struct conn *c = conns; c; c = c->next) {
         if (!old || strcmp(old->conf.name, c->conf.name) != 0) old = ike_conn(ike, c->conf.name);
         bool known = old && c->conf.since && old->conf.since == c->conf.since;
@@ -196,24 +180,24 @@ static void mark_fresh(const struct ike *ike, struct conn *conns, bool once_more
 
 void ike_configure(struct ike *ike, const struct config *config)
 {
-    bool ok;
+    struct conns conns;
     enter(ike);
     struct psk_store *psk = psks_of(config);
-    struct conn *conns = conns_of(config, &ok);
-    mark_fresh(ike, conns, ike->config == config);
+    bool ok = conns_make(config, &conns) == ERR_OK;
+    mark_fresh(ike, conns.first, ike->config == config);
     ike->config = config; // borrowed for the views, whatever follows
     if (!psk || !ok || pools_configure(ike->pools, config) != ERR_OK) {
         tell(ike, NULL, LOG_ERROR, "out of memory: the connections of before stay in force");
         psk_store_free(psk);
-        conns_put(conns);
+        conns_done(&conns);
         leave(ike);
         return;
     }
     psk_store_free(ike->psk);
-    conns_put(ike->conns);
+    conns_done(&ike->conns);
     ike->psk = psk;
     ike->conns = conns;
-    for (struct conn *c = conns; c; c = c->next) conn_resolve(c, &ike->env);
+    for (struct conn *c = conns.first; c; c = c->next) conn_resolve(c, &ike->env);
     renew_conns(ike);
     command_start_all(ike);
     trap_prune(ike);
@@ -279,6 +263,7 @@ void ike_executor_returned(struct ike *ike)
 {
     enter(ike);
     policies_again(&ike->policies);
+    stale_ask_again(&ike->stale);
     for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         for (struct child_sa *c = sa->children, *next; c; c = next) {
             next = c->next;
@@ -366,6 +351,29 @@ void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx)
         if (!shown(sa)) continue;
         view_ike(sa, &v);
         if (!fn(ctx, &v, sa)) break;
+    }
+    leave(ike);
+}
+
+unsigned ike_ids(const struct ike *ike, uint32_t *out, unsigned max)
+{
+    unsigned n = 0;
+    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+        if (!shown(sa)) continue;
+        if (n < max) out[n] = sa->id;
+        n++;
+    }
+    return n;
+}
+
+void ike_one(struct ike *ike, uint32_t id, ike_view_fn *fn, void *ctx)
+{
+    enter(ike);
+    const struct ike_sa *sa = ike_sa_by_id(ike, id);
+    struct ike_sa_view v;
+    if (sa && shown(sa)) {
+        view_ike(sa, &v);
+        (void)fn(ctx, &v, sa);
     }
     leave(ike);
 }

@@ -20,8 +20,10 @@ bool choose_is_exact(const struct id *id)
 
 static bool algorithms_fit(const struct conn *c, const struct proposal *chosen)
 {
-    struct proposals ours, agreed = {.n = 1, .p = {*chosen}};
+    struct proposals ours, agreed;
     struct proposal p;
+    agreed.n = 1;
+    proposal_copy(&agreed.p[0], chosen);
     propose_ike(&c->conf.ike, 0, &ours);
     return proposal_choose(&ours, &agreed, false, &p) == ERR_OK;
 }
@@ -55,19 +57,30 @@ static bool was_tried(const struct ike_sa *sa, const struct conn *c)
     return false;
 }
 
+// Connections that allow these addresses.
+static unsigned fitting(const struct ike_sa *sa)
+{
+    unsigned n = 0;
+    struct conns_walk w;
+    struct conn *c = conns_for_peer(&sa->ike->conns, &sa->remote.ip, &w);
+    for (; c; c = conns_next(&w)) n += conn_fit(c, &sa->local.ip, &sa->remote.ip) != 0;
+    return n;
+}
+
 struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, struct why *why)
 {
     static const char *const names[] = {[CONF_AUTH_PSK] = "pre-shared key",
                                         [CONF_AUTH_PUBKEY] = "public key",
                                         [CONF_AUTH_NULL] = "nothing at all (null)"};
     struct conn *best = NULL;
-    unsigned best_fit = 0, addresses = 0;
+    const struct conns *all = &sa->ike->conns;
+    struct conns_walk w;
+    unsigned best_fit = 0;
     char a[ID_TEXT_MAX];
-    for (struct conn *c = sa->ike->conns; c; c = c->next) {
+    for (struct conn *c = conns_for_id(all, want->idi, &w); c; c = conns_next(&w)) {
         if (!conn_fit(c, &sa->local.ip, &sa->remote.ip)) continue;
-        addresses++;
         unsigned fit = ids_fit(c, sa, want);
-        if (fit <= best_fit || was_tried(sa, c) || !algorithms_fit(c, &sa->chosen)) continue;
+        if (fit <= best_fit || was_tried(sa, c) || !algorithms_fit(c, sa->chosen)) continue;
         best = c;
         best_fit = fit;
     }
@@ -76,7 +89,7 @@ struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, str
         why_not(why, ERR_NOTFOUND,
                 "of %u connections for this address none expects by %s (remote.auth) the identity "
                 "%.100s (remote.id) and is what the peer asked for (local.id)",
-                addresses, names[want->by], id_show(want->idi, a));
+                fitting(sa), names[want->by], id_show(want->idi, a));
     (void)none;
     return NULL;
 }

@@ -6,6 +6,7 @@
 #include "base/words.h"
 #include "cred/hash_url.h"
 #include "cred/rules.h"
+#include "cred/verdict.h"
 #include "ike/auth/own.h"
 
 // The certificates that were sent, and the key that has to have signed.
@@ -163,21 +164,24 @@ static unsigned answers_list(const struct peer_work *p, span_t out[TRUST_ANSWERS
     return n;
 }
 
-static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigned n,
-                         struct why *why)
+// The lists that the terms of a connection point to.
+struct terms {
+    struct cert *certs[LIST_MAX], *cacerts[LIST_MAX];
+    span_t answers[TRUST_ANSWERS_MAX];
+    struct trust_terms t;
+};
+
+static void terms_fill(struct terms *w, struct peer_work *p)
 {
     const struct conf_side *side = p->side;
     const struct side_creds *sc = side->creds;
-    struct cert *certs[LIST_MAX], *cacerts[LIST_MAX];
-    struct trust_chain path = {0};
-    span_t answers[TRUST_ANSWERS_MAX];
-    struct trust_terms terms = {
+    w->t = (struct trust_terms){
         .id = &p->id,
         .ca_id = side->ca_id_given ? &side->ca_id : NULL,
-        .certs = certs,
-        .n_certs = sc ? certs_list(sc->certs, certs, LIST_MAX) : 0,
-        .cacerts = cacerts,
-        .n_cacerts = sc ? certs_list(sc->cacerts, cacerts, LIST_MAX) : 0,
+        .certs = w->certs,
+        .n_certs = sc ? certs_list(sc->certs, w->certs, LIST_MAX) : 0,
+        .cacerts = w->cacerts,
+        .n_cacerts = sc ? certs_list(sc->cacerts, w->cacerts, LIST_MAX) : 0,
         .policies = (const char *const *)side->policy,
         .n_policies = side->policy_n,
         .rules = side->chain_rules.rules,
@@ -185,37 +189,103 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
         .tries = &p->tries,
         .quiet = p->level == LOG_DEBUG,
         .offline = p->offline,
-        .answers = answers,
-        .n_answers = answers_list(p, answers),
+        .answers = w->answers,
+        .n_answers = answers_list(p, w->answers),
     };
-    err_t err =
-        trust_verify(p->conn->conf.creds->trust, chain, n, &terms, (int64_t)p->now_s, &path, why);
-    if (err == ERR_OK) p->note = path.note;
-    p->judged = err == ERR_OK;
-    int64_t begin = cert_not_before(chain[0]), now = (int64_t)p->now_s;
-    // Would it be believed once it is valid? Then one of the clocks is wrong.
-    bool early =
-        err != ERR_OK && now < begin &&
-        trust_verify(p->conn->conf.creds->trust, chain, n, &terms, begin, NULL, NULL) == ERR_OK;
-    if (early) p->early_s = (uint64_t)(begin - now);
-    memcpy(p->who, cert_sha1(chain[0]), sizeof p->who);
-    if (err == ERR_OK) trust_chain_done(&path);
-    p->distrusted = err == ERR_AUTH;
-    if (p->distrusted) p->fault = path.fault;
-    return err == ERR_OK ? keep(p, chain, n) : err;
 }
 
-static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned n)
+static void believed(struct peer_work *p, const struct cert *own, const struct why *note)
 {
-    struct pubkey *key = cert_pubkey(chain[0]);
-    TRY(signature_check(p, key, &p->why));
+    p->judged = true;
+    p->note = *note;
+    memcpy(p->who, cert_sha1(own), sizeof p->who);
+    p->from = cert_not_before(own);
+    p->until = cert_not_after(own);
+}
+
+// Would it be believed once it is valid? Then one of the clocks is wrong.
+static void look_early(struct peer_work *p, struct cert *const *chain, unsigned n,
+                       const struct trust_terms *terms)
+{
+    const struct trust *trust = p->conn->conf.creds->trust;
+    int64_t begin = cert_not_before(chain[0]), now = (int64_t)p->now_s;
+    if (now >= begin) return;
+    if (trust_verify(trust, chain, n, terms, begin, NULL, NULL) != ERR_OK) return;
+    p->early_s = (uint64_t)(begin - now);
+}
+
+// key: under which the verdict may be kept; NULL: it may not.
+static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigned n,
+                         const struct terms *terms, const uint8_t *key)
+{
+    const struct trust *trust = p->conn->conf.creds->trust;
+    struct trust_chain path = {0};
+    err_t err = trust_verify(trust, chain, n, &terms->t, (int64_t)p->now_s, &path, &p->why);
+    p->distrusted = err == ERR_AUTH;
+    if (p->distrusted) p->fault = path.fault;
+    if (err != ERR_OK) look_early(p, chain, n, &terms->t);
+    if (err != ERR_OK) return err;
+    if (key) verdict_keep(trust, key, &path, (int64_t)p->now_s);
+    believed(p, chain[0], &path.note);
+    trust_chain_done(&path);
+    return keep(p, chain, n);
+}
+
+static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned n,
+                        const struct terms *terms, const uint8_t *key)
+{
+    TRY(signature_check(p, cert_pubkey(chain[0]), &p->why));
     p->key_is_right = true;
-    TRY(chain_check(p, chain, n, &p->why));
-    p->from = cert_not_before(chain[0]);
-    p->until = cert_not_after(chain[0]);
+    TRY(chain_check(p, chain, n, terms, key));
     say_how(p);
     return ERR_OK;
 }
+
+static err_t check_sent(struct peer_work *p, const struct sent *s, const uint8_t *key)
+{
+    struct terms terms;
+    terms_fill(&terms, p);
+    if (p->again) return s->n ? chain_check(p, s->cert, s->n, &terms, NULL) : ERR_AUTH;
+    return check_cert(p, s->cert, s->n, &terms, key);
+}
+
+// ---- seen before -------------------------------------------------------------------------------
+
+// false: what was sent has to be looked at in any case. A verdict of one who asks nobody is no
+// verdict for others, and who asks once more wants to hear it anew.
+static bool key_make(struct peer_work *p, uint8_t key[VERDICT_KEY_LEN])
+{
+    span_t sent[TRUST_PEER_CERTS_MAX];
+    struct terms terms;
+    if (p->offline || p->again || p->cert_n > TRUST_PEER_CERTS_MAX) return false;
+    for (unsigned i = 0; i < p->cert_n; i++) {
+        if (p->cert[i].encoding != CERT_X509) return false;
+        sent[i] = blob_span(&p->cert[i].data);
+    }
+    terms_fill(&terms, p);
+    return p->cert_n && verdict_key(p->conn->conf.creds->trust, sent, p->cert_n, &terms.t, key);
+}
+
+// The same certificates were judged by the same rules a moment ago: what is left is the signature.
+// ERR_NOTFOUND: they were not.
+static err_t check_again(struct peer_work *p, const uint8_t key[VERDICT_KEY_LEN])
+{
+    struct why note;
+    struct cert *own = verdict_find(p->conn->conf.creds->trust, key, (int64_t)p->now_s, &note);
+    if (!own) return ERR_NOTFOUND;
+    tell_cert(p, own, true);
+    log_say(p->level, "cert", "it was judged good a moment ago, and by the same rules");
+    err_t err = signature_check(p, cert_pubkey(own), &p->why);
+    p->key_is_right = err == ERR_OK;
+    if (err == ERR_OK) {
+        believed(p, own, &note);
+        say_how(p);
+    }
+    cert_free(own);
+    return err;
+}
+
+// ---- keys and certificates that are known here -------------------------------------------------
 
 static err_t check_key(struct peer_work *p, const struct pubkey *key)
 {
@@ -260,10 +330,12 @@ static err_t check_known(struct peer_work *p)
     char id[ID_TEXT_MAX];
     const struct side_creds *sc = p->side->creds;
     const struct cred_cert *l = sc && sc->certs ? sc->certs : p->conn->conf.creds->certs;
+    struct terms terms;
     err_t err = ERR_NOTFOUND;
+    terms_fill(&terms, p);
     for (; l && err != ERR_OK; l = l->next) {
         struct cert *one = l->cert;
-        if (cert_has_id(one, &p->id)) err = check_cert(p, &one, 1);
+        if (cert_has_id(one, &p->id)) err = check_cert(p, &one, 1, &terms, NULL);
     }
     for (const struct cred_pub *k = sc ? sc->pubkeys : NULL; k && err != ERR_OK; k = k->next) {
         err = check_key(p, k->key);
@@ -277,12 +349,15 @@ static err_t check_known(struct peer_work *p)
 
 static err_t judge(struct peer_work *p, struct sent *s)
 {
-    TRY(sent_read(p, s, &p->why));
+    uint8_t key[VERDICT_KEY_LEN];
     if (!p->conn->conf.creds || !p->conn->conf.creds->trust) {
         return why_not(&p->why, ERR_AUTH, "no certificates were read here");
     }
-    if (p->again) return s->n ? chain_check(p, s->cert, s->n, &p->why) : ERR_AUTH;
-    if (s->n) return check_cert(p, s->cert, s->n);
+    bool keyed = key_make(p, key);
+    err_t err = keyed ? check_again(p, key) : ERR_NOTFOUND;
+    if (err != ERR_NOTFOUND) return err;
+    TRY(sent_read(p, s, &p->why));
+    if (s->n || p->again) return check_sent(p, s, keyed ? key : NULL);
     return s->raw ? check_key(p, s->raw) : check_known(p);
 }
 

@@ -86,7 +86,9 @@ static const struct conf_psk *offered(const struct ike_sa *sa, span_t data, span
 // Whose connection it is shows later: whose it may be from these addresses.
 static bool is_somebodys(const struct ike_sa *sa, span_t name)
 {
-    for (const struct conn *c = sa->ike->conns; c; c = c->next) {
+    struct conns_walk w;
+    const struct conn *c = conns_for_peer(&sa->ike->conns, &sa->remote.ip, &w);
+    for (; c; c = conns_next(&w)) {
         if (conn_fit(c, &sa->local.ip, &sa->remote.ip) && ppk_may_be(sa, &c->conf, name))
             return true;
     }

@@ -66,7 +66,8 @@ err_t round_check(const struct ike_sa *sa, struct why *why)
 
 void round_put(const struct ike_sa *sa, struct msgw *m)
 {
-    if (round_ours(sa)->next) put_notify(m, N_ANOTHER_AUTH_FOLLOWS, span(NULL, 0));
+    const struct conf_side *ours = round_ours(sa);
+    if (ours && ours->next) put_notify(m, N_ANOTHER_AUTH_FOLLOWS, span(NULL, 0));
 }
 
 err_t round_expects(const struct ike_sa *sa, const struct msg *in, struct why *why)

@@ -1,6 +1,9 @@
 #include "ike/codec/proposal.h"
 
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define PROPOSAL_HEAD_LEN 8
 #define TRANSFORM_HEAD_LEN 8
@@ -124,6 +127,36 @@ static void proposal_write(wr_t *w, const struct proposal *p, bool last)
 void proposals_write(wr_t *w, const struct proposals *ps)
 {
     for (unsigned i = 0; i < ps->n; i++) proposal_write(w, &ps->p[i], i + 1 == ps->n);
+}
+
+void proposals_write_one(wr_t *w, const struct proposal *p)
+{
+    proposal_write(w, p, true);
+}
+
+static size_t proposal_len(const struct proposal *p)
+{
+    return offsetof(struct proposal, t) + p->n * sizeof p->t[0];
+}
+
+struct proposal *proposal_keep(const struct proposal *p)
+{
+    struct proposal *kept = malloc(proposal_len(p));
+    if (kept) memcpy(kept, p, proposal_len(p));
+    return kept;
+}
+
+struct proposals *proposals_keep(const struct proposals *ps)
+{
+    size_t len = offsetof(struct proposals, p) + ps->n * sizeof ps->p[0];
+    struct proposals *kept = malloc(len);
+    if (kept) memcpy(kept, ps, len);
+    return kept;
+}
+
+void proposal_copy(struct proposal *to, const struct proposal *from)
+{
+    memcpy(to, from, proposal_len(from));
 }
 
 err_t proposal_add(struct proposal *p, const struct alg *a)

@@ -20,9 +20,9 @@ enum protocol { PROTO_NONE = 0, PROTO_IKE = 1, PROTO_AH = 2, PROTO_ESP = 3 };
 // |1|     Key Length (14)         |      Attribute Value, bits    |  only where the key length
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+  can vary (RFC 7296 3.3.5)
 struct transform {
-    uint8_t type; // enum alg_type
     uint16_t id;
     uint16_t key_len; // bytes; 0 = no KEY_LENGTH attribute
+    uint8_t type;     // enum alg_type
     bool unusable;    // read from the wire with an attribute that we do not know
 };
 
@@ -50,10 +50,17 @@ struct proposals {
     struct proposal p[PROPOSALS_MAX];
 };
 
+// A copy on the heap that is no longer than its transforms, or proposals, for what is kept long:
+// read through the pointer, copied by proposal_copy() only. NULL: out of memory.
+struct proposal *proposal_keep(const struct proposal *p);
+struct proposals *proposals_keep(const struct proposals *ps);
+void proposal_copy(struct proposal *to, const struct proposal *from);
+
 // Body of an SA payload; *out is undefined after an error.
 // Errors: ERR_SHORT, ERR_TRAILING, ERR_SYNTAX, ERR_LIMIT.
 err_t proposals_read(span_t body, struct proposals *out);
 void proposals_write(wr_t *w, const struct proposals *ps);
+void proposals_write_one(wr_t *w, const struct proposal *p);
 
 // Appends an algorithm of crypto/alg.h, with or without KEY_LENGTH as it wants. ERR_LIMIT.
 err_t proposal_add(struct proposal *p, const struct alg *a);

@@ -27,7 +27,7 @@
 #include "ike/exchange/unlike.h"
 #include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
-#include "ike/sa/install.h"
+#include "ike/sa/stale.h"
 
 static void opening_done(struct ike_sa *sa)
 {
@@ -217,7 +217,7 @@ static bool is_sent_away(struct turn *t)
 static void hasten_switch(struct ike_sa *sa)
 {
     for (struct child_sa *c = sa->children; c; c = c->next) {
-        if (!install_stale(c)) continue;
+        if (!stale_serves(c)) continue;
         request_add(sa, request_task(TASK_PROBE, NULL));
         return;
     }

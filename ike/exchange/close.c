@@ -182,7 +182,7 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     if (!ike_sa_live(sa)) return;
     settle_heir(sa, why);
     bool refused = has_refused(sa, why, err);
-    bool answers = (why == CLOSED_BY_PEER && sa->seal) || refused;
+    bool answers = (why == CLOSED_BY_PEER && ike_sa_has_keys(sa)) || refused;
     bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
     if (asked) why = sa->why;
     if (!sa->up_at && why == CLOSED_FAILED) before_up_failed(sa);

@@ -16,8 +16,8 @@
 static struct conn *find_conn(struct ike *ike, const char *conn, const char *child,
                               const struct conf_child **out)
 {
-    for (struct conn *c = ike->conns; c; c = c->next) {
-        if (conn && strcmp(c->conf.name, conn) != 0) continue;
+    struct conn *c = conn ? ike_conn(ike, conn) : ike->conns.first;
+    for (; c; c = conn ? NULL : c->next) {
         *out = child ? conn_child(c, child) : NULL;
         if (!child || *out) return c;
     }
@@ -76,7 +76,7 @@ static void force_child(struct child_sa *c, struct job *job)
 {
     struct ike_sa *sa = c->sa;
     struct task *t = c->state == CHILD_DELETING ? NULL : request_task(TASK_DELETE_CHILD, NULL);
-    if (t) request_name_spi(t, c->chosen.protocol, c->spi_in);
+    if (t) request_name_spi(t, c->chosen->protocol, c->spi_in);
     waiter_add(&c->enders, job);
     close_child(c, CLOSED_ASKED);
     request_add(sa, t);
@@ -222,7 +222,7 @@ static void start_child(struct ike *ike, struct conn *conn, const struct conf_ch
 
 void command_start_all(struct ike *ike)
 {
-    for (struct conn *c = ike->conns; c; c = c->next) {
+    for (struct conn *c = ike->conns.first; c; c = c->next) {
         for (unsigned i = 0; i < c->conf.child_n; i++) start_child(ike, c, &c->conf.child[i]);
     }
 }

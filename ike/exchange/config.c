@@ -211,6 +211,7 @@ static err_t take_reply(const struct turn *t, struct why *why)
     v->n = g->ip_n;
     memcpy(v->ip, g->ip, sizeof v->ip);
     v->given = g;
+    t->ike->given_n++;
     vips_drop(t->sa); // those of the IKE SA before this one: the host has the new ones by now
     t->sa->vips = v;
     return ERR_OK;

@@ -21,7 +21,7 @@ err_t delete_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct
     struct child_sa *c = t->spi ? NULL : child_sa_by_id(sa, t->child_id);
     bool gone = !t->spi && (!c || c->state == CHILD_LINGER);
     if (gone) return why_not(why, ERR_AGAIN, "closed already");
-    d.protocol = t->spi ? t->protocol : c->chosen.protocol;
+    d.protocol = t->spi ? t->protocol : c->chosen->protocol;
     d.spi[0] = t->spi ? t->spi : c->spi_in;
     if (c) c->state = CHILD_DELETING;
     put_delete(m, &d);

@@ -16,7 +16,7 @@ void intermediate_plan(struct ike_sa *sa)
     struct opening *o = sa->opening;
     o->extra_n = 0;
     for (uint8_t type = ALG_ADDKE1; type <= ALG_ADDKE7; type++) {
-        const struct transform *t = proposal_get(&sa->chosen, type);
+        const struct transform *t = proposal_get(sa->chosen, type);
         if (t && t->id != KE_NONE) o->extra[o->extra_n++] = t->id;
     }
 }
@@ -60,10 +60,10 @@ static err_t keys_next(struct ike_sa *sa, const struct secret *shared, const str
     err_t err = ERR_OK;
     // rfc9370 2.2.2: SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), as in a rekeying
     if (shared)
-        err = ike_keys_rekey(&sa->keys, &sa->chosen, ni, nr, ke_single(shared), sa->spi_i,
-                             sa->spi_r, &k);
+        err = ike_keys_rekey(&sa->keys, sa->chosen, ni, nr, ke_single(shared), sa->spi_i, sa->spi_r,
+                             &k);
     if (err == ERR_OK && ppk)
-        err = ike_keys_refresh(&k, &sa->chosen, ni, nr, ppk->secret, sa->spi_i, sa->spi_r, &k);
+        err = ike_keys_refresh(&k, sa->chosen, ni, nr, ppk->secret, sa->spi_i, sa->spi_r, &k);
     if (err == ERR_OK) o->next_keys = k;
     ike_keys_done(&k);
     return err;
@@ -93,15 +93,13 @@ static void tell_turn(struct ike_sa *sa, bool ke)
 err_t intermediate_turn(struct ike_sa *sa)
 {
     struct opening *o = sa->opening;
-    struct sealer *seal, *open;
+    struct sealer *before;
     bool ke = ke_is_due(o);
-    TRY(ike_keys_sealers(&o->next_keys, &sa->chosen, sa->initiator, &seal, &open));
-    sealer_free(sa->seal);
-    sealer_free(o->open_before);
     // A request that is repeated because our answer got lost comes under the old keys.
-    o->open_before = sa->open;
-    sa->seal = seal;
-    sa->open = open;
+    TRY(ike_keys_sealer(&sa->keys, sa->chosen, !sa->initiator, &before));
+    sealer_free(o->open_before);
+    o->open_before = before;
+    ike_sa_rest(sa);
     ike_keys_done(&sa->keys);
     sa->keys = o->next_keys;
     ike_keys_done(&o->next_keys);

@@ -11,7 +11,10 @@ void message_begin(struct ike_sa *sa, struct msgw *m, enum exchange x, bool resp
     if (sa->initiator) h.flags |= IKE_FLAG_INITIATOR;
     if (response) h.flags |= IKE_FLAG_RESPONSE;
     msgw_start(m, response ? ike->reply : ike->out, IKE_MSG_MAX, &h);
-    if (x != X_SA_INIT) msgw_begin_sk(m, sa->seal, ++sa->sealed);
+    if (x == X_SA_INIT) return;
+    struct sealer *seal = ike_sa_seal(sa);
+    if (!seal) m->w.bad = true; // nothing goes in clear for want of memory
+    if (seal) msgw_begin_sk(m, seal, ++sa->sealed);
 }
 
 static void count(struct ike_sa *sa, const struct ike_header *h, bool ours)
@@ -103,8 +106,8 @@ void put_sa(struct msgw *m, const struct proposals *ps)
 
 void put_one_sa(struct msgw *m, const struct proposal *chosen)
 {
-    struct proposals one = {.n = 1, .p = {*chosen}};
-    put_sa(m, &one);
+    proposals_write_one(msgw_begin(m, PAYLOAD_SA), chosen);
+    msgw_end(m);
 }
 
 void put_ke(struct msgw *m, uint16_t method, span_t value)

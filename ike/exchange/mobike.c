@@ -61,7 +61,8 @@ err_t mobike_judge(struct turn *t)
 static void put_addresses(struct ike_sa *sa, struct msgw *m)
 {
     struct roam *r = &sa->roam;
-    r->ours_n = roam_others(sa, r->ours);
+    ip_t others[ROAM_ADDRS_MAX];
+    roam_set_ours(r, others, roam_others(sa, others));
     for (unsigned i = 0; i < r->ours_n; i++) {
         const ip_t *ip = &r->ours[i];
         bool v4 = ip->family == AF_INET;
@@ -104,15 +105,16 @@ static bool take_addresses(struct roam *r, const struct msg *in)
     struct notify n;
     bool spoken = notify_find(in, N_NO_ADDITIONAL_ADDRESSES, &n) == ERR_OK;
     unsigned count = 0;
+    ip_t all[ROAM_ADDRS_MAX];
     for (unsigned i = 0; i < in->n; i++) {
         const struct payload *p = &in->payload[i];
         ip_t ip;
         if (p->type != PAYLOAD_N || notify_read(p->body, &n) != ERR_OK) continue;
         if (!take_address(&n, &ip)) continue;
         spoken = true;
-        if (count < ROAM_ADDRS_MAX) r->theirs[count++] = ip;
+        if (count < ROAM_ADDRS_MAX) all[count++] = ip;
     }
-    if (spoken) r->theirs_n = count;
+    if (spoken) roam_set_theirs(r, all, count);
     return spoken;
 }
 

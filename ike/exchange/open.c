@@ -281,6 +281,7 @@ void open_reauth(struct ike_sa *old)
     tell(ike, old, LOG_STORY, "time to authenticate again: a new IKE SA [%u] will take over",
          sa->id);
     sa->reauth_of = old->id;
+    old->pointed = true;
     sa->redirect = (struct redirect){
         .from = old->redirect.from, .n = old->redirect.n, .since = old->redirect.since};
     ask_for_children(old, sa);
@@ -321,6 +322,7 @@ void open_elsewhere(struct ike_sa *old, const ip_t *to, const struct redirect *r
         return;
     }
     sa->reauth_of = old->id;
+    old->pointed = true;
     hand_children_over(old, sa);
     ask_for_children(old, sa);
     request_next(sa);

@@ -206,7 +206,8 @@ static err_t open_protected(struct ike_sa *sa, struct msg *m, bool repeated)
     struct fragment f;
     // The last IKE_INTERMEDIATE brought new keys: repeated, it still comes under those before them.
     bool before = repeated && sa->opening && sa->opening->rounds && m->h.id == sa->opening->rounds;
-    struct sealer *open = before ? sa->opening->open_before : sa->open;
+    struct sealer *open = before ? sa->opening->open_before : ike_sa_open(sa);
+    if (!open) return ERR_AUTH; // out of memory: it will come again
     if (!msg_has(m, P(SKF)) || !sa->in_pieces) return msg_open(m, ike->in, open);
     TRY(msg_open_fragment(m, ike->in, open, &f));
     // rfc7383 2.6.1 MUST: the answer is repeated for the first piece only.
@@ -361,7 +362,7 @@ static void receive_response(struct ike_sa *sa, const struct datagram *d, struct
     if (!sa->active || !window_awaits(&sa->window, m->h.id)) {
         return drop(sa->ike, sa, d, "nobody waits for this answer");
     }
-    if (sa->open) {
+    if (ike_sa_has_keys(sa)) {
         receive_protected_response(sa, d, m);
     } else {
         receive_init_response(sa, d, m);
@@ -406,6 +407,6 @@ void receive(struct ike *ike, const struct datagram *d)
         return stranger_unknown(ike, d, &h);
     }
     if (response) return receive_response(sa, d, &m);
-    if (!sa->open) return drop(ike, sa, d, "no keys for it yet");
+    if (!ike_sa_has_keys(sa)) return drop(ike, sa, d, "no keys for it yet");
     receive_request(sa, d, &m);
 }

@@ -39,7 +39,7 @@ err_t rekey_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct 
     TRY(terms_offer(sa, t, false, old, why));
     old->state = CHILD_REKEYING;
     // rfc7296 1.3.3 MUST: the SPI is the one that we expect in packets to us.
-    put_notify_spi(m, N_REKEY_SA, old->chosen.protocol, old->spi_in);
+    put_notify_spi(m, N_REKEY_SA, old->chosen->protocol, old->spi_in);
     terms_put(t, false, m);
     return ERR_OK;
 }

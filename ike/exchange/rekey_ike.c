@@ -40,9 +40,9 @@ struct birth {
 
 static err_t birth_keys(struct ike_sa *sa, const struct ike_sa *old, const struct birth *b)
 {
-    TRY(ike_keys_rekey(&old->keys, b->chosen, nonce_span(b->ni), nonce_span(b->nr), b->shared,
-                       sa->spi_i, sa->spi_r, &sa->keys));
-    return ike_keys_sealers(&sa->keys, b->chosen, b->initiator, &sa->seal, &sa->open);
+    TRY(ike_sa_choose(sa, b->chosen));
+    return ike_keys_rekey(&old->keys, b->chosen, nonce_span(b->ni), nonce_span(b->nr), b->shared,
+                          sa->spi_i, sa->spi_r, &sa->keys);
 }
 
 static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
@@ -54,7 +54,6 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
         close_ike(sa, CLOSED_REPLACED, ERR_CRYPTO, NULL);
         return NULL;
     }
-    sa->chosen = *b->chosen;
     sa->local = old->local;
     sa->remote = old->remote;
     sa->local_id = old->local_id;
@@ -92,7 +91,8 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
     heir->reauth_of = old->reauth_of;
     heir->twin = old->twin;
     old->reauth_of = old->twin = 0;
-    for (struct ike_sa *sa = old->ike->all; sa; sa = sa->next) {
+    heir->pointed = old->pointed;
+    for (struct ike_sa *sa = old->pointed ? old->ike->all : NULL; sa; sa = sa->next) {
         if (sa->reauth_of == old->id) sa->reauth_of = heir->id;
         if (sa->twin == old->id) sa->twin = heir->id;
     }
@@ -175,15 +175,18 @@ err_t rekey_ike_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct wh
     struct offer *o = t->offer = calloc(1, sizeof *t->offer);
     if (!o) return why_not(why, ERR_NOMEM, "out of memory");
     o->spi = ike_sa_random_spi(sa->ike);
-    propose_ike(&sa->conn->conf.ike, o->spi, &o->proposals);
+    struct proposals ours;
+    propose_ike(&sa->conn->conf.ike, o->spi, &ours);
+    o->proposals = proposals_keep(&ours);
+    if (!o->proposals) return why_not(why, ERR_NOMEM, "out of memory");
     // The group that both know from last time is the best guess.
-    const struct transform *last = proposal_get(&sa->chosen, ALG_KE);
+    const struct transform *last = proposal_get(sa->chosen, ALG_KE);
     uint16_t method = t->ke_wanted;
-    if (!method && last && propose_has_ke(&o->proposals, last->id)) method = last->id;
-    if (!method) method = propose_ke(&o->proposals);
+    if (!method && last && propose_has_ke(o->proposals, last->id)) method = last->id;
+    if (!method) method = propose_ke(o->proposals);
     TRY(ke_new(method, &o->ke));
     ike_random_nonce(sa->ike, &o->nonce);
-    put_sa(m, &o->proposals);
+    put_sa(m, o->proposals);
     put_nonce(m, &o->nonce);
     put_ke(m, ke_method(o->ke), ke_public(o->ke));
     return ERR_OK;
@@ -195,7 +198,7 @@ static err_t answer_read(struct turn *t, struct agreement *a)
     struct proposals ps;
     struct kex kex;
     TRY(take_sa(t->in, &ps));
-    TRY(proposal_check_answer(&o->proposals, &ps, &a->chosen));
+    TRY(proposal_check_answer(o->proposals, &ps, &a->chosen));
     TRY(take_nonce(t->in, &a->nonce));
     TRY(take_ke(t->in, &kex));
     const struct transform *ke = proposal_get(&a->chosen, ALG_KE);

@@ -51,9 +51,7 @@ void offer_drop(struct ike_sa *sa, struct task *t)
     if (t->kind != TASK_REKEY_IKE) install_spi_back(sa, o->proto, (uint32_t)o->spi);
     install_spi_back(sa, XFRM_PROTO_COMP, o->cpi);
     reqid_put(&sa->ike->reqids, o->reqid);
-    ke_free(o->ke);
-    wipe(o, sizeof *o);
-    free(o);
+    offer_free(o);
     t->offer = NULL;
 }
 

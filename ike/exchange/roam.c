@@ -1,7 +1,5 @@
 #include "ike/exchange/roam.h"
 
-#include <string.h>
-
 #include "ike/exchange/close.h"
 #include "ike/exchange/move.h"
 #include "ike/exchange/request.h"
@@ -136,9 +134,11 @@ static bool is_way(const struct ike_sa *sa, const struct way *w)
 // The address that the peer leaves is still its own: of its list it was the one not told.
 static void remember(struct roam *r, const ip_t *ip)
 {
-    if (!among(r->theirs, r->theirs_n, ip) && r->theirs_n < ROAM_ADDRS_MAX) {
-        r->theirs[r->theirs_n++] = *ip;
-    }
+    ip_t all[ROAM_ADDRS_MAX];
+    if (among(r->theirs, r->theirs_n, ip) || r->theirs_n >= ROAM_ADDRS_MAX) return;
+    for (unsigned i = 0; i < r->theirs_n; i++) all[i] = r->theirs[i];
+    all[r->theirs_n] = *ip;
+    roam_set_theirs(r, all, r->theirs_n + 1);
 }
 
 static void go(struct ike_sa *sa, const struct way *w)
@@ -177,7 +177,7 @@ static void seek(struct ike_sa *sa, const struct here *h)
     struct ways w;
     char us[IP_TEXT_MAX], peer[IP_TEXT_MAX];
     ways_find(sa, h, &w);
-    r->ways_n = 0;
+    roam_set_ways(r, NULL, 0);
     r->pending = true;
     if (w.n == 0) {
         tell(sa->ike, sa, LOG_WARN, "there is no way to the peer: waiting for the network");
@@ -194,8 +194,7 @@ static void seek(struct ike_sa *sa, const struct here *h)
         return;
     }
     tell(sa->ike, sa, LOG_STORY, "looking for a way to the peer: there are %u", w.n);
-    r->ways_n = w.n;
-    memcpy(r->ways, w.at, sizeof r->ways);
+    roam_set_ways(r, w.at, w.n);
     speak(sa, TASK_PROBE);
 }
 
@@ -303,8 +302,7 @@ void roam_doubt(struct ike_sa *sa)
     if (w.n == 0 || (w.n == 1 && is_way(sa, &w.at[0]))) return;
     tell(sa->ike, sa, LOG_STORY, "no answer: trying %u ways to the peer", w.n);
     r->pending = moving;
-    r->ways_n = w.n;
-    memcpy(r->ways, w.at, sizeof r->ways);
+    roam_set_ways(r, w.at, w.n);
 }
 
 void roam_answered(struct ike_sa *sa, const struct datagram *d)
@@ -318,8 +316,8 @@ void roam_answered(struct ike_sa *sa, const struct datagram *d)
            !(ip_eq(&r->ways[i].local, &d->to.ip) && ip_eq(&r->ways[i].remote, &d->from.ip))) {
         i++;
     }
-    const struct way *w = &r->ways[i < r->ways_n ? i : 0];
-    r->ways_n = 0;
+    const struct way way = r->ways[i < r->ways_n ? i : 0], *w = &way;
+    roam_set_ways(r, NULL, 0);
     if (is_way(sa, w) && !r->pending) return; // the old one works after all
     tell(sa->ike, sa, LOG_STORY, "the peer answers on the way from %s to %s",
          ip_show(&w->local, us), ip_show(&w->remote, peer));
@@ -356,7 +354,7 @@ bool roam_refused(struct ike_sa *sa)
 void roam_inherit(const struct ike_sa *old, struct ike_sa *heir)
 {
     if (!old->roam.on) return;
-    heir->roam = old->roam;
+    roam_copy(&heir->roam, &old->roam);
     heir->roam.seen_known = false; // the hash covers the SPIs
     heir->local = old->local;
     heir->remote = old->remote;

@@ -25,13 +25,12 @@
 // for each, an attacker can forge as many as he likes.
 #define AGAIN_MAX (sizeof(((struct opening *)0)->ke_tried) / sizeof(uint16_t))
 
-// Both sides: keys and sealers from what was agreed on.
+// Both sides: keys from what was agreed on.
 static err_t keys_ready(struct ike_sa *sa, const struct secret *shared)
 {
     const struct opening *o = sa->opening;
-    TRY(ike_keys_initial(&sa->chosen, nonce_span(&o->ni), nonce_span(&o->nr), shared, sa->spi_i,
+    TRY(ike_keys_initial(sa->chosen, nonce_span(&o->ni), nonce_span(&o->nr), shared, sa->spi_i,
                          sa->spi_r, &sa->keys));
-    TRY(ike_keys_sealers(&sa->keys, &sa->chosen, sa->initiator, &sa->seal, &sa->open));
     keylog_ike(sa);
     return ERR_OK;
 }
@@ -39,7 +38,7 @@ static err_t keys_ready(struct ike_sa *sa, const struct secret *shared)
 static void tell_suite(struct ike_sa *sa)
 {
     char suite[256];
-    tell(sa->ike, sa, LOG_STORY, SAY_SELECTED, "IKE", proposal_show(&sa->chosen, suite));
+    tell(sa->ike, sa, LOG_STORY, SAY_SELECTED, "IKE", proposal_show(sa->chosen, suite));
 }
 
 // rfc7383 2.3: both sides have to say that they can.
@@ -76,9 +75,10 @@ static void put_vendor(const struct ike *ike, struct msgw *m)
 static err_t offer_begin(struct ike_sa *sa, struct why *why)
 {
     struct opening *o = sa->opening;
-    o->offered = calloc(1, sizeof *o->offered);
+    struct proposals offered;
+    propose_ike(&sa->conn->conf.ike, 0, &offered);
+    o->offered = proposals_keep(&offered);
     if (!o->offered) return ERR_NOMEM;
-    propose_ike(&sa->conn->conf.ike, 0, o->offered);
     uint16_t method = propose_ke(o->offered);
     if (method == KE_NONE) {
         return why_not(why, ERR_ALGORITHM,
@@ -151,7 +151,7 @@ err_t sa_init_on_response(struct turn *t)
     struct task *next = request_task(more ? TASK_INTERMEDIATE : TASK_AUTH, NULL);
     if (!next) return ERR_NOMEM;
     err_t err = ke_finish(o->ke, kex.data, &shared);
-    sa->chosen = chosen;
+    if (err == ERR_OK) err = ike_sa_choose(sa, &chosen);
     sa->spi_r = t->in->h.spi_r;
     if (err == ERR_OK) err = keys_ready(sa, &shared);
     if (err == ERR_OK) err = blob_set(&o->theirs, t->in->wire);
@@ -255,7 +255,9 @@ static struct conn *conn_choose(struct ike *ike, const struct datagram *d,
     struct conn *best = NULL;
     unsigned best_fit = 0;
     *any = false;
-    for (struct conn *c = ike->conns; c; c = c->next) {
+    struct conns_walk w;
+    struct conn *c = conns_for_peer(&ike->conns, &d->from.ip, &w);
+    for (; c; c = conns_next(&w)) {
         struct proposals ours;
         struct proposal p;
         unsigned fit = conn_fit(c, &d->to.ip, &d->from.ip);
@@ -285,7 +287,9 @@ static void tell_unlike(struct turn *t, const struct proposals *theirs)
     const struct conn *meant = NULL;
     struct proposals ours;
     unsigned best = 0;
-    for (const struct conn *c = t->ike->conns; c; c = c->next) {
+    struct conns_walk w;
+    const struct conn *c = conns_for_peer(&t->ike->conns, &t->d->from.ip, &w);
+    for (; c; c = conns_next(&w)) {
         unsigned fit = conn_fit(c, &t->d->to.ip, &t->d->from.ip);
         if (fit > best) meant = c;
         if (fit > best) best = fit;
@@ -299,10 +303,11 @@ static err_t choose_all(struct turn *t, const struct kex *kex)
 {
     struct ike_sa *sa = t->sa;
     struct proposals theirs;
+    struct proposal chosen;
     char peer[ENDPOINT_TEXT_MAX];
     bool any;
     TRY(take_sa(t->in, &theirs));
-    struct conn *conn = conn_choose(t->ike, t->d, &theirs, &sa->chosen, &any);
+    struct conn *conn = conn_choose(t->ike, t->d, &theirs, &chosen, &any);
     if (!conn && !any) {
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOTFOUND,
                       "no connection is configured for %s (remote_addrs, local_addrs)",
@@ -315,16 +320,17 @@ static err_t choose_all(struct turn *t, const struct kex *kex)
                       "none of the algorithms that %s offers is in our `proposals`",
                       endpoint_show(&t->d->from, peer));
     }
-    const struct transform *ke = proposal_get(&sa->chosen, ALG_KE);
+    const struct transform *ke = proposal_get(&chosen, ALG_KE);
     if (!ke || !ke_known(ke->id)) return ERR_NOCHOICE;
     struct notify n;
-    if (proposal_has_extra(&sa->chosen) &&
+    if (proposal_has_extra(&chosen) &&
         notify_find(t->in, N_INTERMEDIATE_EXCHANGE_SUPPORTED, &n) != ERR_OK) {
         return refuse(t, N_NO_PROPOSAL_CHOSEN, ERR_NOCHOICE,
                       "%s wants additional key exchanges without IKE_INTERMEDIATE",
                       endpoint_show(&t->d->from, peer));
     }
     if (ke->id != kex->method) return refuse_group(t, kex->method, ke->id);
+    TRY(ike_sa_choose(sa, &chosen));
     sa->conn = conn_get(conn);
     return ERR_OK;
 }
@@ -338,7 +344,7 @@ static err_t answer_keys(struct ike_sa *sa, const struct kex *kex, struct msgw *
     err_t err = keys_ready(sa, &shared);
     wipe(&shared, sizeof shared);
     TRY(err);
-    put_one_sa(out, &sa->chosen);
+    put_one_sa(out, sa->chosen);
     put_ke(out, kex->method, span(value, len));
     put_nonce(out, &sa->opening->nr);
     return ERR_OK;
@@ -347,7 +353,9 @@ static err_t answer_keys(struct ike_sa *sa, const struct kex *kex, struct msgw *
 // Whoever it turns out to be: the first connection for this address that wants a certificate asks.
 static void ask_certs(struct turn *t)
 {
-    for (const struct conn *c = t->ike->conns; c; c = c->next) {
+    struct conns_walk w;
+    const struct conn *c = conns_for_peer(&t->ike->conns, &t->d->from.ip, &w);
+    for (; c; c = conns_next(&w)) {
         if (!round_any_by_key(&c->conf.remote)) continue;
         if (!conn_fit(c, &t->d->to.ip, &t->d->from.ip)) continue;
         peer_put_certreq(t->sa, &t->out, &c->conf);

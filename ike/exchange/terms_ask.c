@@ -35,8 +35,8 @@ static err_t offer_ke(struct task *t, const struct child_sa *old, struct why *wh
     struct offer *o = t->offer;
     uint16_t method = t->ke_wanted;
     // What worked last time is the best guess.
-    if (!method && old && old->ke && propose_has_ke(&o->proposals, old->ke)) method = old->ke;
-    if (!method) method = propose_ke(&o->proposals);
+    if (!method && old && old->ke && propose_has_ke(o->proposals, old->ke)) method = old->ke;
+    if (!method) method = propose_ke(o->proposals);
     if (method == KE_NONE) return ERR_OK; // no PFS wanted
     err_t err = ke_new(method, &o->ke);
     return err == ERR_OK ? ERR_OK : why_not(why, err, "key exchange: %s", err_text(err));
@@ -66,14 +66,40 @@ static void put_first(struct ts_list *l, const struct ts *t)
 
 // rfc7296 2.9 SHOULD: what the packet that asked for it looks like comes first, so that a responder
 // which cannot take all takes what serves that packet.
-static void offer_packet(const struct task *t, struct offer *o)
+static void offer_packet(const struct task *t, struct ts_list *tsi, struct ts_list *tsr)
 {
     const struct acquired *a = &t->acquired;
     const struct ts_list src = {.n = 1, .ts = {a->src}}, dst = {.n = 1, .ts = {a->dst}};
-    if (!a->known || o->tsi.n == TS_MAX || o->tsr.n == TS_MAX) return;
-    if (!ts_subset(&src, &o->tsi) || !ts_subset(&dst, &o->tsr)) return;
-    put_first(&o->tsi, &a->src);
-    put_first(&o->tsr, &a->dst);
+    if (!a->known || tsi->n == TS_MAX || tsr->n == TS_MAX) return;
+    if (!ts_subset(&src, tsi) || !ts_subset(&dst, tsr)) return;
+    put_first(tsi, &a->src);
+    put_first(tsr, &a->dst);
+}
+
+static void offer_ts(const struct ike_sa *sa, const struct task *t, bool first, struct ts_list *tsi,
+                     struct ts_list *tsr)
+{
+    struct hosts us = vips_local(sa), them = vips_remote(sa);
+    dynamic_ts_hosts(t->conf->local_ts, t->conf->local_n, &us, tsi);
+    dynamic_ts_hosts(t->conf->remote_ts, t->conf->remote_n, &them, tsr);
+    // A client's packets will have an address that it does not know yet.
+    bool packet = !sa->ike->opt.whole_selectors && (!first || !t->conn->conf.vip_n);
+    if (packet) offer_packet(t, tsi, tsr);
+}
+
+// Its lists wait for the answer, and take no more room than they have to.
+static err_t offer_fill(const struct ike_sa *sa, struct task *t, bool first,
+                        const struct child_sa *old)
+{
+    struct offer *o = t->offer;
+    struct proposals ps;
+    struct ts_list tsi, tsr;
+    propose_child(&t->conf->esp, (uint32_t)o->spi, !first, &ps);
+    if (!old) offer_ts(sa, t, first, &tsi, &tsr);
+    o->proposals = proposals_keep(&ps);
+    o->tsi = ts_keep(old ? old->local_ts : &tsi);
+    o->tsr = ts_keep(old ? old->remote_ts : &tsr);
+    return o->proposals && o->tsi && o->tsr ? ERR_OK : ERR_NOMEM;
 }
 
 err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
@@ -89,19 +115,10 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     o->spi = spi;
     o->mode = old ? old->mode : child_sa_mode(t->conf);
     o->cpi = terms_comp_cpi(sa, t->conf, o->reqid);
-    propose_child(&t->conf->esp, spi, !first, &o->proposals);
+    if (offer_fill(sa, t, first, old) != ERR_OK) return why_not(why, ERR_NOMEM, "out of memory");
     if (old) {
         t->acquired.of_cpu = old->of_cpu; // the new one is for the same
         t->acquired.cpu = old->cpu;
-        ts_copy(&o->tsi, old->local_ts);
-        ts_copy(&o->tsr, old->remote_ts);
-    } else {
-        struct hosts us = vips_local(sa), them = vips_remote(sa);
-        dynamic_ts_hosts(t->conf->local_ts, t->conf->local_n, &us, &o->tsi);
-        dynamic_ts_hosts(t->conf->remote_ts, t->conf->remote_n, &them, &o->tsr);
-        // A client's packets will have an address that it does not know yet.
-        bool packet = !sa->ike->opt.whole_selectors && (!first || !t->conn->conf.vip_n);
-        if (packet) offer_packet(t, o);
     }
     if (first) return ERR_OK;
     ike_random_nonce(sa->ike, &o->nonce);
@@ -126,11 +143,11 @@ enum xfrm_mode terms_take_mode(const struct msg *in)
 void terms_put(const struct task *t, bool first, struct msgw *m)
 {
     const struct offer *o = t->offer;
-    put_sa(m, &o->proposals);
+    put_sa(m, o->proposals);
     if (!first) put_nonce(m, &o->nonce);
     if (o->ke) put_ke(m, ke_method(o->ke), ke_public(o->ke));
-    put_ts(m, PAYLOAD_TSi, &o->tsi);
-    put_ts(m, PAYLOAD_TSr, &o->tsr);
+    put_ts(m, PAYLOAD_TSi, o->tsi);
+    put_ts(m, PAYLOAD_TSr, o->tsr);
     terms_put_mode(m, o->mode);
     terms_comp_put(m, o->cpi);
     terms_cpu_put(m, t->acquired.of_cpu, t->acquired.cpu);
@@ -167,7 +184,7 @@ static err_t answer_own_address(const struct turn *t, struct agreement *a)
 // Virtual addresses are narrower than what was asked for before there were any.
 static void tell_narrowed(const struct turn *t, const struct offer *o, const struct agreement *a)
 {
-    bool less = !ts_subset(&o->tsi, &a->tsi) || !ts_subset(&o->tsr, &a->tsr);
+    bool less = !ts_subset(o->tsi, &a->tsi) || !ts_subset(o->tsr, &a->tsr);
     if (less && !t->sa->vips) tell_alert(t->ike, t->sa, ALERT_TS_NARROWED);
 }
 
@@ -178,7 +195,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a)
     struct proposals ps;
     struct notify n;
     TRY(take_sa(t->in, &ps));
-    TRY(proposal_check_answer(&o->proposals, &ps, &a->chosen));
+    TRY(proposal_check_answer(o->proposals, &ps, &a->chosen));
     if (a->chosen.spi_len != 4 || a->chosen.spi <= 255) return ERR_SYNTAX; // RFC 4303 2.1
     if (!first) TRY(take_nonce(t->in, &a->nonce));
     if (a->chosen.spi == t->task->deleted_spi) return ERR_CLOSED;
@@ -195,7 +212,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a)
     IGNORE(ts_narrow(&a->tsr, &a->tsr, &a->tsr));
     // rfc7296 2.9 MUST: the responder may narrow what was asked for, never widen it.
     bool narrower =
-        a->tsi.n && a->tsr.n && ts_subset(&a->tsi, &o->tsi) && ts_subset(&a->tsr, &o->tsr);
+        a->tsi.n && a->tsr.n && ts_subset(&a->tsi, o->tsi) && ts_subset(&a->tsr, o->tsr);
     if (!narrower) return ERR_NOCHOICE;
     tell_narrowed(t, o, a);
     return answer_read_ke(t, a);
@@ -309,7 +326,7 @@ err_t terms_other_group(struct turn *t)
     char name[32];
     TRY(notify_find(t->in, N_INVALID_KE_PAYLOAD, &n));
     uint16_t wanted = n.data.len == 2 ? get16(n.data.at) : KE_NONE;
-    bool offered = task->offer && propose_has_ke(&task->offer->proposals, wanted);
+    bool offered = task->offer && propose_has_ke(task->offer->proposals, wanted);
     // One change of mind; a peer who then wants yet another does not know what it wants.
     if (!offered || task->ke_wanted || !ke_known(wanted)) return ERR_NOCHOICE;
     tell(t->ike, t->sa, LOG_STORY, "the peer wants %s; trying again with that",
@@ -329,8 +346,8 @@ static void tell_terms(const struct child_sa *c)
 {
     char local[200], remote[200], suite[256];
     struct ike *ike = c->sa->ike;
-    tell(ike, c->sa, LOG_STORY, SAY_SELECTED, c->chosen.protocol == PROTO_AH ? "AH" : "ESP",
-         proposal_show(&c->chosen, suite));
+    tell(ike, c->sa, LOG_STORY, SAY_SELECTED, c->chosen->protocol == PROTO_AH ? "AH" : "ESP",
+         proposal_show(c->chosen, suite));
     tell(ike, c->sa, LOG_STORY, SAY_CHILD_UP, c->conf->name, c->id, c->spi_in, c->spi_out,
          ts_show(c->local_ts, local, sizeof local), ts_show(c->remote_ts, remote, sizeof remote));
     if (c->cpi_in) {

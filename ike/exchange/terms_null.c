@@ -31,7 +31,7 @@ static const struct conf_child *reserved(const struct ike_sa *sa, const struct w
 {
     const struct hosts nobody = {0}, everybody = {.n = 1};
     struct ts_list local, remote;
-    for (const struct conn *c = sa->ike->conns; c; c = c->next) {
+    for (const struct conn *c = sa->ike->conns.first; c; c = c->next) {
         if (c->conf.remote.auth == CONF_AUTH_NULL) continue;
         for (unsigned i = 0; i < c->conf.child_n; i++) {
             const struct conf_child *f = &c->conf.child[i];

@@ -218,7 +218,7 @@ void timers_rekey_child(struct child_sa *c)
     struct task *t = request_task(TASK_REKEY_CHILD, NULL);
     if (!t) return;
     tell(c->sa->ike, c->sa, LOG_STORY, SAY_REKEY_CHILD,
-         c->chosen.protocol == PROTO_AH ? "AH" : "ESP", c->spi_in, ip_show(&c->local, peer));
+         c->chosen->protocol == PROTO_AH ? "AH" : "ESP", c->spi_in, ip_show(&c->local, peer));
     t->child_id = c->id;
     request_add(c->sa, t);
 }

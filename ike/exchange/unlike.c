@@ -40,7 +40,7 @@ void unlike_offer(struct ike *ike, const struct ike_sa *sa, uint16_t notify, con
 {
     char a[200], b[200];
     if (!o) return;
-    if (notify == N_NO_PROPOSAL_CHOSEN) unlike_refused(ike, sa, &o->proposals);
+    if (notify == N_NO_PROPOSAL_CHOSEN) unlike_refused(ike, sa, o->proposals);
     if (notify == N_NO_PROPOSAL_CHOSEN) tell_alert(ike, sa, ALERT_PROPOSAL_MISMATCH_CHILD);
     if (notify != N_TS_UNACCEPTABLE) return;
     tell_alert(ike, sa, ALERT_TS_MISMATCH);
@@ -48,5 +48,5 @@ void unlike_offer(struct ike *ike, const struct ike_sa *sa, uint16_t notify, con
          "refused by the peer were our selectors, local_ts = %s and remote_ts = %s: on its side "
          "they "
          "have to be within those of one child, the other way round",
-         ts_show(&o->tsi, a, sizeof a), ts_show(&o->tsr, b, sizeof b));
+         ts_show(o->tsi, a, sizeof a), ts_show(o->tsr, b, sizeof b));
 }

@@ -188,6 +188,7 @@ static void succeed(struct ike_sa *loser, struct ike_sa *winner)
     struct task *probe = request_task(TASK_PROBE, NULL);
     tell(winner->ike, winner, LOG_STORY, "both sides opened an IKE SA at once: the peer's stays");
     winner->twin = loser->id;
+    loser->pointed = true;
     for (const struct child_sa *c = loser->children; c; c = c->next) {
         if (child_sa_in_use(c)) ask_for(winner, c);
     }

@@ -10,6 +10,7 @@ static void release(struct child_sa *c)
     conn_put(c->conn);
     free(c->local_ts);
     free(c->remote_ts);
+    free(c->chosen);
     free(c);
 }
 
@@ -47,7 +48,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .udp = ike_sa_udp(sa) && spec->chosen->protocol == PROTO_ESP,
         .initiator = spec->initiator,
         .ke = spec->ke,
-        .chosen = *spec->chosen,
+        .chosen = proposal_keep(spec->chosen),
         .local_ts = ts_keep(spec->local_ts),
         .remote_ts = ts_keep(spec->remote_ts),
         .steering = steering_for(sa, spec),
@@ -64,7 +65,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .sweep_at = DUE_NEVER,
         .idle_look = DUE_NEVER,
     };
-    if (!c->local_ts || !c->remote_ts) {
+    if (!c->local_ts || !c->remote_ts || !c->chosen) {
         release(c);
         return NULL;
     }
@@ -149,7 +150,8 @@ struct child_sa *child_sa_by_id(const struct ike_sa *sa, uint32_t id)
 struct child_sa *child_sa_by_spi_out(const struct ike_sa *sa, uint8_t protocol, uint32_t spi)
 {
     struct child_sa *c = sa->children;
-    while (c && (c->spi_out != spi || c->chosen.protocol != protocol || c->state == CHILD_LINGER)) {
+    while (c &&
+           (c->spi_out != spi || c->chosen->protocol != protocol || c->state == CHILD_LINGER)) {
         c = c->next;
     }
     return c;

@@ -36,10 +36,10 @@ struct child_sa {
     uint16_t cpi_in, cpi_out; // IPComp (RFC 3173) before ESP or AH: both, or 0
     enum xfrm_mode mode;
     bool esn, udp;
-    bool peer_no_tfc; // the peer said ESP_TFC_PADDING_NOT_SUPPORTED
-    bool initiator;   // of the exchange that made it: tells which keys are whose
-    uint16_t ke;      // PFS group; 0 = none
-    struct proposal chosen;
+    bool peer_no_tfc;        // the peer said ESP_TFC_PADDING_NOT_SUPPORTED
+    bool initiator;          // of the exchange that made it: tells which keys are whose
+    uint16_t ke;             // PFS group; 0 = none
+    struct proposal *chosen; // proposal_keep()
     struct ts_list *local_ts, *remote_ts; // ts_keep()
     ip_t local, remote; // outer addresses: where inbound packets arrive, and outbound ones go to
     struct steering steering;
@@ -86,7 +86,7 @@ static inline enum xfrm_mode child_sa_mode(const struct conf_child *f) // as wis
 
 static inline uint8_t child_sa_proto(const struct child_sa *c) // enum xfrm_proto
 {
-    return c->chosen.protocol == PROTO_AH ? XFRM_PROTO_AH : XFRM_PROTO_ESP;
+    return c->chosen->protocol == PROTO_AH ? XFRM_PROTO_AH : XFRM_PROTO_ESP;
 }
 static inline uint8_t child_sa_proto_wanted(const struct conf_child *f)
 {

@@ -243,6 +243,12 @@ err_t conn_endpoints(const struct conn *c, const struct env *env, uint16_t natt_
     return ERR_OK;
 }
 
+const ip_t *conn_only_peer(const struct conn *c)
+{
+    const struct conf_host *h = c->conf.remote_addr;
+    return c->conf.remote_addr_n == 1 && host_single(h) ? &h->lo : NULL;
+}
+
 bool conn_one_peer(const struct conn *c)
 {
     return c->conf.remote_addr_n == 1 &&

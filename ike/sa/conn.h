@@ -6,10 +6,15 @@
 
 #include "conf/config.h"
 #include "ike/env.h"
+#include "ike/sa/index.h"
 
 struct conn {
-    atomic_uint refs;  // works in other threads hold it, too
-    struct conn *next; // in force, in the order of the configuration
+    atomic_uint refs; // works in other threads hold it, too
+    // Of those in force (conns.h):
+    struct conn *next;
+    unsigned place; // in the order of the configuration
+    struct conn *any_peer_next, *any_id_next;
+    struct index_place by_name, by_peer, by_id;
     struct arena arena;
     bool fresh; // not in force before: what start_action says is still to be done
     struct conf_conn conf;
@@ -34,5 +39,7 @@ err_t conn_endpoints(const struct conn *c, const struct env *env, uint16_t natt_
 // is.
 bool conn_may_be_local(const struct conn *c, const ip_t *ip);
 bool conn_names_local(const struct conn *c, const ip_t *ip); // local_addrs does, not only by %any
+// The one address that the peer can have; NULL: it has several, or one that may change.
+const ip_t *conn_only_peer(const struct conn *c);
 // Is the peer one host, known beforehand? Otherwise many may come with the same connection.
 bool conn_one_peer(const struct conn *c);

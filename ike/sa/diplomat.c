@@ -21,9 +21,7 @@ void ike_random_nonce(struct ike *ike, struct nonce *n)
 
 struct conn *ike_conn(const struct ike *ike, const char *name)
 {
-    struct conn *c = ike->conns;
-    while (c && strcmp(c->conf.name, name) != 0) c = c->next;
-    return c;
+    return conns_named(&ike->conns, name);
 }
 
 struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id)

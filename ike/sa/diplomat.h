@@ -7,11 +7,13 @@
 #include "ike/auth/note.h"
 #include "ike/codec/msg.h"
 #include "ike/exchange/cookie.h"
+#include "ike/sa/conns.h"
 #include "ike/sa/counters.h"
 #include "ike/sa/later.h"
 #include "ike/sa/policy.h"
 #include "ike/sa/pool.h"
 #include "ike/sa/reqid.h"
+#include "ike/sa/stale.h"
 #include "ike/sa/table.h"
 #include "ike/sa/trap.h"
 
@@ -25,7 +27,7 @@ struct ike {
     struct env env;
     struct ike_options opt;
     const struct config *config; // borrowed; NULL before the first ike_configure()
-    struct conn *conns;          // in force
+    struct conns conns;          // in force
     struct psk_store *psk;
     struct ike_sa *all; // every IKE SA, oldest first
     struct ike_sa *last;
@@ -37,10 +39,12 @@ struct ike {
     struct reqids reqids;
     struct traps traps;
     struct later later;
+    struct stale stale;
     struct notes notes;
     struct pools *pools;
     uint32_t last_given_id;
     uint32_t last_mark, last_if_id; // chosen (steering.h)
+    unsigned given_n;               // IKE SAs that have virtual addresses of this host
     struct cookies cookies;
     struct ike_stats stats;
     struct counters counters;
@@ -49,6 +53,7 @@ struct ike {
     uint64_t last_work;       // id
     unsigned depth;           // public calls under way: SAs are freed when the outermost returns
     struct ike_sa *gone;      // SAs in state IKE_GONE
+    struct ike_sa *awake;     // SAs with sealers
     struct child_sa *held;    // child SAs with out_waiting
     uint64_t stranger_at;     // when we last answered somebody unknown
     uint64_t turned_away_at;  // the last second in which it was told that somebody is not answered

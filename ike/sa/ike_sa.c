@@ -118,6 +118,50 @@ fail:
     return NULL;
 }
 
+err_t ike_sa_choose(struct ike_sa *sa, const struct proposal *chosen)
+{
+    struct proposal *kept = proposal_keep(chosen);
+    if (!kept) return ERR_NOMEM;
+    free(sa->chosen);
+    sa->chosen = kept;
+    return ERR_OK;
+}
+
+// Those of thousands of SAs that are at rest would take more memory than all else of them.
+static struct sealer *sealer_wake(struct ike_sa *sa, struct sealer **at, bool initiators)
+{
+    if (*at) return *at;
+    if (ike_keys_sealer(&sa->keys, sa->chosen, initiators, at) != ERR_OK) return NULL;
+    if (sa->awake_link) return *at;
+    sa->awake_next = sa->ike->awake;
+    sa->awake_link = &sa->ike->awake;
+    if (sa->awake_next) sa->awake_next->awake_link = &sa->awake_next;
+    sa->ike->awake = sa;
+    return *at;
+}
+
+struct sealer *ike_sa_seal(struct ike_sa *sa)
+{
+    return sealer_wake(sa, &sa->seal, sa->initiator);
+}
+
+struct sealer *ike_sa_open(struct ike_sa *sa)
+{
+    return sealer_wake(sa, &sa->open, !sa->initiator);
+}
+
+void ike_sa_rest(struct ike_sa *sa)
+{
+    sealer_free(sa->seal);
+    sealer_free(sa->open);
+    sa->seal = sa->open = NULL;
+    if (!sa->awake_link) return;
+    *sa->awake_link = sa->awake_next;
+    if (sa->awake_next) sa->awake_next->awake_link = sa->awake_link;
+    sa->awake_next = NULL;
+    sa->awake_link = NULL;
+}
+
 void ike_sa_free(struct ike_sa *sa)
 {
     struct ike *ike = sa->ike;
@@ -130,10 +174,11 @@ void ike_sa_free(struct ike_sa *sa)
     index_remove(&ike->by_name, &sa->by_name);
     vips_forget(sa);
     blob_done(&sa->ppk_name);
+    roam_done(&sa->roam);
     opening_free(sa->opening);
     ike_keys_done(&sa->keys);
-    sealer_free(sa->seal);
-    sealer_free(sa->open);
+    ike_sa_rest(sa);
+    free(sa->chosen);
     window_done(&sa->window);
     held_done(&sa->held);
     blob_done(&sa->redirect.name);

@@ -75,7 +75,7 @@ enum ppk_way { PPK_NONE, PPK_IN_AUTH, PPK_IN_INTERMEDIATE };
 struct opening {
     struct blob ours, theirs; // IKE_SA_INIT as sent and received: AUTH covers them
     struct nonce ni, nr;
-    struct proposals *offered; // initiator; owned
+    struct proposals *offered; // initiator; proposals_keep()
     struct ke *ke;             // initiator: KE guess
     uint8_t cookie[64];
     unsigned cookie_len;
@@ -130,7 +130,7 @@ struct redirect {
 struct ike_sa {
     struct ike *ike;
     struct ike_sa *next, *prev; // all IKE SAs
-    struct ike_sa *spi_next;    // table.c
+    struct index_place by_spi;  // table.c
     struct ike_sa *peer_next;
     struct index_place by_id, by_peer, by_name; // ike_sa_index()
     struct ike_sa *gone_next;
@@ -152,11 +152,14 @@ struct ike_sa {
     struct roam roam;
     struct redirect redirect;
 
-    struct proposal chosen;
-    struct ike_keys keys;
-    struct sealer *seal, *open; // NULL before there are keys
-    uint64_t sealed;            // messages sealed: never the same IV twice
-    struct opening *opening;    // NULL once up
+    struct proposal *chosen; // proposal_keep(); NULL: nothing yet
+    struct ike_keys keys;    // prf 0: none yet
+    // Of the keys, from their first use until the call of the diplomat returns: ike_sa_seal(),
+    // ike_sa_open(). An SA that is at rest has none.
+    struct sealer *seal, *open;
+    struct ike_sa *awake_next, **awake_link; // of those that have
+    uint64_t sealed;                         // messages sealed: never the same IV twice
+    struct opening *opening;                 // NULL once up
 
     struct window window;
     struct reassembly pieces[2]; // of a request, of a response
@@ -178,6 +181,7 @@ struct ike_sa {
     bool waits;           // begins when `reauth_of` has ended
     uint32_t awaited_by;  // ... its side of it: the id of that; 0 = none
     uint32_t reauth_of;   // id of the IKE SA that goes when this one is up; 0 = none
+    bool pointed;         // another has its id in `reauth_of` or `twin`
     uint32_t twin;        // id of one that both sides opened at once: ours, and the one to go; 0
     unsigned tries;       // openings before this one without an answer
     bool auth_answered;   // responder: nothing has come since our last answer in IKE_AUTH
@@ -205,6 +209,18 @@ void ike_sa_index(struct ike_sa *sa);
 // The next IKE SA whose peer has, or whose connection is called: start with NULL. In no order.
 struct ike_sa *ike_sa_of_peer(const struct ike *ike, const struct id *peer, struct ike_sa *after);
 struct ike_sa *ike_sa_of_name(const struct ike *ike, const char *name, struct ike_sa *after);
+// Keeps a copy of what was agreed on. ERR_NOMEM.
+err_t ike_sa_choose(struct ike_sa *sa, const struct proposal *chosen);
+static inline bool ike_sa_has_keys(const struct ike_sa *sa)
+{
+    return sa->keys.prf != 0;
+}
+// What seals our messages and opens the peer's, until the current call of the diplomat returns.
+// NULL: out of memory.
+struct sealer *ike_sa_seal(struct ike_sa *sa);
+struct sealer *ike_sa_open(struct ike_sa *sa);
+// Frees both: the next ones are made of the keys as they are then.
+void ike_sa_rest(struct ike_sa *sa);
 // It is over: freed when the current call of the diplomat returns.
 void ike_sa_gone(struct ike_sa *sa);
 // Frees one that has no children and no tasks left. Leaves the executor alone.

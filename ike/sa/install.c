@@ -7,6 +7,7 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/idle.h"
 #include "ike/sa/keylog.h"
+#include "ike/sa/stale.h"
 #include "ike/sa/told.h"
 
 #define CPI_MIN 0x100 // rfc3173 3.3: those that are agreed on
@@ -17,6 +18,7 @@ err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, uint32_t *sp
     const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
     const struct ike_options *opt = &sa->ike->opt;
     struct xfrm_sa like = {.proto = proto, .reqid = reqid, .mode = XFRM_TUNNEL}, got;
+    stale_look(sa->ike);
     like.pcpu = UINT32_MAX;
     told_where(&like, sa, false);
     bool comp = proto == XFRM_PROTO_COMP;
@@ -184,7 +186,8 @@ static void forget_waiting(struct child_sa *c)
 // What served until now, and only for that lingered with its outbound SA, must serve no more.
 static void relieve_elders(const struct child_sa *c)
 {
-    for (struct ike_sa *sa = c->sa->ike->all; sa; sa = sa->next) {
+    struct ike_sa *sa = NULL;
+    while ((sa = ike_sa_of_peer(c->sa->ike, &c->sa->remote_id, sa))) {
         for (struct child_sa *old = sa->children; old; old = old->next) {
             bool same = old->reqid == c->reqid && ip_eq(&old->remote, &c->remote);
             if (old->state == CHILD_LINGER && old->out_there && same) drop_sa(old, true);
@@ -359,9 +362,9 @@ void install_move(struct child_sa *c, unsigned which)
         c->via = sa->local.ip;
         c->remote = sa->remote.ip;
     }
-    c->udp = ike_sa_udp(sa) && c->chosen.protocol == PROTO_ESP;
+    c->udp = ike_sa_udp(sa) && c->chosen->protocol == PROTO_ESP;
     c->moved_at = ike_now(sa->ike);
-    if (ike_sa_udp(sa) && c->chosen.protocol == PROTO_AH) {
+    if (ike_sa_udp(sa) && c->chosen->protocol == PROTO_AH) {
         tell(sa->ike, sa, LOG_ERROR,
              "AH does not pass the NAT that stands between us and the peer "
              "now: nothing of %s arrives (use esp_proposals)",
@@ -404,58 +407,12 @@ bool install_confirmed(struct child_sa *c)
     return !c->unconfirmed;
 }
 
-#define SWEEP_MAX 64 // stale SAs removed at one time
-
-struct sweep {
-    const struct child_sa *child;
-    unsigned n;
-    struct xfrm_sa_id stale[SWEEP_MAX];
-};
-
-static bool comp_is_ours(const struct ike *ike, const struct xfrm_sa *x)
-{
-    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
-        for (const struct child_sa *c = sa->children; c; c = c->next) {
-            if (c->cpi_in == x->spi && ip_eq(&c->local, &x->daddr)) return true;
-            if (c->cpi_out == x->spi && ip_eq(&c->remote, &x->daddr)) return true;
-        }
-    }
-    return false;
-}
-
-static bool sweep_look(void *arg, const struct xfrm_sa *x)
-{
-    struct sweep *s = arg;
-    const struct child_sa *c = s->child;
-    bool inbound = ip_eq(&x->saddr, &c->remote) && ip_eq(&x->daddr, &c->local);
-    bool outbound = ip_eq(&x->saddr, &c->local) && ip_eq(&x->daddr, &c->remote);
-    bool reqid = x->reqid && (x->reqid == c->reqid || x->reqid == c->stale_reqid);
-    bool comp = x->proto == XFRM_PROTO_COMP;
-    if (!comp && x->proto != child_sa_proto(c)) return true;
-    if (x->larval || !reqid || (!inbound && !outbound)) return true;
-    if (comp ? comp_is_ours(c->sa->ike, x) : child_sa_of(c->sa->ike, x) != NULL) return true;
-    s->stale[s->n++] =
-        (struct xfrm_sa_id){.daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
-    return s->n < SWEEP_MAX;
-}
-
-bool install_stale(struct child_sa *c)
-{
-    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct sweep s = {.child = c};
-    IGNORE(xfrm->ops->sa_each(xfrm->ctx, sweep_look, &s)); // what was not seen does not count
-    return s.n > 0;
-}
-
 void install_sweep(struct child_sa *c)
 {
-    const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
-    struct sweep s = {.child = c};
     c->sweep_at = DUE_NEVER;
-    IGNORE(xfrm->ops->sa_each(xfrm->ctx, sweep_look, &s)); // what was not seen stays
-    for (unsigned i = 0; i < s.n; i++) IGNORE(xfrm->ops->sa_del(xfrm->ctx, &s.stale[i]));
-    if (s.n) {
-        tell(c->sa->ike, c->sa, LOG_STORY, "removed %u SAs of %s that an earlier run had left", s.n,
+    unsigned n = stale_sweep(c);
+    if (n) {
+        tell(c->sa->ike, c->sa, LOG_STORY, "removed %u SAs of %s that an earlier run had left", n,
              c->conf->name);
     }
 }

@@ -27,8 +27,6 @@ void install_remove(struct child_sa *c);     // everything
 // numbers. Inbound and outbound may follow at different times.
 enum { INSTALL_IN = 1, INSTALL_OUT = 2 };
 void install_move(struct child_sa *c, unsigned which);
-// Has an earlier run left SAs between the same hosts for the same traffic?
-bool install_stale(struct child_sa *c);
 // Removes SAs between the same hosts that an earlier run has left for the same traffic.
 void install_sweep(struct child_sa *c);
 // Packets received by the child's inbound SA so far.

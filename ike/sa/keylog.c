@@ -48,8 +48,8 @@ void keylog_ike(const struct ike_sa *sa)
     const struct env *env = &sa->ike->env;
     const struct ike_keys *k = &sa->keys;
     char buf[WIRESHARK_NAME_MAX];
-    const char *cipher = cipher_of(WIRESHARK_IKE, &sa->chosen, buf);
-    const char *mac = mac_of(WIRESHARK_IKE, &sa->chosen);
+    const char *cipher = cipher_of(WIRESHARK_IKE, sa->chosen, buf);
+    const char *mac = mac_of(WIRESHARK_IKE, sa->chosen);
     if (!env->keylog) return;
     keylog_auth(sa);
     const char *table = cipher ? "ikev2_decryption_table" : "pavise_ike";
@@ -57,7 +57,7 @@ void keylog_ike(const struct ike_sa *sa)
         AUTO(text) struct text none = {0};
         text_add(&none, "# %016" PRIx64 ": Wireshark 4.0 has no word for this cipher", sa->spi_i);
         env->keylog(env->ctx, "ikev2_decryption_table", text_str(&none));
-        cipher = own_cipher(&sa->chosen, buf);
+        cipher = own_cipher(sa->chosen, buf);
     }
     if (!cipher || !mac) return;
     AUTO(text) struct text t = {0};
@@ -75,8 +75,8 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
 {
     const struct env *env = &c->sa->ike->env;
     char buf[WIRESHARK_NAME_MAX];
-    const char *cipher = cipher_of(WIRESHARK_ESP, &c->chosen, buf);
-    const char *mac = mac_of(WIRESHARK_ESP, &c->chosen);
+    const char *cipher = cipher_of(WIRESHARK_ESP, c->chosen, buf);
+    const char *mac = mac_of(WIRESHARK_ESP, c->chosen);
     const struct xfrm_alg *e = x->aead.name[0] ? &x->aead : &x->crypt;
     if (!env->keylog || x->proto != XFRM_PROTO_ESP) return; // nothing else hides anything
     const char *table = cipher ? "esp_sa" : "pavise_esp";
@@ -84,7 +84,7 @@ void keylog_child(const struct child_sa *c, const struct xfrm_sa *x)
         AUTO(text) struct text none = {0};
         text_add(&none, "# 0x%08x: Wireshark 4.0 has no word for this cipher", x->spi);
         env->keylog(env->ctx, "esp_sa", text_str(&none));
-        cipher = own_cipher(&c->chosen, buf);
+        cipher = own_cipher(c->chosen, buf);
     }
     if (!cipher || !mac) return;
     AUTO(text) struct text t = {0};

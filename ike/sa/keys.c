@@ -162,19 +162,11 @@ static err_t sealer_of(const struct proposal *chosen, const struct secret_key *e
     return sealer_new(&spec, out, NULL);
 }
 
-err_t ike_keys_sealers(const struct ike_keys *k, const struct proposal *chosen, bool initiator,
-                       struct sealer **seal, struct sealer **open)
+err_t ike_keys_sealer(const struct ike_keys *k, const struct proposal *chosen, bool initiators,
+                      struct sealer **out)
 {
-    struct sealer *from_i = NULL, *from_r = NULL;
-    TRY(sealer_of(chosen, &k->ei, &k->ai, &from_i));
-    err_t e = sealer_of(chosen, &k->er, &k->ar, &from_r);
-    if (e != ERR_OK) {
-        sealer_free(from_i);
-        return e;
-    }
-    *seal = initiator ? from_i : from_r;
-    *open = initiator ? from_r : from_i;
-    return ERR_OK;
+    return initiators ? sealer_of(chosen, &k->ei, &k->ai, out)
+                      : sealer_of(chosen, &k->er, &k->ar, out);
 }
 
 void ike_keys_done(struct ike_keys *k)

@@ -38,9 +38,10 @@ err_t ike_keys_mix(struct ike_keys *k, span_t ppk);
 // ike_keys_initial().
 err_t ike_keys_refresh(const struct ike_keys *old, const struct proposal *chosen, span_t ni,
                        span_t nr, span_t ppk, uint64_t spi_i, uint64_t spi_r, struct ike_keys *out);
-// Sealers of both directions. initiator: are we the original initiator of this IKE SA?
-err_t ike_keys_sealers(const struct ike_keys *k, const struct proposal *chosen, bool initiator,
-                       struct sealer **seal, struct sealer **open);
+// The sealer of one direction: of what the original initiator of the IKE SA sends, or the other.
+// Errors: ERR_ALGORITHM, ERR_NOMEM, ERR_CRYPTO.
+err_t ike_keys_sealer(const struct ike_keys *k, const struct proposal *chosen, bool initiators,
+                      struct sealer **out);
 void ike_keys_done(struct ike_keys *k);
 
 // KEYMAT = prf+(SK_d, [SK(0) |] Ni | Nr [| SK(1) ...]): initiator->responder keys first, encryption

@@ -2,19 +2,15 @@
 // child waits longer from time to time, so that a peer who refuses is not asked without pause.
 #pragma once
 
-#include "base/err.h"
-#include <stdint.h>
+#include "ike/sa/due.h"
+#include "ike/sa/index.h"
 
-struct later_entry {
-    struct later_entry *next;
-    char *conn, *child; // names
-    uint64_t at;        // monotonic ns; UINT64_MAX = nothing planned
-    uint64_t pause_ns;  // the last one; doubles
-    uint64_t planned_at;
-};
+struct later_entry;
 
+// Zeroed: empty.
 struct later {
-    struct later_entry *first;
+    struct due_heap due;
+    struct index by_conn;
 };
 
 // Plans an attempt, at most one for a child. The first comes at once, then 1 s, 2 s, ... 5 min; a

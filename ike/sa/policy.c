@@ -119,11 +119,27 @@ static struct xfrm_policy_id id_of(const struct xfrm_policy *p)
         .dir = p->dir, .type = p->type, .sel = p->sel, .mark = p->mark, .if_id = p->if_id};
 }
 
+static bool one_is_there(void *arg, const struct xfrm_policy *policy)
+{
+    (void)policy;
+    *(bool *)arg = true;
+    return false;
+}
+
+bool policies_before(struct policies *p)
+{
+    if (p->looked) return p->before;
+    p->before = false;
+    p->looked = p->xfrm->ops->policy_each(p->xfrm->ctx, one_is_there, &p->before) == ERR_OK;
+    return p->before || !p->looked;
+}
+
 static void look_for_stale(struct policies *p, const struct xfrm_policy *policy, uint32_t *reqid)
 {
     struct xfrm_policy old;
     struct xfrm_policy_id id = id_of(policy);
-    if (!reqid || p->xfrm->ops->policy_get(p->xfrm->ctx, &id, &old) != ERR_OK) return;
+    if (!policies_before(p) || !reqid) return;
+    if (p->xfrm->ops->policy_get(p->xfrm->ctx, &id, &old) != ERR_OK) return;
     if (old.tmpl_count) *reqid = old.tmpl[0].reqid;
 }
 
@@ -193,8 +209,8 @@ err_t policies_want(struct policies *p, struct policy_owner who, const struct xf
     if (!e) look_for_stale(p, policy, stale_reqid);
     struct wish *mine = e ? wish_of(e, who) : NULL;
     if (mine) return wish_change(p, mine, policy, why);
-    bool in_force = !e || *wish_place(e, who) == e->wishes;
-    bool changed = !e || (in_force && !same_effect(&e->wishes->policy, policy));
+    const struct wish *first = e ? e->wishes : NULL; // an entry has one
+    bool changed = !first || (first == *wish_place(e, who) && !same_effect(&first->policy, policy));
     struct wish *w = wish_new(p, who, policy);
     if (!w) return why_not(why, ERR_NOMEM, "out of memory");
     err_t err = changed ? ops->policy_add(p->xfrm->ctx, policy, true, why) : ERR_OK;

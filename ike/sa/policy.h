@@ -26,6 +26,7 @@ struct policy_owner {
 struct policies {
     const struct xfrm_api *xfrm;
     struct policy_entry *first;
+    bool looked, before; // had an earlier run left any, when we came?
     struct index by_place, by_owner;
 };
 
@@ -37,6 +38,8 @@ void policies_done(struct policies *p);
 struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel, const struct steering *s,
                                         const struct conf_child *f);
 
+// Had an earlier run left any policy in the executor? Asked once, before the first one of ours.
+bool policies_before(struct policies *p);
 // Installs (or updates) for this owner. `stale_reqid` (may be NULL) is set to the reqid of a
 // policy with this selector that an earlier run had left in the executor; otherwise untouched.
 err_t policies_want(struct policies *p, struct policy_owner who, const struct xfrm_policy *policy,

@@ -36,15 +36,22 @@ void agreement_free(struct agreement *a)
     free(a);
 }
 
+void offer_free(struct offer *o)
+{
+    if (!o) return;
+    ke_free(o->ke);
+    free(o->proposals);
+    free(o->tsi);
+    free(o->tsr);
+    wipe(o, sizeof *o);
+    free(o);
+}
+
 void task_free(struct task *t)
 {
     if (!t) return;
     agreement_free(t->agreed);
-    if (t->offer) {
-        ke_free(t->offer->ke);
-        wipe(t->offer, sizeof *t->offer);
-        free(t->offer);
-    }
+    offer_free(t->offer);
     conn_put(t->conn);
     free(t);
 }

@@ -41,15 +41,15 @@ const struct nonce *nonce_lower(const struct nonce *a, const struct nonce *b);
 
 // What we have offered and the secrets behind it, until the answer is here.
 struct offer {
-    struct proposals proposals;
+    struct proposals *proposals; // proposals_keep()
     struct nonce nonce;
-    struct ke *ke;       // owned; NULL without a key exchange
-    uint64_t spi;        // ours: of the child SA (inbound) or of the new IKE SA
-    uint8_t proto;       // child SA: enum xfrm_proto
-    uint16_t cpi;        // ours, of IPComp; 0 = not offered
-    uint32_t reqid;      // child SA: held; 0 once the child has it
-    enum xfrm_mode mode; // asked for
-    struct ts_list tsi, tsr;
+    struct ke *ke;             // owned; NULL without a key exchange
+    uint64_t spi;              // ours: of the child SA (inbound) or of the new IKE SA
+    uint8_t proto;             // child SA: enum xfrm_proto
+    uint16_t cpi;              // ours, of IPComp; 0 = not offered
+    uint32_t reqid;            // child SA: held; 0 once the child has it
+    enum xfrm_mode mode;       // asked for
+    struct ts_list *tsi, *tsr; // ts_keep(); NULL for an IKE SA
 };
 
 // What the answer said, while additional key exchanges follow it (RFC 9370).
@@ -101,6 +101,7 @@ struct task {
 };
 
 void agreement_free(struct agreement *a); // wipes; NULL is fine
+void offer_free(struct offer *o);         // likewise
 
 struct task *task_new(enum task_kind kind); // NULL when out of memory
 // Frees the task and wipes its offer. Its waiters must have been told, its SPI given back.

@@ -23,9 +23,17 @@ struct roam {
     uint8_t seen[ROAM_SEEN];     // how the peer sees us: its hash of our address and port
     uint8_t cookie[ROAM_COOKIE]; // of the request under way
     endpoint_t checked;          // where the peer is being checked to be
+    unsigned refusals;           // of our addresses, since the last ones were accepted
     unsigned theirs_n, ours_n, ways_n;
-    unsigned refusals;              // of our addresses, since the last ones were accepted
-    ip_t theirs[ROAM_ADDRS_MAX];    // the peer's, besides the one it speaks from
-    ip_t ours[ROAM_ADDRS_MAX];      // likewise, as last told
-    struct way ways[ROAM_WAYS_MAX]; // our requests go over all of these until one is answered
+    // On the heap: most hosts have one address, and thousands of them meet at a gateway.
+    ip_t *theirs;     // the peer's, besides the one it speaks from
+    ip_t *ours;       // likewise, as last told
+    struct way *ways; // our requests go over all of these until one is answered
 };
+
+// Each takes the place of what was there. Where memory is short there are none then.
+void roam_set_theirs(struct roam *r, const ip_t *list, unsigned n);
+void roam_set_ours(struct roam *r, const ip_t *list, unsigned n);
+void roam_set_ways(struct roam *r, const struct way *list, unsigned n);
+void roam_copy(struct roam *to, const struct roam *from);
+void roam_done(struct roam *r);

@@ -5,7 +5,7 @@
 
 #include "base/siphash.h"
 
-#define BUCKETS 4096 // a power of two; chains stay short up to some ten thousand IKE SAs
+#define BUCKETS 4096 // a power of two: half-open ones are not many
 
 struct from_ip {
     struct from_ip *next;
@@ -16,23 +16,23 @@ struct from_ip {
 err_t table_init(struct table *t, const uint8_t key[16])
 {
     memcpy(t->key, key, sizeof t->key);
-    t->by_spi = calloc(BUCKETS, sizeof(struct ike_sa *));
+    TRY(index_init(&t->by_spi));
     t->by_peer = calloc(BUCKETS, sizeof(struct ike_sa *));
     t->by_ip = calloc(BUCKETS, sizeof(struct from_ip *));
-    return t->by_spi && t->by_peer && t->by_ip ? ERR_OK : ERR_NOMEM;
+    return t->by_peer && t->by_ip ? ERR_OK : ERR_NOMEM;
 }
 
 void table_done(struct table *t)
 {
-    free(t->by_spi);
+    index_done(&t->by_spi);
     free(t->by_peer);
     free(t->by_ip);
     *t = (struct table){0};
 }
 
-static struct ike_sa **spi_bucket(const struct table *t, uint64_t spi)
+static uint64_t spi_hash(const struct table *t, uint64_t spi)
 {
-    return &t->by_spi[siphash(t->key, &spi, sizeof spi) % BUCKETS];
+    return siphash(t->key, &spi, sizeof spi);
 }
 
 static struct ike_sa **peer_bucket(const struct table *t, const endpoint_t *peer, uint64_t spi)
@@ -68,9 +68,7 @@ static struct from_ip **ip_place(const struct table *t, const ip_t *ip)
 
 void table_add(struct table *t, struct ike_sa *sa)
 {
-    struct ike_sa **bucket = spi_bucket(t, ike_sa_spi(sa));
-    sa->spi_next = *bucket;
-    *bucket = sa;
+    index_add(&t->by_spi, &sa->by_spi, spi_hash(t, ike_sa_spi(sa)), sa);
     sa->in_table = true;
     t->n++;
 }
@@ -78,18 +76,16 @@ void table_add(struct table *t, struct ike_sa *sa)
 void table_remove(struct table *t, struct ike_sa *sa)
 {
     if (!sa->in_table) return;
-    struct ike_sa **at = spi_bucket(t, ike_sa_spi(sa));
-    while (*at != sa) at = &(*at)->spi_next;
-    *at = sa->spi_next;
+    index_remove(&t->by_spi, &sa->by_spi);
     sa->in_table = false;
     t->n--;
 }
 
 struct ike_sa *table_find(const struct table *t, uint64_t our_spi)
 {
-    struct ike_sa *sa = *spi_bucket(t, our_spi);
-    while (sa && ike_sa_spi(sa) != our_spi) sa = sa->spi_next;
-    return sa;
+    const struct index_place *at = index_first(&t->by_spi, spi_hash(t, our_spi));
+    while (at && ike_sa_spi(at->what) != our_spi) at = index_next(at);
+    return at ? at->what : NULL;
 }
 
 err_t table_add_half_open(struct table *t, struct ike_sa *sa)

@@ -5,7 +5,8 @@
 
 struct table {
     uint8_t key[16]; // peers choose addresses and SPIs: the hash is keyed (base/siphash.h)
-    struct ike_sa **by_spi, **by_peer;
+    struct index by_spi;
+    struct ike_sa **by_peer;
     struct from_ip **by_ip; // half-open IKE SAs per IPv4 address or IPv6 /64
     unsigned n, half_open;
 };

@@ -85,8 +85,8 @@ static err_t say_ah(struct xfrm_sa *x, const struct child_sa *c, const struct al
 static err_t say_keys(struct xfrm_sa *x, const struct child_sa *c, const struct secret_key *e,
                       const struct secret_key *a, struct why *why)
 {
-    const struct transform *et = proposal_get(&c->chosen, ALG_ENCR);
-    const struct transform *at = proposal_get(&c->chosen, ALG_INTEG);
+    const struct transform *et = proposal_get(c->chosen, ALG_ENCR);
+    const struct transform *at = proposal_get(c->chosen, ALG_INTEG);
     const struct alg *encr = et ? alg_find(ALG_ENCR, et->id, et->key_len) : NULL;
     const struct alg *integ = at && at->id ? alg_find(ALG_INTEG, at->id, 0) : NULL;
     if (e->len > XFRM_KEY_MAX || a->len > XFRM_KEY_MAX) {

@@ -9,8 +9,9 @@
 #include "ike/sa/vip.h"
 
 struct trap {
-    struct trap *next;
-    struct conn *conn; // counted
+    struct trap *next, *prev;
+    struct index_place place; // by both names
+    struct conn *conn;        // counted
     const struct conf_child *child;
     struct steering steering;
     uint32_t id, reqid;
@@ -102,6 +103,7 @@ static void inherit_reqid(struct ike *ike, const struct trap_plan *t)
 {
     struct selectors s;
     struct xfrm_policy old, ours;
+    if (!policies_before(&ike->policies)) return;
     if (selectors_make(&t->local_ts, &t->remote_ts, &s) != ERR_OK) return;
     ours = policy_for(t, &s.at[0], XFRM_OUT);
     struct xfrm_policy_id id = {
@@ -144,14 +146,45 @@ static err_t plan_make(struct ike *ike, struct trap_plan *t, struct why *why)
     return t->reqid ? ERR_OK : why_not(why, ERR_NOMEM, "out of memory");
 }
 
-static struct trap **place_of(struct traps *t, const char *conn, const char *child)
+err_t traps_init(struct traps *t)
 {
-    struct trap **at = &t->first;
-    while (*at &&
-           (strcmp((*at)->conn->conf.name, conn) != 0 || strcmp((*at)->child->name, child) != 0)) {
-        at = &(*at)->next;
+    return index_init(&t->by_name);
+}
+
+// Names are the administrator's own.
+static uint64_t names_hash(const char *conn, const char *child)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    for (; *conn; conn++) h = (h ^ (uint8_t)*conn) * 0x100000001b3;
+    for (; *child; child++) h = (h ^ (uint8_t)*child) * 0x100000001b3;
+    return h ^ h >> 32;
+}
+
+static struct trap *find(const struct traps *t, const char *conn, const char *child)
+{
+    const struct index_place *at = index_first(&t->by_name, names_hash(conn, child));
+    for (; at; at = index_next(at)) {
+        struct trap *one = at->what;
+        if (!strcmp(one->conn->conf.name, conn) && !strcmp(one->child->name, child)) return one;
     }
-    return at;
+    return NULL;
+}
+
+static void list_in(struct traps *all, struct trap *t)
+{
+    t->next = all->first;
+    if (t->next) t->next->prev = t;
+    all->first = t;
+    index_add(&all->by_name, &t->place, names_hash(t->conn->conf.name, t->child->name), t);
+}
+
+static void trap_free(struct traps *all, struct trap *t)
+{
+    index_remove(&all->by_name, &t->place);
+    *(t->prev ? &t->prev->next : &all->first) = t->next;
+    if (t->next) t->next->prev = t->prev;
+    conn_put(t->conn);
+    free(t);
 }
 
 static void trap_release(struct ike *ike, uint32_t id)
@@ -160,21 +193,18 @@ static void trap_release(struct ike *ike, uint32_t id)
     policies_release(&ike->policies, (struct policy_owner){POLICY_OUT_OF_TRAP, id});
 }
 
-static void trap_drop(struct ike *ike, struct trap **at)
+static void trap_drop(struct ike *ike, struct trap *t)
 {
-    struct trap *t = *at;
-    *at = t->next;
     trap_release(ike, t->id);
-    conn_put(t->conn);
-    free(t);
+    trap_free(&ike->traps, t);
 }
 
 err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *child,
                    struct why *why)
 {
     struct trap_plan plan = {.conn = conn, .child = child, .id = ++ike->traps.last_id};
-    struct trap **old = place_of(&ike->traps, conn->conf.name, child->name);
-    if (*old && (*old)->child == child) return ERR_OK;
+    struct trap *old = find(&ike->traps, conn->conf.name, child->name);
+    if (old && old->child == child) return ERR_OK;
     struct trap *t = calloc(1, sizeof *t);
     if (!t) return why_not(why, ERR_NOMEM, "out of memory");
     err_t err = plan_make(ike, &plan, why);
@@ -184,61 +214,48 @@ err_t trap_install(struct ike *ike, struct conn *conn, const struct conf_child *
         free(t);
         return err;
     }
-    bool asked = *old && (*old)->asked;
-    if (*old) trap_drop(ike, old); // only now: never a moment without the policy
-    *t = (struct trap){.next = ike->traps.first,
-                       .conn = conn_get(conn),
+    bool asked = old && old->asked;
+    if (old) trap_drop(ike, old); // only now: never a moment without the policy
+    *t = (struct trap){.conn = conn_get(conn),
                        .child = child,
                        .steering = plan.steering,
                        .id = plan.id,
                        .reqid = plan.reqid,
                        .asked = asked};
-    ike->traps.first = t;
+    list_in(&ike->traps, t);
     return ERR_OK;
 }
 
 err_t trap_ask(struct ike *ike, struct conn *conn, const struct conf_child *child, struct why *why)
 {
     TRY(trap_install(ike, conn, child, why));
-    (*place_of(&ike->traps, conn->conf.name, child->name))->asked = true;
+    find(&ike->traps, conn->conf.name, child->name)->asked = true;
     return ERR_OK;
 }
 
 unsigned trap_remove(struct ike *ike, const char *conn, const char *child)
 {
     unsigned n = 0;
-    for (struct trap **at = &ike->traps.first; *at;) {
-        bool ours = strcmp((*at)->child->name, child) == 0 &&
-                    (!conn || strcmp((*at)->conn->conf.name, conn) == 0);
-        n += ours;
-        if (ours) {
-            trap_drop(ike, at);
-        } else {
-            at = &(*at)->next;
-        }
+    for (struct trap *t = ike->traps.first, *next; t; t = next) {
+        next = t->next;
+        if (strcmp(t->child->name, child) != 0) continue;
+        if (conn && strcmp(t->conn->conf.name, conn) != 0) continue;
+        n++;
+        trap_drop(ike, t);
     }
     return n;
 }
 
-static const struct trap *trap_find(const struct ike *ike, const char *conn, const char *child)
-{
-    const struct trap *t = ike->traps.first;
-    while (t && (strcmp(t->conn->conf.name, conn) != 0 || strcmp(t->child->name, child) != 0)) {
-        t = t->next;
-    }
-    return t;
-}
-
 bool trap_is_there(const struct ike *ike, const char *conn, const char *child, uint32_t *reqid)
 {
-    const struct trap *t = trap_find(ike, conn, child);
+    const struct trap *t = find(&ike->traps, conn, child);
     if (t && reqid) *reqid = t->reqid;
-    return t;
+    return t != NULL;
 }
 
 const struct steering *trap_steering(const struct ike *ike, const char *conn, const char *child)
 {
-    const struct trap *t = trap_find(ike, conn, child);
+    const struct trap *t = find(&ike->traps, conn, child);
     return t ? &t->steering : NULL;
 }
 
@@ -252,28 +269,21 @@ static bool trap_wanted(const struct conf_child *c)
 
 void trap_prune(struct ike *ike)
 {
-    for (struct trap **at = &ike->traps.first; *at;) {
-        struct conn *now = ike_conn(ike, (*at)->conn->conf.name);
-        const struct conf_child *child = now ? conn_child(now, (*at)->child->name) : NULL;
-        if (child && ((*at)->asked || trap_wanted(child))) {
-            at = &(*at)->next;
-        } else {
-            trap_drop(ike, at);
-        }
+    for (struct trap *t = ike->traps.first, *next; t; t = next) {
+        next = t->next;
+        struct conn *now = ike_conn(ike, t->conn->conf.name);
+        const struct conf_child *child = now ? conn_child(now, t->child->name) : NULL;
+        if (!child || (!t->asked && !trap_wanted(child))) trap_drop(ike, t);
     }
 }
 
 void traps_remove(struct ike *ike)
 {
-    while (ike->traps.first) trap_drop(ike, &ike->traps.first);
+    while (ike->traps.first) trap_drop(ike, ike->traps.first);
 }
 
 void traps_done(struct traps *t)
 {
-    while (t->first) {
-        struct trap *gone = t->first;
-        t->first = gone->next;
-        conn_put(gone->conn);
-        free(gone);
-    }
+    while (t->first) trap_free(t, t->first);
+    index_done(&t->by_name);
 }

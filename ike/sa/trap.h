@@ -8,9 +8,11 @@
 struct ike;
 
 struct traps {
-    struct trap *first;
+    struct trap *first; // the latest first
+    struct index by_name;
     uint32_t last_id;
 };
+err_t traps_init(struct traps *t); // ERR_NOMEM
 
 // Is the mode of this child a shunt, which is never negotiated?
 static inline bool trap_is_shunt(const struct conf_child *child)

@@ -111,7 +111,7 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
     }
     if (sa->ppk_way) out->ppk = sa->ppk_way == PPK_IN_AUTH ? "RFC 8784" : "RFC 9867";
     out->ppk_name = blob_span(&sa->ppk_name);
-    if (sa->chosen.n) view_algorithms(&sa->chosen, out);
+    if (sa->chosen) view_algorithms(sa->chosen, out);
     if (sa->conn && ike->config) out->conf = config_conn(ike->config, ike_sa_name(sa));
 }
 
@@ -182,7 +182,7 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .reqid = c->reqid,
         .state = child_state(c),
         .mode = c->mode,
-        .ah = c->chosen.protocol == PROTO_AH,
+        .ah = c->chosen->protocol == PROTO_AH,
         .udp = c->udp,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
@@ -190,8 +190,8 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .cpu = c->cpu,
         .cpi_in = c->cpi_in,
         .cpi_out = c->cpi_out,
-        .encr = proposal_alg(&c->chosen, ALG_ENCR),
-        .integ = proposal_alg(&c->chosen, ALG_INTEG),
+        .encr = proposal_alg(c->chosen, ALG_ENCR),
+        .integ = proposal_alg(c->chosen, ALG_INTEG),
         .ke = c->ke,
         .esn = c->esn,
         .install_s = age,
@@ -202,6 +202,6 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .conf = conf_now(c),
         .steering = &c->steering,
     };
-    if (c->ke) view_rounds(&c->chosen, out->ake);
+    if (c->ke) view_rounds(c->chosen, out->ake);
     view_traffic(c, out);
 }

@@ -9,6 +9,7 @@ void vips_forget(struct ike_sa *sa)
     struct vips *v = sa->vips;
     if (!v) return;
     for (unsigned i = 0; i < v->n; i++) pools_release(sa->ike->pools, v->lease[i]);
+    if (v->given) sa->ike->given_n--;
     free(v->given);
     free(v);
     sa->vips = NULL;
@@ -35,7 +36,8 @@ void vips_move(struct ike_sa *from, struct ike_sa *to)
 
 bool vips_has(const struct ike *ike, const ip_t *ip)
 {
-    for (const struct ike_sa *sa = ike->all; sa; sa = sa->next) {
+    // Gateways have none, and thousands of IKE SAs.
+    for (const struct ike_sa *sa = ike->given_n ? ike->all : NULL; sa; sa = sa->next) {
         const struct vips *v = sa->vips;
         for (unsigned i = 0; v && v->given && i < v->n; i++) {
             if (ip_eq(&v->ip[i], ip)) return true;

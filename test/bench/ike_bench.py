@@ -3,7 +3,8 @@
 
 One daemon at a time and the load generator (ike_load.c) in two network namespaces. The generator calls it from as
 many addresses as there are IKE SAs, each with one child SA, and the daemon keeps them all; then a fresh daemon
-initiates. The executor behind the daemon is one that only says yes, a process of its own, the same for every daemon:
+initiates. Half-open IKE SAs are those of strangers who say IKE_SA_INIT and nothing else (knock.py; the daemon asks for
+no cookies then). The executor behind the daemon is one that only says yes, a process of its own, the same for all:
 Debian's charon reaches it through libpavise-netlink.so. Logs go to a file at each daemon's usual level. CPU time is
 that of the daemon's threads, kernel included; memory is its proportional set size, what the first IKE SA found
 there taken off.
@@ -16,6 +17,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +38,7 @@ CASES = {  # name: (proposals, key for openssl or nothing)
     "PSK, X25519 + ML-KEM-768": (SUITE + "-ke1_mlkem768", None),
 }
 GOAL_RATIO, GOAL_BYTES = 2.0, 8192
+PATIENT = "half_open_timeout = 600\n cookie_threshold = 0\n cookie_threshold_ip = 0\n init_limit_half_open = 100000\n"
 CONN = """\
     {name} {{
         version = 2
@@ -68,6 +71,8 @@ charon-systemd {{
     install_virtual_ip = no
     ikesa_table_size = 4096
     ikesa_table_segments = 16
+    half_open_timeout = 600
+    dos_protection = no
     plugins {{ vici {{ socket = unix://{vici} }} }}
 }}
 """
@@ -182,7 +187,19 @@ class Pavise(Daemon):
 
     def start(self, conf):
         self.clean()
-        self.process = self.host.iked(conf)
+        settings = self.host.file("strongswan.conf", f"charon {{ {PATIENT} }}\n")
+        self.process = self.host.iked(conf, "--strongswan-conf", settings)
+        self.wait_until_configured()
+
+    # Its socket is there before thousands of connections have been read; it answers after that.
+    def wait_until_configured(self):
+        name = b"version"
+        with socket.socket(socket.AF_UNIX) as vici:
+            vici.settimeout(300)
+            vici.connect(self.vici)
+            vici.sendall((len(name) + 2).to_bytes(4, "big") + bytes([0, len(name)]) + name)
+            if not vici.recv(4):
+                raise Failed(f"{self.name} does not answer:\n{self.process.output()}")
 
 
 class Charon(Daemon):
@@ -264,6 +281,19 @@ def as_responder(bed, daemon, proposals, keys, sas):
     return rows
 
 
+def half_open(bed, daemon, proposals, count):
+    """Bytes of an IKE SA that nobody has authenticated."""
+    daemon.start(responder_conf(proposals, None))
+    knock = ["/usr/bin/python3", os.path.join(HERE, "knock.py"), "10.99.0.1"]
+    bed.load([*knock, callers_address(1), 50], timeout=600)  # warms up
+    empty = daemon.memory()
+    answered = int(bed.load([*knock, callers_address(100), count], timeout=3600))
+    row = {"answered": answered, "bytes": (daemon.memory() - empty) / count}
+    say(f"half-open: {answered} of {count}, {row['bytes'] / 1000:.1f} kB each")
+    daemon.stop()
+    return row
+
+
 def as_initiator(bed, daemon, proposals, keys, count):
     conf = bed.load.file("load.conf", load_conf(proposals, keys))
     daemon.start(initiator_conf(proposals, keys, count))
@@ -280,9 +310,12 @@ def measure(bed, case, daemon, options):
     hosts = {"gw": bed.gw, "load": bed.load}
     keys = Keys(os.path.join(bed.gw.lab.dir, "keys"), key, hosts) if key else None
     say(f"{daemon.name}, {case}")
-    return {"case": case, "daemon": daemon.name,
+    told = {"case": case, "daemon": daemon.name,
             "responder": as_responder(bed, daemon, proposals, keys, options.sas),
             "initiator": as_initiator(bed, daemon, proposals, keys, options.initiate)}
+    if case == "PSK":
+        told["half_open"] = half_open(bed, daemon, proposals, options.half_open)
+    return told
 
 
 # ---- telling ----
@@ -295,6 +328,9 @@ def table(results):
             for row in r[role]:
                 print(f"| {r['case']} | {r['daemon']} | {role} | {row['sas']} | {row['cpu_ms']:.3f} |"
                       f" {row['per_core']:.0f} | {row['per_second']:.0f} | {row['bytes_per_sa'] / 1000:.1f} |")
+    for r in (r for r in results if "half_open" in r):
+        print(f"| any | {r['daemon']} | half-open responder | {r['half_open']['answered']} | | | |"
+              f" {r['half_open']['bytes'] / 1000:.1f} |")
 
 
 def goals(results):
@@ -320,6 +356,7 @@ def arguments():
     parser.add_argument("--sas", type=numbers, default=[1000, 10000],
                         help="IKE SAs at which the responder is measured (default 1000,10000)")
     parser.add_argument("--initiate", type=int, default=1000, help="IKE SAs that the daemon initiates (default 1000)")
+    parser.add_argument("--half-open", type=int, default=1000, help="half-open IKE SAs (default 1000)")
     parser.add_argument("--case", default="", help="only cases with this word: " + "; ".join(CASES))
     parser.add_argument("--daemon", choices=DAEMONS, help="only this one")
     parser.add_argument("--json", default="build/bench-ike.json", help="raw figures (default build/bench-ike.json)")

@@ -349,7 +349,7 @@ static void responder_widens(void **state)
     CHECK(sim_deliver(s, ALICE));
     CHECK(sim_deliver(s, BOB));
     struct offer *o = s->node[ALICE].ike->all->active->offer;
-    o->tsi.ts[0].lo.b[2] = 7; // as if she had asked for 10.1.7.0 and above
+    o->tsi->ts[0].lo.b[2] = 7; // as if she had asked for 10.1.7.0 and above
     s->by_hand = false;
     sim_run(s, SECOND);
     CHECK_EQ(r.told, 1);
@@ -536,7 +536,8 @@ static bool annoy(struct sim *s, int victim, struct ike_header h, uint64_t set, 
     h.version = 0x20;
     if (from->initiator) h.flags |= IKE_FLAG_INITIATOR;
     msgw_start(&m, buf, sizeof buf, &h);
-    if (from->seal && h.exchange != X_SA_INIT) msgw_begin_sk(&m, from->seal, ++from->sealed);
+    if (ike_sa_has_keys(from) && h.exchange != X_SA_INIT)
+        msgw_begin_sk(&m, ike_sa_seal(from), ++from->sealed);
     for (uint8_t type = PAYLOAD_SA; type <= PAYLOAD_EAP; type++) {
         if (!(set >> type & 1)) continue;
         write_body(s, msgw_begin(&m, type), type, body);
@@ -647,7 +648,7 @@ static void unknown_critical_payload(void **state)
                            .flags = IKE_FLAG_INITIATOR,
                            .id = from->window.send};
     msgw_start(&m, buf, sizeof buf, &h);
-    msgw_begin_sk(&m, from->seal, ++from->sealed);
+    msgw_begin_sk(&m, ike_sa_seal(from), ++from->sealed);
     wr_t *w = msgw_begin(&m, (enum payload_type)200);
     w->at[-3] |= 0x80; // critical
     msgw_end(&m);

@@ -65,7 +65,7 @@ static void claim(struct sim *s, const struct claim *c)
                                  .flags = IKE_FLAG_INITIATOR,
                                  .id = 1};
     msgw_start(&m, buf, sizeof buf, &h);
-    msgw_begin_sk(&m, from->seal, ++from->sealed);
+    msgw_begin_sk(&m, ike_sa_seal(from), ++from->sealed);
     put_claim(&m, c);
     CHECK_OK(msgw_finish(&m, &bytes));
     struct datagram d = {from->local, from->remote, bytes, 0};
@@ -246,7 +246,7 @@ static void answer_instead(struct sim *s, const char *idr, span_t auth)
                                  .flags = IKE_FLAG_RESPONSE,
                                  .id = 1};
     msgw_start(&m, buf, sizeof buf, &h);
-    msgw_begin_sk(&m, from->seal, ++from->sealed);
+    msgw_begin_sk(&m, ike_sa_seal(from), ++from->sealed);
     if (idr) CHECK_OK(id_parse(idr, &id, &why));
     if (idr) ident_write(msgw_begin(&m, PAYLOAD_IDr), &id);
     if (idr) msgw_end(&m);

@@ -104,6 +104,7 @@ static err_t sa_flush(void *ctx, uint8_t proto)
 static err_t sa_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_sa *sa), void *arg)
 {
     struct sim_xfrm *x = ctx;
+    x->listings++;
     for (unsigned i = 0; i < x->top; i++) {
         if (x->sa[i].used && !fn(arg, &x->sa[i].x)) break;
     }
@@ -156,6 +157,7 @@ static err_t policy_flush(void *ctx, uint8_t type)
 static err_t policy_each(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg)
 {
     struct sim_xfrm *x = ctx;
+    x->listings++;
     for (unsigned i = 0; i < x->policies; i++) {
         if (!fn(arg, &x->policy[i])) break;
     }

@@ -26,6 +26,7 @@ struct sim_xfrm {
     bool no_comp;         // it does not know IPComp
     bool cpus_less;       // it has none of the CPUs that SAs are for
     unsigned refuse_adds; // so many SAs are refused from now on
+    unsigned listings;    // times that all SAs, or all policies, were listed
 };
 
 void sim_xfrm_init(struct sim_xfrm *x, uint64_t *now, uint32_t first_spi);

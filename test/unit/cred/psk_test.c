@@ -1,5 +1,7 @@
 #include "cred/psk.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "test/check.h"
@@ -96,10 +98,64 @@ static void too_long_a_key_is_refused(void **state)
     psk_store_free(NULL);
 }
 
+// As the header says: how many are named, the more specific owner of the peer's, then of ours.
+static unsigned rank_of(const struct id *owners, unsigned n, const struct id *us,
+                        const struct id *peer)
+{
+    unsigned mine = n == 0, theirs = n == 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (id_match(&owners[i], us) > mine) mine = id_match(&owners[i], us);
+        if (id_match(&owners[i], peer) > theirs) theirs = id_match(&owners[i], peer);
+    }
+    return (mine > 1 ? 256U : 0U) + (theirs > 1 ? 256U : 0U) + theirs * 16U + mine;
+}
+
+#define MANY 3000
+
+static struct id random_owner(void)
+{
+    char text[64];
+    int n = rand() % 400;
+    if (n < 100) return id("gw.example.org");
+    if (n < 103) return id("%any");
+    if (n < 106) return id("*.example.org");
+    (void)snprintf(text, sizeof text, n % 2 ? "u%d.example.org" : "10.0.0.%d", n % 200);
+    return id(text);
+}
+
+static void among_thousands(void **state)
+{
+    static struct id owners[MANY][2];
+    static unsigned count[MANY];
+    struct psk_store *s = psk_store_new();
+    (void)state;
+    srand(3);
+    for (unsigned i = 0; i < MANY; i++) {
+        count[i] = rand() % 500 ? 2 : (unsigned)rand() % 2;
+        for (unsigned k = 0; k < count[i]; k++) owners[i][k] = random_owner();
+        CHECK_OK(psk_add(s, span((const uint8_t *)&i, sizeof i), owners[i], count[i]));
+    }
+    for (unsigned n = 0; n < 300; n++) {
+        const struct id us = n % 3 ? id("gw.example.org") : random_owner(), peer = random_owner();
+        unsigned best = 0, want = MANY;
+        for (unsigned i = 0; i < MANY; i++) {
+            unsigned rank = rank_of(owners[i], count[i], &us, &peer);
+            if (rank > best) want = i;
+            if (rank > best) best = rank;
+        }
+        struct secret key = {0};
+        CHECK_EQ(psk_find(s, &us, &peer, &key), want < MANY ? ERR_OK : ERR_NOTFOUND);
+        if (want < MANY) CHECK(memcmp(key.at, &want, sizeof want) == 0);
+        secret_done(&key);
+    }
+    psk_store_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_owners_beat_one_beat_none),
+        cmocka_unit_test(among_thousands),
         cmocka_unit_test(the_more_specific_owner_wins),
         cmocka_unit_test(strangers_get_nothing),
         cmocka_unit_test(an_unknown_peer_gets_our_key),

@@ -43,6 +43,8 @@ struct fixture {
     atomic_bool end;
     struct vici_client *c;
     struct text events; // what has come in between, one a line
+    atomic_bool waking;
+    atomic_uint listed; // when the loop had another turn
 };
 
 void iked_rearm(struct iked *d)
@@ -57,6 +59,7 @@ static void on_wake(void *ctx)
     struct fixture *f = ctx;
     reload_on_names(&f->d);
     loaded_on_names(&f->d);
+    if (atomic_exchange(&f->waking, false)) atomic_store(&f->listed, f->ike.ones);
     if (atomic_load(&f->end)) loop_stop(f->d.loop);
 }
 
@@ -284,6 +287,37 @@ static void sas_are_listed_as_strongswan_does(void **state)
     want_events(f, "list-sa: net {" IKE_HEAD " child-sas {home-7 {" CHILD_KEYS "}}}\n");
     ask(f, "list-sas", "ike-id=9", "");
     want_events(f, "");
+}
+
+static void something_happens(struct fake_ike *fake, uint32_t id)
+{
+    struct fixture *f = fake->test;
+    if (id != 1) return;
+    fake->sa[30].id = 99; // one ends, another begins
+    atomic_store(&f->waking, true);
+    loop_wake(f->d.loop);
+}
+
+// Others have their turn meanwhile.
+static void many_sas_are_listed_in_several_turns(void **state)
+{
+    struct fixture *f = *state;
+    unsigned lines = 0;
+    CHECK_OK(vici_register(f->c, "list-sa"));
+    for (unsigned i = 0; i < FAKE_SAS; i++) {
+        f->ike.sa[i] = (struct ike_sa_view){.id = i + 1, .state = IKE_VIEW_CONNECTING};
+        f->ike.child[i] = (struct child_sa_view){0};
+    }
+    f->ike.sa_n = FAKE_SAS;
+    f->ike.before_one = something_happens;
+    ask(f, "list-sas", "", "");
+    for (const char *at = text_str(&f->events); (at = strstr(at, "uniqueid=")); lines++) {
+        unsigned id = (unsigned)strtoul(at + strlen("uniqueid="), NULL, 10);
+        CHECK_EQ(id, lines < 30 ? lines + 1 : lines + 2);
+        at++;
+    }
+    CHECK_EQ(lines, FAKE_SAS - 1);
+    CHECK(atomic_load(&f->listed) > 0 && atomic_load(&f->listed) < FAKE_SAS);
 }
 
 static void connections_are_listed_as_strongswan_does(void **state)
@@ -672,6 +706,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DAEMON(sas_are_listed_as_strongswan_does),
+        WITH_DAEMON(many_sas_are_listed_in_several_turns),
         WITH_DAEMON(connections_are_listed_as_strongswan_does),
         WITH_DAEMON(policies_are_listed_by_kind),
         WITH_DAEMON(counters_are_named_as_strongswan_does),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ike/ids.h"
 #include "ike/sa/child_sa.h"
 
 // Handles are the addresses of the views.
@@ -95,6 +96,23 @@ void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx)
     struct fake_ike *f = fake(ike);
     for (unsigned i = 0; i < f->sa_n; i++) {
         if (!fn(ctx, &f->sa[i], fake_sa(f, i))) return;
+    }
+}
+
+unsigned ike_ids(const struct ike *ike, uint32_t *out, unsigned max)
+{
+    const struct fake_ike *f = (const struct fake_ike *)(const void *)ike;
+    for (unsigned i = 0; i < f->sa_n && i < max; i++) out[i] = f->sa[i].id;
+    return f->sa_n;
+}
+
+void ike_one(struct ike *ike, uint32_t id, ike_view_fn *fn, void *ctx)
+{
+    struct fake_ike *f = fake(ike);
+    f->ones++;
+    if (f->before_one) f->before_one(f, id);
+    for (unsigned i = 0; i < f->sa_n; i++) {
+        if (f->sa[i].id == id) (void)fn(ctx, &f->sa[i], fake_sa(f, i));
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "ike/ike.h"
 
-#define FAKE_SAS 3
+#define FAKE_SAS 40
 
 struct fake_ike {
     unsigned sa_n;
@@ -14,6 +14,8 @@ struct fake_ike {
     struct pools *pools;
     struct counters counters;
     unsigned configured;
+    unsigned ones; // calls of ike_one()
+    void (*before_one)(struct fake_ike *f, uint32_t id);
     char installed[64]; // children whose policies are, each with a blank behind
 
     // the latest request

@@ -212,8 +212,10 @@ static void what_the_initiator_seals_the_responder_opens(void **state)
         span_t wire;
         uint8_t buf[256], copy[256];
         keys_for(&suites[i], &k);
-        CHECK_OK(ike_keys_sealers(&k, &suites[i], true, &iseal, &iopen));
-        CHECK_OK(ike_keys_sealers(&k, &suites[i], false, &rseal, &ropen));
+        CHECK_OK(ike_keys_sealer(&k, &suites[i], true, &iseal));
+        CHECK_OK(ike_keys_sealer(&k, &suites[i], false, &iopen));
+        CHECK_OK(ike_keys_sealer(&k, &suites[i], false, &rseal));
+        CHECK_OK(ike_keys_sealer(&k, &suites[i], true, &ropen));
         msgw_start(&w, buf, sizeof buf, &h);
         msgw_begin_sk(&w, iseal, 1);
         msgw_payload(&w, PAYLOAD_V, SPAN(ni));
