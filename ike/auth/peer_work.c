@@ -273,7 +273,9 @@ static err_t check_again(struct peer_work *p, const uint8_t key[VERDICT_KEY_LEN]
     struct why note;
     struct cert *own = verdict_find(p->conn->conf.creds->trust, key, (int64_t)p->now_s, &note);
     if (!own) return ERR_NOTFOUND;
+    char name[CERT_NAME_MAX];
     tell_cert(p, own, true);
+    log_say(p->level, "cert", SAY_CERT, cert_name(own, name));
     log_say(p->level, "cert", "it was judged good a moment ago, and by the same rules");
     err_t err = signature_check(p, cert_pubkey(own), &p->why);
     p->key_is_right = err == ERR_OK;

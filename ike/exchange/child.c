@@ -88,13 +88,13 @@ err_t child_on_refusal(struct turn *t)
     err_t err =
         why_not(&why, ERR_CLOSED, "the peer refuses child SA %.60s: %s", t->task->conf->name, name);
     tell(t->ike, sa, LOG_WARN, "%s", why.text);
-    if (t->task->acquired.of_cpu) { // the SA that all CPUs share goes on
+    bool later = n.type == N_TEMPORARY_FAILURE || n.type == N_STATE_NOT_FOUND;
+    if (t->task->acquired.of_cpu && !later) { // the SA that all CPUs share goes on
         terms_cpu_refused(sa, t->task->conf);
         request_end(sa, t->task, err, why.text);
         t->task = NULL;
         return ERR_OK;
     }
-    bool later = n.type == N_TEMPORARY_FAILURE || n.type == N_STATE_NOT_FOUND;
     if (later && request_retry(sa, t->task) == ERR_OK) {
         t->task = NULL;
         return ERR_OK;

@@ -176,6 +176,10 @@ static err_t deal_cpu(struct turn *t, const struct child_sa *old, struct deal *d
     if (!d->conf->per_cpu || !terms_cpu_asked(t->in)) return ERR_OK;
     d->of_cpu = old ? old->of_cpu : child_sa_by_name(t->sa, d->conf->name) != NULL;
     d->cpu = old ? old->cpu : 0;
+    // Requests for the last CPUs of both sides may cross: each would find the other's CPUs taken.
+    if (!old && d->of_cpu && t->sa->initiator && terms_cpu_asks(t->sa, d->conf))
+        return refuse(t, N_TEMPORARY_FAILURE, ERR_STATE,
+                      "the peer wants an SA of %s for a CPU while we ask for one", d->conf->name);
     if (old || !d->of_cpu || terms_cpu_choose(t->sa, d->conf, &d->cpu) == ERR_OK) return ERR_OK;
     return refuse(t, N_TS_MAX_QUEUE, ERR_LIMIT, "the peer wants more SAs of %s than there are CPUs",
                   d->conf->name);

@@ -23,12 +23,15 @@ bool terms_cpu_asked(const struct msg *in)
     return notify_find(in, N_SA_RESOURCE_INFO, &n) == ERR_OK;
 }
 
-// We are asking for one of our own for it.
-static bool is_asked_for(const struct ike_sa *sa, const struct conf_child *f, uint32_t cpu)
+bool terms_cpu_asks(const struct ike_sa *sa, const struct conf_child *f)
 {
     const struct task *t = sa->active;
-    return t && t->kind == TASK_CHILD && t->conf == f && t->acquired.of_cpu &&
-           t->acquired.cpu == cpu;
+    return t && t->kind == TASK_CHILD && t->conf == f && t->acquired.of_cpu;
+}
+
+static bool is_asked_for(const struct ike_sa *sa, const struct conf_child *f, uint32_t cpu)
+{
+    return terms_cpu_asks(sa, f) && sa->active->acquired.cpu == cpu;
 }
 
 err_t terms_cpu_choose(const struct ike_sa *sa, const struct conf_child *f, uint32_t *cpu)

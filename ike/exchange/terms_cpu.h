@@ -8,6 +8,8 @@
 
 void terms_cpu_put(struct msgw *m, bool of_cpu, uint32_t cpu); // SA_RESOURCE_INFO
 bool terms_cpu_asked(const struct msg *in);
+// Is a request of ours for one more under way?
+bool terms_cpu_asks(const struct ike_sa *sa, const struct conf_child *f);
 // The peer wants one more for a CPU of its own. Which of ours gets it? ERR_LIMIT: there are enough.
 err_t terms_cpu_choose(const struct ike_sa *sa, const struct conf_child *f, uint32_t *cpu);
 

@@ -263,15 +263,16 @@ static bool same_encap(const struct xfrm_encap *a, const struct xfrm_encap *b)
     return a->type == b->type && a->sport == b->sport && a->dport == b->dport;
 }
 
-// Where the executor can (pavise-xfrmd, and kernels with XFRM_MIGRATE): the SA is put to rest and
-// goes on elsewhere, and no number is left out.
+// pavise-xfrmd puts the SA to rest, it goes on elsewhere, and no number is left out. A kernel
+// copies an SA while the old one still sends: with a counter as nonce no number may be used twice.
 static bool migrate_out(struct child_sa *c, struct xfrm_sa_id *id, struct xfrm_sa *x)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
     struct xfrm_sa there = {.proto = x->proto, .family = x->family}, found;
     struct selectors s;
     struct xfrm_sa_id new = *id;
-    if (!xfrm->ops->migrate || !c->policies_there || c->mode == XFRM_TRANSPORT || c->cpi_out ||
+    if (c->sa->ike->opt.executor_is_kernel || !xfrm->ops->migrate) return false;
+    if (!c->policies_there || c->mode == XFRM_TRANSPORT || c->cpi_out ||
         selectors_make(c->local_ts, c->remote_ts, &s) != ERR_OK)
         return false;
     told_where(&there, c->sa, true);
@@ -293,7 +294,7 @@ static bool migrate_out(struct child_sa *c, struct xfrm_sa_id *id, struct xfrm_s
     *x = found;
     *id = new;
     wipe(&found, sizeof found);
-    return same_encap(&x->encap, &g.encap); // older kernels leave it as it was
+    return same_encap(&x->encap, &g.encap);
 }
 
 // The executor keeps keys and sequence numbers: they are read, given a new address, and put back.

@@ -42,12 +42,13 @@ def test(_lab, tap):
     events = re.findall(r'"([a-z-]+)"', source("daemon/events.c").split("events_names[] = {")[1].split("}")[0])
     tap.equal("pavise-iked.8: every VICI command and event", (len(commands), len(events), [n for n in commands + events if not has(page, n)]),
               (37, 14, []))
-    settings = re.findall(r'TAKES\("([a-z0-9_.]+)"', source("conf/strongswan.c"))
+    settings = re.findall(r'TAKES\("([a-z0-9_.-]+)"', source("conf/strongswan.c"))
+    settings += re.findall(r'\{"([a-z]+[12])", "', source("conf/strongswan_attr.c"))
     page = manual("pavise-strongswan.conf.5")
     tap.equal("pavise-strongswan.conf.5: every setting", (len(settings) > 15, [s for s in settings if not has(page, "charon." + s)]),
               (True, []))
     named = re.findall(r"charon\.([a-z0-9_.-]+[a-z0-9_])", " ".join(re.findall(r"\.TP\n(.*)", page)))
-    known = settings + ["load", "plugins.kernel-libipsec.raw_esp"]
+    known = settings + ["load", "plugins.kernel-libipsec.raw_esp", "plugins.attr", "filelog", "syslog", "journal"]
     tap.equal("... and no other", [n for n in named if n not in known], [])
 
 
