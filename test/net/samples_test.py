@@ -68,7 +68,7 @@ def equal(text):
         for pattern, word in ACCIDENTS:
             line = re.sub(pattern, word, line)
         lines.append(line.rstrip())
-    whole = re.sub(rf"\b({STAGES})(\s+)\d+\.\d\b", r"\1\g<2>0.1", "\n".join(lines))  # what each took
+    whole = re.sub(rf"\b({STAGES})(\s+)\d+\.\d\b(?!\.)", r"\1\g<2>0.1", "\n".join(lines))  # what each took
     return re.sub(r"\n{3,}", "\n\n", whole).strip("\n") + "\n"
 
 
