@@ -9,6 +9,7 @@
 #include "cli/paint.h"
 #include "cli/say.h"
 #include "cli/stat.h"
+#include "cli/stat_kernel.h"
 #include "cli/xfrm_monitor.h"
 #include "cli/xfrm_show.h"
 
@@ -118,16 +119,30 @@ static int run_explain(const struct args *a)
     return list(a, true, true, true);
 }
 
+static int run_stat_kernel(const struct args *a)
+{
+    json_t *j = NULL;
+    struct why why = {{0}};
+    if (stat_kernel_read(STAT_KERNEL_FILE, &j, &why) != ERR_OK) {
+        say_error("%s", why.text);
+        return CLI_FAILED;
+    }
+    if (args_get(a, "--json")) {
+        json_print(j);
+        return CLI_OK;
+    }
+    stat_kernel_print(j);
+    json_decref(j);
+    return CLI_OK;
+}
+
 static int run_stat(const struct args *a)
 {
     json_t *j = NULL;
     struct why why = {{0}};
     char name[128];
     const char *socket = args_get(a, "--socket");
-    if (args_get(a, "--kernel")) {
-        say_error("the kernel's counters stand in /proc/net/xfrm_stat");
-        return CLI_USAGE;
-    }
+    if (args_get(a, "--kernel")) return run_stat_kernel(a);
     (void)snprintf(name, sizeof name, "%s-stat", socket ? socket : XFRMD_SOCKET);
     err_t e = stat_fetch(name, &j, &why);
     if (e != ERR_OK) {
