@@ -9,6 +9,7 @@
 #include "daemon/farp.h"
 #include "daemon/sa_show.h"
 #include "daemon/updown.h"
+#include "ike/ids.h"
 #include "ike/sa/child_sa.h"
 
 const char *const events_names[] = {
@@ -194,37 +195,26 @@ static void child_rekeyed(struct iked *d, const struct ike_sa *sa, const struct 
     vici_msg_done(&m);
 }
 
-// The IKE SA that an heir has taken over from: the latest one before it between the same two.
-struct elder_search {
-    struct ike_sa_view heir, elder; // elder.id 0: not found
-};
-
-static bool note_elder(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa)
+static bool show_elder(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa)
 {
+    struct ike_sa_view elder = *v;
     (void)sa;
-    struct elder_search *s = ctx;
-    bool fits = v->id < s->heir.id && v->id > s->elder.id &&
-                strcmp(sa_show_name(v), sa_show_name(&s->heir)) == 0 &&
-                id_eq(&v->remote_id, &s->heir.remote_id);
-    if (fits) s->elder = *v;
+    elder.state = IKE_VIEW_REKEYING; // what it was until a moment ago
+    vici_section(ctx, "old");
+    sa_show_ike(ctx, &elder);
+    vici_section_end(ctx);
     return true;
 }
 
-static void ike_rekeyed(struct iked *d, const struct ike_sa *heir)
+static void ike_rekeyed(struct iked *d, const struct ike_sa *sa)
 {
     struct vici_msg m = {0};
-    struct elder_search s = {0};
-    ike_sa_show(d->ike, heir, &s.heir);
-    ike_each(d->ike, note_elder, &s);
-    vici_section(&m, sa_show_name(&s.heir));
-    if (s.elder.id) {
-        s.elder.state = IKE_VIEW_REKEYING; // what it was until a moment ago
-        vici_section(&m, "old");
-        sa_show_ike(&m, &s.elder);
-        vici_section_end(&m);
-    }
+    struct ike_sa_view heir;
+    ike_sa_show(d->ike, sa, &heir);
+    vici_section(&m, sa_show_name(&heir));
+    ike_one(d->ike, heir.parent, show_elder, &m);
     vici_section(&m, "new");
-    sa_show_ike(&m, &s.heir);
+    sa_show_ike(&m, &heir);
     vici_section_end(&m);
     vici_section_end(&m);
     vici_event(d->vici, "ike-rekey", &m);

@@ -50,9 +50,10 @@ void ike_set_options(struct ike *ike, const struct ike_options *options)
 
 // ---- life --------------------------------------------------------------------------------------
 
-#define INDEXES_N 5
-#define INDEXES(ike) \
-    &(ike)->children_in, &(ike)->children_out, &(ike)->by_id, &(ike)->by_peer, &(ike)->by_name
+#define INDEXES_N 7
+#define INDEXES(ike)                                                                            \
+    &(ike)->children_in, &(ike)->children_out, &(ike)->by_id, &(ike)->by_peer, &(ike)->by_name, \
+        &(ike)->by_host, &(ike)->by_end
 
 struct ike *ike_new(const struct env *env, const struct ike_options *opt)
 {

@@ -139,6 +139,7 @@ enum ike_state_view {
 struct ike_sa_view {
     const char *name;
     uint32_t id;
+    uint32_t parent; // id of the one that it was made from by rekeying; 0: none
     enum ike_state_view state;
     bool initiator;
     endpoint_t local, remote;

@@ -63,7 +63,9 @@ static unsigned fitting(const struct ike_sa *sa)
     unsigned n = 0;
     struct conns_walk w;
     struct conn *c = conns_for_peer(&sa->ike->conns, &sa->remote.ip, &w);
-    for (; c; c = conns_next(&w)) n += conn_fit(c, &sa->local.ip, &sa->remote.ip) != 0;
+    for (; c; c = conns_next(&w)) {
+        if (conn_fit(c, &sa->local.ip, &sa->remote.ip)) n += 1 + c->alike;
+    }
     return n;
 }
 
@@ -77,7 +79,7 @@ struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, str
     struct conns_walk w;
     unsigned best_fit = 0;
     char a[ID_TEXT_MAX];
-    for (struct conn *c = conns_for_id(all, want->idi, &w); c; c = conns_next(&w)) {
+    for (struct conn *c = conns_for_id(all, want->idi, &sa->remote.ip, &w); c; c = conns_next(&w)) {
         if (!conn_fit(c, &sa->local.ip, &sa->remote.ip)) continue;
         unsigned fit = ids_fit(c, sa, want);
         if (fit <= best_fit || was_tried(sa, c) || !algorithms_fit(c, sa->chosen)) continue;

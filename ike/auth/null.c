@@ -13,11 +13,10 @@ bool null_is_peer(const struct ike_sa *sa)
 
 err_t null_may_come(const struct ike_sa *sa, struct why *why)
 {
-    unsigned all = 0, host = 0;
-    for (const struct ike_sa *other = sa->ike->all; other; other = other->next) {
-        if (other == sa || other->state != IKE_UP || !null_is_peer(other)) continue;
-        all++;
-        host += ip_eq(&other->remote.ip, &sa->remote.ip);
+    const struct ike *ike = sa->ike;
+    unsigned all = ike->nobodies, host = 0;
+    for (struct ike_sa *other = NULL; (other = ike_sa_of_host(ike, &sa->remote.ip, other));) {
+        host += other != sa && other->state == IKE_UP && null_is_peer(other);
     }
     if (all < NULL_PEERS_MAX && host < NULL_PEERS_HOST_MAX) return ERR_OK;
     return why_not(why, ERR_AUTH,

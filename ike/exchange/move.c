@@ -20,6 +20,7 @@ void move_ends(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *rem
     sa->was_remote = sa->remote;
     sa->local = *local;
     sa->remote = *remote;
+    ike_sa_placed(sa);
     move_offer(sa, &from);
     if (sa->state == IKE_UP) tell_event(IKE_EV_MOVED, sa, NULL);
 }

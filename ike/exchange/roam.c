@@ -334,6 +334,7 @@ void roam_peer_moved(struct ike_sa *sa, const ip_t *from)
     if (!gone) return;
     here_look(sa->ike, &h);
     sa->remote.ip = *from;
+    ike_sa_placed(sa);
     seek(sa, &h);
 }
 
@@ -358,6 +359,7 @@ void roam_inherit(const struct ike_sa *old, struct ike_sa *heir)
     heir->roam.seen_known = false; // the hash covers the SPIs
     heir->local = old->local;
     heir->remote = old->remote;
+    ike_sa_placed(heir);
     heir->nat_local = old->nat_local;
     heir->nat_remote = old->nat_remote;
     // What the old one has asked may stay without an answer: it is asked once more.

@@ -34,11 +34,11 @@ static bool meet(const struct ts_list *a, const struct ts_list *b)
 const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct ts_list *tsi,
                                      const struct ts_list *tsr)
 {
-    for (const struct ike_sa *other = sa->ike->all; other; other = other->next) {
+    const ip_t *nat = &sa->remote.ip;
+    for (struct ike_sa *other = NULL; (other = ike_sa_of_host(sa->ike, nat, other));) {
         // The same peer once more takes the place of what it had.
         bool same = id_eq(&other->remote_id, &sa->remote_id);
         if (other == sa || same || !other->nat_remote) continue;
-        if (!ip_eq(&other->remote.ip, &sa->remote.ip)) continue;
         for (const struct child_sa *c = other->children; c; c = c->next) {
             if (c->mode != XFRM_TRANSPORT || !child_sa_in_use(c)) continue;
             if (meet(c->remote_ts, tsi) && meet(c->local_ts, tsr)) return other;

@@ -76,16 +76,22 @@ static void retire_child(const struct ike_sa *sa, struct child_sa *c)
     }
 }
 
-// The next other IKE SA, older and in force, between the same two identities; after NULL: the
-// first. Older: if both sides begin at once, neither of the two IKE SAs may end the other.
+// Is the other one older and in force, between the same two identities? Older: if both sides begin
+// at once, neither of the two IKE SAs may end the other.
+static bool is_before(const struct ike_sa *other, const struct ike_sa *sa)
+{
+    bool older = other->id < sa->id && other->state == IKE_UP && !other->elder;
+    return older && id_eq(&other->local_id, &sa->local_id);
+}
+
+// The next such one; after NULL: the first.
 static struct ike_sa *same_peer(const struct ike_sa *sa, struct ike_sa *after)
 {
     struct ike_sa *other = after;
-    while ((other = ike_sa_of_peer(sa->ike, &sa->remote_id, other))) {
-        bool older = other->id < sa->id && other->state == IKE_UP && !other->elder;
-        if (older && id_eq(&other->local_id, &sa->local_id)) return other;
-    }
-    return NULL;
+    do {
+        other = ike_sa_of_peer(sa->ike, &sa->remote_id, other);
+    } while (other && !is_before(other, sa));
+    return other;
 }
 
 bool up_must_refuse(const struct ike_sa *sa, bool initial_contact)
@@ -111,9 +117,16 @@ bool up_is_first(const struct ike_sa *sa)
     return true;
 }
 
+// Thousands may share one identity, at as many addresses: only those at this one count.
+static struct ike_sa *same_end(const struct ike_sa *sa, struct ike_sa *after)
+{
+    return ike_sa_of_end(sa->ike, &sa->remote_id, &sa->remote.ip, after);
+}
+
 bool up_takes_over(const struct ike_sa *sa)
 {
-    for (struct ike_sa *old = NULL; (old = same_peer(sa, old));) {
+    for (struct ike_sa *old = NULL; (old = same_end(sa, old));) {
+        if (!is_before(old, sa)) continue;
         for (const struct child_sa *c = old->children; c; c = c->next) {
             if (child_sa_in_use(c) && ip_eq(&c->remote, &sa->remote.ip)) return true;
         }
@@ -204,7 +217,7 @@ static void succeed(struct ike_sa *loser, struct ike_sa *winner)
 void up_settle_twins(struct ike_sa *sa)
 {
     if (sa->conn->conf.unique == CONF_UNIQUE_NEVER) return;
-    for (struct ike_sa *other = NULL; (other = ike_sa_of_peer(sa->ike, &sa->remote_id, other));) {
+    for (struct ike_sa *other = NULL; (other = same_end(sa, other));) {
         if (other == sa || !are_twins(sa, other)) continue;
         struct ike_sa *loser = lower_spi(sa) < lower_spi(other) ? sa : other;
         struct ike_sa *winner = loser == sa ? other : sa;

@@ -14,7 +14,8 @@ struct conn {
     struct conn *next;
     unsigned place; // in the order of the configuration
     struct conn *any_peer_next, *any_id_next;
-    struct index_place by_name, by_peer, by_id;
+    unsigned alike; // that look like this one to who has not said who it is, and come after it
+    struct index_place by_name, by_peer, by_id, by_looks;
     struct arena arena;
     bool fresh; // not in force before: what start_action says is still to be done
     struct conf_conn conf;

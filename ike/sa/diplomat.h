@@ -34,6 +34,8 @@ struct ike {
     struct table table;
     struct index children_in, children_out; // child SAs by their SPIs
     struct index by_id, by_peer, by_name;   // IKE SAs: ike_sa_index()
+    struct index by_host, by_end;           // ... of known peers: by address; and by identity, too
+    unsigned nobodies;                      // IKE SAs of peers that prove nothing (RFC 7619)
     struct due_heap due;
     struct policies policies;
     struct reqids reqids;

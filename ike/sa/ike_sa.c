@@ -1,10 +1,11 @@
 #include "ike/sa/ike_sa.h"
-#include "ike/auth/recheck.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/siphash.h"
+#include "ike/auth/null.h"
+#include "ike/auth/recheck.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/vip.h"
 
@@ -55,6 +56,34 @@ static uint64_t name_hash(const struct ike *ike, const char *name)
     return siphash(ike->table.key, name, strlen(name));
 }
 
+static uint64_t host_hash(const struct ike *ike, const ip_t *host)
+{
+    return siphash(ike->table.key, host->b, sizeof host->b);
+}
+
+static uint64_t end_hash(const struct ike *ike, const struct id *peer, const ip_t *host)
+{
+    return id_hash(peer, ike->table.key) ^ host_hash(ike, host);
+}
+
+void ike_sa_placed(struct ike_sa *sa)
+{
+    struct ike *ike = sa->ike;
+    const ip_t *host = &sa->remote.ip;
+    index_remove(&ike->by_host, &sa->by_host);
+    index_remove(&ike->by_end, &sa->by_end);
+    if (sa->remote_id.type == ID_ANY) return;
+    index_add(&ike->by_host, &sa->by_host, host_hash(ike, host), sa);
+    index_add(&ike->by_end, &sa->by_end, end_hash(ike, &sa->remote_id, host), sa);
+}
+
+static void count_nobody(struct ike_sa *sa)
+{
+    if (sa->nobody || !null_is_peer(sa)) return;
+    sa->nobody = true;
+    sa->ike->nobodies++;
+}
+
 void ike_sa_index(struct ike_sa *sa)
 {
     struct ike *ike = sa->ike;
@@ -63,9 +92,10 @@ void ike_sa_index(struct ike_sa *sa)
     if (sa->conn) {
         index_add(&ike->by_name, &sa->by_name, name_hash(ike, ike_sa_name(sa)), sa);
     }
-    if (sa->remote_id.type != ID_ANY) {
-        index_add(&ike->by_peer, &sa->by_peer, id_hash(&sa->remote_id, ike->table.key), sa);
-    }
+    ike_sa_placed(sa);
+    if (sa->remote_id.type == ID_ANY) return;
+    index_add(&ike->by_peer, &sa->by_peer, id_hash(&sa->remote_id, ike->table.key), sa);
+    count_nobody(sa);
 }
 
 struct ike_sa *ike_sa_of_peer(const struct ike *ike, const struct id *peer, struct ike_sa *after)
@@ -74,6 +104,28 @@ struct ike_sa *ike_sa_of_peer(const struct ike *ike, const struct id *peer, stru
                                        ? index_next(&after->by_peer)
                                        : index_first(&ike->by_peer, id_hash(peer, ike->table.key));
     while (at && !id_eq(&((struct ike_sa *)at->what)->remote_id, peer)) at = index_next(at);
+    return at ? at->what : NULL;
+}
+
+struct ike_sa *ike_sa_of_host(const struct ike *ike, const ip_t *host, struct ike_sa *after)
+{
+    const struct index_place *at =
+        after ? index_next(&after->by_host) : index_first(&ike->by_host, host_hash(ike, host));
+    while (at && !ip_eq(&((struct ike_sa *)at->what)->remote.ip, host)) at = index_next(at);
+    return at ? at->what : NULL;
+}
+
+static bool is_end(const struct ike_sa *sa, const struct id *peer, const ip_t *host)
+{
+    return ip_eq(&sa->remote.ip, host) && id_eq(&sa->remote_id, peer);
+}
+
+struct ike_sa *ike_sa_of_end(const struct ike *ike, const struct id *peer, const ip_t *host,
+                             struct ike_sa *after)
+{
+    const struct index_place *at =
+        after ? index_next(&after->by_end) : index_first(&ike->by_end, end_hash(ike, peer, host));
+    while (at && !is_end(at->what, peer, host)) at = index_next(at);
     return at ? at->what : NULL;
 }
 
@@ -172,6 +224,9 @@ void ike_sa_free(struct ike_sa *sa)
     index_remove(&ike->by_id, &sa->by_id);
     index_remove(&ike->by_peer, &sa->by_peer);
     index_remove(&ike->by_name, &sa->by_name);
+    index_remove(&ike->by_host, &sa->by_host);
+    index_remove(&ike->by_end, &sa->by_end);
+    ike->nobodies -= sa->nobody;
     vips_forget(sa);
     blob_done(&sa->ppk_name);
     roam_done(&sa->roam);

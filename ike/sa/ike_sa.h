@@ -133,8 +133,10 @@ struct ike_sa {
     struct index_place by_spi;  // table.c
     struct ike_sa *peer_next;
     struct index_place by_id, by_peer, by_name; // ike_sa_index()
+    struct index_place by_host, by_end;         // ike_sa_placed()
     struct ike_sa *gone_next;
     bool in_table, half_open;
+    bool nobody;            // counted in ike->nobodies
     struct due due;         // earliest of timer[]
     uint64_t timer[TIMERS]; // monotonic ns; DUE_NEVER = off
     uint32_t id;            // for people
@@ -206,8 +208,14 @@ struct ike_sa {
 struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t spi);
 // Call when its connection, or the peer's identity, has become known: it can be found by them then.
 void ike_sa_index(struct ike_sa *sa);
-// The next IKE SA whose peer has, or whose connection is called: start with NULL. In no order.
+// Call when such a peer's address is another one: it is found by that from then on.
+void ike_sa_placed(struct ike_sa *sa);
+// The next IKE SA whose peer has this identity, or is at this address, or both; or whose connection
+// is called so: start with NULL. In no order.
 struct ike_sa *ike_sa_of_peer(const struct ike *ike, const struct id *peer, struct ike_sa *after);
+struct ike_sa *ike_sa_of_host(const struct ike *ike, const ip_t *host, struct ike_sa *after);
+struct ike_sa *ike_sa_of_end(const struct ike *ike, const struct id *peer, const ip_t *host,
+                             struct ike_sa *after);
 struct ike_sa *ike_sa_of_name(const struct ike *ike, const char *name, struct ike_sa *after);
 // Keeps a copy of what was agreed on. ERR_NOMEM.
 err_t ike_sa_choose(struct ike_sa *sa, const struct proposal *chosen);

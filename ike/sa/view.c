@@ -6,6 +6,16 @@
 #include "ike/sa/told.h"
 #include "ike/sa/vip.h"
 
+// What the configuration in force says of it, if it still does.
+static const struct conf_conn *conf_of(const struct ike *ike, const struct conn *conn)
+{
+    const struct config *c = ike->config;
+    const struct conn *now = c ? ike_conn(ike, conn->conf.name) : NULL;
+    if (!now || now->place >= c->conn_n) return NULL;
+    const struct conf_conn *conf = &c->conn[now->place];
+    return strcmp(conf->name, now->conf.name) == 0 ? conf : NULL;
+}
+
 static enum ike_state_view state_view(const struct ike_sa *sa)
 {
     bool closing = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
@@ -76,6 +86,7 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
     *out = (struct ike_sa_view){
         .name = ike_sa_name(sa),
         .id = sa->id,
+        .parent = sa->parent,
         .state = state_view(sa),
         .initiator = sa->initiator,
         .local = sa->local,
@@ -112,7 +123,7 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
     if (sa->ppk_way) out->ppk = sa->ppk_way == PPK_IN_AUTH ? "RFC 8784" : "RFC 9867";
     out->ppk_name = blob_span(&sa->ppk_name);
     if (sa->chosen) view_algorithms(sa->chosen, out);
-    if (sa->conn && ike->config) out->conf = config_conn(ike->config, ike_sa_name(sa));
+    if (sa->conn) out->conf = conf_of(ike, sa->conn);
 }
 
 static enum child_state_view child_state(const struct child_sa *c)
@@ -164,9 +175,7 @@ static uint64_t left(uint64_t whole, uint64_t gone)
 
 static const struct conf_child *conf_now(const struct child_sa *c)
 {
-    const struct ike *ike = c->sa->ike;
-    const struct conf_conn *conn =
-        ike->config ? config_conn(ike->config, c->conn->conf.name) : NULL;
+    const struct conf_conn *conn = conf_of(c->sa->ike, c->conn);
     for (unsigned i = 0; conn && i < conn->child_n; i++) {
         if (strcmp(conn->child[i].name, c->conf->name) == 0) return &conn->child[i];
     }

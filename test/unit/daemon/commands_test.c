@@ -622,6 +622,7 @@ static void raise_rekeyed(struct fake_ike *fake_of)
     fake_of->sa_n = 2;
     fake_of->sa[1] = fake_of->sa[0];
     fake_of->sa[1].id = 3;
+    fake_of->sa[1].parent = fake_of->sa[0].id;
     fake_of->child[1] = child_view("home", 8);
     events_sa(&f->d, CHILD_EV_REKEYED, fake_sa(fake_of, 0), child);
     events_sa(&f->d, IKE_EV_REKEYED, fake_sa(fake_of, 1), NULL);
