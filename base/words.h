@@ -90,6 +90,11 @@
 #define SAY_STATUS_UNKNOWN "certificate status is not available"
 #define SAY_REVOKED "certificate was revoked on %s, reason: %s"
 #define SAY_RULE_CRL "constraint check failed: RULE_CRL_VALIDATION is %s, but requires at least %s"
+// strongSwan's plugin addrblock (RFC 3779).
+#define SAY_BLOCK_HELD "subject address block %s is contained in issuer address block %s"
+#define SAY_BLOCKS_LOOK "checking certificate-based traffic selector constraints [RFC 3779]"
+#define SAY_BLOCK_TS "TS %s is contained in address block constraint %s"
+#define SAY_BLOCK_TS_PART "TS %s is contained in address block constraint %s (subset %s)"
 #define SAY_OTHER_CA "constraint check failed: peer not authenticated by CA '%s'"
 #define SAY_CRITICAL "critical '%s' extension not supported"
 #define SAY_CERT_UNFIT "building CRED_CERTIFICATE - X509 failed, tried 1 builders"

@@ -234,24 +234,6 @@ static err_t cacerts_check(const struct walk *w, struct why *why)
                    cert_name(w->peer[0], name));
 }
 
-// rfc3779 2.3 MUST: address blocks bound what a certificate may be used for, and selectors are not
-// held against them here. OpenSSL is content when they nest.
-static err_t addresses_check(const struct walk *w, struct why *why)
-{
-    char name[CERT_NAME_MAX];
-    for (unsigned i = 0; i < w->chain.n && !w->t->any_critical; i++) {
-        const X509 *x = cert_x509(w->chain.cert[i]);
-        int at = X509_get_ext_by_NID(x, NID_sbgp_ipAddrBlock, -1);
-        if (at < 0 || !X509_EXTENSION_get_critical(X509_get_ext(x, at))) continue;
-        return why_not(
-            why, ERR_AUTH,
-            "certificate \"%s\" is good for some IP addresses only (RFC 3779, critical), "
-            "which is not looked at here; have it issued without",
-            cert_name(w->chain.cert[i], name));
-    }
-    return ERR_OK;
-}
-
 static enum trust_fault fault_of(int code)
 {
     switch (code) {
@@ -273,14 +255,25 @@ static enum trust_fault fault_of(int code)
     }
 }
 
+// What is wrong with address blocks has a sentence of its own.
+static err_t say_unnested(struct walk *w, X509_STORE_CTX *ctx, struct why *why)
+{
+    if (X509_STORE_CTX_get_error(ctx) != X509_V_ERR_UNNESTED_RESOURCE) return ERR_OK;
+    TRY(chain_take(w, ctx));
+    err_t e = blocks_check(w, why);
+    blocks_free(w->chain.blocks);
+    w->chain.blocks = NULL;
+    return e;
+}
+
 static err_t chain_judge(struct walk *w, X509_STORE_CTX *ctx, struct why *why)
 {
     if (X509_verify_cert(ctx) == 1) {
         TRY(policies_check(w, ctx, why));
         TRY(chain_take(w, ctx));
-        TRY(addresses_check(w, why));
         return cacerts_check(w, why);
     }
+    TRY(say_unnested(w, ctx, why));
     X509 *x = X509_STORE_CTX_get_current_cert(ctx);
     w->depth = (unsigned)X509_STORE_CTX_get_error_depth(ctx);
     const struct cert *c = x ? cert_of(w, x) : NULL;

@@ -62,6 +62,9 @@ static const struct {
     {X509_V_ERR_NO_EXPLICIT_POLICY,
      "is not good for a policy that is asked for (by `cert_policy`, or by an authority's policy "
      "constraints); have one issued under it"},
+    {X509_V_ERR_UNNESTED_RESOURCE,
+     "and another one of its path have IP address blocks (RFC 3779) that do not nest; the CA must "
+     "issue them anew"},
     {X509_V_ERR_CERT_CHAIN_TOO_LONG, "stands at the end of a chain that is too long"},
     {X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD, "has a time of validity that is malformed"},
     {X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD, "has a time of validity that is malformed"},

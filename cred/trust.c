@@ -292,6 +292,7 @@ static err_t walk_run(struct walk *w, struct why *why)
     TRY(certs_check(w, why));
     TRY(chain_find(w, why));
     tell_path(w);
+    TRY(blocks_check(w, why));
     TRY(usage_check(w->peer[0], why));
     TRY(purpose_check(w->peer[0], why));
     TRY(id_check(w, why));
@@ -321,6 +322,7 @@ err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,
     };
     err_t e = walk_run(&w, why);
     if (terms->tries) *terms->tries = w.tries;
+    if (e != ERR_OK || !out) blocks_free(w.chain.blocks);
     if (e != ERR_OK && out) *out = (struct trust_chain){.fault = w.chain.fault};
     TRY(e);
     if (!out) return ERR_OK;
@@ -332,6 +334,8 @@ err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,
 void trust_chain_done(struct trust_chain *c)
 {
     for (unsigned i = 0; i < c->n; i++) cert_free(c->cert[i]);
+    blocks_free(c->blocks);
+    c->blocks = NULL;
     c->n = 0;
 }
 

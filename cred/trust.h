@@ -5,6 +5,7 @@
 // threads at once, takes up to some milliseconds, and waits for servers if it may fetch.
 #pragma once
 
+#include "cred/blocks.h"
 #include "cred/cert.h"
 #include "cred/fetch.h"
 #include "cred/rules.h"
@@ -105,7 +106,9 @@ struct trust_chain {
     // Seconds since 1970 until which the verdict may be kept: the earliest end of a certificate, or
     // of what is known of its revocation.
     int64_t good_until;
-    bool open;       // a server may know more at any time: not to be kept (verdict.h)
+    bool open; // a server may know more at any time: not to be kept (verdict.h)
+    // The addresses that the peer may have by it (RFC 3779); NULL: it says nothing of addresses.
+    struct blocks *blocks;
     struct why note; // a reservation to be logged, as "whether ... was revoked is unknown"; or ""
 };
 void trust_chain_done(struct trust_chain *c);

@@ -67,6 +67,9 @@ struct probe {
 err_t probe_open(struct probe *p, const struct walk *w, unsigned long flags);
 void probe_done(struct probe *p);
 
+// blocks_path.c: which addresses the path is good for, in w->chain.blocks. ERR_AUTH, ERR_NOMEM.
+err_t blocks_check(struct walk *w, struct why *why);
+
 // refusal.c: the sentence for one of OpenSSL's codes; c is the certificate it is about.
 err_t refusal_say(int code, const struct cert *c, const struct walk *w, struct why *why);
 

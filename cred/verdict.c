@@ -10,6 +10,7 @@ struct verdict {
     uint8_t key[VERDICT_KEY_LEN];
     int64_t from, until; // seconds since 1970: when it was made; the last second that it is good
     struct cert *cert;
+    struct blocks *blocks;
     struct why note;
 };
 
@@ -29,6 +30,7 @@ static void drop(struct verdict *v)
 {
     if (!v) return;
     cert_free(v->cert);
+    blocks_free(v->blocks);
     free(v);
 }
 
@@ -122,7 +124,7 @@ static struct verdict **place_of(struct verdicts *v, const uint8_t key[VERDICT_K
 }
 
 struct cert *verdict_find(const struct trust *t, const uint8_t key[VERDICT_KEY_LEN], int64_t now,
-                          struct why *note)
+                          struct blocks **blocks, struct why *note)
 {
     struct cert *found = NULL;
     (void)pthread_mutex_lock(&t->verdicts->lock);
@@ -130,6 +132,7 @@ struct cert *verdict_find(const struct trust *t, const uint8_t key[VERDICT_KEY_L
     // A clock that was set back knows nothing of what came later.
     if (v && !memcmp(v->key, key, sizeof v->key) && v->from <= now && now <= v->until) {
         found = cert_ref(v->cert);
+        *blocks = blocks_ref(v->blocks);
         *note = v->note;
     }
     (void)pthread_mutex_unlock(&t->verdicts->lock);
@@ -146,6 +149,7 @@ void verdict_keep(const struct trust *t, const uint8_t key[VERDICT_KEY_LEN],
     v->from = now;
     v->until = chain->good_until - now < VERDICT_KEEP_S ? chain->good_until : now + VERDICT_KEEP_S;
     v->cert = cert_ref(chain->cert[0]);
+    v->blocks = blocks_ref(chain->blocks);
     v->note = chain->note;
     (void)pthread_mutex_lock(&t->verdicts->lock);
     struct verdict **place = place_of(t->verdicts, key), *before = *place;

@@ -20,9 +20,10 @@ void verdicts_free(struct verdicts *v); // NULL is fine
 // kept.
 bool verdict_key(const struct trust *t, const span_t *sent, unsigned n,
                  const struct trust_terms *terms, uint8_t key[VERDICT_KEY_LEN]);
-// The peer's own certificate (a reference) if there is a verdict that is good now, with its note.
+// The peer's own certificate (a reference) if there is a verdict that is good now, with its note
+// and the addresses that it is good for (a reference; NULL: all).
 struct cert *verdict_find(const struct trust *t, const uint8_t key[VERDICT_KEY_LEN], int64_t now,
-                          struct why *note);
+                          struct blocks **blocks, struct why *note);
 // Keeps one, if it may be kept. The key is that of before trust_verify(): what has changed since
 // makes another.
 void verdict_keep(const struct trust *t, const uint8_t key[VERDICT_KEY_LEN],

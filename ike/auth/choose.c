@@ -36,6 +36,7 @@ static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const str
     struct id local = choose_local_id(&c->conf.local, &sa->local.ip);
     unsigned remote = id_match(&c->conf.remote.id, idi);
     unsigned ours = idr ? id_match(&local, idr) : 1;
+    if (!ours && own_may_be(&c->conf.local, idr)) ours = 1;
     if (!remote || !ours) return 0;
     // rfc7619 2.4 MUST: only where the user has said so explicitly.
     if (want->by != c->conf.remote.auth) return 0;

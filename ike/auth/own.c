@@ -93,6 +93,30 @@ void own_choose(struct ike_sa *sa)
     sa->local_id = own_id(side, o->own, &sa->local.ip);
 }
 
+static const struct cred_own *own_named(const struct conf_side *side, const struct id *id)
+{
+    const struct cred_own *own = own_first(side);
+    if (side->id_given && side->id.type != ID_ANY) return NULL;
+    while (own && !(own->cert && cert_has_id(own->cert, id))) own = own->next;
+    return own;
+}
+
+bool own_may_be(const struct conf_side *local, const struct id *idr)
+{
+    return own_named(local, idr) != NULL;
+}
+
+void own_wish(struct ike_sa *sa, const struct id *idr)
+{
+    struct opening *o = sa->opening;
+    const struct conf_side *side = round_ours(sa);
+    const struct cred_own *named = side ? own_named(side, idr) : NULL;
+    if (!named) return;
+    // The one that was chosen leads to an authority that the peer believes.
+    if (!o->own || !o->own->cert || !cert_has_id(o->own->cert, idr)) o->own = named;
+    sa->local_id = *idr;
+}
+
 static void put_cert(struct msgw *m, uint8_t encoding, span_t data)
 {
     struct certp c = {.encoding = encoding, .data = data};

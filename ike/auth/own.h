@@ -21,6 +21,12 @@ void own_hear(struct ike_sa *sa, const struct msg *in);
 // authority that was named, else the first one. Sets opening->own and sa->local_id.
 void own_choose(struct ike_sa *sa);
 
+// The peer has named whom it wants to talk to (IDr). Where the section leaves our identity open,
+// and a certificate of it says that name, that is who we are.
+void own_wish(struct ike_sa *sa, const struct id *idr);
+// Would it be so?
+bool own_may_be(const struct conf_side *local, const struct id *idr);
+
 // The signature, in opening->our_proof: at once if it is there, else a work is started.
 // Errors: ERR_AGAIN (when the work is done, `done` is called), any other with a sentence.
 err_t own_sign(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why);

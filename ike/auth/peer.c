@@ -9,6 +9,7 @@
 #include "ike/auth/recheck.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/message.h"
+#include "ike/exchange/terms_blocks.h"
 #include "ike/sa/diplomat.h"
 
 // What a peer can make us keep of its certificates while they wait: chains of real authorities have
@@ -129,7 +130,8 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
     bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
     if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
     if (p->distrusted) tell_alert(sa->ike, sa, alert_of(p->fault));
-    if (p->offline && p->err == ERR_OK) o->their_proof.err = recheck_keep(sa, p);
+    if (p->err == ERR_OK) o->their_proof.err = terms_blocks_take(sa, p->blocks);
+    if (p->offline && o->their_proof.err == ERR_OK) o->their_proof.err = recheck_keep(sa, p);
     p->then(sa);
 }
 
@@ -140,6 +142,7 @@ static void work_free(struct ike_work *w)
     for (unsigned i = 0; i < p->kept_n; i++) blob_done(&p->kept[i]);
     blob_done(&p->auth);
     blob_done(&p->octets);
+    blocks_free(p->blocks);
     conn_put(p->conn);
     free(p);
 }

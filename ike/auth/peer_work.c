@@ -194,8 +194,11 @@ static void terms_fill(struct terms *w, struct peer_work *p)
     };
 }
 
-static void believed(struct peer_work *p, const struct cert *own, const struct why *note)
+static void believed(struct peer_work *p, const struct cert *own, struct blocks *blocks,
+                     const struct why *note)
 {
+    blocks_free(p->blocks);
+    p->blocks = blocks_ref(blocks);
     p->judged = true;
     p->note = *note;
     memcpy(p->who, cert_sha1(own), sizeof p->who);
@@ -226,7 +229,7 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
     if (err != ERR_OK) look_early(p, chain, n, &terms->t);
     if (err != ERR_OK) return err;
     if (key) verdict_keep(trust, key, &path, (int64_t)p->now_s);
-    believed(p, chain[0], &path.note);
+    believed(p, chain[0], path.blocks, &path.note);
     trust_chain_done(&path);
     return keep(p, chain, n);
 }
@@ -271,7 +274,9 @@ static bool key_make(struct peer_work *p, uint8_t key[VERDICT_KEY_LEN])
 static err_t check_again(struct peer_work *p, const uint8_t key[VERDICT_KEY_LEN])
 {
     struct why note;
-    struct cert *own = verdict_find(p->conn->conf.creds->trust, key, (int64_t)p->now_s, &note);
+    struct blocks *blocks = NULL;
+    struct cert *own =
+        verdict_find(p->conn->conf.creds->trust, key, (int64_t)p->now_s, &blocks, &note);
     if (!own) return ERR_NOTFOUND;
     char name[CERT_NAME_MAX];
     tell_cert(p, own, true);
@@ -280,9 +285,10 @@ static err_t check_again(struct peer_work *p, const uint8_t key[VERDICT_KEY_LEN]
     err_t err = signature_check(p, cert_pubkey(own), &p->why);
     p->key_is_right = err == ERR_OK;
     if (err == ERR_OK) {
-        believed(p, own, &note);
+        believed(p, own, blocks, &note);
         say_how(p);
     }
+    blocks_free(blocks);
     cert_free(own);
     return err;
 }

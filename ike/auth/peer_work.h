@@ -40,9 +40,10 @@ struct peer_work {
     bool distrusted;   // a certificate was not believed; `fault` says why
     enum trust_fault fault;
     struct why why, how, note, fetched;
-    int64_t from, until; // when its certificate is valid, seconds since 1970; 0: it has none
-    uint64_t early_s;    // refused only because it begins so much later; 0: it is not so
-    unsigned kept_n;     // offline: the certificates that were believed
+    int64_t from, until;   // when its certificate is valid, seconds since 1970; 0: it has none
+    struct blocks *blocks; // the addresses that its certificate is good for (RFC 3779); NULL: all
+    uint64_t early_s;      // refused only because it begins so much later; 0: it is not so
+    unsigned kept_n;       // offline: the certificates that were believed
     struct blob kept[TRUST_PEER_CERTS_MAX];
     bool judged;               // `note` is about this certificate
     uint8_t who[KEY_SHA1_LEN]; // SHA-1 of it

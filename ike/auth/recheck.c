@@ -16,6 +16,7 @@ static void work_free(struct ike_work *w)
 {
     struct peer_work *p = (struct peer_work *)w;
     for (unsigned i = 0; i < p->cert_n; i++) blob_done(&p->cert[i].data);
+    blocks_free(p->blocks);
     conn_put(p->conn);
     free(p);
 }

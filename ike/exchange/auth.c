@@ -331,6 +331,14 @@ static void take_conn(struct ike_sa *sa, struct conn *conn)
     sa->conn = conn;
 }
 
+static void choose_own(struct turn *t)
+{
+    struct id idr;
+    own_choose(t->sa);
+    if (!round_is_first(t->sa) || !msg_has(t->in, P(IDr))) return;
+    if (ident_read(msg_body(t->in, PAYLOAD_IDr), &idr) == ERR_OK) own_wish(t->sa, &idr);
+}
+
 static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
 {
     struct ike_sa *sa = t->sa;
@@ -357,7 +365,7 @@ static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
     sa->remote_id = *idi;
     round_hear(sa, t->in);
     own_hear(sa, t->in);
-    own_choose(sa);
+    choose_own(t);
     if (sa->opening->tried_n) {
         tell(t->ike, sa, LOG_STORY, SAY_CONFIG_NEXT, ike_sa_name(sa));
     } else {
@@ -453,7 +461,7 @@ static err_t prove_too(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     if (!round_ours(sa)) return ERR_OK;
-    if (!sa->opening->our_proof.ready && !sa->work_id) own_choose(sa);
+    if (!sa->opening->our_proof.ready && !sa->work_id) choose_own(t);
     return proof_make(sa, receive_resume, why);
 }
 

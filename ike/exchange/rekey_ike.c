@@ -64,6 +64,7 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     sa->no_natt = old->no_natt;
     sa->cert_from = old->cert_from;
     sa->cert_until = old->cert_until;
+    sa->blocks = blocks_ref(old->blocks);
     sa->in_pieces = old->in_pieces;
     sa->send_pieces = old->send_pieces;
     sa->if_id_in = old->if_id_in;

@@ -6,6 +6,7 @@
 #include "ike/exchange/followup.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/terms.h"
+#include "ike/exchange/terms_blocks.h"
 #include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_cpu.h"
 #include "ike/exchange/terms_nat.h"
@@ -84,6 +85,7 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
     *tsi = d->tsi;
     *tsr = d->tsr;
     if (d->mode == XFRM_TRANSPORT && f->mode == CONF_TRANSPORT) terms_nat_in(sa, tsi, tsr);
+    if (!terms_blocks_cut(sa, tsi)) return 0;
     bool whole = ts_subset(tsi, &remote) && ts_subset(tsr, &local);
     bool equal = whole && ts_subset(&remote, tsi) && ts_subset(&local, tsr);
     bool first = list_begins_in(tsi, &remote) && list_begins_in(tsr, &local);
@@ -94,16 +96,28 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
     return 1 + same_mode + 2 * whole + 4 * equal + 8 * first + 16 * suits(f, d);
 }
 
+static err_t refuse_blocks(struct turn *t, const char *tsi, const char *tsr)
+{
+    char blocks[BLOCKS_TEXT_MAX];
+    return refuse(t, N_TS_UNACCEPTABLE, ERR_NOCHOICE,
+                  "the peer wants %s to reach %s: its certificate is good for %s only (RFC 3779), "
+                  "and no child of %s allows that (local_ts, remote_ts)",
+                  tsi, tsr, blocks_show(t->sa->blocks, blocks), ike_sa_name(t->sa));
+}
+
 static err_t refuse_ts(struct turn *t, const struct deal *d)
 {
     char a[200], b[200];
     tell_alert(t->ike, t->sa, ALERT_TS_MISMATCH);
     tell(t->ike, t->sa, LOG_STORY, SAY_BAD_TS, ts_show(&d->tsr, a, sizeof a),
          ts_show(&d->tsi, b, sizeof b));
+    ts_show(&d->tsi, a, sizeof a);
+    ts_show(&d->tsr, b, sizeof b);
+    if (t->sa->blocks) return refuse_blocks(t, a, b);
     return refuse(
         t, N_TS_UNACCEPTABLE, ERR_NOCHOICE,
-        "the peer wants %s to reach %s, which no child of %s allows (local_ts, remote_ts)",
-        ts_show(&d->tsi, a, sizeof a), ts_show(&d->tsr, b, sizeof b), ike_sa_name(t->sa));
+        "the peer wants %s to reach %s, which no child of %s allows (local_ts, remote_ts)", a, b,
+        ike_sa_name(t->sa));
 }
 
 // rfc7296 2.23.1: transport mode behind one NAT works for as many hosts as their ports tell apart.
@@ -133,6 +147,7 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
     struct ts_list tsi, tsr, best_i = {0}, best_r = {0};
     unsigned best = 0;
     d->conn = old ? old->conn : sa->conn;
+    terms_blocks_tell(t->sa, &d->tsi);
     for (unsigned i = 0; i < d->conn->conf.child_n; i++) {
         const struct conf_child *f = &d->conn->conf.child[i];
         if (trap_is_shunt(f) || (old && f != old->conf)) continue;

@@ -8,6 +8,7 @@
 #include "ike/exchange/message.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms.h"
+#include "ike/exchange/terms_blocks.h"
 #include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_cpu.h"
 #include "ike/exchange/terms_nat.h"
@@ -76,30 +77,50 @@ static void offer_packet(const struct task *t, struct ts_list *tsi, struct ts_li
     put_first(tsr, &a->dst);
 }
 
-static void offer_ts(const struct ike_sa *sa, const struct task *t, bool first, struct ts_list *tsi,
-                     struct ts_list *tsr)
+// What the peer's certificate does not let it have is not asked for. In the first IKE_AUTH it is
+// not known yet: the answer is held against it.
+static err_t offer_within_blocks(const struct ike_sa *sa, const struct task *t, struct ts_list *tsr,
+                                 struct why *why)
+{
+    const struct acquired *a = &t->acquired;
+    struct ts_list packet = {.n = 1, .ts = {a->dst}};
+    char blocks[BLOCKS_TEXT_MAX];
+    if (!sa->blocks) return ERR_OK;
+    // A child SA without the packet that asks for it would be asked for again and again.
+    if (terms_blocks_cut(sa, tsr) && (!a->known || terms_blocks_cut(sa, &packet))) return ERR_OK;
+    return why_not(why, ERR_PERMISSION,
+                   "the peer's certificate is good for %s only (RFC 3779); keep remote_ts of %.60s "
+                   "within that",
+                   blocks_show(sa->blocks, blocks), t->conf->name);
+}
+
+static err_t offer_ts(const struct ike_sa *sa, const struct task *t, bool first,
+                      struct ts_list *tsi, struct ts_list *tsr, struct why *why)
 {
     struct hosts us = vips_local(sa), them = vips_remote(sa);
     dynamic_ts_hosts(t->conf->local_ts, t->conf->local_n, &us, tsi);
     dynamic_ts_hosts(t->conf->remote_ts, t->conf->remote_n, &them, tsr);
+    TRY(offer_within_blocks(sa, t, tsr, why));
     // A client's packets will have an address that it does not know yet.
     bool packet = !sa->ike->opt.whole_selectors && (!first || !t->conn->conf.vip_n);
     if (packet) offer_packet(t, tsi, tsr);
+    return ERR_OK;
 }
 
 // Its lists wait for the answer, and take no more room than they have to.
 static err_t offer_fill(const struct ike_sa *sa, struct task *t, bool first,
-                        const struct child_sa *old)
+                        const struct child_sa *old, struct why *why)
 {
     struct offer *o = t->offer;
     struct proposals ps;
     struct ts_list tsi, tsr;
     propose_child(&t->conf->esp, (uint32_t)o->spi, !first, &ps);
-    if (!old) offer_ts(sa, t, first, &tsi, &tsr);
+    if (!old) TRY(offer_ts(sa, t, first, &tsi, &tsr, why));
     o->proposals = proposals_keep(&ps);
     o->tsi = ts_keep(old ? old->local_ts : &tsi);
     o->tsr = ts_keep(old ? old->remote_ts : &tsr);
-    return o->proposals && o->tsi && o->tsr ? ERR_OK : ERR_NOMEM;
+    if (o->proposals && o->tsi && o->tsr) return ERR_OK;
+    return why_not(why, ERR_NOMEM, "out of memory");
 }
 
 err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct child_sa *old,
@@ -115,7 +136,7 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     o->spi = spi;
     o->mode = old ? old->mode : child_sa_mode(t->conf);
     o->cpi = terms_comp_cpi(sa, t->conf, o->reqid);
-    if (offer_fill(sa, t, first, old) != ERR_OK) return why_not(why, ERR_NOMEM, "out of memory");
+    TRY(offer_fill(sa, t, first, old, why));
     if (old) {
         t->acquired.of_cpu = old->of_cpu; // the new one is for the same
         t->acquired.cpu = old->cpu;
@@ -189,7 +210,7 @@ static void tell_narrowed(const struct turn *t, const struct offer *o, const str
 }
 
 // What the answer says, checked against what was offered.
-static err_t answer_read(struct turn *t, bool first, struct agreement *a)
+static err_t answer_read(struct turn *t, bool first, struct agreement *a, struct why *why)
 {
     const struct offer *o = t->task->offer;
     struct proposals ps;
@@ -214,6 +235,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a)
     bool narrower =
         a->tsi.n && a->tsr.n && ts_subset(&a->tsi, o->tsi) && ts_subset(&a->tsr, o->tsr);
     if (!narrower) return ERR_NOCHOICE;
+    TRY(terms_blocks_check(t->sa, &a->tsr, why));
     tell_narrowed(t, o, a);
     return answer_read_ke(t, a);
 }
@@ -277,7 +299,7 @@ static void delete_at_peer(struct ike_sa *sa, uint8_t protocol, uint32_t our_spi
     if (queue_push(&sa->queue, t) != ERR_OK) task_free(t);
 }
 
-static err_t answer_take(struct turn *t, bool first)
+static err_t answer_take(struct turn *t, bool first, struct why *why)
 {
     struct task *task = t->task;
     if (task->agreed) { // and its additional key exchanges are done
@@ -285,7 +307,7 @@ static err_t answer_take(struct turn *t, bool first)
     }
     task->agreed = calloc(1, sizeof *task->agreed);
     if (!task->agreed) return ERR_NOMEM;
-    TRY(answer_read(t, first, task->agreed));
+    TRY(answer_read(t, first, task->agreed, why));
     return chain_is_due(&task->agreed->chain) ? ERR_AGAIN : ERR_OK;
 }
 
@@ -304,7 +326,7 @@ err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struc
 {
     struct why why = {0};
     uint32_t spi = (uint32_t)t->task->offer->spi;
-    err_t err = answer_take(t, first);
+    err_t err = answer_take(t, first, &why);
     if (err == ERR_AGAIN) return err;
     if (err == ERR_OK) err = answer_make(t, first, old, out, &why);
     if (err == ERR_OK) return ERR_OK;

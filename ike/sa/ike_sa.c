@@ -238,6 +238,7 @@ void ike_sa_free(struct ike_sa *sa)
     held_done(&sa->held);
     blob_done(&sa->redirect.name);
     recheck_drop(sa);
+    blocks_free(sa->blocks);
     for (unsigned i = 0; i < 2; i++) reassembly_done(&sa->pieces[i], &ike->reassembling);
     conn_put(sa->conn);
     free(sa);

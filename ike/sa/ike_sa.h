@@ -2,6 +2,7 @@
 // changed by ike/exchange only; one thread.
 #pragma once
 
+#include "cred/blocks.h"
 #include "ike/ike.h"
 #include "ike/sa/due.h"
 #include "ike/sa/held.h"
@@ -151,6 +152,7 @@ struct ike_sa {
     bool nat_local, nat_remote, encap_forced;
     bool no_natt;                  // the peer has said nothing of NAT detection
     int64_t cert_from, cert_until; // of the peer's certificate, seconds since 1970; 0: none
+    struct blocks *blocks; // the addresses that its certificates are good for (RFC 3779); NULL: all
     struct roam roam;
     struct redirect redirect;
 

@@ -323,6 +323,13 @@ static void move_sa(struct child_sa *c, bool out)
     move_comp(c, out);
 }
 
+// May the peer be there, by its certificate (RFC 3779)?
+static bool peer_may_be_at(const struct ike_sa *sa, const ip_t *ip)
+{
+    const struct block there = {*ip, *ip};
+    return !sa->blocks || blocks_around(sa->blocks, &there);
+}
+
 static bool ts_follow(struct ts_list *l, const ip_t *from, const ip_t *to)
 {
     bool any = false;
@@ -341,7 +348,8 @@ static void selectors_follow(struct child_sa *c)
 {
     const struct ike_sa *sa = c->sa;
     bool any = ts_follow(c->local_ts, &c->via, &sa->local.ip);
-    if (!sa->nat_remote && ts_follow(c->remote_ts, &c->remote, &sa->remote.ip)) any = true;
+    bool peer = !sa->nat_remote && peer_may_be_at(sa, &sa->remote.ip);
+    if (peer && ts_follow(c->remote_ts, &c->remote, &sa->remote.ip)) any = true;
     if (!any || !c->policies_there) return;
     drop_policies(c);
     c->policies_there = true; // in a moment: install_move() puts them back

@@ -228,6 +228,34 @@ static void another_connection_wants_this_authority(void **state)
     sim_free(s);
 }
 
+// Several certificates here, no identity in the section: the peer says whom it wants.
+static void the_peer_says_whom_it_wants(void **state)
+{
+    struct sim *s = papers_world(27);
+    struct mint ca = AUTHORITY(), alice = host_cert(&ca, ALICE, "P-256");
+    struct mint bob = host_cert(&ca, BOB, "P-256");
+    struct mint first =
+        MINT(.name = "CN=another", .by = &ca, .ext = {"subjectAltName=DNS:another"});
+    (void)state;
+    put_host(ALICE, &alice, &ca);
+    put_host(BOB, &bob, &ca);
+    put_cert(BOB, "x509", "a-first.pem", &first);
+    put_key(BOB, "a-first.pem", &first);
+    side(s, ALICE, "", "", "");
+    sim_configure(
+        s, BOB,
+        "connections {\n net {\n local {\n }\n remote {\n id = alice.example.org\n }\n"
+        "children { net {\n local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16\n } } } }\n");
+    sim_establish(s);
+    CHECK(sim_told(s, ALICE, "authentication of 'bob.example.org' with"));
+    CHECK(sim_told(s, BOB, "sending end entity cert \"C=CH, CN=bob\""));
+    mint_done(&alice);
+    mint_done(&bob);
+    mint_done(&first);
+    mint_done(&ca);
+    sim_free(s);
+}
+
 // ---- who is refused ----------------------------------------------------------------------------
 
 // alert: what BOB raises; ALERTS: whatever.
@@ -489,6 +517,7 @@ int main(void)
         cmocka_unit_test(a_pinned_certificate),
         cmocka_unit_test(another_connection_wants_this_authority),
         cmocka_unit_test(a_key_is_a_name),
+        cmocka_unit_test(the_peer_says_whom_it_wants),
         cmocka_unit_test(a_key_nobody_has_given_is_refused),
         cmocka_unit_test(another_authority),
         cmocka_unit_test(an_old_certificate),

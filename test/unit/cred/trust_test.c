@@ -211,22 +211,6 @@ static void name_constraints_bind(void **state)
     }
 }
 
-static void bounds_that_are_not_looked_at_are_refused(void **state)
-{
-    (void)state;
-    static const char blocks[] = "sbgp-ipAddrBlock=critical,IPv4:10.1.0.0/16";
-    static const char hint[] = "sbgp-ipAddrBlock=IPv4:10.1.0.0/16";
-    refused_and_done(scene_of(SPEC(.name = "CN=Root", .ext = {MINT_CA, blocks}),
-                              SPEC(.name = "CN=Sub", .ext = {MINT_CA, blocks}),
-                              SPEC(.name = "CN=moon", .ext = {blocks})),
-                     "CN=moon", "RFC 3779");
-    struct scene *s = scene_of(SPEC(.name = "CN=Root", .ext = {MINT_CA, hint}),
-                               SPEC(.name = "CN=Sub", .ext = {MINT_CA, hint}),
-                               SPEC(.name = "CN=moon", .ext = {hint}));
-    believed(s);
-    scene_done(s);
-}
-
 static void unknown_critical_extensions_are_refused(void **state)
 {
     (void)state;
@@ -528,7 +512,6 @@ int main(void)
         cmocka_unit_test(time_is_kept),
         cmocka_unit_test(only_authorities_sign),
         cmocka_unit_test(name_constraints_bind),
-        cmocka_unit_test(bounds_that_are_not_looked_at_are_refused),
         cmocka_unit_test(unknown_critical_extensions_are_refused),
         cmocka_unit_test(certificates_are_for_ike),
         cmocka_unit_test(the_claimed_identity_stands_in_it),

@@ -66,8 +66,10 @@ static bool known(struct scene *s, int64_t now)
     uint8_t key[VERDICT_KEY_LEN];
     struct why note;
     key_of(s, key);
-    struct cert *c = verdict_find(s->store, key, now, &note);
+    struct blocks *blocks = NULL;
+    struct cert *c = verdict_find(s->store, key, now, &blocks, &note);
     if (c) CHECK(cert_eq(c, s->moon.cert));
+    blocks_free(blocks);
     cert_free(c);
     return c != NULL;
 }
@@ -94,6 +96,29 @@ static void kept_for_a_while(void **state)
     CHECK(known(&s, MINT_NOW) && known(&s, MINT_NOW + VERDICT_KEEP_S));
     CHECK(!known(&s, MINT_NOW + VERDICT_KEEP_S + 1));
     CHECK(!known(&s, MINT_NOW - 1)); // the clock was set back
+    scene_done(&s);
+}
+
+// What is kept is kept with its bounds.
+static void kept_with_its_addresses(void **state)
+{
+    uint8_t key[VERDICT_KEY_LEN];
+    char text[BLOCKS_TEXT_MAX];
+    struct blocks *blocks = NULL;
+    struct why note;
+    SCENE(s, 0, NULL);
+    (void)state;
+    mint_done(&s.moon);
+    s.moon = MINT(.name = "CN=moon", .ext = {"subjectAltName=DNS:moon.example.org",
+                                             "sbgp-ipAddrBlock=IPv4:10.1.0.0/16"});
+    CHECK_OK(trust_add_cert(s.store, s.moon.cert));
+    CHECK_OK(judge(&s, MINT_NOW));
+    key_of(&s, key);
+    struct cert *c = verdict_find(s.store, key, MINT_NOW, &blocks, &note);
+    CHECK(c && blocks);
+    CHECK_STR(blocks_show(blocks, text), "10.1.0.0/16");
+    blocks_free(blocks);
+    cert_free(c);
     scene_done(&s);
 }
 
@@ -178,16 +203,17 @@ static void other_certificates_another_verdict(void **state)
 {
     SCENE(s, 0, NULL);
     uint8_t key[VERDICT_KEY_LEN];
+    struct blocks *blocks = NULL;
     struct why note;
     (void)state;
     CHECK_OK(judge(&s, MINT_NOW));
     const span_t two[] = {cert_der(s.moon.cert), cert_der(s.sun.cert)};
     CHECK(verdict_key(s.store, two, 2, &s.terms, key));
-    CHECK(!verdict_find(s.store, key, MINT_NOW, &note));
+    CHECK(!verdict_find(s.store, key, MINT_NOW, &blocks, &note));
     // The same bytes, cut elsewhere.
     const span_t cut[] = {span(two[0].at, 10), span(two[0].at + 10, two[0].len - 10)};
     CHECK(verdict_key(s.store, cut, 2, &s.terms, key));
-    CHECK(!verdict_find(s.store, key, MINT_NOW, &note));
+    CHECK(!verdict_find(s.store, key, MINT_NOW, &blocks, &note));
     scene_done(&s);
 }
 
@@ -248,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_for_a_while),
+        cmocka_unit_test(kept_with_its_addresses),
         cmocka_unit_test(not_beyond_a_certificate),
         cmocka_unit_test(not_beyond_a_list),
         cmocka_unit_test(not_beyond_the_next_list),
