@@ -15,7 +15,7 @@ static void array_free(struct htab_array *a)
 
 static void array_reclaim(struct rcu_head *head)
 {
-    array_free(caa_container_of(head, struct htab_array, rcu));
+    array_free(rcu_reclaimed(head, struct htab_array, rcu));
 }
 
 static struct htab_array *array_new(size_t buckets)

@@ -149,8 +149,7 @@ def tap(script, *arguments, env=None):
 # Most network tests wait most of the time, so three of them share the machine. These measure, or fill it:
 ALONE = ("net/workers", "net/scale", "net/keepalive", "net/rekey", "interop/stock", "ASan net/workers", "ASan net/scale")
 AT_ONCE = 3
-# Not xfrm/db and base/htab: TSan does not see what liburcu's fences order, and takes each publication for a race.
-THREADED = ("xfrm/engine", "base/ring", "daemon/crew", "cred/revoke", "cred/trust", "cred/fetch", "vici/server")
+THREADED = ("xfrm/engine", "xfrm/db", "xfrm/trace", "base/ring", "base/htab", "daemon/crew", "cred/revoke", "cred/trust", "cred/fetch", "vici/server")
 TSAN = {"TSAN_OPTIONS": f"halt_on_error=1 exitcode=66 suppressions={ROOT}/test/tsan.supp"}  # a race ends the daemon
 LONG = ("modes_kernel", "matrix", "broken")  # only in the full run
 
@@ -166,7 +165,7 @@ def stages(full):
         yield "unit, simulator, corpora (clang)", meson("build/clang")
         yield "collisions of IKE, two mishaps each", meson("build/asan", "sim/collide", env=more)
         yield "threads (gcc, TSan)", meson("build/tsan", "--timeout-multiplier=6", *THREADED)
-        for script in ("net/auth", "interop/web"):  # the loop, and a crew that fetches
+        for script in ("net/auth", "interop/web", "net/trace"):  # the loop; a crew that fetches; workers that are watched
             yield "TSan " + script, tap(f"test/{script}_test.py", env={"PAVISE_BUILD": "build/tsan", **TSAN})
     for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
         name = os.path.basename(script)[:-8]

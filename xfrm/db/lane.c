@@ -86,7 +86,7 @@ struct lane *lane_get(struct lanes *ls, const struct lane_key *key)
 
 static void lane_reclaim(struct rcu_head *head)
 {
-    free(caa_container_of(head, struct lane, rcu));
+    free(rcu_reclaimed(head, struct lane, rcu));
 }
 
 void lane_put(struct lanes *ls, struct lane *l)

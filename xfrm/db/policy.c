@@ -37,7 +37,7 @@ struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls)
 
 static void policy_reclaim(struct rcu_head *head)
 {
-    pages_free(caa_container_of(head, struct policy, rcu));
+    pages_free(rcu_reclaimed(head, struct policy, rcu));
 }
 
 void policy_free(struct policy *p, struct lanes *ls)

@@ -190,7 +190,7 @@ const struct rule *rules_hint_more(const struct rules *rs, uint64_t hint)
 
 static void tuples_reclaim(struct rcu_head *head)
 {
-    free(caa_container_of(head, struct tuples, rcu));
+    free(rcu_reclaimed(head, struct tuples, rcu));
 }
 
 static void tuples_publish(struct rules *rs, unsigned dir, struct tuples *fresh)

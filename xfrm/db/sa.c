@@ -127,7 +127,7 @@ static void conf_free(struct sa_conf *c)
 
 static void conf_reclaim(struct rcu_head *head)
 {
-    conf_free(caa_container_of(head, struct sa_conf, rcu));
+    conf_free(rcu_reclaimed(head, struct sa_conf, rcu));
 }
 
 // ---- the living half ----
@@ -274,7 +274,7 @@ void sa_snapshot(const struct sa *sa, struct xfrm_sa *out)
 
 static void sa_reclaim(struct rcu_head *head)
 {
-    sa_destroy(caa_container_of(head, struct sa, rcu));
+    sa_destroy(rcu_reclaimed(head, struct sa, rcu));
 }
 
 void sa_free(struct sa *sa)

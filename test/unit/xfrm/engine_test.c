@@ -72,7 +72,7 @@ static void fake_send(struct port *port, struct pkt **p, unsigned n)
         f->to = p[i]->to;
         int fd = f->echo ? f->theirs : f->mine;
         if (write(fd, p[i]->at, p[i]->len) != (ssize_t)p[i]->len) p[i]->drop = DROP_SEND;
-        (void)__atomic_add_fetch(&f->sent, 1, __ATOMIC_RELAXED);
+        (void)__atomic_add_fetch(&f->sent, 1, __ATOMIC_RELEASE);
     }
 }
 
@@ -359,9 +359,9 @@ static void in_udp_it_leaves_by_the_port_of_the_sa(void **state)
     struct port *const ports[] = {&source.port};
     CHECK_OK(engine_source_add(t.engine, ENGINE_V4, 5500, ports));
     host_sends(&t, BOB, 7);
-    for (int i = 0; i < WAIT_MS && !__atomic_load_n(&source.sent, __ATOMIC_RELAXED); i++)
+    for (int i = 0; i < WAIT_MS && !__atomic_load_n(&source.sent, __ATOMIC_ACQUIRE); i++)
         (void)poll(NULL, 0, 1);
-    CHECK_EQ(__atomic_load_n(&source.sent, __ATOMIC_RELAXED), 1);
+    CHECK_EQ(__atomic_load_n(&source.sent, __ATOMIC_ACQUIRE), 1);
     CHECK_EQ(source.from.port, 5500);
     CHECK_EQ(t.raw.sent, 0);
     engine_source_remove(t.engine, ENGINE_V4, 5500);
