@@ -28,13 +28,13 @@ class Tally:
         self.passed, self.failed, self.skipped = 0, 0, 0
         self.stages, self.failures, self.skips = [], [], []
 
-    def add(self, stage, passed, failures, skips, seconds):
+    def add(self, stage, passed, failures, skips, seconds, cpu):
         self.passed += passed
         self.failed += len(failures)
         self.skipped += len(skips)
         self.failures += [f"{stage}: {f}" for f in failures]
         self.skips += [f"{stage}: {s}" for s in skips]
-        self.stages.append((stage, passed, len(failures), len(skips), seconds))
+        self.stages.append((stage, passed, len(failures), len(skips), seconds, cpu))
 
 
 def paint(code, text):
@@ -73,15 +73,44 @@ PRINTER = Printer()
 show = PRINTER.show
 
 
-# ---- kinds of stages; each returns (passed, failures, skips) ----
+# ---- kinds of stages; each returns (passed, failures, skips, seconds of CPU) ----
 
-def command(name, argv):
+class Child:
+    """A program of a stage: its lines as they come, then its exit status, and what it and its children took of the CPUs."""
+
+    def __init__(self, argv, env=None):
+        self.process = subprocess.Popen(argv, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
+        self.timer = threading.Timer(STAGE_SECONDS, self.process.kill)
+        self.status, self.cpu, self.late = None, 0, False
+
+    def lines(self):
+        self.timer.start()
+        with self.process.stdout:
+            yield from (line.rstrip("\n") for line in self.process.stdout)
+        _, status, used = os.wait4(self.process.pid, 0)
+        self.late = self.timer.finished.is_set()
+        self.timer.cancel()
+        self.process.returncode = self.status = os.waitstatus_to_exitcode(status)
+        self.cpu = used.ru_utime + used.ru_stime
+
+    def failed(self):
+        """Why, if it did by its end, as a list of failures."""
+        if self.late:
+            return [f"took longer than {STAGE_SECONDS} s"]
+        return [f"exit status {self.status}"] if self.status else []
+
+
+def command(*argv):
     """A check that is one test: exit status 0 is passed; its output is shown when it is not."""
-    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, timeout=STAGE_SECONDS)
-    if done.returncode == 0:
-        return 1, [], []
-    show(done.stdout + done.stderr)
-    return 0, [name], []
+    def stage(name):
+        child = Child(argv)
+        said = list(child.lines())
+        if not child.failed():
+            return 1, [], [], child.cpu
+        show("\n".join(said))
+        return 0, [name], [], child.cpu
+    return stage
 
 
 def meson(build, *tests, env=None):
@@ -90,40 +119,37 @@ def meson(build, *tests, env=None):
         log = os.path.join(ROOT, build, "meson-logs/testlog.junit.xml")
         if os.path.exists(log):
             os.unlink(log)
-        ours = {**os.environ, **(env or {}), "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
-                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-        done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *tests], cwd=ROOT,
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ours,
-                              timeout=STAGE_SECONDS)
-        passed, failures, skips = 0, [], []
-        if os.path.exists(log):
-            for case in xml.parse(log).getroot().iter("testcase"):
-                label = f"{case.get('classname')}: {case.get('name')}"
-                if case.find("failure") is not None or case.find("error") is not None:
-                    failures.append(label)
-                elif case.find("skipped") is not None:
-                    skips.append(label)
-                else:
-                    passed += 1
-        if done.returncode and not failures:
-            failures.append("meson test failed without naming a test")
-        if passed == 0 and not failures:
-            failures.append("no test ran")
+        child = Child(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *tests],
+                      {**(env or {}), "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+                       "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"})
+        said = list(child.lines())
+        passed, failures, skips = junit(log) if os.path.exists(log) else (0, [], [])
+        failures = failures or child.failed() or ([] if passed else ["no test ran"])
         if failures:
-            show(done.stdout[-8000:])
-        return passed, failures, skips
+            show("\n".join(said)[-8000:])
+        return passed, failures, skips, child.cpu
     return stage
+
+
+def junit(log):
+    passed, failures, skips = 0, [], []
+    for case in xml.parse(log).getroot().iter("testcase"):
+        label = f"{case.get('classname')}: {case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            failures.append(label)
+        elif case.find("skipped") is not None:
+            skips.append(label)
+        else:
+            passed += 1
+    return passed, failures, skips
 
 
 def tap(script, *arguments, env=None):
     """A program that prints TAP; its checks are shown as they come."""
-    def stage(name):
-        process = subprocess.Popen(["/usr/bin/python3", os.path.join(ROOT, script), *arguments], cwd=ROOT,
-                                   text=True, errors="replace", stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
-        passed, failures, skips, planned, end = 0, [], [], None, time.monotonic() + STAGE_SECONDS
-        for line in process.stdout:
-            line = line.rstrip("\n")
+    def stage(_name):
+        child = Child(["/usr/bin/python3", os.path.join(ROOT, script), *arguments], env)
+        passed, failures, skips, planned = 0, [], [], None
+        for line in child.lines():
             found = re.match(r"(not )?ok\b[ \d]*-? ?(.*)", line)
             if found and "# SKIP" in line:
                 skips.append(found[2])
@@ -134,22 +160,21 @@ def tap(script, *arguments, env=None):
             elif re.match(r"1\.\.\d+$", line):
                 planned = int(line[3:])
             show("      " + (paint(31, line) if found and found[1] else line))
-            if time.monotonic() > end:
-                process.kill()
-                failures.append("took too long")
-        status = process.wait()
         if planned is None or planned != passed + len(failures) + len(skips):
-            failures.append(f"ended before its plan was done (exit status {status})")
-        elif status and not failures:
-            failures.append(f"exit status {status}")
-        return passed, failures, skips
+            failures.append(f"ended before its plan was done (exit status {child.status})")
+        return passed, failures + ([] if failures and not child.late else child.failed()), skips, child.cpu
     return stage
 
 
-# Most network tests wait most of the time, so three of them share the machine. These measure, or fill it:
-ALONE = ("net/workers", "net/scale", "net/keepalive", "net/rekey", "interop/stock", "ASan net/workers", "ASan net/scale")
-AT_ONCE = 3
-THREADED = ("xfrm/engine", "xfrm/db", "xfrm/trace", "base/ring", "base/htab", "daemon/crew", "cred/revoke", "cred/trust", "cred/fetch", "vici/server")
+# Network tests wait most of the time, so some share the machine. These measure what a busy machine would spoil:
+ALONE = ("net/workers", "ASan net/workers")
+ALONE_IN_FULL = ("interop/stock", "net/rekey")  # whose figures are written down
+AT_ONCE = 4
+# The long ones begin first, so that none is left over when all others have ended.
+FIRST = ("build/clang", "interop/strongswan", "net/restart", "net/transport", "net/xfrmd", "net/tunnel", "net/demo", "net/rekey",
+         "interop/stock", "interop/strongswan_cert", "net/af_xdp", "interop/autostart", "net/kernel")
+THREADED = ("xfrm/engine", "xfrm/db", "xfrm/trace", "base/ring", "base/htab", "daemon/crew",
+            "cred/revoke", "cred/trust", "cred/fetch", "vici/server")
 TSAN = {"TSAN_OPTIONS": f"halt_on_error=1 exitcode=66 suppressions={ROOT}/test/tsan.supp"}  # a race ends the daemon
 LONG = ("modes_kernel", "matrix", "broken")  # only in the full run
 
@@ -157,10 +182,11 @@ LONG = ("modes_kernel", "matrix", "broken")  # only in the full run
 def stages(full):
     """Name -> function, in the order of the story: cheap and general first."""
     more = {"PAVISE_FULL": "1"} if full else {}
-    yield "layers", lambda n: command(n, ["tools/layers"])
-    yield "shape", lambda n: command(n, ["tools/shape"])
-    yield "format", lambda n: command(n, ["sh", "-c", "git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror"])
+    yield "layers", command("tools/layers")
+    yield "shape", command("tools/shape")
+    yield "format", command("sh", "-c", "git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror")
     yield "unit, simulator, corpora (gcc, ASan+UBSan)", meson("build/asan")
+    yield "build/clang", command("nice", "./dev", "build", "clang")
     if full:
         yield "unit, simulator, corpora (clang)", meson("build/clang")
         yield "collisions of IKE, two mishaps each", meson("build/asan", "sim/collide", env=more)
@@ -173,7 +199,7 @@ def stages(full):
             yield "net/" + name, tap(os.path.relpath(script, ROOT), env=more)
     for script in sorted(glob.glob(os.path.join(ROOT, "test/interop/*_test.py"))):
         yield "interop/" + os.path.basename(script)[:-8], tap(os.path.relpath(script, ROOT), env=more)
-    yield "demo", tap("test/net/demo.py", "--tap")
+    yield "net/demo", tap("test/net/demo.py", "--tap")
     if full:
         asan = {"PAVISE_BUILD": "build/asan"}
         for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
@@ -186,9 +212,9 @@ def report(tally, seconds):
     with open(os.path.join(ROOT, "doc/test-full.md"), "w", encoding="utf-8") as out:
         out.write("# The last `./dev test full`\n\n")
         out.write(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Linux {platform.release()}, "
-                  f"{seconds / 60:.0f} minutes.\n\n| stage | passed | failed | skipped | seconds |\n|---|---|---|---|---|\n")
-        for stage, passed, failed, skipped, took in tally.stages:
-            out.write(f"| {stage} | {passed} | {failed} | {skipped} | {took:.0f} |\n")
+                  f"{seconds / 60:.0f} minutes.\n\n| stage | passed | failed | skipped | seconds | of CPU |\n|---|---|---|---|---|---|\n")
+        for stage, passed, failed, skipped, took, cpu in tally.stages:
+            out.write(f"| {stage} | {passed} | {failed} | {skipped} | {took:.0f} | {cpu:.0f} |\n")
         for word, lines in (("failed", tally.failures), ("skipped", tally.skips)):
             out.write("".join(f"\n* {word}: {line}" for line in lines) + ("\n" if lines else ""))
         out.write(f"\n{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped\n")
@@ -197,15 +223,12 @@ def report(tally, seconds):
 def run_stage(title, name, stage, tally):
     began = time.monotonic()
     show(paint(1, title))
-    try:
-        passed, failures, skips = stage(name)
-    except subprocess.TimeoutExpired:
-        passed, failures, skips = 0, [f"took longer than {STAGE_SECONDS} s"], []
+    passed, failures, skips, cpu = stage(name)
     took = time.monotonic() - began
     word = paint(31, "FAILED") if failures else paint(32, "passed")
-    show(f"      {word}: {passed} passed, {len(failures)} failed, {len(skips)} skipped, {took:.1f} s")
+    show(f"      {word}: {passed} passed, {len(failures)} failed, {len(skips)} skipped, {took:.1f} s ({cpu:.1f} s of CPU)")
     with PRINTER.lock:
-        tally.add(name, passed, failures, skips, took)
+        tally.add(name, passed, failures, skips, took, cpu)
 
 
 def run_beside(title, name, stage, tally):
@@ -218,20 +241,17 @@ def run_beside(title, name, stage, tally):
         PRINTER.release()
 
 
-def run_all(chosen, tally):
-    """Stages of network tests run side by side; between them each other one has the machine for itself."""
+def run_all(chosen, tally, full):
+    """Those that others would spoil have the machine for themselves, one by one; then the rest side by side."""
+    measuring = ALONE + (ALONE_IN_FULL if full else ())
+    alone = [s for s in chosen if "/" not in s[0] or s[0] in measuring]
+    beside = [s for s in chosen if s not in alone]
+    beside.sort(key=lambda s: FIRST.index(s[0]) if s[0] in FIRST else len(FIRST))
+    titled = [(f"[{number}/{len(chosen)}] {name}", name, stage) for number, (name, stage) in enumerate(alone + beside, 1)]
+    for title, name, stage in titled[:len(alone)]:
+        run_stage(title, name, stage, tally)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        beside = []
-        for number, (name, stage) in enumerate(chosen, 1):
-            title = f"[{number}/{len(chosen)}] {name}"
-            if "/" in name and name not in ALONE:
-                beside.append(pool.submit(run_beside, title, name, stage, tally))
-                continue
-            for done in beside:
-                done.result()
-            beside = []
-            run_stage(title, name, stage, tally)
-        for done in beside:
+        for done in [pool.submit(run_beside, *each, tally) for each in titled[len(alone):]]:
             done.result()
 
 
@@ -243,7 +263,7 @@ def main():
     chosen = [(n, f) for n, f in stages(full) if not names or any(w in n for w in names)]
     if not chosen:
         sys.exit("run: no stage has such a name; stages: " + ", ".join(n for n, _ in stages(True)))
-    run_all(chosen, tally)
+    run_all(chosen, tally, full)
     seconds = time.monotonic() - start
     for skip in tally.skips:
         show(f"skipped: {skip}")

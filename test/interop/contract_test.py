@@ -8,9 +8,8 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
 import contract
-from lab import PRELOAD, ROOT, XFRMD, main
-
-BED = os.path.join(ROOT, "../shared/realkernel/realkernel")
+import realkernel
+from lab import PRELOAD, XFRMD, main
 
 # What a kernel with Mobile IPv6 takes, or looks at more closely.
 MOBILE = r"^NEWSA: Mobile IPv6, protocol \d+, (mode [012]|with an SPI)$"
@@ -85,11 +84,11 @@ def test(lab, tap):
     got = contract.transcript(host._wrap([]), [f"LD_PRELOAD={PRELOAD}"], "--young")
     compare_young(tap, got, contract.expected(contract.EXPECTED_YOUNG))
     tap.check("pavise-xfrmd is alive", xfrmd.alive())
-    if not os.environ.get("PAVISE_FULL") or not os.path.exists(BED):
+    if not os.environ.get("PAVISE_FULL") or realkernel.missing():
         tap.skip("the recorded answers are a kernel's", "only in the full run, and with a real kernel at hand")
         return
     with tempfile.NamedTemporaryFile("w") as file:
-        contract.record(BED, file.name)
+        contract.record(realkernel.BED, file.name)
         with open(file.name, encoding="utf-8") as new, open(contract.EXPECTED, encoding="utf-8") as old:
             tap.check("the recorded answers are a kernel's", new.read() == old.read())
 

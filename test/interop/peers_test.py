@@ -14,15 +14,14 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
+import realkernel
 import stock
-from kernel_test import BED
 from lab import ROOT, Failed, main, wait_until
 from stock import BEHIND, DAEMONS, OUTER, Flow
 
@@ -231,29 +230,16 @@ strongSwan's own user-space ESP, and `strongswan6_test.py` for ML-KEM where a st
 
 def boot(peer, executor):
     """The finished process of a guest with this test in it."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
-        script.write("modprobe -q tun; mkdir -p /dev/net; [ -c /dev/net/tun ] || mknod /dev/net/tun c 10 200\n")
-        script.write(f"exec /usr/bin/python3 {os.path.abspath(__file__)} {peer} {executor}\n")
-        script.flush()
-        keep = [word for name in ("PAVISE_LIBRESWAN_DEB", "PAVISE_BUILD") if name in os.environ
-                for word in ("--env", f"{name}={os.environ[name]}")]
-        return subprocess.run([BED, "--timeout", str(BOOT_SECONDS), "--mem", "768", *keep, script.name], text=True,
-                              errors="replace", capture_output=True, timeout=BOOT_SECONDS + 60, check=False)
+    return realkernel.again(__file__, peer, executor, seconds=BOOT_SECONDS, mem=768)
 
 
 def report(peer, executor, done, tap, table):
-    for line in done.stdout.replace("\r", "").split("\n"):
-        found = re.match(r"(not )?ok \d+ - (.*)", line)
-        if found and "# SKIP" in found[2]:
-            tap.skip(*found[2].split(" # SKIP ", 1))
-        elif found:
-            tap.check("in a real kernel: " + found[2], not found[1])
-        elif line.startswith("# row|"):
+    def note(line):
+        if line.startswith("row|"):
             table.add(peer, executor, line)
-        elif line.startswith("#"):
-            tap.note(line[1:].strip())
-    tap.check(f"{peer}, {executor}: the real kernel's tests ran to their end", done.returncode == 0 and "1.." in done.stdout,
-              done.stdout[-2000:] + done.stderr[-500:])
+            return
+        tap.note(line)
+    realkernel.retell(done, tap, f"{peer}, {executor}: the real kernel's tests", note)
 
 
 def on_pavise(lab, tap):
@@ -273,8 +259,8 @@ def test(lab, tap):
     on_pavise(lab, tap)
     if not FULL:
         return
-    if not os.access(BED, os.X_OK) or not os.path.exists("/usr/bin/linux.uml"):
-        tap.skip("in a real kernel", "there is no test bed for one")
+    if realkernel.missing():
+        tap.skip("in a real kernel", realkernel.missing())
         return
     table = Table()
     guests = [(peer, executor) for peer in PEERS for executor in ("kernel", "pavise")]

@@ -11,12 +11,11 @@ checkout), where both use the kernel's own AH and IPComp.
 import os
 import re
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
+import realkernel
 import stock
-from kernel_test import BED, host_has_esp, in_bed
 from lab import Failed, main, wait_until
 from stock import Charon, Flow, Iked
 
@@ -115,36 +114,22 @@ def flows(lab, hosts, tap, several, executors):
                 process.stop()
 
 
-def in_a_kernel(tap):
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
-        script.write(f"exec /usr/bin/python3 {os.path.abspath(__file__)}\n")
-        script.flush()
-        done = in_bed(script.name)
-    for line in done.stdout.replace("\r", "").split("\n"):
-        found = re.match(r"(not )?ok \d+ - (.*)", line)
-        if found:
-            tap.check("in a real kernel: " + found[2], not found[1])
-        elif line.startswith("#"):
-            tap.note(line[1:].strip())
-    tap.check("the real kernel's tests ran to their end", done.returncode == 0 and "1.." in done.stdout,
-              done.stdout[-2000:] + done.stderr[-500:])
-
-
 def test(lab, tap):
     why = stock.charon_missing()
     if why:
         tap.skip("AH with charon", why)
         return
     hosts = stock.hosts(lab)
-    if host_has_esp():
+    if realkernel.host_has_esp():
         flows(lab, hosts, tap, FLOWS, ("kernel", "kernel"))
         return
     flows(lab, hosts, tap, FLOWS if FULL else FLOWS[:SHORT], ("pavise", "pavise"))
     lab.close()
-    if not FULL or not os.access(BED, os.X_OK) or not os.path.exists("/usr/bin/linux.uml"):
-        tap.skip("in a real kernel", "only in the full run, and where there is a test bed for one")
+    why = realkernel.missing() if FULL else "only in the full run"
+    if why:
+        tap.skip("in a real kernel", why)
         return
-    in_a_kernel(tap)
+    realkernel.retell(realkernel.again(__file__), tap)
 
 
 if __name__ == "__main__":

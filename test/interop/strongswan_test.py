@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 """Debian's strongSwan with user-space ESP as the peer, in both roles: PSK, ping, TCP, rekeying of both
-SAs by either side, and deletion, over UDP encapsulation."""
-import json
+SAs by either side, and deletion, over UDP encapsulation. The short run has each suite in one role, and each role with
+every other suite; PAVISE_FULL=1 has all."""
 import os
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../net")]
 import strongswan
 from lab import main, wait_until
 from sites import ALICE, BOB, Sites
+from traffic import tcp
 
+FULL = os.environ.get("PAVISE_FULL") == "1"
 SUITES = [  # IKE proposal, ESP proposal
     ("aes128gcm16-prfsha256-x25519", "aes128gcm16"),
     ("aes256gcm16-prfsha384-ecp384", "aes256gcm16-ecp256"),
@@ -22,21 +23,13 @@ SUITES = [  # IKE proposal, ESP proposal
 ]
 
 
-def tcp(site):
-    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
-    wait_until(lambda: "listening" in server.output(), 3)
-    done = site.alice.try_run(["iperf3", "-J", "-c", BOB[4], "-t", 1], timeout=30)
-    server.stop()
-    try:
-        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e6
-    except (ValueError, KeyError):
-        return 0
-
-
 def passes(site, tap, name):
-    got = site.alice.ping(BOB[4], 3, 0.05), site.bob.ping(ALICE[4], 3, 0.05)
-    dropped = {word: count for word, count in site.moon.xfrm_stat().items() if count}
-    tap.check(f"{name}: ping passes both ways", got == (3, 3), f"got {got}; dropped by us so far: {dropped}")
+    """Both ways, at the second try at the latest: a charon that is short of time still sends by SAs that it has deleted."""
+    got = [(site.alice.ping(BOB[4], 3, 0.05), site.bob.ping(ALICE[4], 3, 0.05))]
+    if got != [(3, 3)]:
+        got.append((site.alice.ping(BOB[4], 3, 0.05), site.bob.ping(ALICE[4], 3, 0.05)))
+    dropped = {word: count for word, count in site.moon.xfrm_stat().items() if count and word != "no-sa"}
+    tap.check(f"{name}: ping passes both ways", got[-1] == (3, 3) and not dropped, f"got {got}; dropped by us so far: {dropped}")
 
 
 def session(lab_site, tap, ike, esp, role):
@@ -54,7 +47,7 @@ def session(lab_site, tap, ike, esp, role):
         good = "initiate completed successfully" in detail
     if tap.check(f"{name}: tunnel is up", good, detail + peer.log()[-2000:]):
         passes(site, tap, name)
-        tap.check(f"{name}: TCP passes", tcp(site) > 10)
+        tap.check(f"{name}: TCP passes", tcp(site.alice, site.bob, BOB[4]) > 10e6)
         rekeying(site, tap, name, peer)
         goodbye(site, tap, name, peer, role)
     site.iked[site.moon].stop()
@@ -67,11 +60,9 @@ def rekeying(site, tap, name, peer):
     for what, option in (("net-net", "--child"), ("sites", "--ike")):
         done = site.moon.pavise("rekey", what)
         tap.check(f"{name}: we rekey {what}", done.returncode == 0, done.stdout + done.stderr)
-        time.sleep(0.3)
         passes(site, tap, f"{name}: after our rekey of {what}")
         said = peer.swanctl("--rekey", option, what, check=False)
         tap.check(f"{name}: strongSwan rekeys {what}", "rekey completed successfully" in said, said)
-        time.sleep(0.5)
         passes(site, tap, f"{name}: after strongSwan's rekey of {what}")
 
 
@@ -106,8 +97,9 @@ def test(lab, tap):
         tap.skip("strongSwan", strongswan.missing())
         return
     site = Sites(lab)
-    for ike, esp in SUITES:
-        for role in ("initiator", "responder"):
+    roles = ("initiator", "responder")
+    for number, (ike, esp) in enumerate(SUITES):
+        for role in roles if FULL else roles[number % 2:][:1]:
             session(site, tap, ike, esp, role)
     wrong_secret(site, tap)
 

@@ -12,6 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import PAVISE, XFRMD, main, wait_until
 from sites import BOB, Sites
+from traffic import iperf
 
 OUTER, INNER = "eth0", "eth1"
 SETTLED = 1.5  # seconds: a neighbour that was not known is asked for again after one
@@ -72,26 +73,15 @@ def reordered(host):
     return sum(int(line.split()[1]) for line in lines if line.startswith("Tcp"))
 
 
-def iperf(site, *options):
-    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
-    wait_until(lambda: "listening" in server.output(), 5)
-    done = site.alice.try_run(["iperf3", "-J", "-c", BOB[4], "-t", "1", *options], timeout=40)
-    server.stop()
-    try:
-        return json.loads(done.stdout)["end"]
-    except (KeyError, ValueError):
-        return {}
-
-
 def streams(site, tap, what):
     before = reordered(site.alice)
-    end = iperf(site, "-P", "2")
+    end = iperf(site.alice, site.bob, BOB[4], "-t", "1", "-P", "2")
     tap.check(f"{what}: two streams of TCP", end.get("sum_received", {}).get("bytes", 0) > 100000, end)
     tap.equal(f"{what}: none of their segments came out of order", reordered(site.alice) - before, 0)
 
 
 def datagrams(site, tap):
-    end = iperf(site, "-u", "-b", "2M", "-l", "1000").get("sum", {})
+    end = iperf(site.alice, site.bob, BOB[4], "-t", "1", "-u", "-b", "2M", "-l", "1000").get("sum", {})
     tap.equal("of UDP datagrams, whose checksums the cable left undone, are lost", end.get("lost_packets"), 0)
 
 

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module
 import wire
-from kernel_test import BED
+import realkernel
 from lab import main, wait_until
 from modes_kernel_test import KERNEL, SETUP, beside_a_kernel, mark, text
 from transport_test import ALGORITHMS, HOST, INNER, MTU
@@ -183,7 +183,7 @@ def with_options(case, host, out, tap):
 
 def compare(host, out, number, case, tap):
     name = case[0]
-    if not wait_until(lambda: os.path.exists(os.path.join(out, f"ready.{number}")), 30):
+    if not wait_until(lambda: os.path.exists(os.path.join(out, f"ready.{number}")), 180):
         return tap.check(f"{name}: the kernel is ready", False)
     done = host.ip_xfrm(["-batch", host.file("batch", "".join(f"xfrm {command}\n" for command in commands(case, 0)))])
     if done.returncode:
@@ -207,8 +207,8 @@ def compare(host, out, number, case, tap):
 
 
 def test(lab, tap):
-    if not os.path.exists(BED):
-        tap.skip("against a real kernel", "no test bed with a real kernel here")
+    if realkernel.missing():
+        tap.skip("against a real kernel", realkernel.missing())
         return
     moon, cable = beside_a_kernel(lab)
     moon.xfrmd("--mtu", MTU)
@@ -217,7 +217,7 @@ def test(lab, tap):
     out = os.path.join(lab.dir, "kernel")
     os.makedirs(out)
     cases = chosen()
-    guest = cable.start([BED, "--timeout", 300, "--out", out, "--env", f"PEER={wire.mac_of(moon, 'eth0')}", "--raw", "eth0",
+    guest = cable.start([realkernel.BED, "--timeout", 300, "--out", out, "--env", f"PEER={wire.mac_of(moon, 'eth0')}", "--raw", "eth0",
                          cable.file("guest.sh", script(cases, cable.dir))], "guest")
     for number, case in enumerate(cases):
         if not compare(moon, out, number, case, tap):

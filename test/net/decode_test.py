@@ -10,7 +10,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import PAVISE, ROOT, main
 from sites import BOB, SECRET, Sites
-from tunnel_test import capture, stop, tshark
+from traffic import capture
+from tunnel_test import stop, tshark
 
 VECTORS = os.path.join(ROOT, "../shared/vectors/pcap")
 

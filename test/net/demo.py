@@ -4,7 +4,6 @@
 `./dev demo` runs it. With --tap it prints a test's output, so that the story stays true. If any
 check fails the story says so and the exit status is 1.
 """
-import json
 import os
 import re
 import signal
@@ -15,7 +14,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module
 import wire
-from lab import Lab, wait_until
+from lab import Lab
+from traffic import capture, iperf, received
 
 PICTURE = """\
      alice            moon                 café                  sun              bob
@@ -99,34 +99,12 @@ class Story:
 
 def gbit(host_from, host_to, address, seconds=2):
     """Throughput of one TCP stream in Gbit/s."""
-    server = host_to.start(["iperf3", "-s", "-1", "-p", "5201"], "iperf3")
-    wait_until(lambda: "listening" in server.output(), 3)
-    done = host_from.try_run(["iperf3", "-J", "-c", address, "-p", "5201", "-t", seconds], timeout=seconds + 20)
-    server.stop()
-    try:
-        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e9
-    except (ValueError, KeyError):
-        return 0.0
+    return received(iperf(host_from, host_to, address, "-t", seconds)) / 1e9
 
 
 def tshark(host, pcap, *options):
     done = host.try_run(["tshark", "-n", "-r", pcap, *options], timeout=30)
     return done.stdout
-
-
-class Capture:
-    """tshark on a device of a host, into a file."""
-
-    def __init__(self, host, device, name):
-        self.host, self.file = host, os.path.join(host.dir, name)
-        self.process = host.start(["tshark", "-n", "-q", "-i", device, "-w", self.file], "tshark")
-        wait_until(lambda: "Capturing" in self.process.output(), 10)
-        time.sleep(0.3)
-
-    def stop(self):
-        time.sleep(0.4)
-        self.process.stop(signal.SIGINT)
-        return self.file
 
 
 def start(story, moon, sun):
@@ -150,14 +128,14 @@ def start(story, moon, sun):
 
 def negotiate(story, moon, cafe, sun, iked):
     story.title("2. The negotiation, as moon tells it (pavise up net-net)")
-    ear = Capture(cafe, "eth0", "ike.pcapng")
+    ear = capture(cafe, "eth0", "ike.pcapng")
     done = moon.pavise("up", "net-net")
     story.quote(done.stdout)
     story.check("the tunnel is up: four messages, two round trips", done.returncode == 0, done.stderr)
     story.say("sun's side of it, from its log:")
     story.quote("\n".join(line.split(" ", 1)[1] for line in iked.output().split("\n") if " sites[" in line))
     story.say("The same four messages as the café saw them. It learns who talks, not what is said:")
-    story.quote(tshark(cafe, ear.stop(), "-Y", "isakmp"))
+    story.quote(tshark(cafe, ear(), "-Y", "isakmp"))
 
 
 def explain(story, moon):
@@ -174,9 +152,9 @@ def explain(story, moon):
 
 def protected_ping(story, alice, moon, cafe, bob):
     story.title("4. A ping, inside and outside")
-    outside, inside = Capture(cafe, "eth0", "esp.pcapng"), Capture(bob, "eth0", "inner.pcapng")
+    outside, inside = capture(cafe, "eth0", "esp.pcapng"), capture(bob, "eth0", "inner.pcapng")
     done = alice.try_run(["ping", "-n", "-c", "3", "-i", "0.2", "-p", "70617669736521", "10.2.0.10"])
-    out, inn = outside.stop(), inside.stop()
+    out, inn = outside(), inside()
     story.say("alice:")
     story.quote(done.stdout)
     story.check("alice reaches bob", " 0% packet loss" in done.stdout)

@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kernel_test import BED, host_has_esp, in_bed
+import realkernel
 from lab import PAVISE, main
 
 SETUP = """
@@ -88,16 +88,13 @@ def run(lab, tap):
     script = "export PATH=$PATH:/usr/sbin:/sbin\n" + SETUP + STATES + ask("10.1.0.10 10.2.0.10 tcp 443") + \
         ask(f"10.1.0.10 10.2.0.10 icmp 8 --length {LONGEST + 1}") + ask("--inbound 10.2.0.10 10.1.0.10") + \
         f"ip addr add 10.1.0.10/32 dev lo\npython3 -c '{MTU}'\n"
-    if host_has_esp():
+    if realkernel.host_has_esp():
         states(tap, lab.host("other")(["sh", "-c", script]))
         return
-    if not os.access(BED, os.X_OK) or not os.path.exists("/usr/bin/linux.uml"):
-        tap.skip("SAs of a kernel", "this kernel has no ESP, and there is no test bed for another one")
+    if realkernel.missing():
+        tap.skip("SAs of a kernel", realkernel.missing())
         return
-    path = os.path.join(lab.dir, "bed.sh")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(script)
-    states(tap, in_bed(path).stdout)
+    states(tap, realkernel.boot(script).stdout)
 
 
 if __name__ == "__main__":

@@ -6,29 +6,12 @@ real kernel with ESP where the test bed for that is at hand (../shared/realkerne
 tunnel, ping, rekeying, and a change of address (MOBIKE)."""
 import os
 import re
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import ROOT, Failed, main, wait_until
+import realkernel
+from lab import Failed, main, wait_until
 from sites import ALICE, BOB, Sites
-
-BED = os.path.join(ROOT, "../shared/realkernel/realkernel")
-
-
-def host_has_esp():
-    """Does the running kernel take an ESP state?"""
-    from lab import run
-    run("ip netns add pvprobe")
-    try:
-        done = subprocess.run(["ip", "-n", "pvprobe", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto",
-                               "esp", "spi", "0x100", "mode", "tunnel", "aead", "rfc4106(gcm(aes))", "0x" + "11" * 20, "128"],
-                              capture_output=True, check=False)
-        return done.returncode == 0
-    finally:
-        run("ip netns del pvprobe")
-
 
 def tunnel(site, tap):
     """The whole job on a kernel with ESP."""
@@ -114,36 +97,19 @@ def without_esp(site, tap):
     tap.equal("kernel without ESP: no state is left in it", site.moon("ip xfrm state").strip(), "")
 
 
-def in_bed(script):
-    """Runs a shell script in the other kernel."""
-    return subprocess.run([BED, "--timeout", "400", "--mem", "512", script], text=True, errors="replace",
-                          capture_output=True, timeout=500, check=False)
-
-
 def test(lab, tap):
     site = Sites(lab)
-    if host_has_esp():
+    if realkernel.host_has_esp():
         tunnel(site, tap)
         leaves_from_its_address(site, tap)
         moves(site, tap)  # last: moon stays where it is then
         return
     without_esp(site, tap)
     lab.close()
-    if not os.access(BED, os.X_OK) or not os.path.exists("/usr/bin/linux.uml"):
-        tap.skip("kernel with ESP", "this kernel has no ESP, and there is no test bed for another one")
+    if realkernel.missing():
+        tap.skip("kernel with ESP", realkernel.missing())
         return
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
-        script.write(f"exec /usr/bin/python3 {os.path.abspath(__file__)}\n")
-        script.flush()
-        done = in_bed(script.name)
-    for line in done.stdout.replace("\r", "").split("\n"):
-        found = re.match(r"(not )?ok \d+ - (.*)", line)
-        if found:
-            tap.check("in a real kernel: " + found[2], not found[1])
-        elif line.startswith("#"):
-            tap.note(line[1:].strip())
-    tap.check("the real kernel's tests ran to their end", done.returncode == 0 and "1.." in done.stdout,
-              done.stdout[-2000:] + done.stderr[-500:])
+    realkernel.retell(realkernel.again(__file__), tap)
 
 
 if __name__ == "__main__":

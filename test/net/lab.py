@@ -86,7 +86,7 @@ class Host:
         self.dir = os.path.join(lab.dir, name)
         os.makedirs(self.dir)
         run(["ip", "netns", "add", self.ns])
-        self("ip link set lo up")
+        self.ip("link set lo up")
 
     def _wrap(self, command):
         return ["ip", "netns", "exec", self.ns, *words(command)]
@@ -125,10 +125,13 @@ class Host:
         """Loads firewall rules."""
         self("nft -f -", input=rules)
 
+    def ip(self, *commands):
+        """What would follow `ip`, many at once: a process for each takes longer than what it does."""
+        run(["ip", "-n", self.ns, "-batch", "-"], "\n".join(commands) + "\n")
+
     def sysctl(self, **settings):
-        for key, value in settings.items():
-            path = "/proc/sys/" + key.replace("__", "/")
-            self(["sh", "-c", f"echo {value} > {path}"])
+        lines = (f"echo {value} > /proc/sys/{key.replace('__', '/')}" for key, value in settings.items())
+        self(["sh", "-ec", "\n".join(lines)])
 
     def ping(self, target, count=3, interval=0.1, size=56, wait=2):
         """Number of answers to `count` pings."""
@@ -165,9 +168,16 @@ class Host:
     def swanctl(self, *arguments, timeout=60):
         return self.try_run(["swanctl", *arguments, "--uri", f"unix://{self.vici}"], timeout=timeout)
 
-    def ip_xfrm(self, arguments, timeout=20):
+    def ip_xfrm(self, arguments, timeout=20, **kw):
         """Stock `ip xfrm ...` against this host's pavise-xfrmd."""
-        return self.try_run(["env", f"LD_PRELOAD={PRELOAD}", "ip", *words(arguments)], timeout=timeout)
+        return self.try_run(["env", f"LD_PRELOAD={PRELOAD}", "ip", *words(arguments)], timeout=timeout, **kw)
+
+    def ip_xfrms(self, commands):
+        """Many of them by one process; the first that is refused ends the test."""
+        text = "".join(f"xfrm {command}\n" for command in commands)
+        done = self.ip_xfrm("-batch -", 60, input=text)
+        if done.returncode:
+            raise Failed(f"{self.name}: ip xfrm: {done.stdout}{done.stderr}\n{text}")
 
     def xfrm_stat(self):
         """Drop counters of this host's pavise-xfrmd: {word: count}."""
@@ -177,8 +187,8 @@ class Host:
         return {drop["word"]: drop["count"] for drop in json.loads(done.stdout)["drops"]}
 
 
-def run(command):
-    done = subprocess.run(words(command), text=True, capture_output=True)
+def run(command, text=""):
+    done = subprocess.run(words(command), text=True, capture_output=True, input=text)
     if done.returncode:
         raise Failed(f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -214,7 +224,14 @@ class Lab:
         """A cable: a veth pair between two hosts."""
         run(["ip", "link", "add", a_if, "netns", a.ns, "type", "veth", "peer", "name", b_if, "netns", b.ns])
         for host, device in ((a, a_if), (b, b_if)):
-            host(f"ip link set {device} up")
+            host.ip(f"link set {device} up")
+
+    @staticmethod
+    def address(*rows):
+        """Addresses: rows of host, device, address with prefix length ..."""
+        for host in {row[0]: None for row in rows}:
+            host.ip(*(f"address add {address} dev {device} {'nodad' if ':' in address else ''}" for owner, device, *addresses
+                      in rows if owner is host for address in addresses))
 
     def close(self):
         for process in reversed(self.processes):
@@ -249,27 +266,23 @@ class Lab:
         self.wire(moon, "eth0", cafe, "eth0")
         self.wire(sun, "eth0", cafe, "eth1")
         self.wire(bob, "eth0", sun, "eth1")
-        for host, device, addresses in (
-                (alice, "eth0", ("10.1.0.10/16", "fd00:1::10/64")),
-                (moon, "eth1", ("10.1.0.1/16", "fd00:1::1/64")),
-                (moon, "eth0", ("192.0.2.1/24", "2001:db8:a::1/64")),
-                (cafe, "eth0", ("192.0.2.254/24", "2001:db8:a::fe/64")),
-                (cafe, "eth1", ("198.51.100.254/24", "2001:db8:b::fe/64")),
-                (sun, "eth0", ("198.51.100.1/24", "2001:db8:b::1/64")),
-                (sun, "eth1", ("10.2.0.1/16", "fd00:2::1/64")),
-                (bob, "eth0", ("10.2.0.10/16", "fd00:2::10/64"))):
-            for address in addresses:
-                host(["ip", "address", "add", address, "dev", device, *(["nodad"] if ":" in address else [])])
+        self.address(
+            (alice, "eth0", "10.1.0.10/16", "fd00:1::10/64"),
+            (moon, "eth1", "10.1.0.1/16", "fd00:1::1/64"),
+            (moon, "eth0", "192.0.2.1/24", "2001:db8:a::1/64"),
+            (cafe, "eth0", "192.0.2.254/24", "2001:db8:a::fe/64"),
+            (cafe, "eth1", "198.51.100.254/24", "2001:db8:b::fe/64"),
+            (sun, "eth0", "198.51.100.1/24", "2001:db8:b::1/64"),
+            (sun, "eth1", "10.2.0.1/16", "fd00:2::1/64"),
+            (bob, "eth0", "10.2.0.10/16", "fd00:2::10/64"))
         for host, v4, v6 in ((alice, "10.1.0.1", "fd00:1::1"), (moon, "192.0.2.254", "2001:db8:a::fe"),
                              (sun, "198.51.100.254", "2001:db8:b::fe"), (bob, "10.2.0.1", "fd00:2::1")):
-            host(f"ip route add default via {v4}")
-            host(f"ip -6 route add default via {v6}")
+            host.ip(f"route add default via {v4}", f"route add default via {v6}")
         for host in (moon, cafe, sun):
             host.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
         # The cafe knows the way to the sites, so that a packet in clear would really arrive.
-        for site, via4, via6 in (("1", "192.0.2.1", "2001:db8:a::1"), ("2", "198.51.100.1", "2001:db8:b::1")):
-            cafe(f"ip route add 10.{site}.0.0/16 via {via4}")
-            cafe(f"ip -6 route add fd00:{site}::/64 via {via6}")
+        cafe.ip(*(f"route add 10.{site}.0.0/16 via {via4}\nroute add fd00:{site}::/64 via {via6}" for site, via4, via6
+                  in (("1", "192.0.2.1", "2001:db8:a::1"), ("2", "198.51.100.1", "2001:db8:b::1"))))
         if nat:
             cafe.nft("""table ip nat {
                 chain post {

@@ -21,7 +21,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import matrix
-from kernel_test import BED
+import realkernel
 from lab import PRELOAD, ROOT, Failed, main, wait_until
 from matrix import HOST, INNER
 from modes_kernel_test import MAC, beside_a_kernel
@@ -108,7 +108,7 @@ def bed(lab):
     """moon with pavise-xfrmd, a real kernel at the other end of its cable; ([End, End], moon)."""
     moon, cable = beside_a_kernel(lab, "eth1")
     moon(f"ip address add {DESK[0]}/24 dev eth1")
-    guest = cable.start([BED, "--timeout", SECONDS, "--env", f"PEER={mac_of(moon, 'eth0')}", "--raw", "eth0", "--raw", "eth1",
+    guest = cable.start([realkernel.BED, "--timeout", SECONDS, "--env", f"PEER={mac_of(moon, 'eth0')}", "--raw", "eth0", "--raw", "eth1",
                          cable.file("guest.sh", GUEST)], "guest")
     moon.xfrmd("--legacy")
     here = moon.start(["/usr/bin/python3", END, PORT], "end")
@@ -268,8 +268,8 @@ def kernel_name(end):
 
 
 def test(lab, tap):
-    if not os.access(BED, os.X_OK) or not os.path.exists("/usr/bin/linux.uml"):
-        tap.skip("the matrix against a real kernel", "no test bed with a real kernel here")
+    if realkernel.missing():
+        tap.skip("the matrix against a real kernel", realkernel.missing())
         return
     ends, moon = bed(lab)
     drops, results = Drops(moon, ends), []

@@ -7,7 +7,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kernel_test import BED
+import realkernel
 from lab import main, wait_until
 from transport_test import CASES, HOST, INNER, MTU, End, addresses, commands
 from wire import mac_of
@@ -83,7 +83,7 @@ def tcp(host, to):
 
 def compare(end, out, number, case, tap):
     name = f"{case[0]}, with a real kernel"
-    if not wait_until(lambda: os.path.exists(os.path.join(out, f"ready.{number}")), 30):
+    if not wait_until(lambda: os.path.exists(os.path.join(out, f"ready.{number}")), 180):
         return tap.check(f"{name}: the kernel is ready", False)
     end.setup(case)
     tap.equal(f"{name}: ping", end.host.ping(target(case, KERNEL), 5, 0.05), 5)
@@ -116,14 +116,14 @@ def beside_a_kernel(lab, *more):
 
 
 def test(lab, tap):
-    if not os.path.exists(BED):
-        tap.skip("against a real kernel", "no test bed with a real kernel here")
+    if realkernel.missing():
+        tap.skip("against a real kernel", realkernel.missing())
         return
     moon, cable = beside_a_kernel(lab)
     moon.xfrmd("--mtu", MTU)
     out = os.path.join(lab.dir, "kernel")
     os.makedirs(out)
-    guest = cable.start([BED, "--timeout", 500, "--out", out, "--env", f"PEER={mac_of(moon, 'eth0')}", "--raw", "eth0", cable.file("guest.sh", script(CASES))], "guest")
+    guest = cable.start([realkernel.BED, "--timeout", 500, "--out", out, "--env", f"PEER={mac_of(moon, 'eth0')}", "--raw", "eth0", cable.file("guest.sh", script(CASES))], "guest")
     end = End(moon, 0)
     for number, case in enumerate(CASES):
         if not compare(end, out, number, case, tap):

@@ -8,7 +8,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import main, wait_until
-from transport_test import HOST, INNER, capture, packets, plain_hosts
+from traffic import capture
+from transport_test import HOST, INNER, packets, plain_hosts
 
 PAD = 600
 SILENCE = 3  # seconds

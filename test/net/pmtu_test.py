@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire
 from lab import PAVISE, main
-from sites import ALICE, BOB, OUTER, Sites
+from sites import BOB, OUTER, Sites
 
 PATHS = [(4, True), (4, False), (6, True), (6, False)]  # outer family, encapsulation
 WAY = {(4, True): "ESP in UDP over IPv4", (4, False): "ESP over IPv4", (6, True): "ESP in UDP over IPv6",

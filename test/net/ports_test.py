@@ -6,8 +6,9 @@ import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kernel_test import BED
+import realkernel
 from lab import Failed, main, wait_until
+from traffic import tcp
 from wire import mac_of
 
 HOST = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
@@ -113,11 +114,7 @@ def play(tap, moon, sun, family):
 
 
 def stream(moon, sun, family):
-    server = sun.start(["iperf3", "-s", "-1", "-B", INNER[family][1]], "iperf3")
-    server.wait_for("listening", 5)
-    done = moon.try_run(["iperf3", "-c", INNER[family][1], "-B", INNER[family][0], "-n", "4M"], timeout=30)
-    server.stop()
-    return done.returncode == 0
+    return tcp(moon, sun, INNER[family][1], bind=INNER[family][0]) > 0
 
 
 def counting(tap, moon):
@@ -171,7 +168,7 @@ def beside_a_daemon(tap, moon, sun):
 
 
 def with_a_kernel(lab, tap, moon):
-    if not os.path.exists(BED):
+    if realkernel.missing():
         tap.skip("against a real kernel", "no test bed with a real kernel here")
         return
     cable, out = lab.host("cable"), os.path.join(lab.dir, "kernel")
@@ -194,8 +191,8 @@ def with_a_kernel(lab, tap, moon):
         for command in (state(family, 0), state(family, 1), *policies(family, 0, nets)):
             xfrm(moon, command)
     lines.append("touch $RK_OUT/ready\nwhile [ ! -e $RK_OUT/done ]; do sleep 0.05; done")
-    guest = cable.start([BED, "--timeout", 120, "--out", out, "--raw", "eth0", cable.file("guest.sh", "\n".join(lines) + "\n")], "guest")
-    wait_until(lambda: os.path.exists(os.path.join(out, "ready")) or not guest.alive(), 60)
+    guest = cable.start([realkernel.BED, "--timeout", 120, "--out", out, "--raw", "eth0", cable.file("guest.sh", "\n".join(lines) + "\n")], "guest")
+    wait_until(lambda: os.path.exists(os.path.join(out, "ready")) or not guest.alive(), 180)
     for family in (4, 6):
         tap.check(f"IPv{family}: pings pass with a real kernel", ping(moon, family) == PINGS,
                   str({k: v for k, v in moon.xfrm_stat().items() if v}) + guest.output()[-1500:])

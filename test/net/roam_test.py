@@ -13,7 +13,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import main, wait_until
-from sites import ALICE, BOB, Sites
+from sites import BOB, Sites
+from traffic import served
 
 STREAM_S = 18
 PINGS_A_SECOND = 50
@@ -29,8 +30,7 @@ class Traffic:
     """A flood of pings and one TCP stream from alice to bob."""
 
     def __init__(self, site, seconds):
-        self.server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
-        wait_until(lambda: "listening" in self.server.output(), 5)
+        self.server = served(site.bob)
         self.tcp = site.alice.start(["iperf3", "-J", "-c", BOB[4], "-t", seconds, "-b", "20M"], "iperf3")
         self.pings = site.alice.start(["ping", "-n", "-D", "-i", 1 / PINGS_A_SECOND, "-c", seconds * PINGS_A_SECOND,
                                        "-W", 1, BOB[4]], "ping")

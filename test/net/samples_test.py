@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import PAVISE, ROOT, main, wait_until
 from sites import ALICE, BOB, SECRET, Sites
-from tunnel_test import capture
+from traffic import capture
 
 DOC = os.path.join(ROOT, "doc/samples.md")
 SCHEMA = os.path.join(ROOT, "doc/pavise-json.7")

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Many SAs and policies, loaded through the real pavise-xfrmd by stock `ip xfrm`: loading, finding,
 listing and deleting take a time per item that does not grow with their number, memory per item is
-bounded, and the daemon answers meanwhile. PAVISE_FULL=1: 100,000 of each."""
+bounded, and the daemon answers meanwhile. Times are those that the daemon had a CPU for, so that others
+may be busy, too. PAVISE_FULL=1: 100,000 of each."""
 import os
 import sys
 import tempfile
@@ -42,24 +43,33 @@ def memory(daemon):
         return 1024 * next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
 
-def batch(host, lines):
-    """Seconds that `ip -batch` takes for these lines; (seconds, what it complained about)."""
+def cpu(daemon):
+    """Seconds that it had a CPU."""
+    total = 0
+    for task in os.listdir(f"/proc/{daemon.pid}/task"):
+        with open(f"/proc/{daemon.pid}/task/{task}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
+def batch(host, daemon, lines):
+    """What one of these lines of `ip -batch` costs the daemon; (seconds, what ip complained about)."""
     with tempfile.NamedTemporaryFile("w", suffix=".batch") as file:
         count = 0
         for line in lines:
             file.write(line + "\n")
             count += 1
         file.flush()
-        begin = time.monotonic()
+        begin = cpu(daemon)
         done = host.ip_xfrm(f"-batch {file.name}", timeout=PATIENCE)
-    return (time.monotonic() - begin) / count, (done.stdout + done.stderr)[:300]
+    return (cpu(daemon) - begin) / count, (done.stdout + done.stderr)[:300]
 
 
 def load(tap, host, daemon, what, make, limit):
     before = memory(daemon)
-    first, said = batch(host, make("add", 0, FEW))
+    first, said = batch(host, daemon, make("add", 0, FEW))
     tap.equal(f"the first {FEW} {what} are taken", said, "")
-    second, said = batch(host, make("add", FEW, MANY))
+    second, said = batch(host, daemon, make("add", FEW, MANY))
     tap.equal(f"and all {MANY}", said, "")
     tap.note(f"{what}: {1e6 * first:.0f} us each among the first {FEW}, {1e6 * second:.0f} us each up to {MANY}")
     tap.check(f"{what}: an item's time does not grow with their number", second < GROWTH * first + 20e-6,
@@ -79,14 +89,14 @@ def find(tap, host):
     tap.note(f"one question, with the start of `ip`: {1000 * (time.monotonic() - begin) / 20:.1f} ms")
 
 
-def dump(tap, host, n):
-    """Seconds that it takes `ip` to list all SAs and all policies; there are n of each."""
+def dump(tap, host, daemon, n):
+    """What lists of all SAs and all policies cost the daemon, in seconds; there are n of each."""
     spent = {}
     for what in ("state", "policy"):
-        begin = time.monotonic()
+        begin = cpu(daemon)
         got = host.ip_xfrm(f"xfrm {what}", timeout=PATIENCE).stdout
-        spent[what] = time.monotonic() - begin
-        tap.note(f"list of {n} ({what}): {spent[what]:.2f} s with the printing of `ip`")
+        spent[what] = cpu(daemon) - begin
+        tap.note(f"list of {n} ({what}): {1e3 * spent[what]:.1f} ms")
         tap.equal(f"the list of {n} is complete ({what})", sum(line.startswith("src ") for line in got.split("\n")), n)
     return spent
 
@@ -97,21 +107,21 @@ def test(lab, tap):
     load(tap, host, daemon, "SAs", states, SA_BYTES)
     load(tap, host, daemon, "policies", policies, POLICY_BYTES)
     find(tap, host)
-    many = dump(tap, host, MANY)
+    many = dump(tap, host, daemon, MANY)
     for what, make in (("SAs", states), ("policies", policies)):
-        each, said = batch(host, make("delete", FEW, MANY))
+        each, said = batch(host, daemon, make("delete", FEW, MANY))
         tap.equal(f"{what} are deleted one by one", said, "")
         tap.note(f"{what}: {1e6 * each:.0f} us to delete one")
-    few = dump(tap, host, FEW)
+    few = dump(tap, host, daemon, FEW)
     for what, spent in many.items():
         tap.check(f"a list takes a time in proportion to its length ({what})",
-                  spent < GROWTH * few[what] * MANY / FEW + 0.2, (spent, few[what]))
-    begin = time.monotonic()
+                  spent < GROWTH * few[what] * MANY / FEW + 0.02, (spent, few[what]))
+    begin = cpu(daemon)
     host.ip_xfrm("xfrm state flush")
     host.ip_xfrm("xfrm policy flush")
     tap.check("nothing is left", wait_until(lambda: not host.ip_xfrm("xfrm state").stdout.strip() and
-                                            not host.ip_xfrm("xfrm policy").stdout.strip(), 5))
-    tap.check("and that was quick", time.monotonic() - begin < 5)
+                                            not host.ip_xfrm("xfrm policy").stdout.strip(), 30))
+    tap.check("and that was quick", cpu(daemon) - begin < 1, cpu(daemon) - begin)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,10 @@ marks that are chosen, marks on what comes out of a tunnel, and outbound policie
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kernel_test import BED
+import realkernel
 from lab import PAVISE, main, wait_until
 from sites import Sites
 
@@ -153,23 +151,10 @@ def device(site, tap):
 
 
 def in_a_real_kernel(tap):
-    if not os.access(BED, os.X_OK) or not os.path.exists("/usr/bin/linux.uml"):
-        tap.skip("marks and devices", "this kernel has no ESP, and there is no test bed for another one")
+    if realkernel.missing():
+        tap.skip("marks and devices", realkernel.missing())
         return
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
-        script.write(f"exec /usr/bin/python3 {os.path.abspath(__file__)} inside\n")
-        script.flush()
-        keep = ["--env", f"PAVISE_BUILD={os.environ['PAVISE_BUILD']}"] if "PAVISE_BUILD" in os.environ else []
-        done = subprocess.run([BED, "--timeout", "300", "--mem", "512", *keep, script.name], text=True, errors="replace",
-                              capture_output=True, timeout=400, check=False)
-    for line in done.stdout.replace("\r", "").split("\n"):
-        found = re.match(r"(not )?ok \d+ - (.*)", line)
-        if found:
-            tap.check("in a real kernel: " + found[2], not found[1])
-        elif line.startswith("#"):
-            tap.note(line[1:].strip())
-    tap.check("the real kernel's tests ran to their end", done.returncode == 0 and "1.." in done.stdout,
-              done.stdout[-2000:] + done.stderr[-500:])
+    realkernel.retell(realkernel.again(__file__, "inside"), tap)
 
 
 def test(lab, tap):

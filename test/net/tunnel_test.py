@@ -1,15 +1,13 @@
 #!/usr/bin/python3
 """A net-to-net tunnel in every combination of outer and inner family, encapsulation and algorithm:
 ping, big packets and TCP pass, tshark decrypts ESP and IKE with the keys that we log."""
-import json
 import os
-import signal
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import main, wait_until
 from sites import ALICE, BOB, Sites
+from traffic import capture, tcp
 
 PATHS = [  # outer family, encapsulation
     (4, True), (4, False), (6, True), (6, False),
@@ -20,21 +18,6 @@ IKE = ["aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha384-ecp384", "chacha20
        "aes128-sha256-ecp521", "aes256-sha512-modp2048", "aes192-sha384-modp3072", "aes256-sha384-modp4096"]
 
 NO_CHACHA = "Wireshark 4.0 cannot decrypt ChaCha20-Poly1305 in ESP and IKE"
-
-
-def capture(host, device, name):
-    path = os.path.join(host.dir, name)
-    if os.path.exists(path):
-        os.unlink(path)
-    process = host.start(["tshark", "-n", "-q", "-i", device, "-w", path], "tshark")
-    wait_until(lambda: "Capturing" in process.output(), 10)
-    time.sleep(0.2)
-
-    def stop():
-        time.sleep(0.3)
-        process.stop(signal.SIGINT)
-        return path
-    return stop
 
 
 def uat(directory, table):
@@ -105,19 +88,8 @@ def paths(site, tap):
             got = site.bob.ping(ALICE[inner], 3, 0.02)
             tap.equal(f"{name}: IPv{inner} ping the other way passes", got, 3)
             tap.equal(f"{name}: IPv{inner} TCP brings every byte as it was", noise(site, BOB[inner]), "same")
-        tap.check(f"{name}: TCP passes at more than 50 Mbit/s", tcp(site) > 50e6)
+        tap.check(f"{name}: TCP passes at more than 50 Mbit/s", tcp(site.alice, site.bob, BOB[4]) > 50e6)
         stop(site)
-
-
-def tcp(site):
-    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
-    wait_until(lambda: "listening" in server.output(), 3)
-    done = site.alice.try_run(["iperf3", "-J", "-c", BOB[4], "-t", 1], timeout=30)
-    server.stop()
-    try:
-        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]
-    except (ValueError, KeyError):
-        return 0
 
 
 def algorithms(site, tap):

@@ -10,6 +10,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import PAVISE, main, wait_until
 from sites import Sites
+from traffic import iperf, received, served
 
 WORKERS = 3
 REKEYS = 20
@@ -35,22 +36,11 @@ def reordered(host):
     return sum(int(line.split()[1]) for line in lines if line.startswith("Tcp"))
 
 
-def rate(said):
-    try:
-        return json.loads(said)["end"]["sum_received"]["bits_per_second"] / 1e9
-    except (KeyError, ValueError):
-        return 0
-
-
 def streams(site, count):
     """Gbit/s of TCP from alice to bob, and how many segments came late."""
     before = reordered(site.alice)
-    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
-    wait_until(lambda: "listening" in server.output(), 5)
-    client = site.alice.start(["iperf3", "-J", "-c", "10.2.0.10", "-t", str(SECONDS), "-P", str(count)], "iperf3")
-    wait_until(lambda: not client.alive(), 20)
-    server.stop()
-    return rate(client.output()), reordered(site.alice) - before
+    end = iperf(site.alice, site.bob, "10.2.0.10", "-t", str(SECONDS), "-P", str(count))
+    return received(end) / 1e9, reordered(site.alice) - before
 
 
 def dropped(host, word):
@@ -137,8 +127,7 @@ def rekeys(lab, tap, encap):
     site.up()
     tap.check(f"{what}, two workers: a ping", site.alice.ping("10.2.0.10", 2) == 2)
     before = reordered(site.alice)
-    server = site.bob.start(["iperf3", "-s", "-1"], "iperf3")
-    wait_until(lambda: "listening" in server.output(), 5)
+    server = served(site.bob)
     client = site.alice.start(["iperf3", "-c", "10.2.0.10", "-t", "120", "-P", "2"], "iperf3")
     done, carried = 0, stat(site.sun)["inner"]["packets_in"]
     for i in range(REKEYS):

@@ -4,7 +4,6 @@ header, clear text kept in and out whatever happens to the daemon, and nothing l
 import json
 import os
 import signal
-import socket
 import sys
 import time
 
@@ -29,24 +28,24 @@ class Gateway:
         return done.stdout
 
     def policies(self, outer, verb="add", inner=(4, 6)):
+        self.host.ip_xfrms(self.policy_commands(outer, verb, inner))
+
+    def policy_commands(self, outer, verb, inner):
         me, peer = OUTER[outer][self.side], OUTER[outer][1 - self.side]
         for family in inner:
             here, there = INNER[family][self.side], INNER[family][1 - self.side]
             for way, src, dst, t_src, t_dst in (("out", here, there, me, peer), ("in", there, here, peer, me),
                                                 ("fwd", there, here, peer, me)):
-                self.xfrm(f"policy {verb} src {src} dst {dst} dir {way} tmpl src {t_src} dst {t_dst}"
-                          " proto esp reqid 7 mode tunnel")
+                yield f"policy {verb} src {src} dst {dst} dir {way} tmpl src {t_src} dst {t_dst} proto esp reqid 7 mode tunnel"
 
     def states(self, outer, udp, extra=""):
         encap = "encap espinudp 4500 4500 0.0.0.0" if udp else ""
-        for side in (0, 1):
-            self.xfrm(f"state add src {OUTER[outer][side]} dst {OUTER[outer][1 - side]} proto esp spi {0x1000 + side}"
-                      f" reqid 7 mode tunnel aead rfc4106(gcm(aes)) {KEY} 128 replay-window 32"
-                      f" flag af-unspec {encap} {extra}")
+        self.host.ip_xfrms(f"state add src {OUTER[outer][side]} dst {OUTER[outer][1 - side]} proto esp spi {0x1000 + side}"
+                           f" reqid 7 mode tunnel aead rfc4106(gcm(aes)) {KEY} 128 replay-window 32"
+                           f" flag af-unspec {encap} {extra}" for side in (0, 1))
 
     def flush(self):
-        self.xfrm("state flush")
-        self.xfrm("policy flush")
+        self.host.ip_xfrms(("state flush", "policy flush"))
 
     def stat(self):
         return json.loads(self.host(["/usr/bin/python3", "-c", STAT]))
