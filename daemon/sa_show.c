@@ -147,9 +147,11 @@ void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
         put_seconds(m, "rekey-time", v->rekey_in_s);
         put_seconds(m, "reauth-time", v->reauth_in_s);
     }
-    if (v->vip_n) put_vips(m, v);
+    // beyond strongSwan; scripts that look for an address and what is in the tunnel read on from
+    // there
     sa_show_time(m, "remote-cert-not-before", v->cert_from);
     sa_show_time(m, "remote-cert-not-after", v->cert_until);
+    if (v->vip_n) put_vips(m, v);
     put_tasks(m, "tasks-queued", v->queued, v->tasks_queued);
     put_tasks(m, "tasks-active", &v->active, v->active != NULL);
 }

@@ -289,6 +289,24 @@ static void sas_are_listed_as_strongswan_does(void **state)
     want_events(f, "");
 }
 
+// Scripts read on from an address to what is in the tunnel, so what only Pavise tells stands
+// before.
+static void virtual_addresses_stand_before_the_children(void **state)
+{
+    struct fixture *f = *state;
+    CHECK_OK(vici_register(f->c, "list-sa"));
+    ip_t ip;
+    CHECK_OK(ip_parse("10.3.0.1", &ip));
+    f->ike.sa[0].vip = &ip;
+    f->ike.sa[0].vip_n = 1;
+    f->ike.sa[0].vips_ours = true;
+    f->ike.sa[0].cert_from = 1;
+    f->ike.sa[0].cert_until = 2;
+    ask(f, "list-sas", "ike-id=1", "");
+    assert_non_null(strstr(text_str(&f->events), " remote-cert-not-after=1970-01-01T00:00:02Z "
+                                                 "local-vips=[10.3.0.1] child-sas {"));
+}
+
 static void something_happens(struct fake_ike *fake, uint32_t id)
 {
     struct fixture *f = fake->test;
@@ -707,6 +725,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DAEMON(sas_are_listed_as_strongswan_does),
+        WITH_DAEMON(virtual_addresses_stand_before_the_children),
         WITH_DAEMON(many_sas_are_listed_in_several_turns),
         WITH_DAEMON(connections_are_listed_as_strongswan_does),
         WITH_DAEMON(policies_are_listed_by_kind),
