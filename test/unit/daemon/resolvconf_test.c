@@ -86,8 +86,8 @@ static void holds(const char *want)
     char buf[1024] = "";
     FILE *f = fopen(path, "rb");
     assert_non_null(f);
-    (void)fread(buf, 1, sizeof buf - 1, f);
-    (void)fclose(f);
+    size_t n = fread(buf, 1, sizeof buf - 1, f);
+    CHECK(n == strlen(buf) && fclose(f) == 0);
     CHECK_STR(buf, want);
 }
 
