@@ -33,6 +33,9 @@ def test(_lab, tap):
     names = [line.split()[0] for line in helped(PAVISE, "help").splitlines() if line.startswith("  ") and line.strip()]
     page = manual("pavise.8")
     tap.equal("pavise(8): every command", (len(names) > 10, [n for n in names if not has(page, n)]), (True, []))
+    links = re.findall(r"'([a-z]+)'", source("cli/meson.build").split("foreach command : [")[1].split("]")[0])
+    pages = [n for n in names if os.path.exists(os.path.join(ROOT, "doc", f"pavise-{n}.8"))]
+    tap.equal("man pavise-COMMAND for each of them", sorted(pages + links), sorted(names))
     for program, name in ((IKED, "pavise-iked.8"), (XFRMD, "pavise-xfrmd.8")):
         options = set(re.findall(r"--[a-z][a-z-]+", helped(program, "--help")))
         page = manual(name)
