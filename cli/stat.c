@@ -1,34 +1,31 @@
 #include "cli/stat.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/unix.h"
 #include "cli/human.h"
 #include "cli/json.h"
 #include "cli/paint.h"
+#include "cli/stat_crypto.h"
 
 #define WAIT_S 5 // pavise-xfrmd answers at once, or hangs
 
 err_t stat_connect(const char *name, int type, int *out, struct why *why)
 {
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    socklen_t len;
+    struct sockaddr_un sa;
     struct timeval wait = {.tv_sec = WAIT_S};
-    size_t n = strlen(name);
-    if (n >= sizeof sa.sun_path) return why_not(why, ERR_RANGE, "'%s' is too long", name);
-    memcpy(sa.sun_path, name, n);
-    if (sa.sun_path[0] == '@') sa.sun_path[0] = 0;
+    TRY(unix_address(name, &sa, &len, why));
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0) return why_not(why, ERR_SYSTEM, "no socket: %s", strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
     const struct sockaddr_un any = {.sun_family = AF_UNIX}; // an abstract name, for the answer
     if (type == SOCK_DGRAM && bind(fd, (const struct sockaddr *)&any, sizeof any.sun_family) != 0) {
         (void)close(fd);
@@ -156,6 +153,29 @@ static void print_paths(const json_t *paths)
     }
 }
 
+// What `pavise status` says as health, in figures.
+static void print_holes(const json_t *holes)
+{
+    size_t i;
+    json_t *h;
+    if (json_array_size(holes) == 0) return;
+    printf("%slong packets seem to be lost on the way:%s\n", paint(BOLD), paint(PLAIN));
+    json_array_foreach(holes, i, h)
+    {
+        uint64_t again = json_u64(h, "again"), missing = json_u64(h, "missing");
+        printf("  to %s, SPI 0x%08llx:", json_str(h, "dst"),
+               (unsigned long long)json_u64(h, "spi"));
+        if (again)
+            printf(" %llu bytes sent %llu times more", (unsigned long long)json_u64(h, "wire"),
+                   (unsigned long long)again);
+        if (missing)
+            printf("%s %llu missing, %llu came, the longest of %llu bytes", again ? ";" : "",
+                   (unsigned long long)missing, (unsigned long long)json_u64(h, "got"),
+                   (unsigned long long)json_u64(h, "longest"));
+        printf("\n");
+    }
+}
+
 static void print_database(const json_t *stat)
 {
     const json_t *db = json_object_get(stat, "db"), *guard = json_object_get(stat, "guard");
@@ -175,6 +195,8 @@ void stat_print(const json_t *stat)
 {
     print_database(stat);
     print_ports(stat);
+    stat_crypto_print(json_object_get(stat, "crypto"));
     print_paths(json_object_get(stat, "paths"));
+    print_holes(json_object_get(stat, "holes"));
     print_drops(json_object_get(stat, "drops"));
 }

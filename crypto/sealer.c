@@ -134,6 +134,19 @@ const char *sealer_provider(const struct sealer *s)
     return s->by->name;
 }
 
+const char *sealer_would(const struct alg *encr, const struct alg *integ)
+{
+    const uint16_t mac_key = integ ? integ->key_len : 0;
+    const struct sealer_plan plan = {.encr = encr,
+                                     .integ = integ,
+                                     .icv_len = integ ? integ->icv_len : encr->icv_len,
+                                     .encr_key.len = encr->key_len,
+                                     .salt.len = encr->salt_len,
+                                     .integ_key.len = mac_key};
+    const struct provider *by = provider_choose(&plan, NULL);
+    return by ? by->name : NULL;
+}
+
 // ---- using ----
 
 void sealer_iv(struct sealer *s, uint64_t unique, uint8_t *iv)

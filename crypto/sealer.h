@@ -39,6 +39,7 @@ struct seal_job {
               // by both when the library fails
 };
 
+struct alg;    // crypto/alg.h
 struct sealer; // immutable after creation but for provider scratch: one thread at a time
 
 // Errors: ERR_ALGORITHM (unknown pair, wrong key or ICV length; `why` says which), ERR_NOMEM.
@@ -48,7 +49,10 @@ void sealer_free(struct sealer *s); // wipes the keys; NULL is fine
 uint32_t sealer_iv_len(const struct sealer *s);
 uint32_t sealer_icv_len(const struct sealer *s);
 uint32_t sealer_block(const struct sealer *s);       // >= 1; ESP rounds up to 4 itself
-const char *sealer_provider(const struct sealer *s); // "openssl", "ipsecmb", "null"
+const char *sealer_provider(const struct sealer *s); // "openssl", "ipsecmb"
+// Who would do these on this machine, with keys of IKE's lengths (NULL: nobody). `integ` is NULL
+// for AEAD.
+const char *sealer_would(const struct alg *encr, const struct alg *integ);
 
 // Writes the IV of a message that is about to be sealed: for counter modes it is derived from
 // `unique` (the sequence number or message counter: never the same twice with one key); for CBC

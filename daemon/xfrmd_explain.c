@@ -2,14 +2,13 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/unix.h"
 #include "daemon/xfrmd_show.h"
 #include "xfrm/path/explain.h"
 #include "xfrm/port/link_mtu.h"
@@ -223,26 +222,13 @@ static void on_ask(void *ctx, int fd, int events)
     free(text);
 }
 
-static err_t listen_on(const char *name, int *out, struct why *why)
+static err_t name_take(struct xfrmd_explain *e, struct why *why)
 {
     const int on = 1, room = ANSWER_MAX;
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t n = strlen(name);
-    if (n == 0 || n >= sizeof at.sun_path)
-        return why_not(why, ERR_RANGE, "'%s' is too long for a socket's name", name);
-    memcpy(at.sun_path, name, n);
-    if (name[0] == '@') at.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0 &&
-        bind(fd, (const struct sockaddr *)&at, len) == 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-        *out = fd;
-        return ERR_OK;
-    }
-    int e = errno;
-    if (fd >= 0) (void)close(fd);
-    return why_not(why, ERR_SYSTEM, "socket %s: %s", name, strerror(e));
+    TRY(unix_bind(e->conf.name, SOCK_DGRAM, &e->fd, why));
+    (void)setsockopt(e->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    if (setsockopt(e->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0) return ERR_OK;
+    return why_not(why, ERR_SYSTEM, "socket %s: %s", e->conf.name, strerror(errno));
 }
 
 err_t xfrmd_explain_new(const struct xfrmd_explain_conf *conf, struct xfrmd_explain **out,
@@ -252,7 +238,7 @@ err_t xfrmd_explain_new(const struct xfrmd_explain_conf *conf, struct xfrmd_expl
     if (!e) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     *e = (struct xfrmd_explain){.conf = *conf, .fd = -1};
     err_t err = link_mtu_new(conf->fwmark, &e->links, why);
-    if (err == ERR_OK && conf->name) err = listen_on(conf->name, &e->fd, why);
+    if (err == ERR_OK && conf->name) err = name_take(e, why);
     if (err == ERR_OK && conf->name) {
         e->io = loop_io_new(conf->loop, e->fd, LOOP_READ, on_ask, e);
         if (!e->io) err = why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
@@ -269,8 +255,7 @@ void xfrmd_explain_free(struct xfrmd_explain *e)
 {
     if (!e) return;
     loop_io_free(e->io);
-    if (e->fd >= 0) (void)close(e->fd);
-    if (e->fd >= 0 && e->conf.name[0] != '@') (void)unlink(e->conf.name);
+    unix_unbind(e->fd, e->conf.name);
     link_mtu_free(e->links);
     free(e);
 }

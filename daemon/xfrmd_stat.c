@@ -2,20 +2,19 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/unix.h"
+#include "daemon/xfrmd_crypto.h"
 #include "xfrm/db/counter.h"
 #include "xfrm/path/hole.h"
 #include "xfrm/path/pmtu.h"
 
-#define BACKLOG 8
 #define PATHS_MAX 64            // more are left out
 #define HOLES_MAX 16            // likewise
 #define DOCUMENT_MAX (64 << 10) // bytes; must fit into the socket's buffer, as nobody waits
@@ -168,16 +167,17 @@ static char *document(const struct xfrmd_stat_conf *conf)
 {
     struct engine_counts c;
     engine_counts(conf->engine, &c);
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
-                             "version", PAVISE_VERSION,                            //
-                             "tun", conf->tun,                                     //
-                             "workers", workers_json(conf->engine),                //
-                             "guard", guard_json(conf->guard),                     //
-                             "inner", inner_json(&c),                              //
-                             "db", db_json(conf->api),                             //
-                             "paths", paths_json(conf->db),                        //
-                             "holes", holes_json(conf->db),                        //
-                             "drops", drops_json(&c),                              //
+    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
+                             "version", PAVISE_VERSION,                                 //
+                             "tun", conf->tun,                                          //
+                             "workers", workers_json(conf->engine),                     //
+                             "guard", guard_json(conf->guard),                          //
+                             "inner", inner_json(&c),                                   //
+                             "db", db_json(conf->api),                                  //
+                             "crypto", xfrmd_crypto_json(conf->db->sad),                //
+                             "paths", paths_json(conf->db),                             //
+                             "holes", holes_json(conf->db),                             //
+                             "drops", drops_json(&c),                                   //
                              "ports", ports_json(conf));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
@@ -186,17 +186,10 @@ static char *document(const struct xfrmd_stat_conf *conf)
 
 // ---- the socket ----
 
-static bool is_root(int fd)
-{
-    struct ucred who;
-    socklen_t len = sizeof who;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.uid == 0;
-}
-
 static void answer(const struct xfrmd_stat *s, int fd)
 {
     const int room = DOCUMENT_MAX;
-    if (!is_root(fd)) return;
+    if (!unix_peer_is_root(fd)) return;
     char *text = document(&s->conf);
     if (!text) return;
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
@@ -216,35 +209,16 @@ static void on_connect(void *ctx, int fd, int events)
     (void)close(peer);
 }
 
-static err_t listen_on(const char *name, int *out, struct why *why)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t n = strlen(name);
-    if (n == 0 || n >= sizeof at.sun_path)
-        return why_not(why, ERR_RANGE, "'%s' is too long for a socket's name", name);
-    memcpy(at.sun_path, name, n);
-    if (name[0] == '@') at.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&at, len) == 0 && listen(fd, BACKLOG) == 0) {
-        *out = fd;
-        return ERR_OK;
-    }
-    int e = errno;
-    if (fd >= 0) (void)close(fd);
-    return why_not(why, ERR_SYSTEM, "socket %s: %s", name, strerror(e));
-}
-
 err_t xfrmd_stat_new(const struct xfrmd_stat_conf *conf, struct xfrmd_stat **out, struct why *why)
 {
     int fd = -1;
-    TRY(listen_on(conf->name, &fd, why));
+    TRY(unix_bind(conf->name, SOCK_STREAM, &fd, why));
     struct xfrmd_stat *s = calloc(1, sizeof *s);
     if (s) *s = (struct xfrmd_stat){.conf = *conf, .fd = fd};
     if (s) s->io = loop_io_new(conf->loop, fd, LOOP_READ, on_connect, s);
     if (!s || !s->io) {
         free(s);
-        (void)close(fd);
+        unix_unbind(fd, conf->name);
         return why_not(why, ERR_NOMEM, "out of memory");
     }
     *out = s;
@@ -255,7 +229,6 @@ void xfrmd_stat_free(struct xfrmd_stat *s)
 {
     if (!s) return;
     loop_io_free(s->io);
-    (void)close(s->fd);
-    if (s->conf.name[0] != '@') (void)unlink(s->conf.name);
+    unix_unbind(s->fd, s->conf.name);
     free(s);
 }

@@ -7,6 +7,7 @@
 //       "inner": {"packets_in": 10, "bytes_in": 840, "packets_out": 10, "bytes_out": 840,
 //                 "held": 0, "events_lost": 0},
 //       "db": {"sas": 2, "policies_in": 1, "policies_out": 1, "policies_fwd": 1},
+//       "crypto": [...],          (xfrmd_crypto.h)
 //       "paths": [{"dst": "192.0.2.1", "spi": 3405691582, "mtu": 1400, "seconds": 571}, ...],
 //       "drops": [{"word": "replay", "kernel": "XfrmInStateSeqError", "count": 1,
 //                  "text": "sequence number seen before or too old"}, ...],

@@ -2,19 +2,17 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/unix.h"
 #include "daemon/trace_ask.h"
 #include "daemon/trace_show.h"
 
-#define BACKLOG 4
 #define SESSIONS_MAX (TRACES_MAX + 2) // so that one too many hears why, and not nothing
 #define LOOK (10 * NSEC_PER_MSEC)     // between two looks at the rings
 #define LOOK_MAX (3 * NSEC_PER_MSEC)  // of each: the loop has other work
@@ -161,13 +159,6 @@ static void on_session(void *ctx, int fd, int events)
 
 // ---- the socket ----
 
-static bool is_root(int fd)
-{
-    struct ucred who;
-    socklen_t len = sizeof who;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.uid == 0;
-}
-
 static void session_new(struct xfrmd_trace *t, unsigned place, int fd)
 {
     const int room = SEND_ROOM;
@@ -190,36 +181,17 @@ static void on_connect(void *ctx, int fd, int events)
     unsigned place = 0;
     int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     while (place < SESSIONS_MAX && t->session[place]) place++;
-    if (peer >= 0 && place < SESSIONS_MAX && is_root(peer))
+    if (peer >= 0 && place < SESSIONS_MAX && unix_peer_is_root(peer))
         session_new(t, place, peer);
     else if (peer >= 0)
         (void)close(peer);
-}
-
-static err_t listen_on(const char *name, int *out, struct why *why)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t n = strlen(name);
-    if (n == 0 || n >= sizeof at.sun_path)
-        return why_not(why, ERR_RANGE, "'%s' is too long for a socket's name", name);
-    memcpy(at.sun_path, name, n);
-    if (name[0] == '@') at.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&at, len) == 0 && listen(fd, BACKLOG) == 0) {
-        *out = fd;
-        return ERR_OK;
-    }
-    int e = errno;
-    if (fd >= 0) (void)close(fd);
-    return why_not(why, ERR_SYSTEM, "socket %s: %s", name, strerror(e));
 }
 
 err_t xfrmd_trace_new(const struct xfrmd_trace_conf *conf, struct xfrmd_trace **out,
                       struct why *why)
 {
     int fd = -1;
-    TRY(listen_on(conf->name, &fd, why));
+    TRY(unix_bind(conf->name, SOCK_SEQPACKET, &fd, why));
     struct xfrmd_trace *t = calloc(1, sizeof *t);
     if (t) *t = (struct xfrmd_trace){.conf = *conf, .fd = fd};
     if (t) t->look = loop_timer_new(conf->loop, on_look, t);
@@ -231,7 +203,7 @@ err_t xfrmd_trace_new(const struct xfrmd_trace_conf *conf, struct xfrmd_trace **
     if (t) loop_io_free(t->io);
     if (t && t->look) loop_timer_free(t->look);
     free(t);
-    (void)close(fd);
+    unix_unbind(fd, conf->name);
     return why_not(why, ERR_NOMEM, "out of memory");
 }
 
@@ -243,7 +215,6 @@ void xfrmd_trace_free(struct xfrmd_trace *t)
     }
     loop_timer_free(t->look);
     loop_io_free(t->io);
-    (void)close(t->fd);
-    if (t->conf.name[0] != '@') (void)unlink(t->conf.name);
+    unix_unbind(t->fd, t->conf.name);
     free(t);
 }

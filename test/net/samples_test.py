@@ -53,6 +53,7 @@ ACCIDENTS = [
     (r"\b[\d.]+ (ns|us|ms)\b", "1 us"),
     (r"\(frames? [\d, and]+\)", "(frame 1)"),
     (r"\b\d+ frames:", "20 frames:"),
+    (r"\bby (ipsecmb|openssl)$", "by ipsecmb"),
     (r"index \d+", "index 1"),
     (r"Release|release \S+$", "release"),
 ]
@@ -134,7 +135,7 @@ def the_executor(s, site):
     s.show(moon, "xfrm", "policy")
     s.show(moon, "xfrm", "explain")
     # What else has come by a port depends on the moment.
-    s.show(moon, "xfrm", "stat", drop=r"^  (tun|udp|raw|pavise|clear)|dropped:|^ +\d+  icmp")
+    s.show(moon, "xfrm", "stat", drop=r"^  (tun|udp|raw|pavise|clear)|dropped:|^ +\d+  icmp|^  \w+ does|^ {15}|^  \* ")
     s.text("A packet's way", "What would become of a packet, and why; computed by the code that moves packets.")
     s.show(moon, "explain", ALICE[4], BOB[4], "tcp", "443", "--length", "1200")
     s.show(moon, "explain", ALICE[4], BOB[4], "icmp", "--length", "1500")

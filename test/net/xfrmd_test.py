@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab as lab_module
 import wire
-from lab import main, wait_until
+from lab import PAVISE, main, wait_until
 from sites import ALICE, BOB, INNER, OUTER
 
 KEY = "0x" + "0123456789abcdef" * 2 + "cafebabe"
@@ -95,6 +95,22 @@ def carries(gateways, alice, tap):
     for port in (("raw_ip", 4), ("raw_ip", 6), ("udp_encap", 4), ("udp_encap", 6), ("tun", 0)):
         tap.check(f"port {port[0]} of IPv{port[1]} counts what it sent", used[port] >= 14, used)
     tap.equal("nothing was dropped", {d["word"]: d["count"] for d in moon["drops"] if d["count"]}, {})
+
+
+def crypto(gateway, tap):
+    gateway.states(4, True)
+    gateway.xfrm("state add src 192.0.2.1 dst 198.51.100.1 proto ah spi 0x2000 mode tunnel"
+                 f" auth-trunc hmac(sha256) 0x{'42' * 32} 128")
+    told = {(row["encr"], row["key_bits"], row["integ"]): row for row in gateway.stat()["crypto"]}
+    tap.check("each algorithm has a library that does it", len(told) > 100 and
+              all(row["provider"] in ("ipsecmb", "openssl") for row in told.values()), told)
+    used = {key: row["sas"] for key, row in told.items() if row["sas"]}
+    tap.equal("SAs stand at the algorithms that they use", used,
+              {("AES_GCM_16", 128, None): 2, ("NULL", 0, "HMAC_SHA2_256_128"): 1})
+    said = gateway.host([PAVISE, "xfrm", "stat"])
+    tap.check("`pavise xfrm stat` says so", "2 SAs use AES_GCM_16-128 by " in said
+              and "1 SA uses NULL with HMAC_SHA2_256_128 by " in said, said)
+    gateway.flush()
 
 
 def routes(gateway, tap):
@@ -238,6 +254,7 @@ def test(lab, tap):
         for gateway in gateways:
             gateway.daemon = gateway.host.xfrmd(*options)
         carries(gateways, hosts[0], tap)
+        crypto(gateways[0], tap)
         routes(gateways[0], tap)
         keeps_clear_text_out(gateways, hosts, tap)
         other_traffic(gateways, hosts, tap)

@@ -540,6 +540,29 @@ static void ivs_count_or_cannot_be_foreseen(void **state)
     sealer_free(NULL);
 }
 
+// What is shown is what would be used.
+static void who_would_is_who_does(void **state)
+{
+    (void)state;
+    size_t n;
+    const struct alg *all = alg_all(&n);
+    static const uint8_t key[2][64];
+    for (size_t i = 0; i < n * n; i++) {
+        struct sealer *s;
+        const struct alg *e = &all[i / n], *m = &all[i % n];
+        if (e->type != ALG_ENCR || (e->aead ? i % n : m->type != ALG_INTEG)) continue;
+        const struct sealer_spec spec = {
+            .encr = e->id,
+            .integ = e->aead ? INTEG_NONE : m->id,
+            .encr_key = span(key[0], e->key_len + e->salt_len),
+            .integ_key = span(key[1], e->aead ? 0 : m->key_len),
+        };
+        CHECK_OK(sealer_new(&spec, &s, NULL));
+        CHECK_STR(sealer_would(e, e->aead ? NULL : m), sealer_provider(s));
+        sealer_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -552,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_mac_may_be_cut_to_96_bits_and_no_shorter),
         cmocka_unit_test(a_wrong_specification_is_explained),
         cmocka_unit_test(providers_agree_on_every_byte),
+        cmocka_unit_test(who_would_is_who_does),
         cmocka_unit_test(another_thread_may_use_it),
         cmocka_unit_test(ivs_count_or_cannot_be_foreseen),
     };
