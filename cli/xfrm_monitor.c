@@ -27,11 +27,19 @@ struct monitor {
 
 // ---- sentences ----
 
-static void add_sa(struct clip *c, const struct xfrm_sa *sa)
+// Events of a replay state and of a move name their SA, and say no more of it.
+static bool is_only_named(const struct xfrm_event *ev)
 {
+    return ev->kind == XFRM_EV_AE || ev->kind == XFRM_EV_MAPPING;
+}
+
+static void add_sa(struct clip *c, const struct xfrm_event *ev)
+{
+    const struct xfrm_sa *sa = ev->sa;
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX], proto[16];
-    clip_add(c, "%s SA 0x%08x (%s, %s > %s, reqid %u)", xfrm_show_proto(sa->proto, proto), sa->spi,
-             xfrm_show_mode(sa->mode), ip_show(&sa->saddr, src), ip_show(&sa->daddr, dst),
+    clip_add(c, "%s SA 0x%08x (", xfrm_show_proto(sa->proto, proto), sa->spi);
+    if (!is_only_named(ev)) clip_add(c, "%s, ", xfrm_show_mode(sa->mode));
+    clip_add(c, "%s > %s, reqid %u)", ip_show(&sa->saddr, src), ip_show(&sa->daddr, dst),
              sa->reqid);
 }
 
@@ -109,7 +117,7 @@ static void sentence(const struct xfrm_event *ev, char buf[SENTENCE_MAX])
     const struct wording *w = &wordings[ev->kind];
     if (ev->kind == XFRM_EV_ACQUIRE) add_need(&c, ev);
     clip_add(&c, "%s", w->before);
-    if (is_of_sa(ev)) add_sa(&c, ev->sa);
+    if (is_of_sa(ev)) add_sa(&c, ev);
     if (is_of_policy(ev)) add_policy(&c, ev->policy);
     if (ev->kind == XFRM_EV_MIGRATE && ev->migrate) add_selector(&c, &ev->migrate->sel);
     if (ev->kind == XFRM_EV_EXPIRE)
@@ -140,8 +148,7 @@ static void print_event(const struct monitor *m, const struct xfrm_event *ev)
     sentence(ev, text);
     print_time();
     printf("%s%s%s\n", paint(wordings[ev->kind].colour), text, paint(PLAIN));
-    if (is_of_sa(ev) && ev->kind != XFRM_EV_AE && ev->kind != XFRM_EV_MAPPING)
-        xfrm_show_sa(&f, ev->sa);
+    if (is_of_sa(ev) && !is_only_named(ev)) xfrm_show_sa(&f, ev->sa);
     if (is_of_policy(ev)) xfrm_show_policy(&f, ev->policy);
 }
 
@@ -155,6 +162,7 @@ static json_t *event_json(const struct monitor *m, const struct xfrm_event *ev)
                           wordings[ev->kind].word, "text", text);
     if (!j) return NULL;
     if (is_of_sa(ev)) (void)json_object_set_new(j, "sa", xfrm_show_sa_json(ev->sa, m->keys));
+    if (is_only_named(ev)) (void)json_object_del(json_object_get(j, "sa"), "mode");
     if (is_of_policy(ev)) (void)json_object_set_new(j, "policy", xfrm_show_policy_json(ev->policy));
     if (ev->kind == XFRM_EV_EXPIRE || ev->kind == XFRM_EV_POLEXPIRE)
         (void)json_object_set_new(j, "hard", json_boolean(ev->hard));
