@@ -9,6 +9,7 @@
 #include "cli/paint.h"
 #include "cli/say.h"
 
+#define KEY_WIDTH 14    // columns, at least
 #define JOINED_MAX 2048 // bytes of a joined list
 
 // What can be listed, and how it is asked for. event NULL: the answer holds it.
@@ -20,17 +21,31 @@ static const struct listing {
     {"policies", "list-policies", "list-policy", "no policies stand without an SA"},
     {"algorithms", "get-algorithms", NULL, ""},
     {"counters", "get-counters", NULL, ""},
-    {"keys", "get-keys", NULL, ""},
-    {"secrets", "get-shared", NULL, ""},
+    {"keys", "get-keys", NULL, "no private keys are loaded"},
+    {"secrets", "get-shared", NULL, "no secrets are loaded"},
     {"stats", "stats", NULL, ""},
     {0},
 };
+
+// The column of values: the longest of these keys ends before it.
+static int width_of(json_t *tree)
+{
+    const char *key;
+    json_t *value;
+    int width = KEY_WIDTH;
+    json_object_foreach(tree, key, value)
+    {
+        if (!json_is_object(value) && (int)strlen(key) > width) width = (int)strlen(key);
+    }
+    return width;
+}
 
 static void print_tree(json_t *tree, int indent)
 {
     const char *key;
     json_t *value;
     char joined[JOINED_MAX];
+    const int width = width_of(tree);
     json_object_foreach(tree, key, value)
     {
         if (strcmp(key, "data") == 0 || strcmp(key, "success") == 0) continue;
@@ -38,10 +53,11 @@ static void print_tree(json_t *tree, int indent)
             printf("%*s%s%s%s\n", indent, "", paint(BOLD), key, paint(PLAIN));
             print_tree(value, indent + 2);
         } else if (json_is_array(value)) {
-            printf("%*s%-14s %s\n", indent, "", key, json_words(value, joined, sizeof joined));
+            printf("%*s%-*s %s\n", indent, "", width, key,
+                   json_words(value, joined, sizeof joined));
         } else {
             const char *s = json_string_value(value);
-            printf("%*s%-14s %s\n", indent, "", key, s ? s : "");
+            printf("%*s%-*s %s\n", indent, "", width, key, s ? s : "");
         }
     }
 }
@@ -63,17 +79,28 @@ static json_t *ask(struct vici_client *c, const struct listing *l)
     return list;
 }
 
+// Names come as one list of that key.
+static bool is_empty(const json_t *answer)
+{
+    if (json_is_array(answer)) return json_array_size(answer) == 0;
+    const json_t *names = json_object_get(answer, "keys");
+    return names && json_array_size(names) == 0;
+}
+
 static void print_all(const struct listing *l, json_t *answer)
 {
     size_t i;
     json_t *item;
+    if (is_empty(answer)) {
+        printf("%s\n", l->nothing);
+        return;
+    }
     if (!json_is_array(answer)) print_tree(answer, 0);
     json_array_foreach(answer, i, item)
     {
         if (i && strcmp(l->word, "certs") == 0) printf("\n");
         print_tree(item, 0);
     }
-    if (json_is_array(answer) && json_array_size(answer) == 0) printf("%s\n", l->nothing);
 }
 
 static const struct listing *find(const char *word)

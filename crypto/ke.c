@@ -20,6 +20,12 @@ bool ke_known(uint16_t method)
     return kind_find(method) != NULL;
 }
 
+const char *ke_provider(uint16_t method)
+{
+    const struct ke_kind *kind = kind_find(method);
+    return kind ? kind->name : NULL;
+}
+
 err_t ke_new(uint16_t method, struct ke **out)
 {
     const struct ke_kind *kind = kind_find(method);

@@ -15,6 +15,8 @@
 struct ke; // an initiator's unfinished exchange; holds the private key
 
 bool ke_known(uint16_t method);
+// Who does it on this machine: "openssl", "pavise"; NULL: nobody.
+const char *ke_provider(uint16_t method);
 // Errors: ERR_ALGORITHM (unknown method), ERR_NOMEM, ERR_CRYPTO.
 err_t ke_new(uint16_t method, struct ke **out);
 uint16_t ke_method(const struct ke *ke);

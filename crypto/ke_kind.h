@@ -12,6 +12,7 @@ struct ke {
 };
 
 struct ke_kind {
+    const char *name; // whose work it is: "openssl", "pavise"
     bool (*can)(uint16_t method);
     // Fills public and private of a new exchange. Errors: ERR_NOMEM, ERR_CRYPTO.
     err_t (*make)(struct ke *ke);

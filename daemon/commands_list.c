@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "conf/creds.h"
+#include "crypto/ke.h"
+#include "crypto/sealer.h"
 #include "daemon/commands.h"
 #include "daemon/conf_show.h"
 #include "daemon/loaded.h"
@@ -90,6 +92,17 @@ void commands_list_policies(void *ctx, struct vici_call *call, span_t args)
 
 // ---- get-* ----
 
+// Who does it here. A cipher and a MAC go together: each is asked for with the most common partner.
+static const char *provider_of(const struct alg *a)
+{
+    const char *by = "openssl"; // what no other library does
+    if (a->type == ALG_ENCR)
+        by = sealer_would(a, a->aead ? NULL : alg_find(ALG_INTEG, INTEG_HMAC_SHA2_256_128, 0));
+    if (a->type == ALG_INTEG) by = sealer_would(alg_find(ALG_ENCR, ENCR_AES_CBC, 0), a);
+    if (a->type == ALG_KE) by = ke_provider(a->id);
+    return by ? by : "none";
+}
+
 static void put_algorithms(struct vici_msg *m, const char *section, enum alg_type type, bool aead)
 {
     size_t n;
@@ -99,7 +112,7 @@ static void put_algorithms(struct vici_msg *m, const char *section, enum alg_typ
         if (all[i].type != type || all[i].aead != aead) continue;
         // One line for all key sizes of a cipher: they stand next to each other.
         if (i && all[i - 1].type == type && all[i - 1].id == all[i].id) continue;
-        vici_kv(m, all[i].name, "openssl");
+        vici_kv(m, all[i].name, "%s", provider_of(&all[i]));
     }
     vici_section_end(m);
 }

@@ -72,6 +72,7 @@ static void kem_drop(struct ke *ke)
 }
 
 const struct ke_kind ke_mlkem = {
+    .name = "pavise",
     .can = kem_can,
     .make = kem_make,
     .finish = kem_finish,

@@ -327,6 +327,7 @@ err_t ke_from_private(uint16_t method, span_t private, struct ke **out)
 }
 
 const struct ke_kind ke_openssl = {
+    .name = "openssl",
     .can = openssl_can,
     .make = openssl_make,
     .finish = openssl_finish,

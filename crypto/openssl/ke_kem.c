@@ -77,6 +77,7 @@ static void kem_drop(struct ke *ke)
 }
 
 const struct ke_kind ke_openssl_kem = {
+    .name = "openssl",
     .can = kem_can,
     .make = kem_make,
     .finish = kem_finish,

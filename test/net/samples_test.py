@@ -8,6 +8,7 @@ times, SPIs, rates and other accidents, which are made equal first.
 import json
 import os
 import re
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -54,11 +55,15 @@ ACCIDENTS = [
     (r"\(frames? [\d, and]+\)", "(frame 1)"),
     (r"\b\d+ frames:", "20 frames:"),
     (r"\bby (ipsecmb|openssl)$", "by ipsecmb"),
+    (r"(AES_CBC|AES_GCM_16|SHA2_256_128|ML_KEM_768)( +)(openssl|ipsecmb|pavise)$", r"\1\2library"),
+    (r"(sent|received|retransmitted|cookies|total|running)( +)\d+$", r"\1\g<2>1"),
     (r"index \d+", "index 1"),
     (r"Release|release \S+$", "release"),
 ]
 
 
+STATS = r"sbrk|mmap|used|free|since"  # of the moment
+ALGORITHMS = r"^  (?!AES_(CBC|GCM_16) |CURVE_25519|PRF_HMAC_SHA2_256|HMAC_SHA2_256_128|ML_KEM_768)"  # a few of them will do
 STAGES = "assemble|classify|resolve|own|measure|number|wrap|seal|nest|send|find_sa|replay|open|commit|unwrap|conform|deliver"
 
 
@@ -79,7 +84,7 @@ def words(text):
 
 
 def run_it(host, *command):
-    asks = command[0] not in ("check", "xfrm", "decode")  # others ask no pavise-iked
+    asks = command[0] not in ("check", "xfrm", "decode", "help")  # others ask no pavise-iked
     return host.try_run([PAVISE, *command, *(("--vici-socket", host.vici) if asks else ())])
 
 
@@ -162,11 +167,36 @@ def packets(s, site):
 def lists(s, site):
     moon = site.moon
     s.text("What else there is", "Each `pavise list` of the daemon.")
-    s.show(moon, "list", "secrets")
-    s.show(moon, "list", "policies")
-    s.show(moon, "list", "certs")
+    for what in ("secrets", "keys", "policies", "certs", "authorities", "counters"):
+        s.show(moon, "list", what)
+    s.show(moon, "list", "stats", drop=STATS)
+    s.show(moon, "list", "algorithms", drop=ALGORITHMS)
     s.show(moon, "pools")
     s.show(moon, "log", "sites", drop="pool|leases")
+
+
+def monitored(s, site):
+    """What `pavise xfrm monitor` tells of a child that gets new keys."""
+    moon = site.moon
+    s.text("What happens to SAs and policies", "`pavise xfrm monitor` tells it as it happens; here a child gets new keys.")
+    for options in ((), ("--json",)):
+        monitor = moon.start([PAVISE, "xfrm", "monitor", *options], "monitor")
+        monitor.wait_for("listening to", 30)
+        moon.pavise("rekey", "net-net")
+        wait_until(lambda: len(re.findall(r"gone: .*\n", monitor.output())) == 2, 30)
+        monitor.stop(signal.SIGINT)
+        said = "".join(line for line in monitor.output().splitlines(True) if "replay state" not in line)  # as packets come
+        if options:
+            s.json["xfrm monitor"] = [json.loads(line) for line in said.split("\n") if line.startswith("{")]
+        else:
+            s.parts.append(f"\n```console\nmoon# pavise xfrm monitor\n{equal(said)}```\n")
+
+
+def words_explained(s, site):
+    s.text("Words", "`pavise help TOPIC` explains one, and says what to try.")
+    s.show(site.moon, "help", "topics")
+    s.show(site.moon, "help", "spd")
+    s.show(site.moon, "help", "nat-t")
 
 
 def a_capture(s, site, path):
@@ -260,6 +290,8 @@ def run(lab, tap):
     lists(s, site)
     machines(s, site)
     packets(s, site)
+    monitored(s, site)
+    words_explained(s, site)
     a_capture(s, site, path)
     followed(site, tap)
     site.alice.ping(BOB[4], 5, 0.05)

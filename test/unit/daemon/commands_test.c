@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "crypto/alg.h"
+#include "crypto/ke.h"
 #include "daemon/commands.h"
 #include "daemon/events.h"
 #include "daemon/loaded.h"
@@ -448,6 +450,11 @@ static void answers_have_the_keys_that_tools_read(void **state)
     CHECK_OK(vici_get_str(answer, "aead.AES_GCM_16", text, sizeof text));
     CHECK_EQ(vici_get_str(answer, "encryption.AES_GCM_16", text, sizeof text), ERR_NOTFOUND);
     CHECK_OK(vici_get_str(answer, "ke.CURVE_25519", text, sizeof text));
+    CHECK_STR(text, "openssl");
+    CHECK_OK(vici_get_str(answer, "ke.ML_KEM_768", text, sizeof text));
+    CHECK_STR(text, ke_provider(KE_MLKEM_768));
+    CHECK_OK(vici_get_str(answer, "encryption.CAMELLIA_CBC", text, sizeof text));
+    CHECK_STR(text, "openssl");
     ask(f, "get-authorities", "", "authorities=[]");
     struct why why;
     uint8_t key[16] = {0};
