@@ -1,5 +1,6 @@
 #include "cred/psk.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct psk {
 };
 
 struct psk_store {
+    atomic_uint refs;  // holders beside the first
     struct psk *first; // the latest first
     struct psk *any;
     unsigned n;
@@ -42,9 +44,15 @@ struct psk_store *psk_store_new(void)
     return calloc(1, sizeof(struct psk_store));
 }
 
+struct psk_store *psk_store_ref(struct psk_store *s)
+{
+    if (s) atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
 void psk_store_free(struct psk_store *s)
 {
-    if (!s) return;
+    if (!s || atomic_fetch_sub(&s->refs, 1) > 0) return;
     while (s->first) {
         struct psk *p = s->first;
         s->first = p->next;

@@ -6,8 +6,10 @@
 
 struct psk_store;
 
+// Filled by one thread, then only read, by any that holds it.
 struct psk_store *psk_store_new(void);
-void psk_store_free(struct psk_store *s); // wipes
+struct psk_store *psk_store_ref(struct psk_store *s); // one more holder; returns s; NULL is fine
+void psk_store_free(struct psk_store *s);             // one holder less; the last wipes
 // Adds a key that belongs to the n identities (n == 0: to anybody). Copies.
 err_t psk_add(struct psk_store *s, span_t key, const struct id *owners, unsigned n);
 // The best key for us and peer. A key that names both comes before one that names either of them,

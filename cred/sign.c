@@ -124,6 +124,11 @@ void signer_free(struct signer *s)
     free(s);
 }
 
+EVP_PKEY *signer_pkey(const struct signer *s)
+{
+    return s->pkey;
+}
+
 struct pubkey *signer_pubkey(const struct signer *s)
 {
     return s->pub;

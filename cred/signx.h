@@ -6,3 +6,4 @@
 
 // Takes a reference of pkey if it succeeds. Errors as signer_read().
 err_t signer_from_pkey(EVP_PKEY *pkey, struct signer **out, struct why *why);
+EVP_PKEY *signer_pkey(const struct signer *s); // borrowed
