@@ -24,7 +24,8 @@ enum { INNER, OUTER }; // interfaces of the file
 struct trace_file {
     const char *name;
     int fd;
-    int keys;                 // esp_sa; -1: not asked for
+    int keys_at;              // the directory; -1: not asked for
+    int keys;                 // esp_sa there
     struct xfrm_client *xfrm; // for the keys
     json_t *told;             // SPIs whose keys stand there
     uint8_t bytes[TRACE_FILE_BYTES_MAX], blocks[BLOCKS_MAX];
@@ -65,32 +66,58 @@ static bool keys_open(struct trace_file *f, const struct args *a, const char *di
 {
     const struct xfrm_client_options o = {.peer = XFRM_PEER_XFRMD, .name = args_get(a, "--socket")};
     struct why why = {{0}};
-    const int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0) return said(dir);
-    f->keys = private_open(at, "esp_sa", O_APPEND | O_NOFOLLOW);
-    if (f->keys < 0) (void)said(dir);
-    (void)close(at);
-    if (f->keys < 0) return false;
+    f->keys_at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f->keys_at < 0) return said(dir);
+    f->keys = private_open(f->keys_at, "esp_sa", O_APPEND | O_NOFOLLOW);
+    if (f->keys < 0) return said(dir);
     f->told = json_object();
     if (xfrm_client_open_with(&o, NULL, NULL, NULL, &f->xfrm, &why) == ERR_OK) return true;
     say_error("%s", why.text);
     return false;
 }
 
-static void keys_line(const struct xfrm_sa *x, struct text *line)
+static struct esp_sa keys_of(const struct xfrm_sa *x)
 {
     const bool aead = x->aead.name[0] != 0;
     const struct xfrm_alg *cipher = aead ? &x->aead : &x->crypt;
-    const struct esp_sa sa = {.src = x->saddr,
-                              .dst = x->daddr,
-                              .spi = x->spi,
-                              .cipher = cipher->name,
-                              .mac = aead ? "" : x->auth.name,
-                              .icv_bits = aead ? x->aead.icv_bits : x->auth.icv_bits,
-                              .cipher_key = span(cipher->key, cipher->key_bits / 8U),
-                              .mac_key = span(x->auth.key, x->auth.key_bits / 8U)};
-    if (esp_sa_line(&sa, line) != ERR_OK)
-        text_add(line, "# 0x%08x: Wireshark 4.0 has no word for %s", x->spi, cipher->name);
+    return (struct esp_sa){.src = x->saddr,
+                           .dst = x->daddr,
+                           .spi = x->spi,
+                           .cipher = cipher->name,
+                           .mac = aead ? "" : x->auth.name,
+                           .icv_bits = aead ? x->aead.icv_bits : x->auth.icv_bits,
+                           .cipher_key = span(cipher->key, cipher->key_bits / 8U),
+                           .mac_key = span(x->auth.key, x->auth.key_bits / 8U)};
+}
+
+static bool line_write(int fd, struct text *line)
+{
+    text_add(line, "\n");
+    const bool good = line->at && write_all(fd, span(line->at, line->len));
+    if (line->at) wipe(line->at, line->len);
+    text_done(line);
+    return good;
+}
+
+// For what Wireshark cannot read, but `pavise decode` can.
+static bool keys_add_own(struct trace_file *f, const struct esp_sa *sa)
+{
+    struct text line = {0};
+    if (esp_sa_own_line(sa, &line) != ERR_OK) return true;
+    const int fd = private_open(f->keys_at, "pavise_esp", O_APPEND | O_NOFOLLOW);
+    const bool good = line_write(fd, &line);
+    if (fd >= 0) (void)close(fd);
+    return good || said("pavise_esp");
+}
+
+static bool keys_add_sa(struct trace_file *f, const struct xfrm_sa *x)
+{
+    struct text line = {0};
+    const struct esp_sa sa = keys_of(x);
+    const bool known = esp_sa_line(&sa, &line) == ERR_OK;
+    if (!known) text_add(&line, "# 0x%08x: Wireshark 4.0 has no word for %s", x->spi, sa.cipher);
+    if (!line_write(f->keys, &line)) return said("esp_sa");
+    return known || keys_add_own(f, &sa);
 }
 
 // The keys of an SA that is met for the first time.
@@ -99,21 +126,18 @@ static bool keys_add(struct trace_file *f, const json_t *sa)
     const char *spi = json_str(sa, "spi");
     struct xfrm_sa_id id = {.proto = XFRM_PROTO_ESP, .spi = (uint32_t)strtoul(spi, NULL, 16)};
     struct xfrm_sa x;
-    struct text line = {0};
+    struct text none = {0};
     if (strcmp(json_str(sa, "proto"), "esp") != 0 || json_object_get(f->told, spi)) return true;
     (void)json_object_set_new(f->told, spi, json_true());
     if (ip_parse(json_str(sa, "dst"), &id.daddr) != ERR_OK) return true;
     const struct xfrm_api api = xfrm_client_api(f->xfrm);
-    if (api.ops->sa_get(api.ctx, &id, &x) == ERR_OK)
-        keys_line(&x, &line);
-    else
-        text_add(&line, "# %s: had ended before its keys were asked for", spi);
-    wipe(&x, sizeof x);
-    text_add(&line, "\n");
-    const bool good = write_all(f->keys, span(line.at, line.len));
-    if (line.at) wipe(line.at, line.len);
-    text_done(&line);
-    return good || said("esp_sa");
+    if (api.ops->sa_get(api.ctx, &id, &x) == ERR_OK) {
+        const bool good = keys_add_sa(f, &x);
+        wipe(&x, sizeof x);
+        return good;
+    }
+    text_add(&none, "# %s: had ended before its keys were asked for", spi);
+    return line_write(f->keys, &none) || said("esp_sa");
 }
 
 // ---- comments ----
@@ -218,7 +242,7 @@ bool trace_file_open(const struct args *a, struct trace_file **out)
     struct trace_file *f = calloc(1, sizeof *f);
     if (!f) return said(name);
     f->name = name;
-    f->keys = -1;
+    f->keys = f->keys_at = -1;
     f->fd = private_open(AT_FDCWD, name, O_TRUNC);
     if ((f->fd >= 0 || said(name)) && (!dir || keys_open(f, a, dir)) && head_write(f)) {
         *out = f;
@@ -233,6 +257,7 @@ void trace_file_close(struct trace_file *f)
     if (!f) return;
     if (f->fd >= 0) (void)close(f->fd);
     if (f->keys >= 0) (void)close(f->keys);
+    if (f->keys_at >= 0) (void)close(f->keys_at);
     xfrm_client_close(f->xfrm);
     json_decref(f->told);
     free(f);

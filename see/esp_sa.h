@@ -17,3 +17,5 @@ struct esp_sa {
 // Appends the line, without its end. ERR_ALGORITHM: Wireshark 4.0 cannot decrypt it; nothing is
 // appended.
 err_t esp_sa_line(const struct esp_sa *sa, struct text *out);
+// The same as a line of our own table pavise_esp, which takes every cipher.
+err_t esp_sa_own_line(const struct esp_sa *sa, struct text *out);

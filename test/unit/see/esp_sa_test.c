@@ -66,8 +66,33 @@ static void lines_are_read_again(void **state)
     }
 }
 
+// What Wireshark cannot read is read by our own table's name.
+static void our_own_table_takes_every_cipher(void **state)
+{
+    (void)state;
+    ip_t ip;
+    AUTO(text) struct text line = {0};
+    struct see_keys k = {0};
+    CHECK_OK(ip_parse("192.0.2.1", &ip));
+    struct esp_sa sa = {.src = ip,
+                        .dst = ip,
+                        .spi = 7,
+                        .cipher = "rfc7539esp(chacha20,poly1305)",
+                        .mac = "",
+                        .icv_bits = 128,
+                        .cipher_key = span(key, 36)};
+    CHECK_OK(esp_sa_own_line(&sa, &line));
+    CHECK_OK(see_keys_read(&k, "pavise_esp", span(line.at, line.len)));
+    CHECK_EQ(k.issue_n, 0);
+    CHECK(see_keys_esp(&k, &ip, &ip, 7) != NULL);
+    see_keys_done(&k);
+    sa.cipher = "rot13";
+    CHECK_EQ(esp_sa_own_line(&sa, &line), ERR_ALGORITHM);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lines_are_read_again)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lines_are_read_again),
+                                       cmocka_unit_test(our_own_table_takes_every_cipher)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
