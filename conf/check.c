@@ -344,6 +344,18 @@ static void check_kernel_only(struct load *ld, const struct node *n, const struc
     issue_hint(ld->issues, "write executor = kernel in section pavise, or remove %s", key);
 }
 
+// strongSwan's script lets pass what the kernel has protected: packets of a TUN device do not show
+// that.
+static void check_updown(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    if (!c->updown || ld->out->executor == CONF_EXEC_KERNEL) return;
+    if (!strstr(c->updown, "/_updown iptables")) return;
+    issue_warn(ld->issues, schema_place(ld, n, "updown"), "updown",
+               "its rules ask for -m policy, which packets of pavise-xfrmd never match");
+    issue_hint(ld->issues, "name Pavise's own script, which asks for the device: "
+                           "/usr/local/libexec/pavise/updown iptables");
+}
+
 static void check_conn(struct load *ld, struct owners *all, unsigned i)
 {
     const struct conf_conn *c = &ld->out->conn[i];
@@ -359,6 +371,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
         check_ipcomp(ld, o->child[k], &c->child[k]);
         check_ah(ld, o->child[k], c, &c->child[k]);
         check_kernel_only(ld, o->child[k], &c->child[k]);
+        check_updown(ld, o->child[k], &c->child[k]);
     }
 }
 

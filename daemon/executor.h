@@ -4,6 +4,8 @@
 #include "conf/config.h"
 #include "netlink/client.h"
 
+#define EXECUTOR_TUN "pavise0" // pavise-xfrmd's device, unless it was told otherwise
+
 struct executor {
     struct xfrm_client *client;
     bool kernel; // else pavise-xfrmd

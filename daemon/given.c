@@ -13,7 +13,6 @@
 
 #define FILE_NAME "client"
 #define HEAD "pavise client 1"
-#define TUN "pavise0"                   // pavise-xfrmd's device, unless it was told otherwise
 #define GRACE_NS (10 * NSEC_PER_SEC)    // for a connection that starts by itself to come back
 #define LEFTOVERS_MAX 1024              // addresses; nobody has so many gateways
 #define ALL_DNS_MAX (4 * GIVEN_DNS_MAX) // of all gateways; a resolver asks three
@@ -48,7 +47,7 @@ static const char *device_of(const struct given *g)
 {
     const struct iked_options *o = &g->d->options;
     if (o->virtual_ip_device) return o->virtual_ip_device;
-    return !g->d->executor.kernel && if_nametoindex(TUN) ? TUN : "lo";
+    return !g->d->executor.kernel && if_nametoindex(EXECUTOR_TUN) ? EXECUTOR_TUN : "lo";
 }
 
 static bool has(const struct ike_given *what, const ip_t *ip)

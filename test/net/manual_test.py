@@ -10,6 +10,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import IKED, PAVISE, ROOT, XFRMD, main
 
 
+TABLES = ("authority", "auth", "child", "conn", "side", "pool")  # of conf/, with keys
+PARTLY = ["dpd_timeout", "per_cpu_sas"]  # a warning; one of its values
+
+
 def source(name):
     with open(os.path.join(ROOT, name), encoding="utf-8") as file:
         return file.read()
@@ -27,6 +31,16 @@ def has(text, word):
 
 def helped(*command):
     return subprocess.run(command, text=True, capture_output=True, timeout=20).stdout
+
+
+def refused_settings(tap):
+    """The section of what is refused names every such key of the tables in conf/, and no key that is taken."""
+    known = re.findall(r'KEY\w*\("([a-z0-9_]+)"', "".join(source(f"conf/{name}.c") for name in TABLES))
+    refused = re.findall(r'KEY_(?:NOT|REFUSED)\("([a-z0-9_]+)"', "".join(source(f"conf/{name}.c") for name in TABLES))
+    section = source("doc/pavise-swanctl.conf.5").split(".SH WHAT IS REFUSED")[1].split(".SS Secrets")[0]
+    named = [word for line in re.findall(r"\.TP\n\.BR? (.*)", section) for word in re.findall(r"[a-z_0-9]+", re.sub(r" \"[^\"]*\\?\[.*", "", line))]
+    tap.equal("pavise-swanctl.conf.5: every setting that is refused", (len(refused) > 10, sorted(set(refused) - set(named))), (True, []))
+    tap.equal("... and none that is taken", [n for n in named if n in known and n not in refused + PARTLY], [])
 
 
 def test(_lab, tap):
@@ -47,6 +61,7 @@ def test(_lab, tap):
               (37, 14, []))
     settings = re.findall(r'TAKES\("([a-z0-9_.-]+)"', source("conf/strongswan.c"))
     settings += re.findall(r'\{"([a-z]+[12])", "', source("conf/strongswan_attr.c"))
+    refused_settings(tap)
     page = manual("pavise-strongswan.conf.5")
     tap.equal("pavise-strongswan.conf.5: every setting", (len(settings) > 15, [s for s in settings if not has(page, "charon." + s)]),
               (True, []))
