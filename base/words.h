@@ -35,7 +35,10 @@
 // ---- IKE_AUTH
 #define SAY_OUR_AUTH "authentication of '%s' (myself) with %s" // identity, method
 #define SAY_OUR_SIGNATURE "authentication of '%s' (myself) with %s successful"
-#define SAY_THEIR_AUTH "authentication of '%s' with %s successful"      // identity, method
+#define SAY_THEIR_AUTH "authentication of '%s' with %s successful" // identity, method
+#define SAY_EAP_ONLY "allow mutual EAP-only authentication"
+#define SAY_EAP_ID_UNFIT \
+    "constraint check failed: EAP identity '%s' (%s) required, not matched by '%s' (%s)"
 #define SAY_LOOKING "looking for peer configs matching %s[%s]...%s[%s]" // addresses, identities
 #define SAY_CONFIG "selected peer config '%s'"
 #define SAY_CONFIG_UNFIT "selected peer config '%s' unacceptable: constraint checking failed"

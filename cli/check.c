@@ -62,11 +62,11 @@ static const char *plural(unsigned n)
 
 static void print_good(const char *file, const struct config *c, unsigned warnings)
 {
-    unsigned children = 0;
+    unsigned children = 0, secrets = c->psk_n + c->eap_n + c->ntlm_n;
     for (unsigned i = 0; i < c->conn_n; i++) children += c->conn[i].child_n;
     printf("%s: %sok%s: %u connection%s, %u child%s, %u secret%s", file, paint(GREEN), paint(PLAIN),
-           c->conn_n, plural(c->conn_n), children, children == 1 ? "" : "ren", c->psk_n,
-           plural(c->psk_n));
+           c->conn_n, plural(c->conn_n), children, children == 1 ? "" : "ren", secrets,
+           plural(secrets));
     if (warnings)
         printf(", %s%u warning%s%s", paint(YELLOW), warnings, plural(warnings), paint(PLAIN));
     printf("\n");

@@ -8,13 +8,14 @@
 #include "conf/issue.h"
 #include "conf/value.h"
 #include "cred/pubkey.h"
+#include "eap/eap.h"
 
-#define NO_EAP "EAP is not supported yet; use auth = psk or auth = pubkey"
 #define NO_XAUTH "XAuth belongs to IKEv1, which is not supported"
 #define BITS_MAX 16384 // of a key
 
-static const char kinds_hint[] = "psk, pubkey, null, or keys and hashes as in rsa-3072-sha256, "
-                                 "ike:ecdsa-sha384, rsa/pss, ed25519";
+static const char kinds_hint[] =
+    "psk, pubkey, eap, null, or keys and hashes as in rsa-3072-sha256, "
+    "ike:ecdsa-sha384, rsa/pss, ed25519";
 
 // What a word between two dashes says. keys and hashes are sets.
 struct rule_word {
@@ -92,9 +93,7 @@ static bool refused(const struct arg *a)
 {
     static const struct {
         const char *prefix, *why;
-    } known[] = {{"eap", NO_EAP},
-                 {"xauth", NO_XAUTH},
-                 {"bliss", "BLISS signatures are obsolete and not supported"}};
+    } known[] = {{"xauth", NO_XAUTH}, {"bliss", "BLISS signatures are obsolete and not supported"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strncmp(a->v->text, known[i].prefix, strlen(known[i].prefix)) != 0) continue;
         issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "%s", known[i].why);
@@ -106,8 +105,8 @@ static bool refused(const struct arg *a)
 
 static void hint_near(const struct arg *a, const char *wrong)
 {
-    const char *names[sizeof rule_words / sizeof *rule_words + 3] = {"psk", "null"};
-    size_t n = 2;
+    const char *names[sizeof rule_words / sizeof *rule_words + 4] = {"psk", "null", "eap"};
+    size_t n = 3;
     for (size_t i = 0; i < sizeof rule_words / sizeof *rule_words; i++) {
         names[n++] = rule_words[i].word;
     }
@@ -135,6 +134,41 @@ static void set_rules(const struct arg *a, const struct element *e, struct conf_
     if (skip || !side->ike_rules.given) side->ike_rules = r;
 }
 
+// ---- EAP ----
+
+static const char eap_hint[] = "eap-tls, eap-mschapv2, eap-md5, eap-gtc; or eap: whatever both "
+                               "sides can";
+
+// "eap-tls:rsa-3072-sha256": keys and hashes of certificates in it.
+static void set_eap_rules(const struct arg *a, const char *rules, struct conf_side *side)
+{
+    const char *wrong = *rules ? rules_read(rules, strlen(rules), &side->chain_rules) : rules;
+    if (!wrong && eap_takes_cert(side->eap)) return;
+    issue_error(a->ld->issues, value_place(a->v, (size_t)(rules - a->v->text)), rules,
+                wrong ? "'%s' says nothing of keys or hashes"
+                      : "'%s' speaks of certificates, which this method has not got",
+                rules);
+    if (wrong) hint_near(a, wrong);
+    if (!wrong) value_hint(a, "%s", "leave it out");
+}
+
+static void set_eap(const struct arg *a)
+{
+    struct conf_side *side = a->to;
+    const char *name = a->v->text + strlen("eap");
+    size_t len = strcspn(name, ":");
+    side->auth = CONF_AUTH_EAP;
+    bool any = len == 0 || (len == strlen("-dynamic") && strncmp(name, "-dynamic", len) == 0);
+    if (!any && *name == '-') side->eap = (uint8_t)eap_by_name(name + 1, len - 1);
+    if (!any && !side->eap) {
+        issue_error(a->ld->issues, value_place(a->v, 0), a->v->text,
+                    "'%s' is no method of EAP that is supported", a->v->text);
+        value_hint(a, "%s", eap_hint);
+        return;
+    }
+    if (name[len]) set_eap_rules(a, name + len + 1, side);
+}
+
 void set_auth(const struct arg *a)
 {
     struct conf_side *side = a->to;
@@ -144,6 +178,10 @@ void set_auth(const struct arg *a)
     }
     if (strcmp(a->v->text, "null") == 0) {
         side->auth = CONF_AUTH_NULL;
+        return;
+    }
+    if (strncmp(a->v->text, "eap", strlen("eap")) == 0) {
+        set_eap(a);
         return;
     }
     side->auth = CONF_AUTH_PUBKEY; // so that nothing is said of it twice

@@ -6,6 +6,7 @@
 #include "conf/owner.h"
 #include "conf/pool.h"
 #include "conf/sense.h"
+#include "eap/eap.h"
 
 #define WHY_KERNEL_ONLY \
     "packets that pass its TUN device have lost their mark and the device they came by"
@@ -217,6 +218,40 @@ static void check_null(struct load *ld, const struct origin *o, const struct con
     for (unsigned k = 0; k < c->child_n; k++) check_null_child(ld, o->child[k], &c->child[k]);
 }
 
+// ---- EAP ----
+
+// Where EAP alone is to prove both sides, a method that proves one would prove nobody.
+static void check_eap_alone(struct load *ld, const struct node *n, const struct conf_side *s)
+{
+    if (!n || !s->eap || eap_is_mutual(s->eap)) return;
+    issue_error(ld->issues, schema_place(ld, n, "auth"), "auth",
+                "eap-%s does not prove who the gateway is, and nothing else here does",
+                eap_keyword(s->eap));
+    issue_hint(ld->issues, "give the gateway's side auth = pubkey, or both sides eap-mschapv2 or "
+                           "eap-tls");
+}
+
+static void check_eap_server(struct load *ld, const struct origin *o, const struct conf_conn *c)
+{
+    bool cert = c->local.auth == CONF_AUTH_PUBKEY || c->local.auth == CONF_AUTH_EAP;
+    bool tls = c->remote.auth == CONF_AUTH_EAP && eap_takes_cert(c->remote.eap);
+    if (tls && !cert) {
+        issue_error(ld->issues, schema_place(ld, o->remote[0], "auth"), "auth",
+                    "eap-%s needs a certificate of ours, too", eap_keyword(c->remote.eap));
+        issue_hint(ld->issues, "write auth = pubkey and certs = ... in local");
+    }
+}
+
+static void check_eap(struct load *ld, const struct origin *o, const struct conf_conn *c)
+{
+    if (!o->local[0] || !o->remote[0]) return;
+    if (c->local.auth == CONF_AUTH_EAP && c->remote.auth == CONF_AUTH_EAP) {
+        check_eap_alone(ld, o->local[0], &c->local);
+        check_eap_alone(ld, o->remote[0], &c->remote);
+    }
+    check_eap_server(ld, o, c);
+}
+
 // ---- two children for the same packets ----
 
 struct placed_child {
@@ -363,6 +398,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
     check_conn_times(ld, o->conn, c);
     if (!ld->loose) check_secret(ld, all, o, c);
     check_null(ld, o, c);
+    check_eap(ld, o, c);
     for (unsigned k = 0; k < c->child_n; k++) {
         check_child_limits(ld, o->child[k], &c->child[k]);
         check_transport(ld, o->child[k], &c->child[k]);

@@ -45,7 +45,7 @@ struct conf_host {
     char *name;  // a DNS name to resolve when needed; else NULL
 };
 
-enum conf_auth { CONF_AUTH_PSK = 1, CONF_AUTH_PUBKEY, CONF_AUTH_NULL };
+enum conf_auth { CONF_AUTH_PSK = 1, CONF_AUTH_PUBKEY, CONF_AUTH_NULL, CONF_AUTH_EAP };
 // Which keys and hashes may sign: "rsa-3072-sha384".
 struct conf_auth_rules {
     bool given;
@@ -65,6 +65,11 @@ struct conf_side {          // local {} / remote {}: one round
     enum conf_auth auth;
     bool id_given;
     struct id id; // local default: our address or our certificate's subject; remote: %any
+    // EAP:
+    uint8_t eap; // the method (enum eap_type); 0: whatever both sides can
+    bool eap_id_given, aaa_id_given;
+    struct id eap_id; // local: whom we say we are; remote: whom the peer must be, ID_ANY: is asked
+    struct id aaa_id; // local: whom EAP's server must be, where it is not whom IKE has proved
     // Public keys:
     struct conf_auth_rules ike_rules, chain_rules; // of AUTH, of certificates
     enum conf_revocation revocation;
@@ -221,10 +226,12 @@ struct config {
     unsigned holds;       // holders beside the first; all in one thread
     unsigned held_n;      // what this one borrows from (parts.h)
     struct config **held; // ... and holds
-    unsigned conn_n, psk_n, ppk_n, pool_n;
+    unsigned conn_n, psk_n, ppk_n, eap_n, ntlm_n, pool_n;
     struct conf_conn *conn;
     struct conf_psk *psk;
-    struct conf_psk *ppk; // owners: its names
+    struct conf_psk *ppk;  // owners: its names
+    struct conf_psk *eap;  // passwords
+    struct conf_psk *ntlm; // NT hashes of such
     struct conf_pool *pool;
     struct creds *creds; // a hold of ours
     // The section "pavise", which strongSwan ignores:

@@ -3,6 +3,7 @@
 
 #include "conf/creds_load.h"
 #include "conf/issue.h"
+#include "eap/eap.h"
 
 #define KEY_FOLDERS "private, rsa, ecdsa, pkcs8, pkcs12"
 
@@ -87,10 +88,17 @@ static void check_dates(struct load *ld, const struct node *n, const struct conf
     }
 }
 
+// Has it a certificate, or one of the peer's, to go by?
+static bool shows_cert(const struct conf_side *side)
+{
+    return side->auth == CONF_AUTH_PUBKEY ||
+           (side->auth == CONF_AUTH_EAP && eap_takes_cert(side->eap));
+}
+
 static void check_local(struct load *ld, const struct creds *c, const struct node *n,
                         const struct conf_side *side)
 {
-    if (!n || side->auth != CONF_AUTH_PUBKEY || !side->creds) return;
+    if (!n || !shows_cert(side) || !side->creds) return;
     unsigned before = ld->issues->errors;
     check_named(ld, c, n, side);
     if (side->creds->own) {
@@ -106,7 +114,7 @@ static void check_remote(struct load *ld, const struct creds *c, const struct no
                          const struct conf_side *side)
 {
     const struct side_creds *s = side->creds;
-    if (!n || side->auth != CONF_AUTH_PUBKEY || c->cas) return;
+    if (!n || !shows_cert(side) || c->cas) return;
     if (s && (s->certs || s->cacerts || s->pubkeys)) return;
     issue_warn(ld->issues, n->at, n->name,
                "no certificate of an authority is there, so that the peer cannot be believed");

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "conf/creds_load.h"
+#include "eap/eap.h"
 
 static struct signer *key_for(const struct creds *c, const struct pubkey *pub)
 {
@@ -107,7 +108,8 @@ static void own_by_id(struct load *ld, struct creds *c, struct conf_side *side,
 
 static void match_local(struct load *ld, struct creds *c, struct conf_side *side)
 {
-    if (side->auth != CONF_AUTH_PUBKEY) return;
+    bool by_eap = side->auth == CONF_AUTH_EAP && (!side->eap || eap_takes_cert(side->eap));
+    if (side->auth != CONF_AUTH_PUBKEY && !by_eap) return;
     struct side_creds *to = (struct side_creds *)(uintptr_t)side->creds; // ours until we are done
     if (!to) to = arena_get(&c->arena, sizeof *to);
     if (!to) {

@@ -132,6 +132,10 @@ static const char *name_at(const struct config *c, enum parts_kind kind, unsigne
         return i < c->psk_n ? c->psk[i].name : NULL;
     case PARTS_PPK:
         return i < c->ppk_n ? c->ppk[i].name : NULL;
+    case PARTS_EAP:
+        return i < c->eap_n ? c->eap[i].name : NULL;
+    case PARTS_NTLM:
+        return i < c->ntlm_n ? c->ntlm[i].name : NULL;
     case PARTS_POOL:
         return i < c->pool_n ? c->pool[i].name : NULL;
     case PARTS_AUTHORITY:
@@ -143,7 +147,8 @@ static const char *name_at(const struct config *c, enum parts_kind kind, unsigne
 
 static err_t add_named(struct parts *p, struct part *part)
 {
-    static const enum parts_kind kinds[] = {PARTS_CONN, PARTS_SHARED, PARTS_PPK, PARTS_POOL};
+    static const enum parts_kind kinds[] = {PARTS_CONN, PARTS_SHARED, PARTS_PPK,
+                                            PARTS_EAP,  PARTS_NTLM,   PARTS_POOL};
     for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         const char *name;
         for (unsigned i = 0; (name = name_at(part->config, kinds[k], i)); i++) {
@@ -241,9 +246,12 @@ bool parts_have(const struct parts *p, enum parts_kind kind, const char *name)
 
 void parts_clear_creds(struct parts *p)
 {
+    static const enum parts_kind secrets[] = {PARTS_SHARED, PARTS_PPK, PARTS_EAP, PARTS_NTLM};
     while (p->kind[PARTS_KEY].n) item_drop(p, PARTS_KEY, p->kind[PARTS_KEY].n - 1);
-    while (p->kind[PARTS_SHARED].n) item_drop(p, PARTS_SHARED, p->kind[PARTS_SHARED].n - 1);
-    while (p->kind[PARTS_PPK].n) item_drop(p, PARTS_PPK, p->kind[PARTS_PPK].n - 1);
+    for (unsigned k = 0; k < sizeof secrets / sizeof *secrets; k++) {
+        struct items *l = &p->kind[secrets[k]];
+        while (l->n) item_drop(p, secrets[k], l->n - 1);
+    }
     for (struct part *part = p->first, *next; part; part = next) {
         next = part->next;
         part->certs = false;
@@ -301,6 +309,8 @@ static err_t put_all(struct parts *p, struct config *c)
     PUT_ITEMS(PARTS_CONN, conn, conn_n);
     PUT_ITEMS(PARTS_SHARED, psk, psk_n);
     PUT_ITEMS(PARTS_PPK, ppk, ppk_n);
+    PUT_ITEMS(PARTS_EAP, eap, eap_n);
+    PUT_ITEMS(PARTS_NTLM, ntlm, ntlm_n);
     PUT_ITEMS(PARTS_POOL, pool, pool_n);
     for (unsigned i = 0; i < c->conn_n; i++) c->conn[i].since = p->kind[PARTS_CONN].at[i].since;
     return parts_join_creds(p, c);

@@ -14,11 +14,13 @@ enum parts_kind {
     PARTS_CONN,
     PARTS_SHARED,
     PARTS_PPK,
+    PARTS_EAP,
+    PARTS_NTLM,
     PARTS_POOL,
     PARTS_AUTHORITY,
     PARTS_KEY, // private; its name is what key_name() says
 };
-#define PARTS_KINDS 6
+#define PARTS_KINDS 8
 
 struct parts;
 

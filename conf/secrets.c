@@ -8,7 +8,8 @@
 #include "conf/issue.h"
 #include "conf/value.h"
 
-#define SHORT_SECRET 8 // bytes; below, guessing takes minutes (rfc7296 2.15)
+#define NT_HASH_LEN 16U // bytes: MD4 of a password in UTF-16
+#define SHORT_SECRET 8  // bytes; below, guessing takes minutes (rfc7296 2.15)
 
 static void bad_secret(const struct arg *a, const char *what, const char *hint)
 {
@@ -135,6 +136,8 @@ static const struct key token_keys[] = {KEY_NOT("handle", NULL, ""),
 
 const struct schema schema_ike_secret = {"a secret", "secrets.ike<suffix>", ike_keys, NULL};
 static const struct schema schema_ppk = {"a secret", "secrets.ppk<suffix>", ike_keys, NULL};
+static const struct schema schema_eap = {"a password", "secrets.eap<suffix>", ike_keys, NULL};
+static const struct schema schema_ntlm = {"an NT hash", "secrets.ntlm<suffix>", ike_keys, NULL};
 static const struct schema schema_other = {"a secret", "secrets", other_keys, NULL};
 static const struct schema schema_file = {"a secret", "secrets", file_keys, NULL};
 static const struct schema schema_token = {"a token", "secrets.token<suffix>", token_keys, NULL};
@@ -166,6 +169,24 @@ static void ppk_read(struct load *ld, const struct node *n, void *config)
     if (ppk->owner_n) return;
     issue_error(ld->issues, n->at, n->name, "'%s' has no id, by which the peers name it", n->name);
     issue_hint(ld->issues, "write id = ... in it, and the same as ppk_id of a connection");
+}
+
+static void eap_read(struct load *ld, const struct node *n, void *config)
+{
+    struct config *out = config;
+    shared_read(ld, &schema_eap, n, &out->eap[out->eap_n++]);
+}
+
+static void ntlm_read(struct load *ld, const struct node *n, void *config)
+{
+    struct config *out = config;
+    struct conf_psk *hash = &out->ntlm[out->ntlm_n++];
+    shared_read(ld, &schema_ntlm, n, hash);
+    if (!hash->secret.len || hash->secret.len == NT_HASH_LEN) return;
+    issue_error(ld->issues, n->at, n->name, "the secret of '%s' is no NT hash: that has %u bytes",
+                n->name, NT_HASH_LEN);
+    issue_hint(ld->issues, "write it as 0x and %u hex digits; a password belongs into secrets.eap",
+               2 * NT_HASH_LEN);
 }
 
 static void passphrase_read(struct load *ld, const struct node *n, const char *folder)
@@ -200,11 +221,11 @@ PASSPHRASES(ecdsa)
 PASSPHRASES(pkcs8)
 PASSPHRASES(pkcs12)
 
-#define NO_EAP "EAP and XAuth secrets are not supported yet"
+#define NO_XAUTH "XAuth belongs to IKEv1, which is not supported"
 #define NO_TOKENS "private keys on tokens are not supported; put them into files"
 static const struct inside secrets_inside[] = {
-    {"ike*", ike_read, &schema_ike_secret, NULL}, {"eap*", NULL, &schema_other, NO_EAP},
-    {"xauth*", NULL, &schema_other, NO_EAP},      {"ntlm*", NULL, &schema_other, NO_EAP},
+    {"ike*", ike_read, &schema_ike_secret, NULL}, {"eap*", eap_read, &schema_eap, NULL},
+    {"xauth*", NULL, &schema_other, NO_XAUTH},    {"ntlm*", ntlm_read, &schema_ntlm, NULL},
     {"ppk*", ppk_read, &schema_ppk, NULL},        {"private*", private_read, &schema_file, NULL},
     {"rsa*", rsa_read, &schema_file, NULL},       {"ecdsa*", ecdsa_read, &schema_file, NULL},
     {"pkcs8*", pkcs8_read, &schema_file, NULL},   {"pkcs12*", pkcs12_read, &schema_file, NULL},
@@ -220,7 +241,9 @@ void secrets_read(struct load *ld, const struct node *n, void *config)
     for (const struct node *sub = n->subs; sub; sub = sub->next) count++;
     out->psk = arena_array(&out->arena, count, sizeof *out->psk);
     out->ppk = arena_array(&out->arena, count, sizeof *out->ppk);
-    if (!out->psk || !out->ppk) {
+    out->eap = arena_array(&out->arena, count, sizeof *out->eap);
+    out->ntlm = arena_array(&out->arena, count, sizeof *out->ntlm);
+    if (!out->psk || !out->ppk || !out->eap || !out->ntlm) {
         ld->nomem = true;
         return;
     }

@@ -176,7 +176,7 @@ static void check_side(struct load *ld, const struct node *n, const struct conf_
 {
     static const char *const keys[] = {"certs", "cacerts", "ca_id",      "pubkeys",
                                        "cert",  "cacert",  "cert_policy"};
-    if (!n || s->auth == CONF_AUTH_PUBKEY) return;
+    if (!n || s->auth == CONF_AUTH_PUBKEY || s->auth == CONF_AUTH_EAP) return;
     const char *auth = s->auth == CONF_AUTH_PSK ? "psk" : "null";
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const struct setting *set = schema_written(ld, n, keys[i]);

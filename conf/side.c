@@ -9,21 +9,36 @@
 #include "conf/issue.h"
 #include "conf/value.h"
 
-#define NO_EAP "EAP is not supported yet; use auth = psk or auth = pubkey"
 #define NO_XAUTH "XAuth belongs to IKEv1, which is not supported"
 #define NO_TOKENS "certificates on tokens are not supported; give a file"
+
+// false: what is written is none, and that was said.
+static bool id_read(const struct arg *a, struct id *out)
+{
+    struct why why = {{0}};
+    if (id_parse(a->v->text, out, &why) == ERR_OK) return true;
+    issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' is not an identity: %s",
+                a->v->text, why.text[0] ? why.text : "malformed");
+    value_hint(a, "an address, a host name, an e-mail address, \"@#hex\" for a key id, or %%any");
+    return false;
+}
 
 static void set_id(const struct arg *a)
 {
     struct conf_side *side = a->to;
-    struct why why = {{0}};
-    if (id_parse(a->v->text, &side->id, &why) == ERR_OK) {
-        side->id_given = true;
-        return;
-    }
-    issue_error(a->ld->issues, value_place(a->v, 0), a->v->text, "'%s' is not an identity: %s",
-                a->v->text, why.text[0] ? why.text : "malformed");
-    value_hint(a, "an address, a host name, an e-mail address, \"@#hex\" for a key id, or %%any");
+    side->id_given |= id_read(a, &side->id);
+}
+
+static void set_eap_id(const struct arg *a)
+{
+    struct conf_side *side = a->to;
+    side->eap_id_given |= id_read(a, &side->eap_id);
+}
+
+static void set_aaa_id(const struct arg *a)
+{
+    struct conf_side *side = a->to;
+    side->aaa_id_given |= id_read(a, &side->aaa_id);
 }
 
 // ---- certificates and public keys ----
@@ -137,8 +152,8 @@ static const struct key local_keys[] = {
     {.name = "round", .set = set_nothing, .to = 0},
     {.name = "certs", .set = set_certs, .to = 0},
     {.name = "pubkeys", .set = set_pubkeys, .to = 0},
-    KEY_NOT("eap_id", NULL, NO_EAP),
-    KEY_NOT("aaa_id", NULL, NO_EAP),
+    {.name = "eap_id", .set = set_eap_id, .to = 0},
+    {.name = "aaa_id", .set = set_aaa_id, .to = 0},
     KEY_NOT("xauth_id", NULL, NO_XAUTH),
     {0},
 };
@@ -153,7 +168,7 @@ static const struct key remote_keys[] = {
     {.name = "ca_id", .set = set_ca_id, .to = 0},
     {.name = "cert_policy", .set = set_policies, .to = 0},
     KEY_WORD("revocation", revocations, conf_side, revocation, "relaxed"),
-    KEY_NOT("eap_id", "%any", NO_EAP),
+    {.name = "eap_id", .set = set_eap_id, .to = 0},
     KEY_NOT("groups", NULL, "groups come from attribute certificates, which are not supported"),
     {0},
 };

@@ -71,6 +71,7 @@ static const struct effective {
     TAKES("plugins.resolve.file", IS_TEXT, resolv_conf),
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
+    TAKES("plugins.eap-dynamic.prefer_user", IS_YES, eap_prefer_user),
     TAKES("x509.enforce_critical", IS_YES, enforce_critical),
 #undef TAKES
 };
@@ -278,6 +279,7 @@ static bool is_idle(const char *path)
     if (strcmp(last, "load") == 0 || strcmp(last, "load_modular") == 0) return true;
     if (strongswan_is_log(path) || strongswan_is_attribute(path)) return true;
     if (strcmp(path, "plugins.kernel-libipsec.raw_esp") == 0) return true;
+    if (strcmp(path, EAP_PREFERRED) == 0) return true;
     for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
         if (strcmp(path, effective[i].path) == 0) return true;
     }
@@ -317,6 +319,7 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
     judge(t, s, issues);
     strongswan_attributes(t, s, issues);
     strongswan_logs(t, s, issues);
+    strongswan_eap(t, s, issues);
     bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
     s->farp = plugin_is_loaded(t, "farp");
     s->libipsec = plugin_is_loaded(t, "kernel-libipsec");

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "conf/config.h"
+#include "eap/eap.h"
 
 #define STRONGSWAN_CONF "/etc/strongswan.conf"
 
@@ -45,7 +46,12 @@ struct strongswan {
     char *install_virtual_ip_on;                // strings: NULL = not given
     char *vici_socket;                          // as a path
     char *resolv_conf;
-    struct config *attributes; // its one pool: what every client is told; NULL: nothing
+    struct config *attributes;        // its one pool: what every client is told; NULL: nothing
+    uint8_t eap_order[EAP_KINDS_MAX]; // eap-dynamic: as a server likes them; none: as we do
+    unsigned eap_order_n;
+    bool eap_prefer_user;      // ... but the client's choice goes first
+    uint16_t tls_min, tls_max; // libtls, in EAP; 0: not given
+    char *tls_suites;          // NULL: not given
     bool follow_redirects;
     bool farp;             // the plugin farp is loaded
     bool libipsec;         // the plugin kernel-libipsec: its words for acquires

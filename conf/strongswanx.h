@@ -4,6 +4,8 @@
 #include "conf/strongswan.h"
 #include "conf/tree.h"
 
+#define EAP_PREFERRED "plugins.eap-dynamic.preferred"
+
 // The value of charon-systemd.<path>, else of charon.<path>; NULL: neither is written, or it is
 // empty. out (may be NULL) is set with a value only.
 const char *strongswan_get(const struct tree *t, const char *path, const struct setting **out);
@@ -11,6 +13,8 @@ const char *strongswan_get(const struct tree *t, const char *path, const struct 
 // Plugin attr, and dns1, dns2, nbns1, nbns2 (strongswan_attr.c).
 void strongswan_attributes(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 bool strongswan_is_attribute(const char *path);
+// Plugin eap-dynamic, and libtls (strongswan_eap.c).
+void strongswan_eap(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 // filelog, syslog and journal (strongswan_log.c).
 void strongswan_logs(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 bool strongswan_is_log(const char *path);

@@ -199,6 +199,15 @@ static void feed_secret(struct build *b, span_t data)
     wipe(hex, sizeof hex);
 }
 
+// The one that is there; NULL: none.
+static struct conf_psk *shared_of(const struct config *c)
+{
+    if (c->psk_n) return c->psk;
+    if (c->eap_n) return c->eap;
+    if (c->ntlm_n) return c->ntlm;
+    return c->ppk_n ? c->ppk : NULL;
+}
+
 static struct config *read_shared(struct vici_call *call, span_t args, const char *kind,
                                   span_t data)
 {
@@ -217,8 +226,8 @@ static struct config *read_shared(struct vici_call *call, span_t args, const cha
     if (build_finish(b, &c, &issues) != ERR_OK) {
         build_show(&issues, text, sizeof text);
         commands_result(call, text);
-    } else if (c->psk_n || c->ppk_n) {
-        struct conf_psk *key = c->psk_n ? c->psk : c->ppk;
+    } else if (shared_of(c)) {
+        struct conf_psk *key = shared_of(c);
         (void)shared_name(args, kind, name);
         key->name = arena_str(&c->arena, name, strlen(name));
         if (!key->name) {
@@ -259,11 +268,13 @@ void commands_unload_shared(void *ctx, struct vici_call *call, span_t args)
 {
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "id", "shared key id", name)) return;
-    if (parts_drop(loaded_parts(ctx), PARTS_PPK, name)) {
+    static const enum parts_kind kinds[] = {PARTS_PPK, PARTS_EAP, PARTS_NTLM};
+    for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        if (!parts_drop(loaded_parts(ctx), kinds[k], name)) continue;
         done(ctx, call, NULL);
-    } else {
-        (void)unload(ctx, call, PARTS_SHARED, name, "shared key");
+        return;
     }
+    (void)unload(ctx, call, PARTS_SHARED, name, "shared key");
 }
 
 // ---- private keys ----
@@ -498,7 +509,8 @@ void commands_get_conns(void *ctx, struct vici_call *call, span_t args)
 void commands_get_shared(void *ctx, struct vici_call *call, span_t args)
 {
     (void)args;
-    list_names(ctx, call, 1U << PARTS_SHARED | 1U << PARTS_PPK, "keys");
+    unsigned kinds = 1U << PARTS_SHARED | 1U << PARTS_PPK | 1U << PARTS_EAP | 1U << PARTS_NTLM;
+    list_names(ctx, call, kinds, "keys");
 }
 
 void commands_get_keys(void *ctx, struct vici_call *call, span_t args)

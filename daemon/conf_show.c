@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/creds.h"
+#include "eap/eap.h"
 #include "ike/codec/payloads.h"
 
 // ---- traffic selectors ----
@@ -80,6 +81,8 @@ static const char *auth_name(enum conf_auth a)
         return "public key";
     case CONF_AUTH_NULL:
         return "NULL";
+    case CONF_AUTH_EAP:
+        return "EAP";
     }
     return "";
 }
@@ -87,11 +90,14 @@ static const char *auth_name(enum conf_auth a)
 static void put_side(struct vici_msg *m, const char *name, unsigned round,
                      const struct conf_side *s)
 {
-    char id[ID_TEXT_MAX], section[VICI_NAME_MAX + 1];
+    char id[ID_TEXT_MAX], section[VICI_NAME_MAX + 1], eap[EAP_NAME_MAX];
     (void)snprintf(section, sizeof section, "%s-%u", name, round);
     vici_section(m, section);
     if (s->id_given) vici_kv(m, "id", "%s", id_show(&s->id, id));
     vici_kv(m, "class", "%s", auth_name(s->auth));
+    if (s->eap) vici_kv(m, "eap-type", "%s", eap_name(s->eap, eap));
+    if (s->aaa_id_given) vici_kv(m, "aaa_id", "%s", id_show(&s->aaa_id, id));
+    if (s->eap_id_given) vici_kv(m, "eap_id", "%s", id_show(&s->eap_id, id));
     if (s->revocation == CONF_REVOCATION_STRICT) vici_kv(m, "revocation", "GOOD");
     if (s->revocation == CONF_REVOCATION_IFURI) vici_kv(m, "revocation", "SKIPPED");
     if (s->ca_id_given) vici_kv(m, "ca_id", "%s", id_show(&s->ca_id, id));

@@ -79,11 +79,12 @@ static void put_in_force(struct iked *d)
     struct reload *r = d->reload;
     struct config *c = r->config;
     if (d->configured) warn_of_restart(d->config, c);
+    unsigned secrets = c->psk_n + c->eap_n + c->ntlm_n;
     d->configured = true;
     d->reload = NULL;
     r->config = NULL;
     log_say(LOG_INFO, "conf", "%s: %u connection%s and %u secret%s in force", d->options.config,
-            c->conn_n, c->conn_n == 1 ? "" : "s", c->psk_n, c->psk_n == 1 ? "" : "s");
+            c->conn_n, c->conn_n == 1 ? "" : "s", secrets, secrets == 1 ? "" : "s");
     if (d->scripts) scripts_reload(d->scripts);
     err_t err = loaded_set_file(d, c);
     finish(r, err, err == ERR_OK ? "" : err_text(err));

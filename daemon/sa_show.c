@@ -123,11 +123,13 @@ static void put_ppk(struct vici_msg *m, const struct ike_sa_view *v)
 
 void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v)
 {
+    char eap[ID_TEXT_MAX];
     vici_kv(m, "uniqueid", "%u", v->id);
     vici_kv(m, "version", "2");
     vici_kv(m, "state", "%s", ike_state(v->state));
     put_end(m, "local", &v->local, &v->local_id);
     put_end(m, "remote", &v->remote, &v->remote_id);
+    if (v->remote_eap_id) vici_kv(m, "remote-eap-id", "%s", id_show(v->remote_eap_id, eap));
     put_flag(m, "initiator", v->initiator);
     vici_kv(m, "initiator-spi", "%016" PRIx64, v->spi_i);
     vici_kv(m, "responder-spi", "%016" PRIx64, v->spi_r);

@@ -1,5 +1,6 @@
 #include "daemon/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -187,6 +188,12 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.idle_closes_ike = s->inactivity_close_ike;
     o.failed_child_closes_ike = s->close_ike_on_child_failure;
     o.each_child_apart = !s->reuse_ikesa;
+    o.eap_order_n = s->eap_order_n;
+    memcpy(o.eap_order, s->eap_order, sizeof o.eap_order);
+    o.eap_prefer_peer = s->eap_prefer_user;
+    o.tls_min = s->tls_min;
+    o.tls_max = s->tls_max;
+    (void)snprintf(o.tls_suites, sizeof o.tls_suites, "%s", s->tls_suites ? s->tls_suites : "");
     o.one_round = !s->multiple_authentication;
     o.classic_signatures = !s->signature_authentication;
     o.vendor_id = s->send_vendor_id;

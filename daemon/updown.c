@@ -125,6 +125,7 @@ static void put_sa(struct text *t, const struct ike_sa *sa, const struct child_s
     put(t, "PLUTO_MY_ID", "%s", id_show(&sa->local_id, id));
     put(t, "PLUTO_PEER", "%s", ip_show(&sa->remote.ip, ip));
     put(t, "PLUTO_PEER_ID", "%s", id_show(&sa->remote_id, id));
+    if (sa->eap_id) put(t, "PLUTO_XAUTH_ID", "%s", id_show(sa->eap_id, id)); // as strongSwan
     put_mark(t, "PLUTO_MARK_IN", &c->steering.in);
     put_mark(t, "PLUTO_MARK_OUT", &c->steering.out);
     if (c->steering.if_id_in) put(t, "PLUTO_IF_ID_IN", "%u", c->steering.if_id_in);

@@ -108,6 +108,8 @@ void ike_free(struct ike *ike)
     for (unsigned i = 0; i < INDEXES_N; i++) index_done(indexes[i]);
     conns_done(&ike->conns);
     psk_store_free(ike->psk);
+    psk_store_free(ike->eap_secrets);
+    psk_store_free(ike->nt_hashes);
     pools_free(ike->pools);
     counters_done(&ike->counters);
     wipe(ike, sizeof *ike);
@@ -141,16 +143,43 @@ static void leave(struct ike *ike)
 
 // ---- configuration -----------------------------------------------------------------------------
 
-static struct psk_store *psks_of(const struct config *config)
+static struct psk_store *store_of(const struct conf_psk *list, unsigned n)
 {
     struct psk_store *s = psk_store_new();
-    for (unsigned i = 0; s && i < config->psk_n; i++) {
-        const struct conf_psk *p = &config->psk[i];
+    for (unsigned i = 0; s && i < n; i++) {
+        const struct conf_psk *p = &list[i];
         if (psk_add(s, p->secret, p->owner, p->owner_n) == ERR_OK) continue;
         psk_store_free(s);
         s = NULL;
     }
     return s;
+}
+
+struct stores {
+    struct psk_store *psk, *eap, *nt;
+};
+
+static void stores_done(struct stores *s)
+{
+    psk_store_free(s->psk);
+    psk_store_free(s->eap);
+    psk_store_free(s->nt);
+}
+
+static bool stores_make(const struct config *c, struct stores *out)
+{
+    *out = (struct stores){store_of(c->psk, c->psk_n), store_of(c->eap, c->eap_n),
+                           store_of(c->ntlm, c->ntlm_n)};
+    return out->psk && out->eap && out->nt;
+}
+
+static void stores_take(struct ike *ike, const struct stores *s)
+{
+    struct stores old = {ike->psk, ike->eap_secrets, ike->nt_hashes};
+    ike->psk = s->psk;
+    ike->eap_secrets = s->eap;
+    ike->nt_hashes = s->nt;
+    stores_done(&old);
 }
 
 // An IKE SA that is up takes the new children and limits, if the connection still means this peer.
@@ -183,20 +212,20 @@ void ike_configure(struct ike *ike, const struct config *config)
 {
     struct conns conns;
     enter(ike);
-    struct psk_store *psk = psks_of(config);
+    struct stores stores;
+    bool kept = stores_make(config, &stores);
     bool ok = conns_make(config, &conns) == ERR_OK;
     mark_fresh(ike, conns.first, ike->config == config);
     ike->config = config; // borrowed for the views, whatever follows
-    if (!psk || !ok || pools_configure(ike->pools, config) != ERR_OK) {
+    if (!kept || !ok || pools_configure(ike->pools, config) != ERR_OK) {
         tell(ike, NULL, LOG_ERROR, "out of memory: the connections of before stay in force");
-        psk_store_free(psk);
+        stores_done(&stores);
         conns_done(&conns);
         leave(ike);
         return;
     }
-    psk_store_free(ike->psk);
+    stores_take(ike, &stores);
     conns_done(&ike->conns);
-    ike->psk = psk;
     ike->conns = conns;
     for (struct conn *c = conns.first; c; c = c->next) conn_resolve(c, &ike->env);
     renew_conns(ike);

@@ -2,6 +2,7 @@
 // No sockets, no clock, no randomness of its own: struct env brings them.
 #pragma once
 
+#include "eap/eap.h"
 #include "ike/env.h"
 #include "ike/sa/counters.h"
 #include "ike/sa/pool.h"
@@ -29,13 +30,18 @@ struct ike_options {
     uint64_t retry_ns;         // until a peer without an address is looked for again; 0: not
     uint32_t spi_min, spi_max; // of child SAs
     bool idle_closes_ike;      // an unused child SA that was the last takes the IKE SA along
-    bool failed_child_closes_ike; // likewise one that IKE_AUTH did not bring, for the initiator
-    bool each_child_apart;        // ... has an IKE SA of its own, where it is initiated
-    bool one_round;               // neither MULTIPLE_AUTH_SUPPORTED (RFC 4739) nor such rounds
-    bool classic_signatures;      // no digital signatures by RFC 7427
-    bool vendor_id;               // says in IKE_SA_INIT who we are
-    bool theirs_first;            // responder: of proposals, what the peer likes best
-    bool whole_selectors;         // not the packet's own that has sprung a trap
+    bool failed_child_closes_ike;     // likewise one that IKE_AUTH did not bring, for the initiator
+    bool each_child_apart;            // ... has an IKE SA of its own, where it is initiated
+    uint8_t eap_order[EAP_KINDS_MAX]; // EAP as server: methods, best first; none: as we like them
+    unsigned eap_order_n;
+    bool eap_prefer_peer;              // ... and of those the peer's choice goes first
+    uint16_t tls_min, tls_max;         // versions in EAP; 0: 1.2, and 1.3
+    char tls_suites[TLS_SUITES_MAX];   // ... and cipher suites; "": sound ones
+    bool one_round;                    // neither MULTIPLE_AUTH_SUPPORTED (RFC 4739) nor such rounds
+    bool classic_signatures;           // no digital signatures by RFC 7427
+    bool vendor_id;                    // says in IKE_SA_INIT who we are
+    bool theirs_first;                 // responder: of proposals, what the peer likes best
+    bool whole_selectors;              // not the packet's own that has sprung a trap
     const struct conf_pool *everybody; // tells what clients get beside their pools' attributes
     bool initiator_only;               // nobody may call us: IKE_SA_INIT is dropped
     bool follow_redirects;             // clients: to other gateways (RFC 5685)
@@ -145,6 +151,7 @@ struct ike_sa_view {
     endpoint_t local, remote;
     endpoint_t was_local, was_remote; // before the last move
     struct id local_id, remote_id;
+    const struct id *remote_eap_id; // NULL: not proved by EAP, or it is the same
     uint64_t spi_i, spi_r;
     bool nat_local, nat_remote, nat_any, encap_forced;
     bool no_natt;                         // the peer takes no part in NAT detection

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ike/auth/eap_round.h"
 #include "ike/auth/own.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
@@ -28,6 +29,25 @@ static bool algorithms_fit(const struct conn *c, const struct proposal *chosen)
     return proposal_choose(&ours, &agreed, false, &p) == ERR_OK;
 }
 
+// Do both prove us in the same way? What was said by one is good for the other then.
+static bool same_proof(const struct conn *c, const struct ike_sa *sa, const struct conn *like)
+{
+    const struct conf_side *a = &c->conf.local, *b = &like->conf.local;
+    const struct cred_own *one = own_first(a), *other = own_first(b);
+    bool same = a->auth == b->auth && !a->next && !b->next && !one == !other;
+    if (same && one) same = one->key == other->key && one->cert && other->cert;
+    if (same && one) same = cert_eq(one->cert, other->cert);
+    struct id us = choose_local_id(a, &sa->local.ip);
+    return same && id_eq(&us, &sa->local_id);
+}
+
+static bool eap_fits(const struct conn *c, const struct ike_sa *sa, const struct choice *want)
+{
+    if (c->conf.local.auth == CONF_AUTH_EAP && !want->alone) return false;
+    if (want->eap_id && !eap_round_fits(&c->conf.remote, want->eap_id)) return false;
+    return !want->like || same_proof(c, sa, want->like);
+}
+
 // 0: not meant. How often the peer proves itself says more than identities, these more than
 // addresses.
 static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const struct choice *want)
@@ -40,6 +60,7 @@ static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const str
     if (!remote || !ours) return 0;
     // rfc7619 2.4 MUST: only where the user has said so explicitly.
     if (want->by != c->conf.remote.auth) return 0;
+    if (want->by == CONF_AUTH_EAP && !eap_fits(c, sa, want)) return 0;
     unsigned rounds = want->more == (c->conf.remote.next != NULL) ? 100000 : 0;
     return rounds + 1000 * remote + 100 * ours + conn_fit(c, &sa->local.ip, &sa->remote.ip);
 }
@@ -74,6 +95,7 @@ struct conn *choose_conn(const struct ike_sa *sa, const struct choice *want, str
 {
     static const char *const names[] = {[CONF_AUTH_PSK] = "pre-shared key",
                                         [CONF_AUTH_PUBKEY] = "public key",
+                                        [CONF_AUTH_EAP] = "EAP",
                                         [CONF_AUTH_NULL] = "nothing at all (null)"};
     struct conn *best = NULL;
     const struct conns *all = &sa->ike->conns;

@@ -16,6 +16,9 @@ enum conf_auth choose_kind(uint8_t method);
 struct choice {
     const struct id *idi, *idr; // idr NULL: not sent
     enum conf_auth by;          // the kind of proof
+    bool alone;                 // by EAP: it proves us, too, and the peer can do with that
+    const struct id *eap_id;    // whom EAP has named; NULL: nobody yet
+    const struct conn *like;    // we have proved ourselves as this one wants it; NULL: not yet
     bool more;                  // another round follows (RFC 4739)
 };
 // Of those that have not been tried yet (opening). NULL: none fits, and the sentence says what came

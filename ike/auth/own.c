@@ -8,7 +8,7 @@
 
 const struct cred_own *own_first(const struct conf_side *local)
 {
-    bool keys = local->auth == CONF_AUTH_PUBKEY && local->creds;
+    bool keys = (local->auth == CONF_AUTH_PUBKEY || local->auth == CONF_AUTH_EAP) && local->creds;
     return keys ? local->creds->own : NULL;
 }
 

@@ -112,26 +112,31 @@ static void note_clock(struct ike *ike, const struct peer_work *p)
     if (p->err == ERR_OK && id_eq(&c->peer, &p->id)) *c = (struct ike_clock){0};
 }
 
+err_t peer_judged(struct peer_work *p, struct ike_sa *sa)
+{
+    sa->cert_from = p->from;
+    sa->cert_until = p->until;
+    note_clock(sa->ike, p);
+    bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
+    if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
+    if (p->distrusted) tell_alert(sa->ike, sa, alert_of(p->fault));
+    if (p->err == ERR_OK) p->err = terms_blocks_take(sa, p->blocks);
+    if (p->err == ERR_OK && p->offline) p->err = recheck_keep(sa, p);
+    return p->err;
+}
+
 static void work_done(struct ike_work *w, struct ike_sa *sa)
 {
     struct peer_work *p = (struct peer_work *)w;
     struct opening *o = sa->opening;
     if (!o) return;
     o->their_proof.ready = true;
-    o->their_proof.err = p->err;
     o->their_proof.key_is_right = p->key_is_right;
     o->their_proof.why = p->why;
     o->their_proof.how = p->how;
     o->tries_used = TRUST_TRIES_MAX - p->tries;
-    sa->cert_from = p->from;
-    sa->cert_until = p->until;
-    note_clock(sa->ike, p);
     if (p->fetched.text[0]) tell(sa->ike, sa, p->level, "%s", p->fetched.text);
-    bool news = p->judged && note_is_news(&sa->ike->notes, p->who, p->note.text);
-    if (news) tell(sa->ike, sa, LOG_WARN, "%s", p->note.text);
-    if (p->distrusted) tell_alert(sa->ike, sa, alert_of(p->fault));
-    if (p->err == ERR_OK) o->their_proof.err = terms_blocks_take(sa, p->blocks);
-    if (p->offline && o->their_proof.err == ERR_OK) o->their_proof.err = recheck_keep(sa, p);
+    o->their_proof.err = peer_judged(p, sa);
     p->then(sa);
 }
 

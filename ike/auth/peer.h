@@ -18,6 +18,9 @@ struct peer_claim {
 // ERR_NOMEM.
 err_t peer_check(struct ike_sa *sa, const struct peer_claim *claim, void (*done)(struct ike_sa *sa),
                  struct why *why);
+// What a judgement has found, for the IKE SA and the log. Its error, or ERR_NOMEM.
+struct peer_work;
+err_t peer_judged(struct peer_work *p, struct ike_sa *sa);
 // How the peer has proved it: "ECDSA_WITH_SHA256_DER"; valid after ERR_OK.
 const char *peer_how(const struct ike_sa *sa);
 

@@ -369,6 +369,19 @@ static err_t judge(struct peer_work *p, struct sent *s)
     return s->raw ? check_key(p, s->raw) : check_known(p);
 }
 
+err_t peer_work_judge(struct peer_work *p, struct cert *const *chain, unsigned n)
+{
+    struct terms terms;
+    if (!p->conn->conf.creds || !p->conn->conf.creds->trust) {
+        return p->err = why_not(&p->why, ERR_AUTH, "no certificates were read here");
+    }
+    for (unsigned i = 0; i < n; i++) tell_cert(p, chain[i], i == 0);
+    terms_fill(&terms, p);
+    if (p->id.type == ID_ANY) terms.t.id = NULL;
+    p->err = chain_check(p, chain, n, &terms, NULL);
+    return p->err;
+}
+
 void peer_work_run(struct ike_work *w)
 {
     struct peer_work *p = (struct peer_work *)w;

@@ -50,3 +50,6 @@ struct peer_work {
 };
 
 void peer_work_run(struct ike_work *w);
+// A chain that was shown elsewhere, and whose key has proved it there, to be p->id's. p: conn,
+// side, id, now_s, level, tries, offline. Errors and p->why as trust_verify()'s.
+err_t peer_work_judge(struct peer_work *p, struct cert *const *chain, unsigned n);

@@ -4,6 +4,7 @@
 
 #include "base/words.h"
 #include "crypto/prf.h"
+#include "ike/auth/eap_round.h"
 #include "ike/auth/null.h"
 #include "ike/auth/own.h"
 #include "ike/auth/psk.h"
@@ -13,6 +14,7 @@
 
 #define ID_BODY_MAX (4 + ID_MAX)
 #define BY_PSK "pre-shared key"
+#define BY_EAP "EAP"
 #define BY_NULL "nothing (auth = null)"
 
 // The body of an ID payload as we send it: AUTH covers it.
@@ -26,6 +28,11 @@ static span_t id_body(const struct id *id, uint8_t buf[ID_BODY_MAX])
 static bool by_null(const struct conf_side *side)
 {
     return side->auth == CONF_AUTH_NULL;
+}
+
+static bool by_eap(const struct conf_side *side)
+{
+    return side->auth == CONF_AUTH_EAP;
 }
 
 static bool by_key(const struct conf_side *side)
@@ -60,9 +67,13 @@ static err_t auth_of(struct ike_sa *sa, const struct id *peer, uint8_t buf[64], 
     const struct conf_side *side = round_ours(sa);
     uint8_t body[ID_BODY_MAX];
     *out = (struct authp){.method = AUTH_PSK, .data = span(buf, prf_len(sa->keys.prf))};
-    if (by_key(side)) {
+    if (sa->opening->eap.phase != EAP_KEYED && by_key(side)) {
         *out = (struct authp){.method = p->method, .data = blob_span(&p->data)};
         return ERR_OK;
+    }
+    // A responder's word at the end of a round by EAP, for which its own section may say anything.
+    if (sa->opening->eap.phase == EAP_KEYED) {
+        return eap_round_prove(sa, sa->initiator, id_body(&sa->local_id, body), buf);
     }
     if (!by_null(side)) return psk_data(sa, peer, buf, why);
     out->method = AUTH_NULL;
@@ -89,6 +100,22 @@ err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct
     return ERR_OK;
 }
 
+err_t proof_put_auth(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why)
+{
+    struct authp a;
+    uint8_t buf[64];
+    TRY(auth_of(sa, peer, buf, &a, why));
+    authp_write(msgw_begin(m, PAYLOAD_AUTH), &a);
+    msgw_end(m);
+    return ERR_OK;
+}
+
+static const char *way_of(const struct conf_side *side)
+{
+    if (by_null(side)) return BY_NULL;
+    return by_eap(side) ? BY_EAP : BY_PSK;
+}
+
 void proof_tell_ours(const struct ike_sa *sa)
 {
     char us[ID_TEXT_MAX];
@@ -96,7 +123,7 @@ void proof_tell_ours(const struct ike_sa *sa)
     if (by_key(round_ours(sa))) {
         tell(sa->ike, sa, LOG_STORY, SAY_OUR_SIGNATURE, us, sa->opening->our_proof.how.text);
     } else {
-        tell(sa->ike, sa, LOG_STORY, SAY_OUR_AUTH, us, by_null(round_ours(sa)) ? BY_NULL : BY_PSK);
+        tell(sa->ike, sa, LOG_STORY, SAY_OUR_AUTH, us, way_of(round_ours(sa)));
     }
 }
 

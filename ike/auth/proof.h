@@ -11,6 +11,8 @@ err_t proof_make(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why 
 err_t proof_data(struct ike_sa *sa, const struct id *peer, struct blob *out, struct why *why);
 // ID, CERT and AUTH. peer: whom we take the other side for.
 err_t proof_put(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why);
+// AUTH alone: at the end of a round by EAP.
+err_t proof_put_auth(struct ike_sa *sa, const struct id *peer, struct msgw *m, struct why *why);
 // The peer's. Errors as peer_check().
 err_t proof_check(struct ike_sa *sa, const struct peer_claim *c, void (*done)(struct ike_sa *sa),
                   struct why *why);

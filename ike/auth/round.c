@@ -70,6 +70,20 @@ void round_put(const struct ike_sa *sa, struct msgw *m)
     if (ours && ours->next) put_notify(m, N_ANOTHER_AUTH_FOLLOWS, span(NULL, 0));
 }
 
+static err_t says_more(const struct ike_sa *sa, bool more, struct why *why)
+{
+    const struct conf_side *side = round_theirs(sa);
+    const char *name = ike_sa_name(sa);
+    if (!side || (more && !side->next)) {
+        return why_not(why, ERR_AUTH,
+                       "the peer wants to prove more than %.60s has remote sections for", name);
+    }
+    if (more == (side->next != NULL)) return ERR_OK;
+    return why_not(why, ERR_AUTH,
+                   "the peer ends after round %u, but %.60s has more remote sections",
+                   sa->opening->theirs_n + 1, name);
+}
+
 err_t round_expects(const struct ike_sa *sa, const struct msg *in, struct why *why)
 {
     const struct conf_side *side = round_theirs(sa);
@@ -81,14 +95,13 @@ err_t round_expects(const struct ike_sa *sa, const struct msg *in, struct why *w
     if (side && !msg_has(in, need)) {
         return why_not(why, ERR_AUTH, "the peer has not proved all that %.60s asks for", name);
     }
-    if (!side || (more && !side->next)) {
-        return why_not(why, ERR_AUTH,
-                       "the peer wants to prove more than %.60s has remote sections for", name);
-    }
-    if (more == (side->next != NULL)) return ERR_OK;
-    return why_not(why, ERR_AUTH,
-                   "the peer ends after round %u, but %.60s has more remote sections",
-                   sa->opening->theirs_n + 1, name);
+    return says_more(sa, more, why);
+}
+
+err_t round_expects_more(const struct ike_sa *sa, const struct msg *in, struct why *why)
+{
+    struct notify n;
+    return says_more(sa, notify_find(in, N_ANOTHER_AUTH_FOLLOWS, &n) == ERR_OK, why);
 }
 
 static void forget(struct proof *p)

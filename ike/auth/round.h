@@ -28,5 +28,8 @@ void round_put(const struct ike_sa *sa, struct msgw *m);
 // ERR_AUTH with a sentence.
 err_t round_expects(const struct ike_sa *sa, const struct msg *in, struct why *why);
 
+// The same of the AUTH at the end of a round by EAP.
+err_t round_expects_more(const struct ike_sa *sa, const struct msg *in, struct why *why);
+
 // Both proofs of an exchange were given and taken: on to the next. true: there is none.
 bool round_over(struct ike_sa *sa);

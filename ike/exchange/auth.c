@@ -5,12 +5,14 @@
 
 #include "base/words.h"
 #include "ike/auth/choose.h"
+#include "ike/auth/eap_round.h"
 #include "ike/auth/null.h"
 #include "ike/auth/own.h"
 #include "ike/auth/ppk.h"
 #include "ike/auth/proof.h"
 #include "ike/auth/recheck.h"
 #include "ike/auth/round.h"
+#include "ike/exchange/auth.h"
 #include "ike/exchange/childless.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/config.h"
@@ -88,6 +90,8 @@ err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why)
     (void)t;
     if (!round_ours(sa)) return ERR_OK;
     if (!sa->opening->our_proof.ready && !sa->work_id) own_choose(sa);
+    bool by_eap = eap_round_is_on(sa), keyed = sa->opening->eap.phase == EAP_KEYED;
+    if (by_eap && !keyed) return ERR_OK; // there is no AUTH in it
     if (round_is_first(sa)) {
         struct id peer = expected_peer(sa);
         TRY(ppk_begin(sa, &peer, request_next, why));
@@ -115,14 +119,17 @@ static void begin(struct ike_sa *sa, struct task *t, struct msgw *m)
 err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     struct id peer = expected_peer(sa);
-    bool first = round_is_first(sa);
+    bool first = round_is_first(sa), by_eap = eap_round_is_on(sa);
+    if (by_eap && sa->opening->eap.phase != EAP_NONE) return eap_ask_more(sa, m, why);
     TRY(round_check(sa, why));
     if (first) TRY(childless_check(sa, why));
     if (first && !childless_begins(sa)) {
         want_some_child(sa);
         take_first_child(sa, t);
     }
-    if (round_ours(sa)) {
+    if (by_eap) {
+        eap_ask_for(sa, m);
+    } else if (round_ours(sa)) {
         TRY(proof_put(sa, &peer, m, why));
         round_put(sa, m);
         if (first) ppk_put(sa, m);
@@ -132,8 +139,7 @@ err_t auth_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *wh
     return ERR_OK;
 }
 
-// Who it is from now on.
-static void know_peer(struct ike_sa *sa, const struct id *id)
+void auth_know_peer(struct ike_sa *sa, const struct id *id)
 {
     char name[ID_TEXT_MAX];
     if (null_is_peer(sa)) {
@@ -147,24 +153,31 @@ static void know_peer(struct ike_sa *sa, const struct id *id)
     proof_tell_theirs(sa);
 }
 
-static err_t check_responder(struct turn *t, struct why *why)
+err_t auth_is_meant(const struct ike_sa *sa, const struct id *idr, struct why *why)
+{
+    const struct conf_side *side = round_theirs(sa);
+    char name[ID_TEXT_MAX], want[ID_TEXT_MAX];
+    if (!side || id_match(&side->id, idr)) return ERR_OK;
+    return why_not(why, ERR_AUTH, "the responder is %.90s, but remote.id expects %.90s",
+                   id_show(idr, name), id_show(&side->id, want));
+}
+
+err_t auth_check_responder(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     const struct conf_side *side = round_theirs(sa);
     struct id idr;
-    char name[ID_TEXT_MAX], want[ID_TEXT_MAX];
     struct peer_claim c = {.in = t->in, .id = &idr, .id_body = msg_body(t->in, PAYLOAD_IDr)};
     TRY(round_expects(sa, t->in, why));
     if (!side) return ERR_OK;
     TRY(ident_read(c.id_body, &idr));
     TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &c.auth));
-    if (!id_match(&side->id, &idr)) {
-        return why_not(why, ERR_AUTH, "the responder is %.90s, but remote.id expects %.90s",
-                       id_show(&idr, name), id_show(&side->id, want));
-    }
-    if (round_is_first(sa)) TRY(ppk_answered(sa, t->in, why));
+    TRY(auth_is_meant(sa, &idr, why));
+    TRY(blob_set(&sa->opening->peer_id, c.id_body));
+    // With EAP the proof is made before a PPK is settled (RFC 8784 3).
+    if (round_is_first(sa) && !eap_round_is_on(sa)) TRY(ppk_answered(sa, t->in, why));
     TRY(proof_check(sa, &c, receive_resume, why));
-    know_peer(sa, &idr);
+    auth_know_peer(sa, &idr);
     return ERR_OK;
 }
 
@@ -223,7 +236,7 @@ static void hasten_switch(struct ike_sa *sa)
     }
 }
 
-static void not_believed(struct turn *t, err_t err, struct why *why)
+void auth_not_believed(struct turn *t, err_t err, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     if (!why->text[0]) IGNORE(why_not(why, err, "malformed IDr or AUTH")); // only the sentence
@@ -242,12 +255,19 @@ err_t auth_on_response(struct turn *t)
     struct ike_sa *sa = t->sa;
     struct why why = {0};
     if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) return ERR_OK; // not wanted any more
-    err_t err = check_responder(t, &why);
+    if (eap_round_is_on(sa)) return ERR_SYNTAX;                    // it goes on without asking us
+    err_t err = auth_check_responder(t, &why);
     if (err == ERR_AGAIN) return err;
     if (err != ERR_OK) {
-        not_believed(t, err, &why);
+        auth_not_believed(t, err, &why);
         return ERR_OK;
     }
+    return auth_believed(t);
+}
+
+err_t auth_believed(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
     if (!round_over(sa)) {
         // The same task again: it keeps the offer of the first child SA.
         queue_push_front(&sa->queue, t->task);
@@ -284,6 +304,16 @@ err_t auth_on_nod(struct turn *t)
     return is_refusal(t) ? auth_on_refusal(t) : auth_on_response(t);
 }
 
+void auth_refused(struct turn *t, err_t err, const char *sentence)
+{
+    struct ike_sa *sa = t->sa;
+    tell(t->ike, sa, LOG_ERROR, "%s", sentence);
+    close_retry_later(sa, t->task);
+    request_end(sa, t->task, err, sentence);
+    t->task = NULL;
+    close_ike(sa, CLOSED_FAILED, err, sentence);
+}
+
 err_t auth_on_refusal(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
@@ -299,17 +329,13 @@ err_t auth_on_refusal(struct turn *t)
     if (err == ERR_AUTH) tell_alert(t->ike, sa, ALERT_LOCAL_AUTH_FAILED);
     tell(t->ike, sa, LOG_STORY, SAY_ERROR_NOTIFY, notify_name(n.type, name));
     err = why_not(&why, err, "the responder refuses: %s%s", name, hint);
-    tell(t->ike, sa, LOG_ERROR, "%s", why.text);
-    close_retry_later(sa, t->task);
-    request_end(sa, t->task, err, why.text);
-    t->task = NULL;
-    close_ike(sa, CLOSED_FAILED, err, why.text);
+    auth_refused(t, err, why.text);
     return ERR_OK;
 }
 
 // ---- responder ---------------------------------------------------------------------------------
 
-static err_t unauthenticated(struct turn *t, const char *sentence)
+err_t auth_fails(struct turn *t, const char *sentence)
 {
     tell_alert(t->ike, t->sa, ALERT_PEER_AUTH_FAILED);
     // The peer hears the same whatever the reason is: it has not proved that it may know more.
@@ -345,12 +371,13 @@ static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
     struct id idr;
     struct authp auth;
     struct notify n;
-    bool named = msg_has(t->in, P(IDr));
+    bool named = msg_has(t->in, P(IDr)), by_eap = !msg_has(t->in, P(AUTH));
     if (named) TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
-    TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &auth));
+    if (!by_eap) TRY(authp_read(msg_body(t->in, PAYLOAD_AUTH), &auth));
     struct choice want = {.idi = idi,
                           .idr = named ? &idr : NULL,
-                          .by = choose_kind(auth.method),
+                          .by = by_eap ? CONF_AUTH_EAP : choose_kind(auth.method),
+                          .alone = notify_find(t->in, N_EAP_ONLY_AUTHENTICATION, &n) == ERR_OK,
                           .more = notify_find(t->in, N_ANOTHER_AUTH_FOLLOWS, &n) == ERR_OK};
     tell_search(sa, &want);
     struct conn *conn = choose_conn(sa, &want, why);
@@ -374,7 +401,7 @@ static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
     return round_check(sa, why);
 }
 
-static err_t meet_initiator(struct turn *t, struct why *why)
+err_t auth_meet(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     struct id idi;
@@ -388,7 +415,8 @@ static err_t meet_initiator(struct turn *t, struct why *why)
     }
     if (msg_has(t->in, P(IDi))) TRY(ident_read(msg_body(t->in, PAYLOAD_IDi), &idi));
     if (round_is_first(sa)) return find_conn(t, &idi, why);
-    TRY(round_expects(sa, t->in, why));
+    bool by_eap = eap_round_is_on(sa) && !msg_has(t->in, P(AUTH));
+    if (!by_eap) TRY(round_expects(sa, t->in, why));
     const struct conf_side *side = round_theirs(sa);
     if (!side) return ERR_OK;
     if (!id_match(&side->id, &idi)) {
@@ -440,24 +468,29 @@ static err_t check_initiator(struct turn *t, struct why *why)
     TRY(err);
     if (sa->opening->our_proof.ready) return ERR_OK; // told before
     struct id said = sa->remote_id;
-    know_peer(sa, &said);
+    auth_know_peer(sa, &said);
     return ERR_OK;
+}
+
+err_t auth_hear_first(struct turn *t)
+{
+    struct notify n;
+    t->sa->initial_contact = notify_find(t->in, N_INITIAL_CONTACT, &n) == ERR_OK;
+    TRY(childless_judge(t));
+    return mobike_judge(t);
 }
 
 static err_t authenticate(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
-    struct notify n;
-    TRY(meet_initiator(t, why));
+    TRY(auth_meet(t, why));
+    // A section that says EAP is not satisfied with anything else.
+    if (eap_round_is_on(sa)) return why_not(why, ERR_AUTH, "%.60s expects EAP", ike_sa_name(sa));
     TRY(check_initiator(t, why));
-    if (!round_is_first(sa)) return ERR_OK;
-    sa->initial_contact = notify_find(t->in, N_INITIAL_CONTACT, &n) == ERR_OK;
-    TRY(childless_judge(t));
-    return mobike_judge(t);
+    return round_is_first(sa) ? auth_hear_first(t) : ERR_OK;
 }
 
-// Our half of the round. ERR_AGAIN: somebody is at work on it.
-static err_t prove_too(struct turn *t, struct why *why)
+err_t auth_prove_too(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     if (!round_ours(sa)) return ERR_OK;
@@ -465,8 +498,7 @@ static err_t prove_too(struct turn *t, struct why *why)
     return proof_make(sa, receive_resume, why);
 }
 
-// The first IKE_AUTH says what the peer wants; it gets it when everybody has proved everything.
-static err_t wait_for_more(struct turn *t)
+err_t auth_wait(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     if (sa->state == IKE_INIT_DONE) TRY(held_put(&sa->opening->asked, t->in, t->d));
@@ -514,16 +546,16 @@ static void all_proved(struct turn *t)
     t->newly_up = true;
 }
 
-static err_t end_round(struct turn *t)
+err_t auth_end_round(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     struct held asked = sa->opening->asked;
     struct datagram d;
     struct msg first;
     const struct msg *last = t->in;
-    if (!round_over(sa)) return wait_for_more(t);
+    if (!round_over(sa)) return auth_wait(t);
     if (up_must_refuse(sa, sa->initial_contact)) {
-        return unauthenticated(t, "the peer has an IKE SA already (unique = keep)");
+        return auth_fails(t, "the peer has an IKE SA already (unique = keep)");
     }
     sa->opening->asked = (struct held){0};
     if (asked.full && held_get(&asked, &first, &d) == ERR_OK) t->in = &first;
@@ -537,19 +569,20 @@ err_t auth_on_request(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     struct why why = {0};
+    if (sa->opening->eap.phase != EAP_NONE) return ERR_SYNTAX; // in the middle of it
     err_t err = authenticate(t, &why);
-    if (err == ERR_OK) err = prove_too(t, &why);
+    if (err == ERR_OK) err = auth_prove_too(t, &why);
     // Too much to do: the peer repeats its message.
     if (err == ERR_LIMIT) err = ERR_AGAIN;
     if (err == ERR_SYNTAX || err == ERR_SHORT || err == ERR_AGAIN || t->refuse) return err;
-    if (err != ERR_OK) return unauthenticated(t, why.text[0] ? why.text : err_text(err));
+    if (err != ERR_OK) return auth_fails(t, why.text[0] ? why.text : err_text(err));
     if (round_ours(sa)) {
         TRY(proof_put(sa, &sa->remote_id, &t->out, &why));
         proof_tell_ours(sa);
         round_put(sa, &t->out);
         if (round_is_first(sa)) ppk_confirm(sa, &t->out);
     }
-    return end_round(t);
+    return auth_end_round(t);
 }
 
 // The initiator does not believe us, or has had enough, before the last round.
@@ -562,9 +595,4 @@ err_t auth_on_giving_up(struct turn *t)
     t->fatal = true;
     t->why = CLOSED_BY_PEER;
     return ERR_OK;
-}
-
-err_t auth_on_eap(struct turn *t)
-{
-    return unauthenticated(t, "the peer wants to authenticate by EAP, which is not supported");
 }

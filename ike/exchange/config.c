@@ -261,7 +261,7 @@ static err_t give_one(struct ike_sa *sa, struct vips *v, const struct cp_attr *a
     enum conf_unique unique = sa->conn->conf.unique;
     struct lease_wish w = {.pools = sa->conn->conf.pool,
                            .pool_n = sa->conn->conf.pool_n,
-                           .who = &sa->remote_id,
+                           .who = ike_sa_whose(sa),
                            .has = (const struct lease *const *)v->lease,
                            .has_n = v->n};
     w.replaces = unique == CONF_UNIQUE_REPLACE || unique == CONF_UNIQUE_KEEP ||

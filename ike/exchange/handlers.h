@@ -15,8 +15,9 @@ handler intermediate_on_request, intermediate_on_response, intermediate_on_nod;
 // auth.c - IKE_AUTH (1.2, 2.15)
 asker auth_ask;
 err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why);
-handler auth_on_request, auth_on_eap, auth_on_giving_up, auth_on_response, auth_on_nod,
-    auth_on_refusal;
+handler auth_on_request, auth_on_giving_up, auth_on_response, auth_on_nod, auth_on_refusal;
+// eap.c - ... by EAP (2.16)
+handler eap_on_wish, eap_on_response, eap_on_proof, eap_on_request, eap_on_answer;
 // child.c - CREATE_CHILD_SA for another child SA (1.3.1)
 asker child_ask;
 handler child_on_request, child_on_response, child_on_refusal;

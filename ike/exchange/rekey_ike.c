@@ -58,6 +58,8 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     sa->remote = old->remote;
     sa->local_id = old->local_id;
     sa->remote_id = old->remote_id;
+    sa->eap_id = old->eap_id ? malloc(sizeof *sa->eap_id) : NULL;
+    if (sa->eap_id) *sa->eap_id = *old->eap_id;
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;
     sa->encap_forced = old->encap_forced;

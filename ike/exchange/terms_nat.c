@@ -37,7 +37,7 @@ const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct ts_li
     const ip_t *nat = &sa->remote.ip;
     for (struct ike_sa *other = NULL; (other = ike_sa_of_host(sa->ike, nat, other));) {
         // The same peer once more takes the place of what it had.
-        bool same = id_eq(&other->remote_id, &sa->remote_id);
+        bool same = id_eq(ike_sa_whose(other), ike_sa_whose(sa));
         if (other == sa || same || !other->nat_remote) continue;
         for (const struct child_sa *c = other->children; c; c = c->next) {
             if (c->mode != XFRM_TRANSPORT || !child_sa_in_use(c)) continue;

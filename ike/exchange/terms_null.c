@@ -59,7 +59,8 @@ err_t terms_null_check(struct ike_sa *sa, const struct ts_list *tsi, const struc
     }
     for (struct ike_sa *other = sa->ike->all; other; other = other->next) {
         // Its own from before rekeying is no stranger's.
-        if (other == sa || id_eq(&other->remote_id, &sa->remote_id) || !has_it(other, &w)) continue;
+        if (other == sa || id_eq(ike_sa_whose(other), ike_sa_whose(sa)) || !has_it(other, &w))
+            continue;
         bool stranger = null_is_peer(other);
         if (stranger && endpoint_eq(&other->remote, &sa->remote)) continue; // come back
         // rfc7619 2.3: perhaps it is stale; who is asked and does not answer goes.

@@ -89,7 +89,7 @@ static struct ike_sa *same_peer(const struct ike_sa *sa, struct ike_sa *after)
 {
     struct ike_sa *other = after;
     do {
-        other = ike_sa_of_peer(sa->ike, &sa->remote_id, other);
+        other = ike_sa_of_peer(sa->ike, ike_sa_whose(sa), other);
     } while (other && !is_before(other, sa));
     return other;
 }
@@ -120,7 +120,7 @@ bool up_is_first(const struct ike_sa *sa)
 // Thousands may share one identity, at as many addresses: only those at this one count.
 static struct ike_sa *same_end(const struct ike_sa *sa, struct ike_sa *after)
 {
-    return ike_sa_of_end(sa->ike, &sa->remote_id, &sa->remote.ip, after);
+    return ike_sa_of_end(sa->ike, ike_sa_whose(sa), &sa->remote.ip, after);
 }
 
 bool up_takes_over(const struct ike_sa *sa)
@@ -149,7 +149,7 @@ static bool are_twins(const struct ike_sa *a, const struct ike_sa *b)
     bool kin = a->reauth_of == b->id || b->reauth_of == a->id;
     if (!fresh || kin || a->initiator == b->initiator || apart > TWINS_NS) return false;
     return strcmp(ike_sa_name(a), ike_sa_name(b)) == 0 && id_eq(&a->local_id, &b->local_id) &&
-           id_eq(&a->remote_id, &b->remote_id) && ip_eq(&a->remote.ip, &b->remote.ip);
+           id_eq(ike_sa_whose(a), ike_sa_whose(b)) && ip_eq(&a->remote.ip, &b->remote.ip);
 }
 
 // ... and when this one began, the other was not up yet: the peer's word that it is the first, and

@@ -29,7 +29,8 @@ struct ike {
     const struct config *config; // borrowed; NULL before the first ike_configure()
     struct conns conns;          // in force
     struct psk_store *psk;
-    struct ike_sa *all; // every IKE SA, oldest first
+    struct psk_store *eap_secrets, *nt_hashes; // counted by conversations, too
+    struct ike_sa *all;                        // every IKE SA, oldest first
     struct ike_sa *last;
     struct table table;
     struct index children_in, children_out; // child SAs by their SPIs

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/siphash.h"
+#include "ike/auth/eap_judge.h"
 #include "ike/auth/null.h"
 #include "ike/auth/recheck.h"
 #include "ike/sa/diplomat.h"
@@ -74,7 +75,7 @@ void ike_sa_placed(struct ike_sa *sa)
     index_remove(&ike->by_end, &sa->by_end);
     if (sa->remote_id.type == ID_ANY) return;
     index_add(&ike->by_host, &sa->by_host, host_hash(ike, host), sa);
-    index_add(&ike->by_end, &sa->by_end, end_hash(ike, &sa->remote_id, host), sa);
+    index_add(&ike->by_end, &sa->by_end, end_hash(ike, ike_sa_whose(sa), host), sa);
 }
 
 static void count_nobody(struct ike_sa *sa)
@@ -94,7 +95,7 @@ void ike_sa_index(struct ike_sa *sa)
     }
     ike_sa_placed(sa);
     if (sa->remote_id.type == ID_ANY) return;
-    index_add(&ike->by_peer, &sa->by_peer, id_hash(&sa->remote_id, ike->table.key), sa);
+    index_add(&ike->by_peer, &sa->by_peer, id_hash(ike_sa_whose(sa), ike->table.key), sa);
     count_nobody(sa);
 }
 
@@ -103,7 +104,7 @@ struct ike_sa *ike_sa_of_peer(const struct ike *ike, const struct id *peer, stru
     const struct index_place *at = after
                                        ? index_next(&after->by_peer)
                                        : index_first(&ike->by_peer, id_hash(peer, ike->table.key));
-    while (at && !id_eq(&((struct ike_sa *)at->what)->remote_id, peer)) at = index_next(at);
+    while (at && !id_eq(ike_sa_whose(at->what), peer)) at = index_next(at);
     return at ? at->what : NULL;
 }
 
@@ -117,7 +118,7 @@ struct ike_sa *ike_sa_of_host(const struct ike *ike, const ip_t *host, struct ik
 
 static bool is_end(const struct ike_sa *sa, const struct id *peer, const ip_t *host)
 {
-    return ip_eq(&sa->remote.ip, host) && id_eq(&sa->remote_id, peer);
+    return ip_eq(&sa->remote.ip, host) && id_eq(ike_sa_whose(sa), peer);
 }
 
 struct ike_sa *ike_sa_of_end(const struct ike *ike, const struct id *peer, const ip_t *host,
@@ -241,6 +242,7 @@ void ike_sa_free(struct ike_sa *sa)
     blocks_free(sa->blocks);
     for (unsigned i = 0; i < 2; i++) reassembly_done(&sa->pieces[i], &ike->reassembling);
     conn_put(sa->conn);
+    free(sa->eap_id);
     free(sa);
 }
 
@@ -260,6 +262,9 @@ void opening_free(struct opening *o)
     blob_done(&o->our_proof.data);
     blob_done(&o->their_proof.data);
     held_done(&o->asked);
+    eap_free(o->eap.talk);
+    eap_judge_free(o->eap.judge);
+    blob_done(&o->peer_id);
     free(o->offered);
     free(o);
 }

@@ -72,6 +72,24 @@ struct proof {
 // How a post-quantum preshared key has come into the keys.
 enum ppk_way { PPK_NONE, PPK_IN_AUTH, PPK_IN_INTERMEDIATE };
 
+// A round of authentication by EAP (ike/auth/eap_round.h).
+enum eap_phase {
+    EAP_NONE,
+    EAP_WISHED, // initiator: it has left AUTH out
+    EAP_TALKS,
+    EAP_KEYED, // it has succeeded: AUTH follows
+};
+struct eap;
+struct eap_judge;
+struct eap_part {
+    enum eap_phase phase;
+    struct eap *talk;        // the conversation; in another thread while a work is under way
+    struct eap_judge *judge; // of certificates in it
+    bool taken;              // the packet that was put aside has been handled
+    err_t err;               // ... and what it said cannot be kept
+    uint64_t until;          // responder: monotonic ns
+};
+
 // What only the opening needs; freed when the SA is up.
 struct opening {
     struct blob ours, theirs; // IKE_SA_INIT as sent and received: AUTH covers them
@@ -96,6 +114,8 @@ struct opening {
     struct blob authorities;     // ... of these: hashes
     const struct cred_own *own;  // what we prove ourselves with, of sa->conn; NULL: a shared key
     struct proof our_proof, their_proof; // of the round under way
+    struct eap_part eap;                 // likewise
+    struct blob peer_id;                 // the body of the peer's last ID payload, for AUTH by EAP
     struct {                             // RFC 8784, 9867 (ike/auth/ppk.h)
         bool heard, between;             // both have said USE_PPK, or USE_PPK_INT
         bool settled;                    // in IKE_INTERMEDIATE: which one is used, or none
@@ -149,6 +169,7 @@ struct ike_sa {
     endpoint_t came_from;             // half-open: where the first request came from
     struct conn *conn;                // counted; NULL while a responder does not know yet
     struct id local_id, remote_id;    // ID_ANY before IKE_AUTH
+    struct id *eap_id;                // whom EAP has proved the peer to be; NULL: no such proof
     bool nat_local, nat_remote, encap_forced;
     bool no_natt;                  // the peer has said nothing of NAT detection
     int64_t cert_from, cert_until; // of the peer's certificate, seconds since 1970; 0: none
@@ -219,6 +240,11 @@ struct ike_sa *ike_sa_of_host(const struct ike *ike, const ip_t *host, struct ik
 struct ike_sa *ike_sa_of_end(const struct ike *ike, const struct id *peer, const ip_t *host,
                              struct ike_sa *after);
 struct ike_sa *ike_sa_of_name(const struct ike *ike, const char *name, struct ike_sa *after);
+// Whose IKE SA it is: the name that EAP has proved, else the peer's in IKE.
+static inline const struct id *ike_sa_whose(const struct ike_sa *sa)
+{
+    return sa->eap_id ? sa->eap_id : &sa->remote_id;
+}
 // Keeps a copy of what was agreed on. ERR_NOMEM.
 err_t ike_sa_choose(struct ike_sa *sa, const struct proposal *chosen);
 static inline bool ike_sa_has_keys(const struct ike_sa *sa)

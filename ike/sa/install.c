@@ -187,7 +187,7 @@ static void forget_waiting(struct child_sa *c)
 static void relieve_elders(const struct child_sa *c)
 {
     struct ike_sa *sa = NULL;
-    while ((sa = ike_sa_of_peer(c->sa->ike, &c->sa->remote_id, sa))) {
+    while ((sa = ike_sa_of_peer(c->sa->ike, ike_sa_whose(c->sa), sa))) {
         for (struct child_sa *old = sa->children; old; old = old->next) {
             bool same = old->reqid == c->reqid && ip_eq(&old->remote, &c->remote);
             if (old->state == CHILD_LINGER && old->out_there && same) drop_sa(old, true);

@@ -120,6 +120,7 @@ void view_ike(const struct ike_sa *sa, struct ike_sa_view *out)
         out->if_id_in = sa->conn->conf.if_id_in;
         out->if_id_out = sa->conn->conf.if_id_out;
     }
+    if (sa->eap_id && !id_eq(sa->eap_id, &sa->remote_id)) out->remote_eap_id = sa->eap_id;
     if (sa->ppk_way) out->ppk = sa->ppk_way == PPK_IN_AUTH ? "RFC 8784" : "RFC 9867";
     out->ppk_name = blob_span(&sa->ppk_name);
     if (sa->chosen) view_algorithms(sa->chosen, out);

@@ -1,0 +1,51 @@
+// strongswan_eap.c - what strongswan.conf says of EAP: charon.plugins.eap-dynamic, and libtls.
+#include <string.h>
+
+#include "conf/issue.h"
+#include "conf/strongswanx.h"
+#include "conf/value.h"
+
+static void take_preferred(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+{
+    const struct setting *from;
+    const char *list = strongswan_get(t, EAP_PREFERRED, &from);
+    while (list && *list) {
+        size_t skip = strspn(list, " ,\t"), len = strcspn(list + skip, " ,\t");
+        enum eap_type type = len ? eap_by_name(list + skip, len) : EAP_ANY;
+        if (len && !type) {
+            issue_warn(issues, from->at, from->key, "'%.*s' is no method of EAP here: left out",
+                       (int)len, list + skip);
+            issue_hint(issues, "tls, mschapv2, md5 and gtc are");
+        }
+        if (type && s->eap_order_n < EAP_KINDS_MAX) s->eap_order[s->eap_order_n++] = (uint8_t)type;
+        list += skip + len;
+    }
+}
+
+static uint16_t version_of(const struct setting *set, struct conf_issues *issues)
+{
+    if (strcmp(set->value.text, "1.2") == 0) return TLS_V12;
+    if (strcmp(set->value.text, "1.3") == 0) return TLS_V13;
+    issue_warn(issues, set->at, set->key, "TLS %s is not spoken here: left out", set->value.text);
+    issue_hint(issues, "1.2 and 1.3 are");
+    return 0;
+}
+
+void strongswan_eap(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+{
+    const struct node *tls = tree_sub(t, t->root, "libtls");
+    take_preferred(t, s, issues);
+    if (!tls) return;
+    const struct setting *min = tree_setting(t, tls, "version_min");
+    const struct setting *max = tree_setting(t, tls, "version_max");
+    const struct setting *suites = tree_setting(t, tls, "suites");
+    if (min && min->value.len) s->tls_min = version_of(min, issues);
+    if (max && max->value.len) s->tls_max = version_of(max, issues);
+    if (!suites || !suites->value.len) return;
+    if (suites->value.len < TLS_SUITES_MAX) {
+        s->tls_suites = arena_str(&s->arena, suites->value.text, suites->value.len);
+        return;
+    }
+    issue_error(issues, suites->at, suites->key, "this list is too long");
+    issue_hint(issues, "write less than %u characters", TLS_SUITES_MAX);
+}
