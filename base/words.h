@@ -46,6 +46,11 @@
 #define SAY_NO_CONFIG "no matching peer config found"
 #define SAY_BAD_SECRET "tried %u shared key%s for '%s' - '%s', but MAC mismatched"
 #define SAY_NO_SECRET "no shared key found for '%s' - '%s'"
+#define SAY_PPK "using PPK for PPK_ID '%s'"
+#define SAY_PPK_UNUSED "peer didn't use PPK for PPK_ID '%s'"
+#define SAY_PPK_UNKNOWN "no PPK for '%s' found"
+#define SAY_PPK_IGNORED "no PPK for '%s' found, ignored because PPK is not required"
+#define SAY_PPK_PLAIN "no PPK available, using NO_PPK_AUTH notify" // RFC 8784
 #define SAY_MOBIKE "peer supports MOBIKE"
 #define SAY_UP "IKE_SA %s[%u] established between %s[%s]...%s[%s]"
 #define SAY_AUTH_LIFETIME \

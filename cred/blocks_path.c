@@ -97,7 +97,7 @@ static err_t hold_own(const struct cert *c, const struct blocks *above, const st
                            "does not have (RFC 3779); the CA must issue it within its own",
                            cert_name(c, name), part);
         }
-        log_say(LOG_DEBUG, "cert", SAY_BLOCK_HELD, part, block_show(around, whole));
+        log_say(LOG_INFO, "cert", SAY_BLOCK_HELD, part, block_show(around, whole));
     }
     return ERR_OK;
 }

@@ -61,6 +61,8 @@ struct crl_cache {
     unsigned n_status, next_status;
     struct answer_entry answer[CRL_ANSWERS_MAX]; // written in turn
     unsigned next_answer;
+    struct answer_entry heard[CRL_HEARD_MAX]; // written in turn
+    unsigned next_heard;
 };
 
 struct crl_cache *crl_cache_new(void)
@@ -95,6 +97,10 @@ void crl_cache_flush(struct crl_cache *c)
     for (unsigned i = 0; i < CRL_ANSWERS_MAX; i++) {
         free(c->answer[i].at);
         c->answer[i] = (struct answer_entry){0};
+    }
+    for (unsigned i = 0; i < CRL_HEARD_MAX; i++) {
+        free(c->heard[i].at);
+        c->heard[i] = (struct answer_entry){0};
     }
     c->generation++;
     pthread_mutex_unlock(&c->lock);
@@ -357,4 +363,37 @@ err_t crl_cache_put_answer(struct crl_cache *c, const struct cert *cert, int64_t
     *e = new;
     pthread_mutex_unlock(&c->lock);
     return ERR_OK;
+}
+
+// ---- answers of OCSP, to be looked at ----
+
+#define HEARD_LEN_MAX 16384 // bytes: an answer with the signer's certificate has 2,000
+
+void crl_cache_put_heard(struct crl_cache *c, const struct cert *cert, span_t answer)
+{
+    struct answer_entry new = {.len = answer.len}, *e = NULL;
+    if (answer.len > HEARD_LEN_MAX || !digest_of(cert, new.cert)) return;
+    if (bytes_copy(answer.at, answer.len, &new.at) != ERR_OK) return;
+    pthread_mutex_lock(&c->lock);
+    for (unsigned i = 0; i < CRL_HEARD_MAX && !e; i++) {
+        bool same = c->heard[i].at && !memcmp(c->heard[i].cert, new.cert, sizeof new.cert);
+        if (same) e = &c->heard[i];
+    }
+    if (!e) {
+        e = &c->heard[c->next_heard];
+        c->next_heard = (c->next_heard + 1) % CRL_HEARD_MAX;
+    }
+    free(e->at);
+    *e = new;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void crl_cache_each_answer(struct crl_cache *c, size_t max, crl_fn *fn, void *ctx)
+{
+    pthread_mutex_lock(&c->lock);
+    for (unsigned i = 0; i < CRL_HEARD_MAX; i++) {
+        const struct answer_entry *e = &c->heard[i];
+        if (e->at && e->len <= max) fn(ctx, span(e->at, e->len));
+    }
+    pthread_mutex_unlock(&c->lock);
 }

@@ -199,6 +199,7 @@ void ocsp_ask(const struct walk *w, unsigned depth, const char *url, struct fetc
         crl_cache_fail(w->t->cache, url, w->now, &out->why);
     } else if (ocsp_judge(w, depth, span(got.at, got.len), keep ? NULL : request, out) == ERR_OK) {
         crl_cache_put_status(w->t->cache, w->chain.cert[depth], out);
+        crl_cache_put_heard(w->t->cache, w->chain.cert[depth], span(got.at, got.len));
     }
     if (keep && out->state == REVOKE_GOOD) {
         *keep = got;

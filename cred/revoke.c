@@ -176,6 +176,23 @@ static int64_t lists_until(const struct walk *w, STACK_OF(X509_CRL) * lists, con
     return dated ? until : earlier(until, w->now + CRL_KEEP_S);
 }
 
+// When the last of this issuer's lists went out of date. false: none has.
+static bool lists_ended(const struct walk *w, STACK_OF(X509_CRL) * lists, const struct cert *c,
+                        int64_t *out)
+{
+    bool any = false;
+    for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
+        X509_CRL *crl = sk_X509_CRL_value(lists, i);
+        int64_t next;
+        if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(cert_x509(c))) != 0 ||
+            time_from_asn1(X509_CRL_get0_nextUpdate(crl), &next) != ERR_OK || next >= w->now)
+            continue;
+        if (!any || next > *out) *out = next;
+        any = true;
+    }
+    return any;
+}
+
 // Signers of CRLs may stand beside the path.
 static err_t helpers_add(struct probe *p, const struct walk *w)
 {
@@ -200,6 +217,9 @@ static err_t look_run(struct look *k, struct probe *p, STACK_OF(X509_CRL) * list
     // does, not knowing must not become believing.
     if (X509_verify_cert(p->ctx) != 1 || !same_path(w, p->ctx)) return ERR_CRYPTO;
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
+        bool stale = k->noted[i] && k->at[i].state == REVOKE_UNKNOWN && still_speaks(&k->at[i]);
+        if (stale && lists_ended(w, lists, w->chain.cert[i], &k->at[i].until))
+            tell_crl(w, &k->at[i]);
         if (k->noted[i]) continue;
         k->at[i].state = REVOKE_GOOD;
         k->at[i].until = lists_until(w, lists, w->chain.cert[i]);

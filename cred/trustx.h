@@ -135,6 +135,8 @@ bool crl_cache_answer(struct crl_cache *c, const struct cert *cert, int64_t now,
 // ERR_NOMEM.
 err_t crl_cache_put_answer(struct crl_cache *c, const struct cert *cert, int64_t until,
                            const struct fetched *answer);
+// Remembers what a server has said, for crl_cache_each_answer(); without memory it does not.
+void crl_cache_put_heard(struct crl_cache *c, const struct cert *cert, span_t answer);
 void crl_cache_put_status(struct crl_cache *c, const struct cert *cert, const struct status *s);
 
 // uris.c: where to ask about depth's certificate, the user's URLs first. uris_done() frees.

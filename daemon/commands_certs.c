@@ -1,4 +1,5 @@
-// commands_certs.c - list-certs: the certificates, CRLs and public keys of the configuration.
+// commands_certs.c - list-certs: the certificates, CRLs and public keys of the configuration, and
+// what was fetched.
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -105,6 +106,17 @@ static void list_crls(struct iked *d, struct cert_list *l)
     works_each_crl(d, VICI_VALUE_MAX, send_crl, l);
 }
 
+static void send_answer(void *ctx, span_t der)
+{
+    send_cert(ctx, "OCSP_RESPONSE", NULL, false, NULL, der);
+}
+
+static void list_answers(struct iked *d, struct cert_list *l)
+{
+    if (!asked_for(l->type, "OCSP_RESPONSE") || l->subject[0]) return;
+    works_each_answer(d, VICI_VALUE_MAX, send_answer, l);
+}
+
 static void list_pubkeys(const struct cert_list *l)
 {
     if (!asked_for(l->type, "PUBKEY") || l->subject[0]) return;
@@ -129,6 +141,7 @@ void commands_list_certs(void *ctx, struct vici_call *call, span_t args)
         list_x509(&l, l.creds->named, "CA", true);
         list_x509(&l, l.creds->ocsp, "OCSP", false);
         list_crls(d, &l);
+        list_answers(d, &l);
     }
     vici_answer(call, &m);
 }

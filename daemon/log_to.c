@@ -62,8 +62,9 @@ static enum log_group group_of(const char *subject)
     static const struct {
         const char *subject;
         enum log_group group;
-    } known[] = {{"ike", LOG_IKE},     {"net", LOG_NET}, {"conf", LOG_CFG}, {"xfrm", LOG_KNL},
-                 {"netlink", LOG_KNL}, {"vip", LOG_KNL}, {"dns", LOG_KNL},  {"routes", LOG_KNL}};
+    } known[] = {{"ike", LOG_IKE},  {"cert", LOG_CFG}, {"net", LOG_NET},
+                 {"conf", LOG_CFG}, {"xfrm", LOG_KNL}, {"netlink", LOG_KNL},
+                 {"vip", LOG_KNL},  {"dns", LOG_KNL},  {"routes", LOG_KNL}};
     size_t n = strlen(subject);
     if (n && subject[n - 1] == ']') return LOG_IKE; // "name[id]"
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

@@ -80,6 +80,11 @@ void works_each_crl(struct iked *d, size_t max, crl_fn *fn, void *ctx)
     if (d->works) crl_cache_each(d->works->cache, max, fn, ctx);
 }
 
+void works_each_answer(struct iked *d, size_t max, crl_fn *fn, void *ctx)
+{
+    if (d->works) crl_cache_each_answer(d->works->cache, max, fn, ctx);
+}
+
 void works_flush(struct iked *d)
 {
     if (d->works) crl_cache_flush(d->works->cache);

@@ -13,6 +13,7 @@ void works_serve(struct iked *d, struct config *c);
 void works_flush(struct iked *d);
 // The CRLs that were fetched and are kept, as DER of at most max bytes (cred/crl.h).
 void works_each_crl(struct iked *d, size_t max, crl_fn *fn, void *ctx);
+void works_each_answer(struct iked *d, size_t max, crl_fn *fn, void *ctx); // of OCSP servers
 // In the loop: hands what is done to the diplomat.
 void works_deliver(struct iked *d);
 // For struct env.

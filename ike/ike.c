@@ -408,14 +408,26 @@ void ike_one(struct ike *ike, uint32_t id, ike_view_fn *fn, void *ctx)
     leave(ike);
 }
 
+static int by_age(const void *a, const void *b)
+{
+    uint32_t x = (*(const struct child_sa *const *)a)->id;
+    uint32_t y = (*(const struct child_sa *const *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
 void ike_each_child(struct ike *ike, const struct ike_sa *sa, child_view_fn *fn, void *ctx)
 {
     char text[2][VIEW_TEXT_MAX];
+    const struct child_sa *all[CHILDREN_MAX];
+    unsigned n = 0;
     enter(ike);
-    for (const struct child_sa *c = sa->children; c; c = c->next) {
+    for (const struct child_sa *c = sa->children; c && n < CHILDREN_MAX; c = c->next) {
+        if (c->state != CHILD_LINGER) all[n++] = c;
+    }
+    qsort(all, n, sizeof(const struct child_sa *), by_age);
+    for (unsigned i = 0; i < n; i++) {
         struct child_sa_view v;
-        if (c->state == CHILD_LINGER) continue;
-        view_child(c, text, &v);
+        view_child(all[i], text, &v);
         if (!fn(ctx, &v)) break;
     }
     leave(ike);

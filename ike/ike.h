@@ -201,6 +201,7 @@ struct child_sa_view {
 typedef bool ike_view_fn(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa);
 typedef bool child_view_fn(void *ctx, const struct child_sa_view *v);
 void ike_each(struct ike *ike, ike_view_fn *fn, void *ctx);
+// The oldest first.
 void ike_each_child(struct ike *ike, const struct ike_sa *sa, child_view_fn *fn, void *ctx);
 void ike_sa_show(struct ike *ike, const struct ike_sa *sa, struct ike_sa_view *out); // for events
 void ike_child_show(struct ike *ike, const struct child_sa *child, child_view_fn *fn,

@@ -1,5 +1,8 @@
 #include "ike/auth/ppk.h"
 
+#include <string.h>
+
+#include "base/words.h"
 #include "ike/auth/proof.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
@@ -91,8 +94,30 @@ span_t ppk_id_read(span_t data)
     return span(data.at + 1, data.len - 1);
 }
 
+const char *ppk_name_show(span_t name, char buf[ID_TEXT_MAX])
+{
+    struct id id = {.type = ID_KEY_ID};
+    size_t n = name.len < sizeof id.data ? name.len : sizeof id.data;
+    if (n) memcpy(id.data, name.at, n);
+    id.len = (uint16_t)n;
+    return id_show(&id, buf);
+}
+
+void ppk_tell_unknown(const struct ike_sa *sa, span_t name)
+{
+    char text[ID_TEXT_MAX];
+    ppk_name_show(name, text);
+    if (sa->conn->conf.ppk_required) {
+        tell(sa->ike, sa, LOG_STORY, SAY_PPK_UNKNOWN, text);
+    } else {
+        tell(sa->ike, sa, LOG_STORY, SAY_PPK_IGNORED, text);
+    }
+}
+
 err_t ppk_note(struct ike_sa *sa, enum ppk_way way, span_t name)
 {
+    char text[ID_TEXT_MAX];
+    tell(sa->ike, sa, LOG_STORY, SAY_PPK, ppk_name_show(name, text));
     sa->ppk_way = way;
     return blob_set(&sa->ppk_name, name);
 }
@@ -217,6 +242,8 @@ err_t ppk_answered(struct ike_sa *sa, const struct msg *in, struct why *why)
         o->ppk.told = true;
         return ppk_note(sa, PPK_IN_AUTH, blob_span(&o->ppk.name));
     }
+    char name[ID_TEXT_MAX];
+    tell(sa->ike, sa, LOG_STORY, SAY_PPK_UNUSED, ppk_name_show(blob_span(&o->ppk.name), name));
     TRY(ppk_do_without(sa, ERR_AUTH, "the responder has not used it", why));
     sa->keys = o->ppk.plain;
     o->ppk.mixed = false;
@@ -261,12 +288,14 @@ err_t ppk_take(struct ike_sa *sa, const struct msg *in, span_t *proof, struct wh
         TRY(blob_set(&o->ppk.name, name));
         return mix(sa, ppk_find(sa, name));
     }
+    ppk_tell_unknown(sa, name);
     if (notify_find(in, N_NO_PPK_AUTH, &n) != ERR_OK) {
         return why_not(
             why, ERR_AUTH,
             "the peer requires a PPK of a name that we do not have (secrets.ppk, ppk_id)");
     }
     TRY(ppk_do_without(sa, ERR_AUTH, "the initiator's has a name that we do not know", why));
+    tell(sa->ike, sa, LOG_STORY, SAY_PPK_PLAIN);
     *proof = n.data;
     return ERR_OK;
 }

@@ -56,6 +56,10 @@ void ppk_confirm(struct ike_sa *sa, struct msgw *m); // in its first IKE_AUTH
 const struct conf_psk *ppk_find(const struct ike_sa *sa, span_t name);
 // Its name among those that the connection's ppk_id means; NULL: none.
 const struct id *ppk_name_for(const struct conf_conn *conf, const struct conf_psk *ppk);
+// The same for people; buf is returned.
+const char *ppk_name_show(span_t name, char buf[ID_TEXT_MAX]);
+// The peer has one that we do not know: the story has its name.
+void ppk_tell_unknown(const struct ike_sa *sa, span_t name);
 // May this connection have a key of this name, of those that we have?
 bool ppk_may_be(const struct ike_sa *sa, const struct conf_conn *conf, span_t name);
 // It is in the keys of this IKE SA now, by this way. ERR_NOMEM.

@@ -1,5 +1,6 @@
 // ppk_int.c - which PPK is used, settled before IKE_AUTH (RFC 9867 3.1).
 #include "base/secret.h"
+#include "base/words.h"
 #include "crypto/prf.h"
 #include "ike/auth/ppk.h"
 #include "ike/exchange/message.h"
@@ -50,6 +51,20 @@ err_t ppk_put_offers(const struct ike_sa *sa, struct msgw *m)
     return ERR_OK;
 }
 
+static void tell_unused(const struct ike_sa *sa)
+{
+    const struct config *c = sa->ike->config;
+    char text[ID_TEXT_MAX];
+    unsigned n = 0;
+    for (unsigned i = 0; c && i < c->ppk_n && n < PPK_OFFERS_MAX; i++) {
+        const struct id *name = ppk_name_for(&sa->conn->conf, &c->ppk[i]);
+        if (!name) continue;
+        n++;
+        tell(sa->ike, sa, LOG_STORY, SAY_PPK_UNUSED,
+             ppk_name_show(span(name->data, name->len), text));
+    }
+}
+
 err_t ppk_taken(struct ike_sa *sa, const struct msg *in, const struct conf_psk **out,
                 struct why *why)
 {
@@ -58,6 +73,7 @@ err_t ppk_taken(struct ike_sa *sa, const struct msg *in, const struct conf_psk *
     sa->opening->ppk.settled = true;
     // rfc9867 3.1: no answer means that the responder has none of them
     if (notify_find(in, N_PPK_IDENTITY, &n) != ERR_OK) {
+        tell_unused(sa);
         return ppk_do_without(sa, ERR_AUTH, "the responder has none of those that we offered", why);
     }
     span_t name = ppk_id_read(n.data);
@@ -72,6 +88,7 @@ err_t ppk_taken(struct ike_sa *sa, const struct msg *in, const struct conf_psk *
 static const struct conf_psk *offered(const struct ike_sa *sa, span_t data, span_t *name)
 {
     uint8_t confirm[PRF_MAX];
+    *name = span(NULL, 0);
     if (data.len <= CONFIRM_LEN) return NULL;
     span_t theirs = span(data.at + data.len - CONFIRM_LEN, CONFIRM_LEN);
     *name = ppk_id_read(span(data.at, data.len - CONFIRM_LEN));
@@ -99,7 +116,7 @@ err_t ppk_take_offer(struct ike_sa *sa, const struct msg *in, struct msgw *m,
                      const struct conf_psk **out)
 {
     unsigned looked_at = 0;
-    span_t best = {0};
+    span_t best = {0}, last = {0};
     bool best_fits = false; // the connection that is the likeliest until then
     *out = NULL;
     sa->opening->ppk.settled = true;
@@ -111,6 +128,7 @@ err_t ppk_take_offer(struct ike_sa *sa, const struct msg *in, struct msgw *m,
             continue;
         looked_at++;
         const struct conf_psk *ppk = offered(sa, n.data, &name);
+        last = name;
         if (!ppk || !is_somebodys(sa, name)) continue;
         bool fits = ppk_may_be(sa, &sa->conn->conf, name);
         if (*out && (best_fits || !fits)) continue;
@@ -118,6 +136,7 @@ err_t ppk_take_offer(struct ike_sa *sa, const struct msg *in, struct msgw *m,
         best = name;
         best_fits = fits;
     }
+    if (!*out && last.len) ppk_tell_unknown(sa, last);
     if (!*out) return ERR_OK;
     uint8_t id[PPK_ID_LEN_MAX];
     put_notify(m, N_PPK_IDENTITY, ppk_id_write(best, id));

@@ -367,10 +367,58 @@ static void rekey_at_once_in_silence(void **state)
     }
 }
 
+static bool note_order(void *ctx, const struct child_sa_view *v)
+{
+    text_add(ctx, "%s ", v->name);
+    return true;
+}
+
+static bool list_all(void *ctx, const struct ike_sa_view *v, const struct ike_sa *sa)
+{
+    (void)v;
+    struct sim_node *n = ((void **)ctx)[0];
+    ike_each_child(n->ike, sa, note_order, ((void **)ctx)[1]);
+    return true;
+}
+
+// As they came, through whatever has happened to their IKE SA.
+static void listed_as_they_came(void **state)
+{
+    struct sim *s = sim_new(77);
+    struct sim_result r;
+    (void)state;
+    sim_net_net_side(s, BOB, "", "local_ts = 10.2.0.0/16, 10.3.0.0/16");
+    sim_configure(s, ALICE,
+                  "connections { net { " SIM_SUITE "\n local_addrs = 192.0.2.1\n remote_addrs = "
+                  "192.0.2.2\n local { auth = psk\n id = alice.example.org }\n"
+                  " remote { auth = psk\n id = bob.example.org }\n children {\n"
+                  " net { local_ts = 10.1.0.0/16\n remote_ts = 10.2.0.0/16 }\n"
+                  " two { local_ts = 10.1.0.0/16\n remote_ts = 10.2.2.0/24 }\n"
+                  " six { local_ts = 10.1.0.0/16\n remote_ts = 10.2.6.0/24 } } } }\n"
+                  "secrets { ike-1 { secret = \"correct horse\" } }\n");
+    static const char *const names[] = {"net", "two", "six"};
+    for (int i = 0; i < 3; i++) {
+        sim_initiate(s, ALICE, names[i], &r);
+        sim_run(s, 2 * SECOND);
+        CHECK_OK(r.err);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct text order = {0};
+        void *ctx[] = {&s->node[ALICE], &order};
+        ike_each(s->node[ALICE].ike, list_all, ctx);
+        CHECK_STR(text_str(&order), "net two six ");
+        text_done(&order);
+        sim_rekey_ike(s, ALICE);
+        sim_run(s, 20 * SECOND);
+    }
+    sim_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rekey),
+        cmocka_unit_test(listed_as_they_came),
         cmocka_unit_test(rekey_at_once_in_silence),
         cmocka_unit_test(rekey_with_fresh_keys),
         cmocka_unit_test(rekey_with_another_group),

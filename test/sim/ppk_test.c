@@ -71,6 +71,35 @@ static void play(const struct ppk_case *c)
 #define NAMED "ppk_id = quantum"
 #define REQUIRED "ppk_id = quantum\n ppk_required = yes"
 
+// strongSwan's words for it, on either side.
+static void what_is_said_of_it(void **state)
+{
+    (void)state;
+    static const struct ppk_case cases[] = {
+        {{NAMED, "quantum", SECRET},
+         {"", "quantum", SECRET},
+         true,
+         true,
+         "using PPK for PPK_ID 'quantum'"},
+        {{NAMED, "quantum", SECRET},
+         {"", "else", SECRET},
+         true,
+         false,
+         "no PPK for 'quantum' found, ignored because PPK is not required"},
+        {{NAMED, "quantum", SECRET},
+         {"", "else", SECRET},
+         true,
+         false,
+         "peer didn't use PPK for PPK_ID 'quantum'"},
+        {{NAMED, "quantum", SECRET},
+         {"ppk_id = else", "quantum", SECRET},
+         true,
+         false,
+         "no PPK available, using NO_PPK_AUTH notify"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) play(&cases[i]);
+}
+
 // rfc8784 3: Table 1, and the initiator's half of it.
 static void who_has_and_who_requires(void **state)
 {
@@ -133,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_and_who_requires),
+        cmocka_unit_test(what_is_said_of_it),
         cmocka_unit_test(a_wrong_key_authenticates_nobody),
     };
     return cmocka_run_group_tests_name("ppk", tests, NULL, NULL);

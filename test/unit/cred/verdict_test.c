@@ -270,9 +270,69 @@ static void what_is_open_is_not_kept(void **state)
     }
 }
 
+// ---- what else the cache keeps, for people ----
+
+static void count_answer(void *ctx, span_t der)
+{
+    CHECK(der.len == 5 && der.at[0] == 0x30);
+    ++*(unsigned *)ctx;
+}
+
+static unsigned answers(struct scene *s, size_t max)
+{
+    unsigned n = 0;
+    crl_cache_each_answer(s->cache, max, count_answer, &n);
+    return n;
+}
+
+static void what_servers_said_is_kept(void **state)
+{
+    SCENE(s, 0, NULL);
+    static const uint8_t bytes[] = {0x30, 0x03, 0x0a, 0x01, 0x00};
+    (void)state;
+    CHECK_EQ(answers(&s, SIZE_MAX), 0);
+    crl_cache_put_heard(s.cache, s.moon.cert, SPAN(bytes));
+    crl_cache_put_heard(s.cache, s.moon.cert, SPAN(bytes)); // about the same certificate
+    crl_cache_put_heard(s.cache, s.sun.cert, SPAN(bytes));
+    CHECK_EQ(answers(&s, SIZE_MAX), 2);
+    CHECK_EQ(answers(&s, 4), 0); // longer than is wanted
+    for (unsigned i = 0; i < CRL_HEARD_MAX + 2; i++) {
+        struct mint m = MINT(.name = "CN=one of many", .key = "ED25519");
+        crl_cache_put_heard(s.cache, m.cert, SPAN(bytes));
+        mint_done(&m);
+    }
+    CHECK_EQ(answers(&s, SIZE_MAX), CRL_HEARD_MAX);
+    crl_cache_flush(s.cache);
+    CHECK_EQ(answers(&s, SIZE_MAX), 0);
+    scene_done(&s);
+}
+
+static void note_words(void *ctx, enum log_level level, const char *subject, const char *line)
+{
+    (void)level, (void)subject;
+    if (strstr(line, "crl is stale: since Sep 21")) *(bool *)ctx = true;
+}
+
+static void a_list_out_of_date_is_told(void **state)
+{
+    SCENE(s, 0, NULL);
+    bool said = false;
+    (void)state;
+    X509_CRL *crl = MINT_CRL(.by = &s.root, .to = MINT_NOW - 1);
+    CHECK_OK(trust_add_crl(s.store, mint_crl_der(crl), &s.why));
+    log_add_sink(note_words, &said);
+    CHECK_OK(judge(&s, MINT_NOW));
+    log_remove_sink(note_words, &said);
+    CHECK(said);
+    X509_CRL_free(crl);
+    scene_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_servers_said_is_kept),
+        cmocka_unit_test(a_list_out_of_date_is_told),
         cmocka_unit_test(kept_for_a_while),
         cmocka_unit_test(kept_with_its_addresses),
         cmocka_unit_test(not_beyond_a_certificate),
