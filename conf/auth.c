@@ -136,8 +136,9 @@ static void set_rules(const struct arg *a, const struct element *e, struct conf_
 
 // ---- EAP ----
 
-static const char eap_hint[] = "eap-tls, eap-mschapv2, eap-md5, eap-gtc; or eap: whatever both "
-                               "sides can";
+static const char eap_hint[] =
+    "eap-tls, eap-ttls, eap-mschapv2, eap-md5, eap-gtc; or eap: whatever both "
+    "sides can";
 
 // "eap-tls:rsa-3072-sha256": keys and hashes of certificates in it.
 static void set_eap_rules(const struct arg *a, const char *rules, struct conf_side *side)

@@ -220,15 +220,15 @@ static void check_null(struct load *ld, const struct origin *o, const struct con
 
 // ---- EAP ----
 
-// Where EAP alone is to prove both sides, a method that proves one would prove nobody.
+// rfc5998 4 MUST: where EAP alone is to prove both sides, only methods that can.
 static void check_eap_alone(struct load *ld, const struct node *n, const struct conf_side *s)
 {
-    if (!n || !s->eap || eap_is_mutual(s->eap)) return;
+    if (!n || !s->eap || eap_may_be_alone(s->eap)) return;
     issue_error(ld->issues, schema_place(ld, n, "auth"), "auth",
-                "eap-%s does not prove who the gateway is, and nothing else here does",
+                "eap-%s is no good proof of who the gateway is, and nothing else here is any",
                 eap_keyword(s->eap));
-    issue_hint(ld->issues, "give the gateway's side auth = pubkey, or both sides eap-mschapv2 or "
-                           "eap-tls");
+    issue_hint(ld->issues, "give the gateway's side auth = pubkey, or both sides eap-tls or "
+                           "eap-ttls");
 }
 
 static void check_eap_server(struct load *ld, const struct origin *o, const struct conf_conn *c)

@@ -99,6 +99,8 @@ static void check_local(struct load *ld, const struct creds *c, const struct nod
                         const struct conf_side *side)
 {
     if (!n || !shows_cert(side) || !side->creds) return;
+    // A client has a password instead.
+    if (side->auth == CONF_AUTH_EAP && !eap_needs_cert(side->eap) && !side->creds->own) return;
     unsigned before = ld->issues->errors;
     check_named(ld, c, n, side);
     if (side->creds->own) {

@@ -15,11 +15,25 @@ static void take_preferred(const struct tree *t, struct strongswan *s, struct co
         if (len && !type) {
             issue_warn(issues, from->at, from->key, "'%.*s' is no method of EAP here: left out",
                        (int)len, list + skip);
-            issue_hint(issues, "tls, mschapv2, md5 and gtc are");
+            issue_hint(issues, "tls, ttls, mschapv2, md5 and gtc are");
         }
         if (type && s->eap_order_n < EAP_KINDS_MAX) s->eap_order[s->eap_order_n++] = (uint8_t)type;
         list += skip + len;
     }
+}
+
+static void take_inside(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+{
+    const struct setting *from;
+    const char *name = strongswan_get(t, EAP_INSIDE, &from);
+    if (!name) return;
+    enum eap_type type = eap_by_name(name, strlen(name));
+    if (type && !eap_takes_cert(type)) {
+        s->eap_inside = (uint8_t)type;
+        return;
+    }
+    issue_warn(issues, from->at, from->key, "'%s' is no method that goes inside TTLS here", name);
+    issue_hint(issues, "mschapv2, md5 and gtc are");
 }
 
 static uint16_t version_of(const struct setting *set, struct conf_issues *issues)
@@ -35,6 +49,7 @@ void strongswan_eap(const struct tree *t, struct strongswan *s, struct conf_issu
 {
     const struct node *tls = tree_sub(t, t->root, "libtls");
     take_preferred(t, s, issues);
+    take_inside(t, s, issues);
     if (!tls) return;
     const struct setting *min = tree_setting(t, tls, "version_min");
     const struct setting *max = tree_setting(t, tls, "version_max");

@@ -153,8 +153,13 @@ static bool context_new(struct tls *t, bool server)
     if (!ctx || !suites_set(ctx, terms, &min, &max) || !own_set(ctx, terms)) return false;
     // rfc9190 2.1.2: nothing is resumed, so no tickets are given.
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    // A server that does not know RFC 5746 cannot be told from one whose words somebody stands
+    // before; but nobody else gets the key that is exported here, and nothing is renegotiated.
+    SSL_CTX_set_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    bool asks = !server || !terms->one_sided;
+    SSL_CTX_set_verify(
+        ctx, asks ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, on_verify, t);
     return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_dh_auto(ctx, 1) == 1 &&
            SSL_CTX_set_min_proto_version(ctx, min) == 1 &&

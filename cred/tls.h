@@ -24,6 +24,7 @@ struct tls_terms {
     struct signer *key;
     struct cert *cert, *chain[TLS_CHAIN_MAX];
     unsigned chain_n;
+    bool one_sided; // server: the client proves itself in another way, inside
     // Whether to believe the other side's certificates, its own first, to be this one. A refusal is
     // a sentence.
     err_t (*judge)(void *holder, const struct id *who, struct cert *const *chain, unsigned n,

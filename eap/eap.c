@@ -9,7 +9,8 @@
 #include "crypto/rng.h"
 #include "eap/method.h"
 
-static const struct eap_method *const methods[] = {&eap_md5, &eap_gtc, &eap_mschapv2, &eap_tls};
+static const struct eap_method *const methods[] = {&eap_md5, &eap_gtc, &eap_mschapv2, &eap_tls,
+                                                   &eap_ttls};
 #define METHODS (sizeof methods / sizeof *methods)
 
 const struct eap_method *eap_method_of(uint8_t type)
@@ -43,16 +44,22 @@ const char *eap_name(uint8_t type, char buf[EAP_NAME_MAX])
     return buf;
 }
 
-bool eap_is_mutual(uint8_t type)
+bool eap_may_be_alone(uint8_t type)
 {
     const struct eap_method *m = eap_method_of(type);
-    return m && m->mutual;
+    return m && m->alone;
 }
 
 bool eap_takes_cert(uint8_t type)
 {
     const struct eap_method *m = eap_method_of(type);
     return m && m->certs;
+}
+
+bool eap_needs_cert(uint8_t type)
+{
+    const struct eap_method *m = eap_method_of(type);
+    return m && m->certs && !m->tunnel;
 }
 
 // ---- a conversation ----------------------------------------------------------------------------
@@ -213,8 +220,8 @@ bool eap_may(const struct eap *e, const struct eap_method *m)
     bool named = t->method == m->type;
     for (unsigned i = 0; i < t->order_n && t->method == EAP_ANY; i++)
         named |= t->order[i] == m->type;
-    if (t->alone && !m->mutual) return false;
-    if (m->certs && t->server && !t->tls.key) return false;
+    if (t->alone && !m->alone) return false;
+    if (m->certs && !t->tls.key && (t->server || !m->tunnel)) return false;
     return named;
 }
 

@@ -24,26 +24,29 @@ enum eap_type {
     EAP_MD5 = 4,
     EAP_GTC = 6,
     EAP_TLS = 13,
+    EAP_TTLS = 21,
     EAP_MSCHAPV2 = 26,
 };
-#define EAP_BEGINS_MAX EAP_MSCHAPV2 // the largest of them
 
 // By its name in swanctl.conf, "md5"; EAP_ANY: no such method here.
 enum eap_type eap_by_name(const char *name, size_t len);
 const char *eap_keyword(uint8_t type); // "md5"; NULL: no such method here
 #define EAP_NAME_MAX 16
 const char *eap_name(uint8_t type, char buf[EAP_NAME_MAX]); // "EAP_MD5", "EAP_231"
-// rfc5998 4: does the method prove both sides, and give a key that depends on it? Others may only
-// be used with a server that has proved itself in another way.
-bool eap_is_mutual(uint8_t type);
-bool eap_takes_cert(uint8_t type); // does it prove itself with a certificate?
+// rfc5998 4: does the method prove both sides, give a key, and tell nobody enough to guess
+// passwords by? Others (MSCHAPv2 for the last reason) may only be used with a server that has
+// proved itself in another way.
+bool eap_may_be_alone(uint8_t type);
+bool eap_takes_cert(uint8_t type); // does the server prove itself with a certificate?
+bool eap_needs_cert(uint8_t type); // and the peer, too?
 
 struct eap_terms {
     bool server;
-    bool alone;                   // nothing else proves who the server is: mutual methods only
+    bool alone;                   // nothing else proves who the server is: eap_may_be_alone()
     uint8_t method;               // the only one; EAP_ANY: those of `order`
     uint8_t order[EAP_KINDS_MAX]; // server: as it likes them; peer: those that it would do
     unsigned order_n;
+    uint8_t inside;   // server: the method in TTLS; EAP_ANY: those of passwords
     bool prefer_peer; // server: takes what the peer likes best of those
     struct id us;     // whom we say that we are
     struct id other;  // the other side: a server, or before it has said so a peer

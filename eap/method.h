@@ -52,13 +52,13 @@ struct eap {
 struct eap_method {
     uint8_t type;
     const char *keyword, *name;
-    bool mutual, certs;
-    err_t (*begin)(struct eap *e, wr_t *out);             // server
+    bool alone, certs, tunnel;                // tunnel: another conversation goes on inside
+    err_t (*begin)(struct eap *e, wr_t *out); // server
     err_t (*serve)(struct eap *e, span_t in, wr_t *out);  // server: a response
     err_t (*answer)(struct eap *e, span_t in, wr_t *out); // peer: a request
     void (*end)(struct eap *e);                           // NULL: nothing to give back
 };
-extern const struct eap_method eap_md5, eap_gtc, eap_mschapv2, eap_tls;
+extern const struct eap_method eap_md5, eap_gtc, eap_mschapv2, eap_tls, eap_ttls;
 const struct eap_method *eap_method_of(uint8_t type);          // NULL: none
 bool eap_may(const struct eap *e, const struct eap_method *m); // by the terms
 

@@ -271,6 +271,6 @@ static void end(struct eap *e)
     wipe(&e->own.mschap, sizeof e->own.mschap);
 }
 
-const struct eap_method eap_mschapv2 = {EAP_MSCHAPV2,     "mschapv2",     "EAP_MSCHAPV2",
-                                        .mutual = true,   .begin = begin, .serve = serve,
-                                        .answer = answer, .end = end};
+const struct eap_method eap_mschapv2 = {EAP_MSCHAPV2,   "mschapv2",     "EAP_MSCHAPV2",
+                                        .begin = begin, .serve = serve, .answer = answer,
+                                        .end = end};

@@ -37,7 +37,7 @@ bool eap_round_is_alone(const struct ike_sa *sa)
 // ---- the terms ---------------------------------------------------------------------------------
 
 // As we like them where nothing is configured: those that prove both sides first.
-static const uint8_t best_first[] = {EAP_TLS, EAP_MSCHAPV2, EAP_MD5, EAP_GTC};
+static const uint8_t best_first[] = {EAP_TLS, EAP_TTLS, EAP_MSCHAPV2, EAP_MD5, EAP_GTC};
 
 static void order_fill(const struct ike_sa *sa, struct eap_terms *t)
 {
@@ -76,6 +76,7 @@ static err_t terms_fill(struct ike_sa *sa, struct eap_terms *t)
     *t = (struct eap_terms){.server = !sa->initiator,
                             .alone = eap_round_is_alone(sa),
                             .method = side->eap,
+                            .inside = sa->ike->opt.eap_inside,
                             .us = our_id(sa),
                             .other = other_id(sa),
                             .secrets = sa->ike->eap_secrets,

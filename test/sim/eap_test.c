@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/order.h"
+#include "eap/method.h"
+#include "ike/sa/diplomat.h"
 #include "test/sim/papers.h"
 
 // Sections of one host, lines of its connection, and its secrets.
@@ -117,16 +118,20 @@ static void tls_behind_a_certificate(void **state)
     sim_free(s);
 }
 
-static void mschapv2_alone(void **state)
+static void a_password_inside_tls(void **state)
 {
-    const struct host alice = {.local = "{ auth = eap-mschapv2\n id = alice\n eap_id = carol\n }",
-                               .remote = "{ auth = eap-mschapv2\n id = bob.example.org\n }"};
-    const struct host bob = {.local = "{ auth = eap\n id = bob.example.org\n }",
-                             .remote = "{ auth = eap-mschapv2\n }"};
+    const struct host alice = {.local = "{ auth = eap\n id = alice\n eap_id = carol\n }",
+                               .remote = "{ auth = eap-ttls\n id = bob.example.org\n }"};
+    const struct host bob = {.local = "{ auth = eap-ttls\n id = bob.example.org\n }",
+                             .remote = "{ auth = eap-ttls\n }"};
     struct sim *s = hosts(22, &alice, &bob);
     (void)state;
     sim_establish(s);
     CHECK(sim_told(s, ALICE, "allow mutual EAP-only authentication"));
+    CHECK(sim_told(s, ALICE, "server requested EAP_TTLS authentication"));
+    CHECK(sim_told(s, ALICE, "server requested EAP_MSCHAPV2 authentication"));
+    CHECK(
+        sim_told(s, BOB, "EAP_TTLS phase2 authentication of 'carol' with EAP_MSCHAPV2 successful"));
     sim_free(s);
 }
 
@@ -254,11 +259,11 @@ static void what_is_not_configured(void **state)
                              .remote = "{ auth = psk\n }",
                              .secrets = "ike { secret = \"correct horse\"\n }"};
     const struct host alone = {.local = "{ auth = eap\n id = bob.example.org\n }",
-                               .remote = "{ auth = eap-mschapv2\n }"};
+                               .remote = "{ auth = eap\n }"};
     const struct host by_psk = {.local = "{ auth = psk\n id = carol\n }",
                                 .remote = GATE,
                                 .secrets = "ike { secret = \"correct horse\"\n }"};
-    const struct host tls_only = {.local = "{ auth = eap-mschapv2\n eap_id = carol\n }",
+    const struct host tls_only = {.local = "{ auth = eap-ttls\n eap_id = carol\n }",
                                   .remote = TLS_BOB};
     (void)state;
     // No way down to MD5 where the gateway wants better.
@@ -298,6 +303,67 @@ static void never_finished(void **state)
         CHECK_EQ(sim_stats(s, BOB).half_open, 0);
         sim_free(s);
     }
+}
+
+// What a test may do and a peer could: the key that EAP gave is another one on one side.
+static void another_key(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct sim *s = hosts(90 + i, &client, &gateway);
+        int liar = i ? ALICE : BOB;
+        struct sim_result r;
+        sim_initiate(s, ALICE, "net", &r);
+        for (unsigned n = 0; n < 1000 && s->node[BOB].ike->all == NULL; n++) sim_run(s, LATENCY);
+        struct ike_sa *sa = s->node[liar].ike->all;
+        while (sa->state != IKE_UP && sa->opening->eap.phase != EAP_KEYED) sim_run(s, LATENCY / 4);
+        CHECK(sa->opening->eap.talk->msk_len);
+        sa->opening->eap.talk->msk[0] ^= 1;
+        sim_run(s, 5 * SECOND);
+        CHECK_EQ(r.told, 1);
+        CHECK(r.err != ERR_OK);
+        CHECK(sim_told(s, liar, "is not by the key that EAP has given"));
+        CHECK_EQ(sim_ikes(s, ALICE) + sim_ikes(s, BOB), 0);
+        sim_expect_nothing(s);
+        sim_free(s);
+    }
+}
+
+// A responder that begins with EAP and proves nothing, to one who has not said that this is enough.
+static void no_proof_before_eap(void **state)
+{
+    const struct host alice = {.local = TLS_ALICE, .remote = TLS_BOB};
+    const struct host bob = {.local = TLS_BOB, .remote = "{ auth = eap-tls\n }"};
+    struct sim *s = hosts(95, &alice, &bob);
+    struct sim_result r;
+    (void)state;
+    sim_initiate(s, ALICE, "net", &r);
+    struct ike_sa *sa = s->node[ALICE].ike->all;
+    while (sa->state != IKE_AUTH_SENT) sim_run(s, LATENCY / 4);
+    sa->conn->conf.remote.auth = CONF_AUTH_PUBKEY; // as if it had not said so
+    sim_run(s, 5 * SECOND);
+    CHECK_EQ(r.err, ERR_AUTH);
+    CHECK(sim_told(s, ALICE, "the peer has not proved all that net asks for"));
+    CHECK(!sim_told(s, ALICE, "server requested EAP"));
+    CHECK_EQ(sim_ikes(s, BOB), 0);
+    sim_free(s);
+}
+
+// An initiator that changes its mind in the middle and comes with a signature.
+static void another_proof_in_the_middle(void **state)
+{
+    struct sim *s = hosts(96, &client, &gateway);
+    struct sim_result r;
+    (void)state;
+    sim_initiate(s, ALICE, "net", &r);
+    struct ike_sa *sa = s->node[ALICE].ike->all;
+    while (!sa->opening || sa->opening->eap.phase != EAP_TALKS) sim_run(s, LATENCY / 4);
+    sa->conn->conf.local.auth = CONF_AUTH_PUBKEY;
+    sa->opening->eap.phase = EAP_NONE;
+    sim_run(s, 10 * SECOND);
+    CHECK(r.err != ERR_OK);
+    CHECK_EQ(sim_ikes(s, ALICE) + sim_ikes(s, BOB), 0);
+    sim_free(s);
 }
 
 // ---- on the way --------------------------------------------------------------------------------
@@ -350,7 +416,7 @@ int main(void)
         cmocka_unit_test(each_method),
         cmocka_unit_test(tls_alone),
         cmocka_unit_test(tls_behind_a_certificate),
-        cmocka_unit_test(mschapv2_alone),
+        cmocka_unit_test(a_password_inside_tls),
         cmocka_unit_test(rounds_before_and_after),
         cmocka_unit_test(the_name_says_which),
         cmocka_unit_test(no_name_but_the_one_in_ike),
@@ -358,6 +424,9 @@ int main(void)
         cmocka_unit_test(wrong_passwords),
         cmocka_unit_test(what_is_not_configured),
         cmocka_unit_test(never_finished),
+        cmocka_unit_test(another_key),
+        cmocka_unit_test(no_proof_before_eap),
+        cmocka_unit_test(another_proof_in_the_middle),
         cmocka_unit_test(each_message_lost_or_twice),
         cmocka_unit_test(a_bad_network),
     };

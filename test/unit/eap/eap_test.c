@@ -153,7 +153,7 @@ static void alone_only_what_is_mutual(void **state)
     eap_take(peer, eap_packet(server));
     CHECK(said(peer, "sending EAP_NAK"));
     CHECK_EQ(eap_packet(peer).len, 6);
-    CHECK_EQ(eap_packet(peer).at[5], EAP_MSCHAPV2);
+    CHECK_EQ(eap_packet(peer).at[5], 0); // none of its own: passwords could be guessed
     // The server, which may do MD5 only, goes no way down.
     eap_take(server, eap_packet(peer));
     CHECK_EQ(eap_state(server), EAP_FAILED);
@@ -407,6 +407,63 @@ static void tls_garbled(void **state)
     papers_done(&p);
 }
 
+// The peer has a password, and no certificate.
+static struct eap *ttls_side(struct papers *p, bool server, uint16_t version, const char *password)
+{
+    struct eap *e = tls_side(p, server, version);
+    struct eap_terms t = e->terms;
+    t.method = EAP_TTLS;
+    t.inside = EAP_MD5;
+    t.secrets = store_of("carol", password);
+    CHECK_OK(id_parse("carol", server ? &t.other : &t.us, NULL));
+    if (!server) t.tls.key = NULL;
+    eap_free(e);
+    e = eap_new(&t);
+    psk_store_free(t.secrets);
+    return e;
+}
+
+static void ttls_has_a_password_inside(void **state)
+{
+    struct papers p = papers_new();
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        uint16_t version = i & 1 ? TLS_V12 : TLS_V13;
+        bool right = i < 2;
+        struct eap *server = ttls_side(&p, true, version, "Ar3etTnp");
+        struct eap *peer = ttls_side(&p, false, version, right ? "Ar3etTnp" : "wrong");
+        p.asked = 0;
+        CHECK_OK(eap_ask(server));
+        (void)talk(server, peer);
+        CHECK_EQ(p.asked, 1);
+        CHECK_EQ(eap_state(server), right ? EAP_SUCCEEDED : EAP_FAILED);
+        CHECK_EQ(eap_state(peer), right ? EAP_SUCCEEDED : EAP_FAILED);
+        CHECK_EQ(eap_msk(server).len, right ? EAP_MSK_MAX : 0);
+        CHECK(span_eq(eap_msk(server), eap_msk(peer)));
+        if (!right) CHECK(strstr(eap_why(server)->text, "password of carol is wrong"));
+        eap_free(server);
+        eap_free(peer);
+    }
+    papers_done(&p);
+}
+
+// A name outside that may come in, and another one inside that has a password.
+static void ttls_with_two_names(void **state)
+{
+    struct papers p = papers_new();
+    struct eap *server = ttls_side(&p, true, 0, "Ar3etTnp");
+    struct eap *peer = ttls_side(&p, false, 0, "Ar3etTnp");
+    (void)state;
+    CHECK_OK(id_parse("dave", &server->peer, NULL));
+    CHECK_OK(eap_begin(server));
+    (void)talk(server, peer);
+    CHECK_EQ(eap_state(server), EAP_FAILED);
+    CHECK(strstr(eap_why(server)->text, "another inside TLS"));
+    eap_free(server);
+    eap_free(peer);
+    papers_done(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +481,8 @@ int main(void)
         cmocka_unit_test(tls_refused),
         cmocka_unit_test(tls_of_somebody_else),
         cmocka_unit_test(tls_garbled),
+        cmocka_unit_test(ttls_has_a_password_inside),
+        cmocka_unit_test(ttls_with_two_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
