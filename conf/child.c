@@ -183,6 +183,7 @@ static void child_read(struct load *ld, const struct node *n, struct conf_child 
     limits_complete(c->rekey_s, &c->life_s, &c->rand_s);
     limits_complete(c->rekey_bytes, &c->life_bytes, &c->rand_bytes);
     limits_complete(c->rekey_packets, &c->life_packets, &c->rand_packets);
+    c->print = tree_print(n, NULL);
     c->name = arena_str(&ld->out->arena, n->name, strlen(n->name));
     if (!c->name) ld->nomem = true;
 }

@@ -106,6 +106,7 @@ struct conf_mark {
 
 struct conf_child {
     char *name;
+    uint64_t print; // the same as long as all that is written in its section is (tree_print)
     struct conf_proposals esp; // or AH
     unsigned local_n, remote_n;
     struct conf_ts local_ts[CONF_LIST_MAX], remote_ts[CONF_LIST_MAX];
@@ -186,8 +187,9 @@ struct conf_conn {
         ppk_id; // PPK by its bytes, or by a pattern; ID_ANY: none as initiator, any as responder
     bool ppk_required;
     enum conf_ppk_exchange ppk_exchange;
-    const struct creds *creds;    // counted by whoever copies it; NULL if no files were read
-    uint64_t since;               // as long as this is the same, so is all the rest but creds
+    const struct creds *creds; // counted by whoever copies it; NULL if no files were read
+    uint64_t since;            // as long as this is the same, so is all the rest but creds
+    uint64_t print;            // ... so is all that is written in its section, but for its children
     uint32_t if_id_in, if_id_out; // or CONF_EACH_*
     // Client: addresses to ask the peer for; all zero: any of that family.
     unsigned vip_n;

@@ -210,6 +210,7 @@ static void conn_read(struct load *ld, const struct node *n, struct conf_conn *c
     if (!o->remote[0] && !only_shunts(c)) side_missing(ld, n, "remote");
     times_complete(c);
     children_complete(c);
+    c->print = tree_print(n, "children");
     c->name = arena_str(&ld->out->arena, n->name, strlen(n->name));
     if (!c->name) ld->nomem = true;
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/siphash.h"
+
 #define INDEX_SIZE 65536u // chains; a large site has some 100000 names
 
 struct tree_slot {
@@ -119,4 +121,26 @@ err_t tree_refer(struct tree *t, struct node *in, const char *path, struct place
     *in->refs_end = r;
     in->refs_end = &r->next;
     return ERR_OK;
+}
+
+// The administrator's own words: nobody else can choose them, and make two of them alike.
+static const uint8_t print_key[16];
+
+static uint64_t pair_print(const char *name, uint64_t what)
+{
+    const uint64_t pair[] = {siphash(print_key, name, strlen(name)), what};
+    return siphash(print_key, pair, sizeof pair);
+}
+
+uint64_t tree_print(const struct node *in, const char *but)
+{
+    uint64_t print = 0;
+    for (const struct setting *s = in->settings; s; s = s->next) {
+        print += pair_print(s->key, siphash(print_key, s->value.text, s->value.len));
+    }
+    for (const struct node *sub = in->subs; sub; sub = sub->next) {
+        if (but && strcmp(sub->name, but) == 0) continue;
+        print += pair_print(sub->name, ~tree_print(sub, NULL));
+    }
+    return print;
 }

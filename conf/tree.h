@@ -55,3 +55,7 @@ err_t tree_refer(struct tree *t, struct node *in, const char *path, struct place
 
 struct node *tree_sub(const struct tree *t, const struct node *in, const char *name);
 struct setting *tree_setting(const struct tree *t, const struct node *in, const char *key);
+
+// A number for all that is written in a section and those in it, whatever the order; without the
+// section `but` (NULL: with all). Two that are written differently have different ones.
+uint64_t tree_print(const struct node *in, const char *but);

@@ -14,7 +14,6 @@
 #include "conf/parts.h"
 #include "daemon/loaded.h"
 #include "daemon/scripts.h"
-#include "daemon/unloaded.h"
 
 #define ERRMSG_MAX 600
 
@@ -88,19 +87,17 @@ static bool read_name(struct vici_call *call, span_t args, const char *key, cons
     return false;
 }
 
-// false: there is none.
-static bool unload(struct iked *d, struct vici_call *call, enum parts_kind kind, const char *name,
+static void unload(struct iked *d, struct vici_call *call, enum parts_kind kind, const char *name,
                    const char *what)
 {
     char text[ERRMSG_MAX];
     if (parts_drop(loaded_parts(d), kind, name)) {
         log_say(LOG_INFO, "conf", "unloaded %s '%s'", what, name);
         done(d, call, NULL);
-        return true;
+        return;
     }
     (void)snprintf(text, sizeof text, "%s '%s' not found for unloading", what, name);
     commands_result(call, text);
-    return false;
 }
 
 // ---- connections ----
@@ -151,13 +148,7 @@ void commands_unload_conn(void *ctx, struct vici_call *call, span_t args)
     struct iked *d = ctx;
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "name", "connection name", name)) return;
-    struct unloaded *u = unloaded_find(d, name); // of what is in force; what came since has none
-    if (!unload(d, call, PARTS_CONN, name, "connection")) {
-        unloaded_free(u);
-        return;
-    }
-    if (u) loaded_settle(d); // so that nothing opens them again
-    unloaded_end(d, u);
+    unload(d, call, PARTS_CONN, name, "connection");
 }
 
 // ---- secrets ----
@@ -274,7 +265,7 @@ void commands_unload_shared(void *ctx, struct vici_call *call, span_t args)
         done(ctx, call, NULL);
         return;
     }
-    (void)unload(ctx, call, PARTS_SHARED, name, "shared key");
+    unload(ctx, call, PARTS_SHARED, name, "shared key");
 }
 
 // ---- private keys ----
@@ -314,7 +305,7 @@ void commands_unload_key(void *ctx, struct vici_call *call, span_t args)
 {
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "id", "private key id", name)) return;
-    (void)unload(ctx, call, PARTS_KEY, name, "private key");
+    unload(ctx, call, PARTS_KEY, name, "private key");
 }
 
 void commands_no_token(void *ctx, struct vici_call *call, span_t args)
@@ -458,7 +449,7 @@ void commands_unload_pool(void *ctx, struct vici_call *call, span_t args)
         commands_result(call, text);
         return;
     }
-    (void)unload(d, call, PARTS_POOL, name, "pool");
+    unload(d, call, PARTS_POOL, name, "pool");
 }
 
 // ---- authorities ----
@@ -479,7 +470,7 @@ void commands_unload_authority(void *ctx, struct vici_call *call, span_t args)
 {
     char name[COMMAND_NAME_MAX];
     if (!read_name(call, args, "name", "authority name", name)) return;
-    (void)unload(ctx, call, PARTS_AUTHORITY, name, "authority");
+    unload(ctx, call, PARTS_AUTHORITY, name, "authority");
 }
 
 // ---- names of what is loaded ----

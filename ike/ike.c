@@ -7,6 +7,7 @@
 #include "ike/auth/round.h"
 #include "ike/exchange/command.h"
 #include "ike/exchange/receive.h"
+#include "ike/exchange/replaced.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/roam.h"
 #include "ike/exchange/timers.h"
@@ -224,6 +225,7 @@ void ike_configure(struct ike *ike, const struct config *config)
         leave(ike);
         return;
     }
+    replaced_close(ike, &conns);
     stores_take(ike, &stores);
     conns_done(&ike->conns);
     ike->conns = conns;

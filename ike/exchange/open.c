@@ -87,6 +87,12 @@ static bool cpu_is_served(struct ike *ike, const struct open_wish *w)
     return true;
 }
 
+static bool will_go(const struct child_sa *c)
+{
+    const struct queue *q = &c->sa->queue;
+    return queue_find(q, TASK_DELETE_CHILD, c->id) || queue_find(q, TASK_DELETE_IKE, 0);
+}
+
 static bool wish_is_true(struct ike *ike, const struct open_wish *w)
 {
     if (w->acquired.of_cpu) return cpu_is_served(ike, w);
@@ -96,7 +102,7 @@ static bool wish_is_true(struct ike *ike, const struct open_wish *w)
     for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, w->conn->conf.name, sa));) {
         const struct child_sa *c =
             sa->state == IKE_UP ? child_sa_by_name(sa, w->child->name) : NULL;
-        if (!c) continue;
+        if (!c || will_go(c)) continue;
         uint64_t since = c->moved_at > c->installed_at ? c->moved_at : c->installed_at;
         if (!w->acquired.seq || never || now - since < JUST_NOW_NS) return true;
     }

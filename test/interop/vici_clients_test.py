@@ -78,6 +78,14 @@ def unloaded(site, tap):
     client.ask("load-conn", {"sites": tree})
     up = wait_until(lambda: any(sa["sites"]["child-sas"] for sa in client.stream("list-sas", "list-sa")), 20, 0.2)
     tap.check("start_action = start opens the tunnel", up)
+    up = lambda: [(name, child["uniqueid"]) for sa in client.stream("list-sas", "list-sa")
+                  for name, child in sa["sites"]["child-sas"].items() if child["state"] == b"INSTALLED"]
+    before = up()
+    client.ask("load-conn", {"sites": tree})
+    tree["children"]["net-net"]["life_time"] = "5h"
+    tap.equal("load-conn with the same leaves it alone", up(), before)
+    client.ask("load-conn", {"sites": tree})
+    tap.check("... and with something else has it opened anew", wait_until(lambda: up() and up() != before, 20, 0.2), up())
     client.ask("unload-conn", {"name": "sites"})
     gone = wait_until(lambda: not client.stream("list-sas", "list-sa"), 20, 0.2)
     tap.check("unload-conn ends what was started", gone, client.stream("list-sas", "list-sa"))

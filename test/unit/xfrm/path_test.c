@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "xfrm/path/stages.h"
 
 #define MOON "203.0.113.1"
 #define SUN "203.0.113.2"
@@ -430,6 +431,33 @@ static void the_newest_sa_is_used_and_a_dying_one_only_if_alone(void **state)
     pair_free(&p);
 }
 
+// A burst that has found its SA is not quick enough: the SA is replaced before its packets have
+// numbers. They go with the successor; without one, nowhere.
+static void a_burst_outlives_its_sa(void **state)
+{
+    (void)state;
+    struct xfrm_sa x = rig_sa(MOON, SUN, 0x101), y = rig_sa(MOON, SUN, 0x102);
+    struct pair p = pair_new(&x, 0, 0);
+    struct rig *r = p.moon;
+    for (unsigned i = 0; i < 2; i++) {
+        struct burst b = {.n = 1, .p = {pool_take(r->w.pool)}};
+        const struct xfrm_sa_id elder = sad_id(i ? &y : &x);
+        assert_non_null(b.p[0]);
+        b.p[0]->len = rig_udp(b.p[0]->at, inner[0].alice, inner[0].bob, 4000, 5000, 10);
+        out_classify(&r->w, &b);
+        out_resolve(&r->w, &b);
+        struct sa *before = b.p[0]->sa;
+        assert_non_null(before);
+        if (i == 0) rig_add_sa(r, &y);
+        CHECK_OK(r->api.ops->sa_del(r->api.ctx, &elder));
+        out_number(&r->w, &b);
+        CHECK_EQ(b.p[0]->drop, i ? DROP_EXPIRED_OUT : DROP_NONE);
+        if (i == 0) CHECK_EQ(host32(b.p[0]->sa->spi), 0x102);
+        pool_give(r->w.pool, b.p[0]);
+    }
+    pair_free(&p);
+}
+
 static void counters_and_state_are_seen_by_the_control_thread(void **state)
 {
     (void)state;
@@ -704,6 +732,7 @@ int main(void)
         cmocka_unit_test(wrapping_is_possible_where_it_is_wanted),
         cmocka_unit_test(each_cpu_uses_its_own_sa),
         cmocka_unit_test(the_newest_sa_is_used_and_a_dying_one_only_if_alone),
+        cmocka_unit_test(a_burst_outlives_its_sa),
         cmocka_unit_test(counters_and_state_are_seen_by_the_control_thread),
         cmocka_unit_test(an_sa_moves_to_another_executor_with_its_state),
         cmocka_unit_test(a_peer_that_moves_is_reported_once),
