@@ -314,6 +314,20 @@ void auth_refused(struct turn *t, err_t err, const char *sentence)
     close_ike(sa, CLOSED_FAILED, err, sentence);
 }
 
+// What can be done about it.
+static const char *refusal_hint(uint16_t type)
+{
+    switch (type) {
+    case N_AUTHENTICATION_FAILED:
+        return "; its log says why: a secret, a certificate, or an identity that is not the same "
+               "on both sides";
+    case N_UNEXPECTED_NAT_DETECTED:
+        return MOBIKE_NAT_HINT;
+    default:
+        return "";
+    }
+}
+
 err_t auth_on_refusal(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
@@ -321,10 +335,7 @@ err_t auth_on_refusal(struct turn *t)
     struct why why;
     char name[40];
     if (notify_find_error(t->in, &n) != ERR_OK) return ERR_SYNTAX;
-    const char *hint = n.type == N_AUTHENTICATION_FAILED
-                           ? "; its log says why: a secret, a certificate, or an identity"
-                             " that is not the same on both sides"
-                           : "";
+    const char *hint = refusal_hint(n.type);
     err_t err = n.type == N_AUTHENTICATION_FAILED ? ERR_AUTH : ERR_CLOSED;
     if (err == ERR_AUTH) tell_alert(t->ike, sa, ALERT_LOCAL_AUTH_FAILED);
     tell(t->ike, sa, LOG_STORY, SAY_ERROR_NOTIFY, notify_name(n.type, name));

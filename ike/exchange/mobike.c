@@ -206,8 +206,9 @@ static err_t move_refused(struct turn *t, const struct notify *n)
         roam_announce(t->sa);
         return ERR_OK;
     }
-    err_t err = why_not(&why, ERR_CLOSED, "the peer does not accept our addresses: %s",
-                        notify_name(n->type, name));
+    const char *hint = n->type == N_UNEXPECTED_NAT_DETECTED ? MOBIKE_NAT_HINT : "";
+    err_t err = why_not(&why, ERR_CLOSED, "the peer does not accept our addresses: %s%s",
+                        notify_name(n->type, name), hint);
     tell(t->ike, t->sa, LOG_WARN, "%s", why.text);
     if (!roam_refused(t->sa)) close_ike(t->sa, CLOSED_DEAD, err, why.text);
     return ERR_OK;

@@ -4,6 +4,11 @@
 
 #include "ike/exchange/step.h"
 
+// What UNEXPECTED_NAT_DETECTED asks of the user.
+#define MOBIKE_NAT_HINT                                                                       \
+    "; a NAT on the way changes our addresses, and the peer takes no part in NAT traversal: " \
+    "switch that on there, or reach it without a NAT"
+
 // In IKE_AUTH: MOBIKE_SUPPORTED and our other addresses, if the connection lets us.
 void mobike_put(struct ike_sa *sa, struct msgw *m);
 // ... and the peer's: from here on both speak MOBIKE, or not.

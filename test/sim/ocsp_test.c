@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/words.h"
 #include "conf/creds.h"
 #include "cred/crl.h"
 #include "test/sim/papers.h"
@@ -19,6 +20,8 @@ static struct {
     unsigned asked[2];
     bool reached[2];
     bool revoked;
+    const unsigned *ups; // IKE SAs of ALICE that have come up
+    unsigned ups_when_asked;
 } web;
 
 static void answer_fill(OCSP_REQUEST *ask, OCSP_BASICRESP *basic)
@@ -55,6 +58,7 @@ static err_t web_get(void *ctx, const struct fetch *ask, struct fetched *out, st
 {
     int host = *(const int *)ctx;
     web.asked[host]++;
+    if (host == ALICE && web.ups) web.ups_when_asked = *web.ups;
     if (!web.reached[host]) return why_not(why, ERR_TIMEOUT, "no answer from %s", ask->url);
     *out = answer_to(ask->post);
     return ERR_OK;
@@ -223,6 +227,47 @@ static void lost_and_doubled(void **state)
     }
 }
 
+// What was known is forgotten, and so is the good verdict.
+static void forget(struct sim *s, int node)
+{
+    struct crl_cache *empty = crl_cache_new();
+    trust_set_fetching(s->node[node].config->creds->trust, &fetchers[node], empty);
+    crl_cache_free(web.cache[node]);
+    web.cache[node] = empty;
+    sim_run(s, 400 * SECOND);
+}
+
+// Make before break: the answer may have to come through the tunnel that is being replaced, so
+// nobody is asked until the new IKE SA is up. Then somebody is, and what he says counts.
+static void reauthentication_asks_afterwards(void **state)
+{
+    (void)state;
+    for (int revoked = 0; revoked < 2; revoked++) {
+        struct sim *s =
+            world(50, (struct host){"never", true, true}, (struct host){"never", false, false});
+        const struct ike_choice what = {.ike = "net", .reauth = true};
+        unsigned n;
+        sim_establish(s);
+        forget(s, ALICE);
+        unsigned before = web.asked[ALICE];
+        web.revoked = revoked;
+        web.ups = &s->node[ALICE].events[IKE_EV_UP];
+        CHECK_EQ(*web.ups, 1);
+        CHECK_OK(ike_rekey(s->node[ALICE].ike, &what, &n));
+        sim_run(s, 30 * SECOND);
+        CHECK_EQ(*web.ups, 2);
+        CHECK_EQ(web.asked[ALICE], before + 1);
+        CHECK_EQ(web.ups_when_asked, 2);
+        CHECK_EQ(sim_told(s, ALICE, SAY_RECHECK_GOOD), !revoked);
+        CHECK_EQ(sim_told(s, ALICE, SAY_RECHECK_BAD), revoked != 0);
+        for (int i = 0; i < 2; i++) {
+            CHECK_EQ(sim_ikes(s, i), revoked ? 0 : 1);
+            CHECK_EQ(sim_children(s, i), revoked ? 0 : 1);
+        }
+        world_done(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +276,7 @@ int main(void)
         cmocka_unit_test(what_was_revoked_is_not_vouched_for),
         cmocka_unit_test(without_a_server_it_goes_on),
         cmocka_unit_test(lost_and_doubled),
+        cmocka_unit_test(reauthentication_asks_afterwards),
     };
     return cmocka_run_group_tests_name("ocsp", tests, papers_begin, papers_end);
 }
