@@ -191,7 +191,7 @@ def stages(full):
         yield "unit, simulator, corpora (clang)", meson("build/clang")
         yield "collisions of IKE, two mishaps each", meson("build/asan", "sim/collide", env=more)
         yield "threads (gcc, TSan)", meson("build/tsan", "--timeout-multiplier=6", *THREADED)
-        for script in ("net/auth", "interop/web", "net/trace"):  # the loop; a crew that fetches; workers that are watched
+        for script in ("net/auth", "interop/web", "net/trace", "net/workers"):  # the loop; a crew that fetches; workers
             yield "TSan " + script, tap(f"test/{script}_test.py", env={"PAVISE_BUILD": "build/tsan", **TSAN})
     for script in sorted(glob.glob(os.path.join(ROOT, "test/net/*_test.py"))):
         name = os.path.basename(script)[:-8]

@@ -17,6 +17,7 @@
 #define TICK_MAX 256
 // A need that another worker tells once more within this time is the same need.
 #define SAME_NEED_NS (CONTROL_ACQUIRE_S / 2 * NSEC_PER_SEC)
+#define SAME_CPU_NEED_NS (2 * NSEC_PER_SEC) // ... told again after HOLD_CPU_AGAIN
 
 // ---- being an RCU reader only while at work ----
 
@@ -362,7 +363,8 @@ static void on_acquire(struct control *c, const struct xfrm_event *ev)
                   .hard_add_s = CONTROL_ACQUIRE_S},
     };
     struct sa *before = sad_larval_like(c->db->sad, &want);
-    if (before && control_mono(c) - before->made_mono < SAME_NEED_NS) return;
+    uint64_t same = ev->pcpu_given ? SAME_CPU_NEED_NS : SAME_NEED_NS;
+    if (before && control_mono(c) - before->made_mono < same) return;
     if (before) control_sa_remove(c, before);
 
     want.seq = acquire_number(c);

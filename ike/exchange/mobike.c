@@ -293,7 +293,7 @@ static void on_update(struct turn *t)
     }
     // Where the peer may be is not asked: remote_addrs says who is called, and who has called has
     // proved who it is.
-    if (!conn_may_be_local(sa->conn, &t->d->to.ip)) {
+    if (!roam_may_be_here(sa, &t->d->to.ip)) {
         tell(t->ike, sa, LOG_WARN,
              "the peer wants to reach us at %s, which the local_addrs of %s do not allow",
              endpoint_show(&t->d->to, here), ike_sa_name(sa));

@@ -101,6 +101,14 @@ static bool may_be_ours(const struct ike_sa *sa, const struct here *h, const ip_
     return true;
 }
 
+bool roam_may_be_here(const struct ike_sa *sa, const ip_t *ip)
+{
+    struct here h;
+    if (conn_may_be_local(sa->conn, ip)) return true;
+    here_look(sa->ike, &h);
+    return may_be_ours(sa, &h, ip);
+}
+
 // From the address that the routes choose, if the connection allows it; and from every other one
 // that local_addrs names.
 static void ways_to(const struct ike_sa *sa, const struct here *h, const ip_t *remote,

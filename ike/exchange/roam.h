@@ -21,5 +21,7 @@ void roam_ask_first(struct ike_sa *sa, enum task_kind kind);
 void roam_announce(struct ike_sa *sa);
 // Our addresses besides the one in use, as the peer may know them; at most ROAM_ADDRS_MAX.
 unsigned roam_others(const struct ike_sa *sa, ip_t *out);
+// May we be at this address? local_addrs says where, as long as this host has any of these.
+bool roam_may_be_here(const struct ike_sa *sa, const ip_t *ip);
 // An IKE SA that was made by rekeying goes on from where the old one is.
 void roam_inherit(const struct ike_sa *old, struct ike_sa *heir);

@@ -141,8 +141,7 @@ static const struct step steps[] = {
     {"the peer is there", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER, TASK_PROBE,
      .may = ANY_PAYLOAD, .run = probe_on_response},
 
-    // INFORMATIONAL: they change networks                                         RFC 4555 3.5
-    // - 3.7
+    // INFORMATIONAL: they change networks                                        RFC 4555 3.5-3.7
     {"the peer knows which addresses count now", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER,
      TASK_MOVE, .may = ANY_PAYLOAD, .run = mobike_move_on_response},
     {"the peer is where it says", S(UP) | S(REKEYED), X_INFO, RESPONSE, EITHER, TASK_WHERE,

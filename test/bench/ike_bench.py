@@ -179,7 +179,7 @@ class Daemon:
 
 
 class Pavise(Daemon):
-    name = "pavise-iked"
+    name, most = "pavise-iked", 1000000
 
     @staticmethod
     def missing(_case):
@@ -203,7 +203,7 @@ class Pavise(Daemon):
 
 
 class Charon(Daemon):
-    name = "charon"
+    name, most = "charon", 10000  # its log and its memory are large enough with these
 
     @staticmethod
     def missing(case):
@@ -311,7 +311,7 @@ def measure(bed, case, daemon, options):
     keys = Keys(os.path.join(bed.gw.lab.dir, "keys"), key, hosts) if key else None
     say(f"{daemon.name}, {case}")
     told = {"case": case, "daemon": daemon.name,
-            "responder": as_responder(bed, daemon, proposals, keys, options.sas),
+            "responder": as_responder(bed, daemon, proposals, keys, [n for n in options.sas if n <= daemon.most]),
             "initiator": as_initiator(bed, daemon, proposals, keys, options.initiate)}
     if case == "PSK":
         told["half_open"] = half_open(bed, daemon, proposals, options.half_open)
@@ -338,7 +338,7 @@ def goals(results):
     found, by = [], {(r["case"], r["daemon"]): r for r in results}
     for case in CASES:
         ours, theirs = by.get((case, "pavise-iked")), by.get((case, "charon"))
-        for role in ("responder", "initiator") if ours and theirs else ():
+        for role in ("responder", "initiator") if ours and theirs and theirs["responder"] else ():
             value = theirs[role][0]["cpu_ms"] / ours[role][0]["cpu_ms"]
             found.append((f"{case}, {role}: handshakes per core against charon", f">= {GOAL_RATIO}", f"{value:.2f}",
                           value >= GOAL_RATIO))
@@ -359,7 +359,7 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     numbers = lambda text: sorted(int(n) for n in text.split(","))
     parser.add_argument("--sas", type=numbers, default=[1000, 10000, 50000],
-                        help="IKE SAs at which the responder is measured (default 1000,10000,50000)")
+                        help="IKE SAs at which the responder is measured (default 1000,10000,50000; charon to 10000)")
     parser.add_argument("--initiate", type=int, default=1000, help="IKE SAs that the daemon initiates (default 1000)")
     parser.add_argument("--half-open", type=int, default=1000, help="half-open IKE SAs (default 1000)")
     parser.add_argument("--case", default="", help="only cases with this word: " + "; ".join(CASES))

@@ -31,7 +31,7 @@ def test(lab, tap):
     site.up()
     tap.equal("one child SA serves all workers at first", len(site.spis(site.moon)), 2)
     both = False
-    for family in (4, 6) * 10:  # a need that got lost is told again after 30 s
+    for family in (4, 6) * 10:  # a need that got lost is told again after 5 s
         flows(site, family)
         both = wait_until(lambda: all(len(cpus(h)) >= WORKERS for h in (site.moon, site.sun)), 2, 0.2)
         if both:

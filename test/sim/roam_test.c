@@ -232,6 +232,30 @@ static void from_where_it_was_known_to_be(void **state)
     sim_free(s);
 }
 
+// local_addrs says where we want to be: who has none of that any more goes on from where he is, and
+// back when it is there again.
+static void all_of_local_addrs_is_lost(void **state)
+{
+    (void)state;
+    static const char *const home[] = {"192.0.2.1", "192.0.2.2"};
+    for (int side = ALICE; side <= BOB; side++) {
+        struct sim *s = sim_new(18);
+        sim_net_net(s, "", "");
+        sim_establish(s);
+        for (unsigned round = 0; round < 2; round++) {
+            const char *away = "203.0.113.7";
+            sim_roam(s, side, away);
+            sim_run(s, SECOND);
+            expect_at(s, side == ALICE ? away : home[0], side == BOB ? away : home[1]);
+            sim_roam(s, side, home[side]);
+            sim_run(s, SECOND);
+            expect_at(s, home[0], home[1]);
+        }
+        CHECK_EQ(sim_ikes(s, side), 1);
+        sim_free(s);
+    }
+}
+
 // Somebody on the way leads what is for BOB's address to another one of his.
 static unsigned led_elsewhere(struct sim *s, struct sim_message *m, unsigned n)
 {
@@ -422,6 +446,7 @@ int main(void)
         cmocka_unit_test(another_way_is_tried),
         cmocka_unit_test(offline_for_a_while),
         cmocka_unit_test(from_where_it_was_known_to_be),
+        cmocka_unit_test(all_of_local_addrs_is_lost),
         cmocka_unit_test(where_we_may_not_be),
         cmocka_unit_test(only_if_both_can),
         cmocka_unit_test(wrong_cookie),

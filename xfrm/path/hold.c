@@ -1,7 +1,8 @@
 // hold.c - the waiting room: packets whose policy wants an SA that is not there yet.
 //
 // A need is "this template of this policy has no SA" (for this destination, in transport mode); it
-// is told once (ACQUIRE) and told again when HOLD_TIMEOUT has gone by. The packets wait in one
+// is told once (ACQUIRE) and told again when HOLD_TIMEOUT has gone by; sooner where packets do not
+// wait, since an SA of all CPUs carries them (HOLD_CPU_AGAIN). The packets wait in one
 // queue in the order in which they came. To release them they all walk again from the start, in
 // that order: those that still find no SA come straight back here, behind each other as before.
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct need {
     uint64_t policy_serial; // a policy's own, never given to another
     unsigned tmpl;
     ip_t dst;         // transport mode: each destination needs an SA of its own
-    uint64_t since;   // when ACQUIRE was told last
+    uint64_t again;   // when ACQUIRE may be told once more
     unsigned waiting; // packets in the queue
     bool had_packets; // since then
 };
@@ -66,7 +67,7 @@ static struct need need_of(const struct worker *w, const struct pkt *p, unsigned
         .policy_serial = p->policy->serial,
         .tmpl = tmpl,
         .dst = tmpl_for(p, tmpl).daddr,
-        .since = w->now,
+        .again = w->now + HOLD_TIMEOUT,
     };
 }
 
@@ -100,7 +101,7 @@ static void needs_forget_old(struct hold *h, uint64_t now)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < h->needs; i++) {
-        if (now - h->need[i].since < HOLD_TIMEOUT) h->need[kept++] = h->need[i];
+        if (now < h->need[i].again) h->need[kept++] = h->need[i];
     }
     h->needs = kept;
 }
@@ -120,7 +121,10 @@ static void needs_forget_met(struct hold *h)
 
 void hold_ask(struct worker *w, const struct pkt *p, unsigned tmpl)
 {
-    (void)need_get(w, p, tmpl);
+    struct need *need = need_get(w, p, tmpl);
+    uint64_t soon = w->now + HOLD_CPU_AGAIN;
+    bool waits = need && need->waiting > 0;
+    if (need && !waits && p->policy->per_cpu && soon < need->again) need->again = soon;
 }
 
 void hold_keep(struct worker *w, struct pkt *p, unsigned tmpl)

@@ -116,11 +116,12 @@ unsigned assemblies_count(const struct assemblies *all); // datagrams that are n
 void assemblies_free(struct assemblies *all, struct pool *pool);
 
 // ---- hold: packets waiting for an SA (hold.c), bounded in packets and time ----
-#define HOLD_MAX 256                     // packets in all
-#define HOLD_PER_POLICY 64               // packets of one policy
-#define HOLD_TIMEOUT (30 * NSEC_PER_SEC) // as the kernel's xfrm_acq_expires
-struct hold *hold_new(void);             // NULL when out of memory
-void hold_free(struct hold *h);          // the packets stay their pools'
+#define HOLD_MAX 256                      // packets in all
+#define HOLD_PER_POLICY 64                // packets of one policy
+#define HOLD_TIMEOUT (30 * NSEC_PER_SEC)  // as the kernel's xfrm_acq_expires
+#define HOLD_CPU_AGAIN (5 * NSEC_PER_SEC) // ... of a CPU's own SA, which nobody waits for
+struct hold *hold_new(void);              // NULL when out of memory
+void hold_free(struct hold *h);           // the packets stay their pools'
 // Walks again those packets whose SA may be there now; drops those that have waited too long.
 // Call after the database has changed (db_generation) and about once a second.
 void hold_retry(struct worker *w);
