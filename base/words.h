@@ -124,6 +124,7 @@
 #define SAY_CRL_SIGNED "crl correctly signed by \"%s\""
 #define SAY_CRL_VALID "crl is valid: until %s"
 #define SAY_CRL_STALE "crl is stale: since %s"
+#define SAY_CRL_WRITTEN "written crl file '%s' (%zu bytes)"
 #define SAY_CRL_CACHED "using cached crl"
 #define SAY_RECHECK_GOOD "peer certificate successfully verified"
 #define SAY_RECHECK_BAD "peer certificate verification failed, deleting SA"

@@ -72,6 +72,10 @@ static const struct effective {
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
     TAKES("plugins.eap-dynamic.prefer_user", IS_YES, eap_prefer_user),
+    TAKES("interfaces_use", IS_TEXT, interfaces_use),
+    TAKES("interfaces_ignore", IS_TEXT, interfaces_ignore),
+    TAKES("cert_cache", IS_YES, cert_cache),
+    TAKES("cache_crls", IS_YES, cache_crls),
     TAKES("x509.enforce_critical", IS_YES, enforce_critical),
 #undef TAKES
 };
@@ -103,6 +107,7 @@ struct strongswan strongswan_default(void)
         .ocsp = true,
         .crl = true,
         .enforce_critical = true,
+        .cert_cache = true,
     };
 }
 

@@ -59,6 +59,10 @@ struct strongswan {
     bool udp_esp;          // kernel-libipsec without raw_esp: ESP always in UDP
     bool ocsp, crl;        // plugin revocation: ask at all?
     bool enforce_critical; // X.509: refuse critical extensions that are not understood
+    // Names with commas or blanks between them; NULL: not given.
+    char *interfaces_use, *interfaces_ignore;
+    bool cert_cache; // may judge the same certificates once in a while
+    bool cache_crls; // put lists that were fetched into x509crl
     unsigned log_n;
     struct strongswan_log log[STRONGSWAN_LOGS_MAX];
     char *syslog_ident;

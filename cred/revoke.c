@@ -262,6 +262,23 @@ static err_t crl_look(const struct walk *w, struct status *at)
 
 // ---- fetching ----
 
+// For who keeps lists. They are named after the key that has signed them: one without its name
+// (rfc5280 5.2.1 MUST) is not kept.
+static void crl_keep(const struct walk *w, const X509_CRL *crl)
+{
+    if (!w->t->keeper) return;
+    AUTHORITY_KEYID *id = X509_CRL_get_ext_d2i(crl, NID_authority_key_identifier, NULL, NULL);
+    bool delta = X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0;
+    uint8_t *der = NULL;
+    int len = id && id->keyid ? i2d_X509_CRL(crl, &der) : 0;
+    if (len > 0) {
+        span_t key = span(ASN1_STRING_get0_data(id->keyid), (size_t)ASN1_STRING_length(id->keyid));
+        w->t->keeper(w->t->keeper_ctx, key, delta, span(der, (size_t)len));
+    }
+    OPENSSL_free(der);
+    AUTHORITY_KEYID_free(id);
+}
+
 static err_t crl_take(const struct walk *w, const char *url, span_t bytes, struct why *why)
 {
     X509_CRL *crl;
@@ -272,6 +289,7 @@ static err_t crl_take(const struct walk *w, const char *url, span_t bytes, struc
         tell_name(X509_CRL_get_issuer(crl), name);
         log_say(w->level, "cert", SAY_CRL_SIGNED, name);
         e = crl_cache_put(w->t->cache, url, crl, bytes.len, w->now);
+        crl_keep(w, crl);
     } else {
         e = why_not(why, e, "the CRL from %.80s is signed by nobody we know", url);
     }

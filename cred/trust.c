@@ -152,6 +152,17 @@ void trust_set_critical(struct trust *t, bool enforce)
     t->any_critical = !enforce;
 }
 
+void trust_set_keeping(struct trust *t, bool keep)
+{
+    t->no_verdicts = !keep;
+}
+
+void trust_set_keeper(struct trust *t, trust_crl_fn *fn, void *ctx)
+{
+    t->keeper = fn;
+    t->keeper_ctx = ctx;
+}
+
 const struct fetcher *trust_fetcher(const struct trust *t)
 {
     return t->fetcher;

@@ -45,6 +45,12 @@ void trust_set_checks(struct trust *t, bool ocsp, bool crl);
 // rfc5280 4.2: a certificate with a critical extension that is not understood is refused; no: it is
 // not, and the extension means nothing.
 void trust_set_critical(struct trust *t, bool enforce);
+// Are verdicts kept (verdict.h)? They are by default.
+void trust_set_keeping(struct trust *t, bool keep);
+// Who gets each list that was fetched and believed; any thread calls it. key_id: of the key that
+// has signed it, as the list says.
+typedef void trust_crl_fn(void *ctx, span_t key_id, bool delta, span_t der);
+void trust_set_keeper(struct trust *t, trust_crl_fn *fn, void *ctx);
 
 // What an OCSP server says of cert, which issuer signed, for a peer that wants to see it (RFC
 // 4806): fetched, believed, and kept as long as it is good. *out: fetched_done() frees it. Errors,

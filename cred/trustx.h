@@ -28,7 +28,9 @@ struct trust {
     struct authority *authorities;
     const struct fetcher *fetcher;
     struct crl_cache *cache;
-    bool no_ocsp, no_crl, any_critical;
+    bool no_ocsp, no_crl, any_critical, no_verdicts;
+    trust_crl_fn *keeper; // NULL: nobody
+    void *keeper_ctx;
     struct verdicts *verdicts; // verdict.h
 };
 

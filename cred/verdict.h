@@ -16,8 +16,8 @@ struct verdicts;
 struct verdicts *verdicts_new(void);
 void verdicts_free(struct verdicts *v); // NULL is fine
 
-// What the peer sent, and against what it is held. false: it cannot be computed, so nothing is
-// kept.
+// What the peer sent, and against what it is held. false: it cannot be computed, or verdicts are
+// not wanted (trust_set_keeping), so nothing is kept.
 bool verdict_key(const struct trust *t, const span_t *sent, unsigned n,
                  const struct trust_terms *terms, uint8_t key[VERDICT_KEY_LEN]);
 // The peer's own certificate (a reference) if there is a verdict that is good now, with its note

@@ -57,6 +57,7 @@ void iked_rearm(struct iked *d)
 static void on_datagram(void *ctx, const struct datagram *datagram)
 {
     struct iked *d = ctx;
+    if (network_leaves_out(d->network, &datagram->to.ip)) return;
     ike_input(d->ike, datagram);
     iked_rearm(d);
 }
@@ -245,13 +246,15 @@ static err_t start_base(struct iked *d, struct why *why)
 
 // Before there is another thread, and before anything is heard from outside. Sockets and key log
 // may be in folders of somebody else's, like the configuration: CAP_DAC_OVERRIDE.
-static err_t start_sandbox(const struct iked_options *o, const char *socket, struct why *why)
+static err_t start_sandbox(const struct iked *d, const char *socket, struct why *why)
 {
-    char *path = strdup(socket);
+    const struct iked_options *o = &d->options;
+    char *path = strdup(socket), *crls = d->strongswan.cache_crls ? works_crl_folder(o) : NULL;
     if (!path) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     struct sandbox_conf conf = {
         .caps = SANDBOX_CAP(NET_ADMIN) | SANDBOX_CAP(NET_BIND_SERVICE) | SANDBOX_CAP(DAC_OVERRIDE),
-        .writable = {sandbox_folder(path), o->keylog, "/dev/null", o->state_dir, o->resolv_conf},
+        .writable = {sandbox_folder(path), o->keylog, "/dev/null", o->state_dir, o->resolv_conf,
+                     crls},
     };
     // Logs that were moved away are made anew beside themselves.
     char logs[LOG_TARGETS_MAX + LOG_PLANS_MAX][PATH_MAX];
@@ -261,6 +264,7 @@ static err_t start_sandbox(const struct iked_options *o, const char *socket, str
     }
     err_t e = sandbox_enter(&conf, why);
     free(path);
+    free(crls);
     return e;
 }
 
@@ -336,7 +340,7 @@ static err_t start(struct iked *d, struct why *why)
     const char *socket = socket_of(d, c);
     start_state(&d->options);
     if (e == ERR_OK && scripts_needed(c)) e = scripts_start(d->options.config, c, &d->scripts, why);
-    if (e == ERR_OK) e = start_sandbox(&d->options, socket, why);
+    if (e == ERR_OK) e = start_sandbox(d, socket, why);
     if (e == ERR_OK && d->scripts) e = scripts_listen(d->scripts, d->loop);
     if (e == ERR_OK && d->scripts) e = hold_start(d);
     if (e == ERR_OK) e = start_parts(d, socket, why);

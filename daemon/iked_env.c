@@ -41,7 +41,8 @@ static void env_send(void *ctx, const struct datagram *datagram)
 static ip_t env_source_for(void *ctx, const ip_t *peer)
 {
     struct iked *d = ctx;
-    return net_source_for(d->net, peer);
+    ip_t source = net_source_for(d->net, peer);
+    return network_leaves_out(d->network, &source) ? (ip_t){.family = AF_UNSPEC} : source;
 }
 
 static unsigned env_device(void *ctx, const char *name)

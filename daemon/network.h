@@ -16,5 +16,10 @@ struct network;
 // Errors: ERR_NOMEM, ERR_SYSTEM, with a sentence.
 err_t network_new(struct iked *d, struct network **out, struct why *why);
 void network_free(struct network *n); // NULL is fine
-// All addresses but loopback and link-local ones, at most max; how many they are.
+// All addresses but loopback and link-local ones, and those that settings leave out, at most max;
+// how many they are.
 unsigned network_addresses(struct network *n, ip_t *out, unsigned max);
+// Is it on an interface that settings leave out (charon.interfaces_use, charon.interfaces_ignore)?
+bool network_leaves_out(struct network *n, const ip_t *ip);
+// The settings are others.
+void network_settings(struct network *n);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/words.h"
 #include "daemon/log_to.h"
+#include "daemon/network.h"
 #include "daemon/reload.h"
 
 #define FRAGMENT_MIN 576 // every IPv4 path takes packets of this size
@@ -123,6 +124,7 @@ static bool waits_for_start(const struct strongswan *a, const struct strongswan 
 {
     return a->port != b->port || a->port_nat_t != b->port_nat_t || a->fwmark != b->fwmark ||
            a->udp_esp != b->udp_esp || a->install_virtual_ip != b->install_virtual_ip ||
+           a->cache_crls != b->cache_crls ||
            !same_text(a->install_virtual_ip_on, b->install_virtual_ip_on) ||
            !same_text(a->vici_socket, b->vici_socket) || !same_text(a->resolv_conf, b->resolv_conf);
 }
@@ -141,8 +143,8 @@ void settings_again(struct iked *d)
     }
     if (waits_for_start(&d->strongswan, &now)) {
         log_say(LOG_WARN, "conf",
-                "%s: ports, marks, the control socket, ESP in UDP and what becomes of virtual "
-                "addresses wait for the next start",
+                "%s: ports, marks, the control socket, ESP in UDP, folders that are written to and "
+                "what becomes of virtual addresses wait for the next start",
                 path);
     }
     if (d->options.log_n == 0) change_logs(&now);
@@ -150,6 +152,7 @@ void settings_again(struct iked *d)
     if (d->ike) ike_set_options(d->ike, &o);
     strongswan_done(&d->strongswan);
     d->strongswan = now;
+    network_settings(d->network);
 }
 
 static uint64_t to_ns(double seconds)

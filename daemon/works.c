@@ -1,16 +1,20 @@
 #include "daemon/works.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/creds.h"
 #include "cred/crl.h"
 #include "cred/fetch.h"
 #include "daemon/crew.h"
+#include "daemon/crl_keep.h"
 
 struct works {
     struct crew *crew;
     struct crl_cache *cache;
     struct fetcher fetcher;
+    char *crl_folder; // where lists that were fetched are kept
 };
 
 // In one of the pool's threads.
@@ -30,6 +34,14 @@ static err_t get(void *ctx, const struct fetch *ask, struct fetched *out, struct
     return err;
 }
 
+char *works_crl_folder(const struct iked_options *o)
+{
+    char *path = NULL;
+    const char *slash = strrchr(o->config, '/');
+    int n = slash ? (int)(slash - o->config) : 1;
+    return asprintf(&path, "%.*s/x509crl", n, slash ? o->config : ".") < 0 ? NULL : path;
+}
+
 err_t works_start(struct iked *d, struct why *why)
 {
     struct works *w = calloc(1, sizeof *w);
@@ -38,7 +50,8 @@ err_t works_start(struct iked *d, struct why *why)
     w->fetcher = (struct fetcher){.ctx = w, .get = get};
     w->cache = crl_cache_new();
     w->crew = crew_new(0, on_done, d);
-    if (!w->cache || !w->crew) return why_not(why, ERR_NOMEM, "no threads");
+    w->crl_folder = works_crl_folder(&d->options);
+    if (!w->cache || !w->crew || !w->crl_folder) return why_not(why, ERR_NOMEM, "no threads");
     err_t err = fetch_init();
     return err == ERR_OK ? err : why_not(why, err, "libcurl does not start");
 }
@@ -51,6 +64,7 @@ void works_stop(struct iked *d)
     // Who is still waiting for a server uses them; the process ends before he does.
     if (!crew_free(w->crew)) return;
     crl_cache_free(w->cache);
+    free(w->crl_folder);
     free(w);
 }
 
@@ -61,6 +75,8 @@ void works_serve(struct iked *d, struct config *c)
     trust_set_fetching(c->creds->trust, &w->fetcher, w->cache);
     trust_set_checks(c->creds->trust, d->strongswan.ocsp, d->strongswan.crl);
     trust_set_critical(c->creds->trust, d->strongswan.enforce_critical);
+    trust_set_keeping(c->creds->trust, d->strongswan.cert_cache);
+    if (d->strongswan.cache_crls) trust_set_keeper(c->creds->trust, crl_keep, w->crl_folder);
 }
 
 void works_deliver(struct iked *d)

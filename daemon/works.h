@@ -16,5 +16,8 @@ void works_each_crl(struct iked *d, size_t max, crl_fn *fn, void *ctx);
 void works_each_answer(struct iked *d, size_t max, crl_fn *fn, void *ctx); // of OCSP servers
 // In the loop: hands what is done to the diplomat.
 void works_deliver(struct iked *d);
+// Where lists that were fetched are kept (crl_keep.h): beside the configuration. The caller frees
+// it; NULL: out of memory.
+char *works_crl_folder(const struct iked_options *o);
 // For struct env.
 err_t works_add(void *ctx, struct ike_work *w);

@@ -78,7 +78,7 @@ def index(root, names, revoked):
         file.write("unique_subject = no\n")
     with open(root.path("ca.cnf"), "w", encoding="utf-8") as file:
         file.write(f"[ca]\ndefault_ca = c\n[c]\ndatabase = {root.path('index.txt')}\ndefault_md = sha256\n"
-                   "default_crl_days = 7\n")
+                   "default_crl_days = 7\ncrl_extensions = x\n[x]\nauthorityKeyIdentifier = keyid\n")
 
 
 def publish(root, folder):
@@ -106,13 +106,19 @@ def config(me, family):
             f"        cert_uri_base = http://{CAFE[family]}/\n    }}\n}}\n")
 
 
+OWN = "charon {{\n    hash_and_url = {}\n    cache_crls = yes\n}}\n"
+
+
 class Pair:
     def __init__(self, site, family):
-        self.site = site
+        self.site, self.family = site, family
         site.xfrmd[site.moon] = site.moon.xfrmd()
-        site.iked[site.moon] = site.moon.iked(config("moon", family), "--strongswan-conf",
-                                              site.moon.file("own.conf", "charon {\n    hash_and_url = yes\n}\n"))
+        self.start()
         self.peer = strongswan.StrongSwan(site.sun, config("sun", family), extra=PLUGINS)
+
+    def start(self, hash_and_url="yes"):
+        moon = self.site.moon
+        self.site.iked[moon] = moon.iked(config("moon", self.family), "--strongswan-conf", moon.file("own.conf", OWN.format(hash_and_url)))
 
     def log(self):
         return self.site.iked[self.site.moon].output()
@@ -166,6 +172,27 @@ def revocation(pair, tap):
                 pair.down(name)
 
 
+def kept(pair, tap, root):
+    """cache_crls: the list is a file, and there after a restart, whatever has become of its server."""
+    site = pair.site
+    moon = site.moon
+    shown = subprocess.run(["openssl", "x509", "-in", root.path("root.pem"), "-noout", "-ext", "subjectKeyIdentifier"], text=True,
+                           capture_output=True, check=True).stdout
+    name = shown.strip().split("\n")[-1].strip().replace(":", "").lower() + ".crl"
+    folder = os.path.join(moon.dir, "x509crl")
+    tap.equal("cache_crls: the CRL is a file that its signer's key gives its name", os.listdir(folder), [name])
+    openssl("crl", "-inform", "DER", "-in", os.path.join(folder, name), "-noout")
+    site.cafe.nft("table ip silent {\n chain in {\n type filter hook input priority 0\n tcp dport 80 drop\n }\n}")
+    site.iked[moon].stop()
+    pair.start("no")  # certificates, too, shall not be looked for there
+    good, said = pair.up("crl")
+    tap.check("cache_crls: after a restart nobody has to be asked", good and "fetching crl" not in pair.log(), said + pair.log()[-2000:])
+    pair.down("crl")
+    good, said = pair.up("listed")
+    tap.check("cache_crls: and who is in it is refused", not good and "revoked" in said, said)
+    site.cafe("nft delete table ip silent")
+
+
 def dead_server(pair, tap):
     """A server that takes connections from nobody: who needs it waits, others do not."""
     moon = pair.site.moon
@@ -189,6 +216,7 @@ def test(lab, tap):
     for name, extra in HOSTS.items():
         make(root, f"sun-{name}", extra)
         make(root, f"moon-{name}", [])
+    os.makedirs(os.path.join(site.moon.dir, "x509crl"))
     for host, me in ((site.moon, "moon"), (site.sun, "sun")):
         put(host, "x509ca", root.path("root.pem"), "root.pem")
         for name in HOSTS:
@@ -206,6 +234,7 @@ def test(lab, tap):
         if family == 4:
             dead_server(pair, tap)  # as long as no CRL is known
             revocation(pair, tap)
+            kept(pair, tap, root)
         pair.stop()
     web.stop()
     ocsp.stop()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What swanctl.conf can ask for besides algorithms and networks, between two plain hosts: IKE without a
 child SA first, with a DSCP value of its own; BEET mode; ESP padded to one length, with no DSCP of what is
-inside; an end after silence, from which a packet wakes it again."""
+inside; an end after silence, from which a packet wakes it again. Interfaces that strongswan.conf leaves out."""
 import os
 import sys
 import time
@@ -109,6 +109,25 @@ def silence(hosts, tap):
     tap.check("a packet wakes it", ping6(hosts[0], 56) and tunnels() == 2, state(hosts[0]))
 
 
+def interfaces(hosts, tap):
+    """What strongswan.conf leaves out is deaf; it may change its mind."""
+    moon, sun = hosts
+    settings = "charon {{\n    retransmit_timeout = 0.3\n    retransmit_tries = 1\n    {}\n}}\n"
+    for side, host in enumerate(hosts):
+        host.daemon.stop()
+        conf = host.file("strongswan.conf", settings.format("interfaces_ignore = other, eth0" if host is sun else ""))
+        host.daemon = host.iked(config(side), "--strongswan-conf", conf)
+    done = moon.pavise("up", "beet")
+    tap.check("interfaces_ignore: no answer from there", done.returncode != 0 and "does not answer" in done.stdout, done.stdout + done.stderr)
+    for setting, word in (("interfaces_use = lo", "use"), ("interfaces_use = lo, eth0\n    interfaces_ignore = eth0", "ignore")):
+        sun.file("strongswan.conf", settings.format(setting))
+        sun.pavise("reload")
+        done = moon.pavise("up", "beet")
+        good = done.returncode == 0 if word == "ignore" else done.returncode != 0
+        tap.check("interfaces_use goes before interfaces_ignore" if word == "ignore" else "interfaces_use: all others are deaf", good,
+                  done.stdout + done.stderr + sun.daemon.output()[-1000:])
+
+
 def test(lab, tap):
     hosts = plain_hosts(lab)
     for side, host in enumerate(hosts):
@@ -118,6 +137,7 @@ def test(lab, tap):
     beet(hosts, tap)
     padded(hosts, tap)
     silence(hosts, tap)
+    interfaces(hosts, tap)
 
 
 if __name__ == "__main__":

@@ -217,6 +217,19 @@ static void other_certificates_another_verdict(void **state)
     scene_done(&s);
 }
 
+static void none_are_kept_where_nobody_wants_them(void **state)
+{
+    SCENE(s, 0, NULL);
+    uint8_t key[VERDICT_KEY_LEN];
+    const span_t sent = cert_der(s.moon.cert);
+    (void)state;
+    trust_set_keeping(s.store, false);
+    CHECK(!verdict_key(s.store, &sent, 1, &s.terms, key));
+    trust_set_keeping(s.store, true);
+    CHECK(verdict_key(s.store, &sent, 1, &s.terms, key));
+    scene_done(&s);
+}
+
 // What comes to be known of revocations is known to the next one, too.
 static void a_new_list_ends_it(void **state)
 {
@@ -340,6 +353,7 @@ int main(void)
         cmocka_unit_test(not_beyond_the_next_list),
         cmocka_unit_test(other_terms_another_verdict),
         cmocka_unit_test(other_certificates_another_verdict),
+        cmocka_unit_test(none_are_kept_where_nobody_wants_them),
         cmocka_unit_test(a_new_list_ends_it),
         cmocka_unit_test(what_ocsp_revokes_ends_it),
         cmocka_unit_test(flushing_ends_it),

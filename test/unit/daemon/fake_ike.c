@@ -172,3 +172,8 @@ struct counters *ike_counters(struct ike *ike)
 {
     return &fake(ike)->counters;
 }
+
+void ike_network_changed(struct ike *ike)
+{
+    (void)ike;
+}
