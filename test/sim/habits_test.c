@@ -271,9 +271,36 @@ static void a_name_without_an_address_is_asked_again(void **state)
     sim_free(s);
 }
 
+static void as_libipsec(struct ike_options *o)
+{
+    o->libipsec_words = true;
+}
+
+// Who looks for what strongSwan says of a packet that springs a trap finds it, and what its
+// user-space ESP says where that is what was configured.
+static void a_packet_that_asks_is_told(void **state)
+{
+    (void)state;
+    for (int libipsec = 0; libipsec <= 1; libipsec++) {
+        struct sim *s = libipsec ? world(20, ALICE, as_libipsec) : sim_new(20);
+        sim_net_net(s, "", "");
+        sim_net_net_side(s, ALICE, "", "start_action = trap\n reqid = 7");
+        sim_acquire(s, ALICE, 77);
+        sim_run(s, SECOND);
+        CHECK(sim_told(s, ALICE, "creating acquire job for policy "));
+        CHECK(sim_told(s, ALICE, " with reqid {7}"));
+        CHECK_EQ(sim_told(s, ALICE, "could not find an outbound IPsec SA for reqid {7}, dropping "),
+                 libipsec);
+        CHECK_EQ(sim_told(s, ALICE, "creating acquire job for policy with reqid {7}"), libipsec);
+        sim_expect_clean(s);
+        sim_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_packet_that_asks_is_told),
         cmocka_unit_test(so_many_and_no_more),
         cmocka_unit_test(half_open_from_one_address),
         cmocka_unit_test(no_pause_is_longer),

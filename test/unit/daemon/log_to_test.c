@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "test/check.h"
@@ -29,6 +31,24 @@ static void wrong_targets_are_refused(void **state)
     refused("stderr,loud", "not 'loud'");
 }
 
+// ---- what goes to syslog stands here instead ----
+
+static char heard[8][256];
+static unsigned heard_n;
+
+// In the place of libc's: the only datagrams of this program are those of --log syslog.
+ssize_t sendto(int fd, const void *at, size_t len, int flags, const struct sockaddr *to,
+               socklen_t to_len)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)to;
+    (void)fd, (void)flags;
+    CHECK(to_len == sizeof *un && strcmp(un->sun_path, "/dev/log") == 0);
+    CHECK(heard_n < 8 && len < sizeof heard[0]);
+    memcpy(heard[heard_n], at, len);
+    heard[heard_n++][len] = '\0';
+    return (ssize_t)len;
+}
+
 static char *content(const char *path)
 {
     static char text[4096];
@@ -41,6 +61,16 @@ static char *content(const char *path)
 }
 
 // Also: a file is added to, and each target has its own level.
+// rfc3164 4.1: facility * 8 + severity; then time, name and process.
+static void want_heard(unsigned i, const char *priority, const char *rest)
+{
+    CHECK(i < heard_n);
+    CHECK(strncmp(heard[i], priority, strlen(priority)) == 0);
+    const char *ident = strstr(heard[i], " test[");
+    CHECK(ident && strstr(ident, rest));
+    CHECK_STR(strstr(ident, rest), rest); // and nothing behind it
+}
+
 static void lines_go_to_files(void **state)
 {
     (void)state;
@@ -76,6 +106,29 @@ static void lines_go_to_files(void **state)
     CHECK(strstr(text, "the story"));
     CHECK(!strstr(text, "details"));
     CHECK(strstr(text, "who is ???"));
+    CHECK_EQ(heard_n, 0); // of syslog's level was none
+    log_say(LOG_ERROR, "net[1]", "it is over");
+    CHECK_EQ(heard_n, 1);
+    want_heard(0, "<187>", "]: net[1]: it is over"); // local7, err
+}
+
+// A logger of strongswan.conf: its facility, and levels of its own for each of charon's groups.
+static void syslog_has_facilities_and_levels(void **state)
+{
+    struct why why = {0};
+    (void)state;
+    struct log_plan p = {.facility = "auth", .ident = "test"};
+    for (unsigned i = 0; i < LOG_GROUPS; i++) p.level[i] = 1;
+    p.level[LOG_NET] = -1;
+    CHECK_OK(log_to_plan(&p, &why));
+    heard_n = 0;
+    log_say(LOG_WARN, "net[1]", "take care");
+    log_say(LOG_STORY, "net[1]", "the story");
+    log_say(LOG_DEBUG, "net[1]", "all of it");
+    log_say(LOG_STORY, "net", "nobody wants it");
+    CHECK_EQ(heard_n, 2);
+    want_heard(0, "<36>", "take care"); // auth, warning
+    want_heard(1, "<37>", "the story"); // auth, notice
 }
 
 int main(void)
@@ -83,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_targets_are_refused),
         cmocka_unit_test(lines_go_to_files),
+        cmocka_unit_test(syslog_has_facilities_and_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
