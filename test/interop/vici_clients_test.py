@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """VICI clients of their own (test/interop/vici_client.py): many at once, slow and malicious ones, a daemon that is
 configured wholly by one, and every event while a tunnel comes and goes."""
+import ctypes
 import os
 import random
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -20,6 +22,7 @@ try:
 except ImportError:
     vici = None
 
+LIBVICI = "/usr/lib/ipsec/libvici.so.0"
 OPTIONS = {"inner": (4,)}
 CONNS = 400
 CLIENTS = 24
@@ -244,6 +247,44 @@ def stock_python(site, tap):
     tap.check("listen() yields the event", [name for name, _ in seen] == [b"child-updown"] and "sites" in seen[0][1], seen)
 
 
+def stock_c(site, tap):
+    """strongSwan's own C library, which swanctl and others are made with: a command, a message that it reads, a refusal."""
+    try:
+        lib = ctypes.CDLL(LIBVICI)
+    except OSError:
+        tap.skip("strongSwan's C client", f"no {LIBVICI} on this machine (package strongswan-swanctl)")
+        return
+    for name in ("vici_connect", "vici_begin", "vici_submit"):
+        getattr(lib, name).restype = ctypes.c_void_p
+    lib.vici_find_str.restype = ctypes.c_char_p
+    lib.vici_init()
+    conn = ctypes.c_void_p(lib.vici_connect(f"unix://{site.moon.vici}".encode()))
+    tap.check("libvici connects", conn.value)
+    said = []
+    for command, keys in ((b"version", {}), (b"get-conns", {}), (b"unload-conn", {b"name": b"nobody"})):
+        request = ctypes.c_void_p(lib.vici_begin(command))
+        for key, value in keys.items():
+            lib.vici_add_key_value(request, key, value, len(value))
+        answer = ctypes.c_void_p(lib.vici_submit(request, conn))
+        said.append([lib.vici_find_str(answer, b"-", key) for key in (b"daemon", b"success", b"errmsg")])
+        lib.vici_free_res(answer)
+    lib.vici_disconnect(conn)
+    lib.vici_deinit()
+    tap.equal("libvici reads version", said[0][0], b"pavise-iked")
+    tap.equal("... and a refusal with its sentence", (said[2][1], b"nobody" in said[2][2]), (b"no", True))
+
+
+def stock_perl(site, tap):
+    """strongSwan's Perl module."""
+    script = ("use IO::Socket::UNIX; use Vici::Session; my $s = Vici::Session->new(IO::Socket::UNIX->new($ARGV[0]));"
+              "print $s->version()->encode();")
+    if subprocess.run(["perl", "-MVici::Session", "-e1"], capture_output=True, check=False).returncode:
+        tap.skip("strongSwan's Perl client", "no Perl module Vici::Session (strongSwan's, from CPAN or its sources by PERL5LIB)")
+        return
+    done = subprocess.run(["perl", "-e", script, site.moon.vici], capture_output=True, timeout=20, check=False)
+    tap.check("Vici::Session->version()", b"pavise-iked" in done.stdout, done.stdout + done.stderr)
+
+
 def test(lab, tap):
     site = Sites(lab)
     for host in (site.moon, site.sun):
@@ -254,6 +295,8 @@ def test(lab, tap):
     unloaded(site, tap)
     many(site, tap)
     stock_python(site, tap)
+    stock_c(site, tap)
+    stock_perl(site, tap)
     slow(site, tap)
     malicious(site, tap)
     for host in (site.moon, site.sun):
