@@ -132,11 +132,22 @@ static uint64_t pair_print(const char *name, uint64_t what)
     return siphash(print_key, pair, sizeof pair);
 }
 
+// Without blanks: swanctl sends the elements of a list, and files have them with blanks between.
+static uint64_t value_print(const struct value *v)
+{
+    uint64_t h = 14695981039346656037ULL;
+    for (size_t i = 0; i < v->len; i++) {
+        if (v->text[i] != ' ' && v->text[i] != '\t')
+            h = (h ^ (uint8_t)v->text[i]) * 1099511628211ULL;
+    }
+    return h;
+}
+
 uint64_t tree_print(const struct node *in, const char *but)
 {
     uint64_t print = 0;
     for (const struct setting *s = in->settings; s; s = s->next) {
-        print += pair_print(s->key, siphash(print_key, s->value.text, s->value.len));
+        print += pair_print(s->key, value_print(&s->value));
     }
     for (const struct node *sub = in->subs; sub; sub = sub->next) {
         if (but && strcmp(sub->name, but) == 0) continue;

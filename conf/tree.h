@@ -56,6 +56,7 @@ err_t tree_refer(struct tree *t, struct node *in, const char *path, struct place
 struct node *tree_sub(const struct tree *t, const struct node *in, const char *name);
 struct setting *tree_setting(const struct tree *t, const struct node *in, const char *key);
 
-// A number for all that is written in a section and those in it, whatever the order; without the
-// section `but` (NULL: with all). Two that are written differently have different ones.
+// A number for all that is written in a section and those in it, whatever the order and the blanks;
+// without the section `but` (NULL: with all). Two that are written differently have different ones.
+// What is in files that are named there does not count.
 uint64_t tree_print(const struct node *in, const char *but);

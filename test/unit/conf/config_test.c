@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "conf/build.h"
 #include "conf/config.h"
 #include "conf/schema.h"
 #include "test/check.h"
@@ -488,6 +489,54 @@ static void rounds_in_their_order(void **state)
     config_free(c);
 }
 
+// The same settings come from a file, and by swanctl.
+static struct config *sent(const char *addrs)
+{
+    struct config *c = NULL;
+    AUTO(conf_issues) struct conf_issues issues = {0};
+    struct build *b = build_new();
+    assert_non_null(b);
+    const char *const open[] = {"connections", "c", "children", "k"};
+    for (unsigned i = 0; i < 4; i++) build_open(b, span_str(open[i]));
+    build_set(b, span_str("start_action"), span_str("start"));
+    build_set(b, span_str("local_ts"), span_str("10.1.0.0/16"));
+    build_close(b);
+    build_close(b);
+    for (unsigned i = 0; i < 2; i++) {
+        build_open(b, span_str(i ? "local" : "remote"));
+        build_set(b, span_str("auth"), span_str("psk"));
+        build_close(b);
+    }
+    build_set(b, span_str("remote_addrs"), span_str(addrs));
+    build_set(b, span_str("remote_addrs"), span_str("192.0.2.2"));
+    CHECK_OK(build_finish(b, &c, &issues));
+    return c;
+}
+
+static void prints_are_of_what_is_said(void **state)
+{
+    (void)state;
+#define PRINTS(more, child)                                                       \
+    "secrets { ike { secret = s\n }\n }\n"                                        \
+    "connections { c {\n local { auth = psk\n }\n remote { auth = psk\n }\n" more \
+    " children { k {\n local_ts = 10.1.0.0/16\n" child "start_action = start\n } } } }\n"
+    struct config *c[] = {
+        load_text(PRINTS("remote_addrs = 192.0.2.1, 192.0.2.2\n", "")),
+        sent("192.0.2.1"),
+        load_text(PRINTS("remote_addrs = 192.0.2.1,192.0.2.2\n # a word\n", "")),
+        load_text(PRINTS("remote_addrs = 192.0.2.1, 192.0.2.2\n", "mode = transport\n")),
+        sent("192.0.2.3"),
+    };
+    static const bool conn[] = {true, true, true, true, false};
+    static const bool child[] = {true, true, true, false, true};
+    for (unsigned i = 0; i < 5; i++) {
+        const struct conf_conn *a = &c[0]->conn[0], *b = &c[i]->conn[0];
+        CHECK_EQ(a->print == b->print, conn[i]);
+        CHECK_EQ(a->child[0].print == b->child[0].print, child[i]);
+    }
+    for (unsigned i = 0; i < 5; i++) config_free(c[i]);
+}
+
 int main(void)
 {
     const char *folder = getenv("VECTORS");
@@ -512,6 +561,7 @@ int main(void)
         cmocka_unit_test(every_strongswan_key_is_known),
         cmocka_unit_test(issues_carry_their_line),
         cmocka_unit_test(rounds_in_their_order),
+        cmocka_unit_test(prints_are_of_what_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
