@@ -176,6 +176,20 @@ static void print_holes(const json_t *holes)
     }
 }
 
+static void print_marks(const json_t *marks)
+{
+    size_t i;
+    json_t *m;
+    if (json_array_size(marks) == 0) return;
+    printf("%smarks:%s\n", paint(BOLD), paint(PLAIN));
+    json_array_foreach(marks, i, m)
+    {
+        printf("  %-24s device %-15s %llu packets out, %llu in\n", json_str(m, "mark"),
+               json_str(m, "device"), (unsigned long long)json_u64(m, "packets_out"),
+               (unsigned long long)json_u64(m, "packets_in"));
+    }
+}
+
 static void print_database(const json_t *stat)
 {
     const json_t *db = json_object_get(stat, "db"), *guard = json_object_get(stat, "guard");
@@ -198,5 +212,6 @@ void stat_print(const json_t *stat)
     stat_crypto_print(json_object_get(stat, "crypto"));
     print_paths(json_object_get(stat, "paths"));
     print_holes(json_object_get(stat, "holes"));
+    print_marks(json_object_get(stat, "marks"));
     print_drops(json_object_get(stat, "drops"));
 }

@@ -8,8 +8,6 @@
 #include "conf/sense.h"
 #include "eap/eap.h"
 
-#define WHY_KERNEL_ONLY \
-    "packets that pass its TUN device have lost their mark and the device they came by"
 #define PAIRS_MAX 2000000UL // children compared with one another: some 2000 children
 
 // ---- lifetimes ----
@@ -367,14 +365,14 @@ static void check_pairs(struct load *ld)
 // Which executor there will be is known only where it is named.
 static void check_kernel_only(struct load *ld, const struct node *n, const struct conf_child *c)
 {
-    const char *key = config_kernel_only(c);
+    const char *why, *key = config_kernel_only(c, &why);
     bool named = ld->out->executor == CONF_EXEC_PAVISE;
     if (!key || ld->out->executor == CONF_EXEC_KERNEL) return;
     struct place at = schema_place(ld, n, key);
     if (named) {
-        issue_error(ld->issues, at, key, "pavise-xfrmd cannot do this: " WHY_KERNEL_ONLY);
+        issue_error(ld->issues, at, key, "pavise-xfrmd cannot do this: %s", why);
     } else {
-        issue_warn(ld->issues, at, key, "this needs the kernel's ESP: " WHY_KERNEL_ONLY);
+        issue_warn(ld->issues, at, key, "this needs the kernel's ESP: %s", why);
     }
     issue_hint(ld->issues, "write executor = kernel in section pavise, or remove %s", key);
 }

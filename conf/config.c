@@ -135,11 +135,12 @@ const struct conf_conn *config_conn(const struct config *c, const char *name)
     return NULL;
 }
 
-const char *config_kernel_only(const struct conf_child *c)
+const char *config_kernel_only(const struct conf_child *c, const char **why)
 {
+    *why = c->interface ? "packets that pass its TUN device have lost the device they came by"
+                        : "its sockets do not tell the marks of ESP packets";
     if (c->interface) return "interface";
-    if (c->mark_in_sa) return "mark_in_sa";
-    return c->input_mark.same || c->input_mark.value ? "set_mark_in" : NULL;
+    return c->mark_in_sa ? "mark_in_sa" : NULL;
 }
 
 const struct conf_pool *config_pool(const struct config *c, const char *name)

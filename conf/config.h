@@ -279,7 +279,6 @@ struct config *config_hold(struct config *c); // one more holder; returns c
 void config_free(struct config *c);           // one holder less; the last wipes. NULL is fine
 void conf_issues_done(struct conf_issues *issues);
 const struct conf_conn *config_conn(const struct config *c, const char *name);
-// The key of a child that only the kernel can carry out: packets that pass a TUN device have lost
-// their mark and the device they came by. NULL: none.
-const char *config_kernel_only(const struct conf_child *c);
+// The key of a child that only the kernel can carry out, and why pavise-xfrmd cannot. NULL: none.
+const char *config_kernel_only(const struct conf_child *c, const char **why);
 const struct conf_pool *config_pool(const struct config *c, const char *name);

@@ -1,5 +1,6 @@
 #include "daemon/guard.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,6 +176,20 @@ void guard_source(struct guard *g, uint16_t family, uint16_t number, bool on)
     if (on && i == n->source_count && i < GUARD_SOURCES_MAX) n->source_count++;
     if (i >= n->source_count) return;
     n->source[i] = on ? (struct guard_source){family, number} : n->source[--n->source_count];
+    if (g->nft_on) nft_changed(g);
+}
+
+void guard_device(struct guard *g, const char *name, bool on)
+{
+    struct guard_nft_conf *n = &g->nft;
+    unsigned i = 0;
+    while (i < n->device_count && strcmp(n->device[i], name) != 0) i++;
+    if (on && i == n->device_count && i < GUARD_DEVICES_MAX) n->device_count++;
+    if (i >= n->device_count) return;
+    if (on)
+        (void)snprintf(n->device[i], sizeof n->device[i], "%s", name);
+    else
+        memmove(n->device[i], n->device[--n->device_count], sizeof n->device[i]);
     if (g->nft_on) nft_changed(g);
 }
 

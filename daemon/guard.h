@@ -61,6 +61,9 @@ void guard_defaults(struct guard *g, const uint8_t actions[XFRM_DIRS]);
 // A UDP port, beside conf->udp_port, that protected packets go and come by; or it does no more.
 void guard_source(struct guard *g, uint16_t family, uint16_t number, bool on);
 
+// A TUN device, beside conf->tun, of the executor's own; or it is no more. The name is copied.
+void guard_device(struct guard *g, const char *name, bool on);
+
 // "xfrm", "nft" or "off".
 const char *guard_way(const struct guard *g, uint16_t family);
 

@@ -61,8 +61,7 @@ static void write_ports(struct text *out, const struct xfrm_selector *s)
 // Exact where it lets pass, broad where it drops: the safe reading of spd.h.
 static bool is_safe(const struct xfrm_policy *p)
 {
-    return p->action == XFRM_BLOCK || xfrm_policy_protects(p) ||
-           (p->sel.ifindex == 0 && p->mark.mask == 0);
+    return p->action == XFRM_BLOCK || xfrm_policy_protects(p) || p->sel.ifindex == 0;
 }
 
 static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t family)
@@ -71,6 +70,7 @@ static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t f
     if (s->family != AF_UNSPEC && s->family != family) return;
     bool pass = p->action == XFRM_ALLOW && !xfrm_policy_protects(p);
     text_add(w->out, "  meta nfproto %s", family == AF_INET6 ? "ipv6" : "ipv4");
+    if (p->mark.mask) text_add(w->out, " meta mark & 0x%x == 0x%x", p->mark.mask, p->mark.value);
     write_net(w->out, family, "saddr", &s->src);
     write_net(w->out, family, "daddr", &s->dst);
     if (s->proto) text_add(w->out, " meta l4proto %u", s->proto);
@@ -134,28 +134,35 @@ static void write_own_chain(const char *name, const char *rules, struct text *ou
                   "nd-neighbor-advert } ip6 hoplimit 255 accept\n }\n");
 }
 
+static void write_devices(const struct guard_nft_conf *conf, struct text *out)
+{
+    text_add(out, "\"%s\"", conf->tun);
+    for (unsigned i = 0; i < conf->device_count; i++) text_add(out, ", \"%s\"", conf->device[i]);
+}
+
 static void write_own(const struct guard_nft_conf *conf, struct text *out)
 {
-    AUTO(text) struct text input = {0}, forward = {0}, leave = {0};
+    AUTO(text) struct text input = {0}, forward = {0}, leave = {0}, devices = {0};
+    write_devices(conf, &devices);
     // IPv6 is put together behind this hook. Pieces of ESP in UDP that name no port, and those of
     // AH, which nftables takes for a header before the protocol, may come: without the first one,
     // which is judged here, nothing becomes of them.
     text_add(&input,
-             "  iifname { \"%s\", \"lo\" } accept\n"
+             "  iifname { %s, \"lo\" } accept\n"
              "  meta l4proto { esp, ah, comp } accept\n"
              "  udp dport { 500, %u } accept\n"
              "  frag frag-off != 0 meta l4proto udp accept\n"
              "  frag frag-off != 0 frag nexthdr ah accept\n",
-             conf->tun, conf->udp_port);
-    text_add(&forward, "  iifname \"%s\" accept\n", conf->tun);
+             text_str(&devices), conf->udp_port);
+    text_add(&forward, "  iifname { %s } accept\n", text_str(&devices));
     // With the mark of an SA they are known by the socket's owner, which what is forwarded has not
     text_add(&leave,
-             "  oifname { \"%s\", \"lo\" } accept\n"
+             "  oifname { %s, \"lo\" } accept\n"
              "  meta mark 0x%x accept\n"
              "  meta skuid %u meta l4proto { esp, ah, comp } accept\n"
              "  meta skuid %u frag frag-off != 0 frag nexthdr ah accept\n"
              "  meta skuid %u udp sport %u accept\n",
-             conf->tun, conf->fwmark, conf->uid, conf->uid, conf->uid, conf->udp_port);
+             text_str(&devices), conf->fwmark, conf->uid, conf->uid, conf->uid, conf->udp_port);
     write_sources(conf, &input, &leave);
     write_own_chain("input", text_str(&input), out);
     write_own_chain("forward", text_str(&forward), out);

@@ -11,6 +11,8 @@
 // are: a packet that the rules of any of them forbid is dropped.
 #pragma once
 
+#include <net/if.h>
+
 #include "base/text.h"
 #include "daemon/guard.h"
 #include "xfrm/engine.h"
@@ -21,6 +23,7 @@
 // of them.
 #define GUARD_SLOTS 8
 
+#define GUARD_DEVICES_MAX ENGINE_MARKS_MAX
 #define GUARD_SOURCES_MAX (ENGINE_FAMILIES * ENGINE_SOURCES_MAX)
 
 struct guard_nft_conf {
@@ -31,6 +34,8 @@ struct guard_nft_conf {
     bool block[XFRM_DIRS]; // what no policy names
     unsigned slot;         // whose chains are ours
     unsigned left;         // bit N: slot N holds what another one has left
+    unsigned device_count;
+    char device[GUARD_DEVICES_MAX][IFNAMSIZ]; // further TUN devices of ours
     unsigned source_count;
     struct guard_source {
         uint16_t family, number;

@@ -74,7 +74,7 @@ static void rule_put(struct routes *r, uint16_t family)
 {
     struct why why = {0};
     bool *there = &r->ruled[family == AF_INET6];
-    const struct rtnl_rule rule = {family, r->table, r->d->options.fwmark, r->priority};
+    const struct rtnl_rule rule = {family, r->table, r->d->options.fwmark, r->priority, 0};
     if (*there) return;
     err_t e = rtnl_rule_add(r->rtnl, &rule, &why);
     *there = e == ERR_OK || e == ERR_EXISTS; // an earlier run has left it

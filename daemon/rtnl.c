@@ -142,22 +142,34 @@ err_t rtnl_route_del(struct rtnl *r, const struct rtnl_route *route, struct why 
 
 // ---- rules ----
 
-err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why)
+#define NEW_FLAGS (NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
+
+static struct nlmsghdr *rule_message(struct rtnl *r, const struct rtnl_rule *rule, uint16_t type)
 {
-    struct nlmsghdr *h = start(r, RTM_NEWRULE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+    struct nlmsghdr *h = start(r, type, type == RTM_NEWRULE ? NEW_FLAGS : NLM_F_ACK);
     struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
     m->family = (uint8_t)rule->family;
     m->action = FR_ACT_TO_TBL;
-    m->flags = FIB_RULE_INVERT;
+    m->flags = rule->mask ? 0 : FIB_RULE_INVERT;
     mnl_attr_put_u32(h, FRA_PRIORITY, rule->priority);
     mnl_attr_put_u32(h, FRA_FWMARK, rule->fwmark);
-    mnl_attr_put_u32(h, FRA_FWMASK, UINT32_MAX);
+    mnl_attr_put_u32(h, FRA_FWMASK, rule->mask ? rule->mask : UINT32_MAX);
     mnl_attr_put_u32(h, FRA_TABLE, rule->table);
     mnl_attr_put_u8(h, FRA_PROTOCOL, RTNL_PROTOCOL);
+    return h;
+}
+
+err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why)
+{
+    struct nlmsghdr *h = rule_message(r, rule, RTM_NEWRULE);
     return ask(r, h, NULL, NULL, "cannot add a routing rule", why);
 }
 
-#define NEW_FLAGS (NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
+err_t rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule, struct why *why)
+{
+    struct nlmsghdr *h = rule_message(r, rule, RTM_DELRULE);
+    return ask(r, h, NULL, NULL, "cannot remove a routing rule", why);
+}
 
 static struct nlmsghdr *start_extra(struct rtnl *r, const struct rtnl_skip *skip, uint16_t type,
                                     uint8_t action)
@@ -287,6 +299,49 @@ static int keep_rule(const struct nlmsghdr *h, void *ctx)
                 attr_is_u32(h, sizeof *m, FRA_PRIORITY, rule->priority);
     bool stays = same || (l->keep->skips && (m->action == FR_ACT_GOTO || m->action == FR_ACT_NOP));
     return ours && !stays ? keep_message(h, l) : MNL_CB_OK;
+}
+
+struct rule_walk {
+    struct rtnl_tables tables;
+    rtnl_rule_fn *fn;
+    void *ctx;
+};
+
+static uint32_t attr_u32(const struct nlmsghdr *h, unsigned header, uint16_t type)
+{
+    const struct nlattr *a = attr_find(h, header, type);
+    return a && mnl_attr_get_payload_len(a) == 4 ? mnl_attr_get_u32(a) : 0;
+}
+
+static int on_rule(const struct nlmsghdr *h, void *ctx)
+{
+    const struct rule_walk *w = ctx;
+    const struct fib_rule_hdr *m = mnl_nlmsg_get_payload(h);
+    if (mnl_nlmsg_get_payload_len(h) < sizeof *m || h->nlmsg_type != RTM_NEWRULE) return MNL_CB_OK;
+    const struct rtnl_rule rule = {.family = m->family,
+                                   .table = attr_u32(h, sizeof *m, FRA_TABLE),
+                                   .fwmark = attr_u32(h, sizeof *m, FRA_FWMARK),
+                                   .priority = attr_u32(h, sizeof *m, FRA_PRIORITY),
+                                   .mask = attr_u32(h, sizeof *m, FRA_FWMASK)};
+    bool ours = attr_is_u8(h, sizeof *m, FRA_PROTOCOL, RTNL_PROTOCOL) && rule.mask &&
+                rule.table - w->tables.first < w->tables.count;
+    if (ours) w->fn(w->ctx, &rule);
+    return MNL_CB_OK;
+}
+
+err_t rtnl_each_rule(struct rtnl *r, uint16_t family, struct rtnl_tables tables, rtnl_rule_fn *fn,
+                     void *ctx)
+{
+    struct rule_walk walk = {tables, fn, ctx};
+    struct why why;
+    err_t e = ERR_AGAIN;
+    for (unsigned i = 0; i < DUMP_TRIES && e == ERR_AGAIN; i++) {
+        struct nlmsghdr *h = start(r, RTM_GETRULE, NLM_F_DUMP);
+        struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+        m->family = (uint8_t)family;
+        e = ask(r, h, on_rule, &walk, "cannot list rules", &why);
+    }
+    return e;
 }
 
 // The first error counts, but every leftover is tried.

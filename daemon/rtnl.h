@@ -27,10 +27,11 @@ struct rtnl_way {
     ip_t hop;
 };
 
-// "from all not fwmark F lookup T"
+// "not from all fwmark F lookup T"; with a mask "from all fwmark F/M lookup T"
 struct rtnl_rule {
     uint16_t family;
     uint32_t table, fwmark, priority;
+    uint32_t mask; // 0: all bits, and the rule is for those that differ
 };
 
 // Locally made packets of one protocol and user skip the rules up to `target`:
@@ -54,6 +55,15 @@ err_t rtnl_route_del(struct rtnl *r, const struct rtnl_route *route, struct why 
 err_t rtnl_way_to(struct rtnl *r, const ip_t *host, uint32_t fwmark, struct rtnl_way *out,
                   struct why *why);
 err_t rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule, struct why *why);
+err_t rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule, struct why *why);
+// Calls fn for every rule with a mask that carries RTNL_PROTOCOL and leads to one of `count` tables
+// from `first` on.
+typedef void rtnl_rule_fn(void *ctx, const struct rtnl_rule *rule);
+struct rtnl_tables {
+    uint32_t first, count;
+};
+err_t rtnl_each_rule(struct rtnl *r, uint16_t family, struct rtnl_tables tables, rtnl_rule_fn *fn,
+                     void *ctx);
 // The table is not used: it makes rtnl_clean() find the rule.
 err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
 err_t rtnl_skip_del(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);

@@ -68,8 +68,7 @@ static struct open_source *find(struct sources *s, enum engine_family f, uint16_
     return NULL;
 }
 
-// An SA whose source is somebody else's address is one of incoming packets: its port is the peer's.
-static bool is_ours(const ip_t *address)
+bool sources_is_ours(const ip_t *address)
 {
     struct sockaddr_storage at;
     const endpoint_t any_port = {.ip = *address};
@@ -81,9 +80,10 @@ static bool is_ours(const ip_t *address)
     return ours;
 }
 
+// An SA whose source is somebody else's address is one of incoming packets: its port is the peer's.
 static bool sends_from_here(const struct xfrm_sa *x)
 {
-    return x->dir == DIR_OUT || (x->dir != DIR_IN && is_ours(&x->saddr));
+    return x->dir == DIR_OUT || (x->dir != DIR_IN && sources_is_ours(&x->saddr));
 }
 
 static err_t open_source(struct sources *s, enum engine_family f, uint16_t number, struct why *why)

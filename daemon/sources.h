@@ -22,6 +22,8 @@ struct sources *sources_new(const struct xfrmd_options *options, struct engine *
 void sources_free(struct sources *s); // before the engine; tells nobody. NULL is fine
 // For control_on_sources(); their ctx is the struct sources.
 extern const struct control_sources sources_control;
+// Is it an address of this host?
+bool sources_is_ours(const ip_t *address);
 // The first worker's, to send a keepalive by; NULL: there is none.
 const struct port *sources_port(const struct sources *s, uint16_t family, uint16_t number);
 // Calls fn for every one there is, as xfrmd_ports_each() does.

@@ -18,18 +18,26 @@
 
 // One destination and the source networks of the policies that lead there.
 struct steer_route {
+    unsigned lane; // 0: for packets of any mark
     prefix_t dst;
     unsigned count, room;
     prefix_t *src;
 };
 
+struct lane {
+    bool open;
+    bool left; // by one who died, until the grace is over: rules or routes are there
+    struct xfrm_mark mark;
+    uint32_t ifindex;
+};
+
 struct steer {
     struct steer_conf conf;
     struct rtnl *rtnl;
-    uint32_t ifindex;
-    bool has[2];  // IPv4, IPv6
-    void *routes; // tree (tsearch) of struct steer_route
-    ip_t *addrs;  // of this host
+    struct lane lane[1 + STEER_LANES_MAX]; // the first is for packets of any mark
+    bool has[2];                           // IPv4, IPv6
+    void *routes;                          // tree (tsearch) of struct steer_route
+    ip_t *addrs;                           // of this host
     unsigned addr_count, addr_room;
     int watch_fd;
     struct loop_io *watch;
@@ -90,21 +98,97 @@ static ip_t choose_src(const struct steer *s, const struct steer_route *r)
     return (ip_t){.family = AF_UNSPEC};
 }
 
+// ---- lanes ----
+
+static uint32_t table_of(const struct steer *s, unsigned lane)
+{
+    if (lane == 0) return s->conf.table;
+    return STEER_LANE_TABLES + s->conf.table * STEER_LANES_MAX + lane - 1;
+}
+
+static bool same_mark(const struct xfrm_mark *a, const struct xfrm_mark *b)
+{
+    return a->value == b->value && a->mask == b->mask;
+}
+
+// 0: there is none.
+static unsigned lane_of(const struct steer *s, const struct xfrm_mark *mark)
+{
+    unsigned lane = STEER_LANES_MAX;
+    while (lane > 0 && !(s->lane[lane].open && same_mark(&s->lane[lane].mark, mark))) lane--;
+    return lane;
+}
+
+err_t steer_lane_find(const struct steer *s, const struct xfrm_mark *mark, unsigned *lane,
+                      struct why *why)
+{
+    unsigned found = 0;
+    if ((s->conf.fwmark & mark->mask) == mark->value) {
+        return why_not(why, ERR_RANGE,
+                       "mark 0x%x/0x%x: the executor's own packets (--fwmark 0x%x) have it, too",
+                       mark->value, mark->mask, s->conf.fwmark);
+    }
+    for (unsigned i = STEER_LANES_MAX; i > 0; i--) {
+        const struct lane *l = &s->lane[i];
+        if (l->open || (l->left && !same_mark(&l->mark, mark))) continue;
+        if (!found || !s->lane[found].left) found = i;
+    }
+    *lane = found;
+    if (found) return ERR_OK;
+    return why_not(why, ERR_LIMIT, "mark 0x%x/0x%x: policies and SAs have %u other marks already",
+                   mark->value, mark->mask, STEER_LANES_MAX);
+}
+
+static struct rtnl_rule lane_rule(const struct steer *s, unsigned lane, uint16_t family)
+{
+    const struct xfrm_mark *mark = &s->lane[lane].mark;
+    return (struct rtnl_rule){family, table_of(s, lane), mark->value, STEER_MARK, mark->mask};
+}
+
+err_t steer_lane_open(struct steer *s, unsigned lane, const struct xfrm_mark *mark,
+                      uint32_t ifindex, struct why *why)
+{
+    struct lane *l = &s->lane[lane];
+    err_t e = ERR_OK;
+    l->mark = *mark;
+    l->ifindex = ifindex;
+    l->open = true;
+    for (int i = 0; i < 2 && e == ERR_OK; i++) {
+        const struct rtnl_rule rule = lane_rule(s, lane, families[i]);
+        if (s->has[i]) e = rtnl_rule_add(s->rtnl, &rule, why);
+        if (e == ERR_EXISTS) e = ERR_OK; // of one who died
+    }
+    if (e != ERR_OK) steer_lane_close(s, lane);
+    return e;
+}
+
+void steer_lane_close(struct steer *s, unsigned lane)
+{
+    struct why why;
+    for (int i = 0; i < 2; i++) {
+        const struct rtnl_rule rule = lane_rule(s, lane, families[i]);
+        if (!s->has[i]) continue;
+        err_t e = rtnl_rule_del(s->rtnl, &rule, &why);
+        if (e != ERR_OK && e != ERR_NOTFOUND) log_say(LOG_WARN, "steer", "%s", why.text);
+    }
+    s->lane[lane].open = false;
+}
+
 // ---- routes ----
 
 static struct rtnl_route route_to_tun(const struct steer *s, const struct steer_route *r)
 {
     return (struct rtnl_route){.dst = r->dst,
-                               .table = s->conf.table,
+                               .table = table_of(s, r->lane),
                                .metric = r->dst.ip.family == AF_INET6 ? METRIC_V6 : 0,
-                               .oif = s->ifindex,
+                               .oif = s->lane[r->lane].ifindex,
                                .prefsrc = choose_src(s, r)};
 }
 
 static struct rtnl_route route_to_nowhere(const struct steer *s, const struct steer_route *r)
 {
     return (struct rtnl_route){
-        .dst = r->dst, .table = s->conf.table, .metric = STEER_BLACKHOLE_METRIC};
+        .dst = r->dst, .table = table_of(s, r->lane), .metric = STEER_BLACKHOLE_METRIC};
 }
 
 static void route_set(struct steer *s, const struct steer_route *r)
@@ -129,8 +213,9 @@ static void route_unset(struct steer *s, const struct steer_route *r)
 
 static int dst_order(const void *x, const void *y)
 {
-    const prefix_t *a = &((const struct steer_route *)x)->dst;
-    const prefix_t *b = &((const struct steer_route *)y)->dst;
+    const struct steer_route *r = x, *s = y;
+    const prefix_t *a = &r->dst, *b = &s->dst;
+    if (r->lane != s->lane) return r->lane < s->lane ? -1 : 1;
     return a->len != b->len ? a->len - b->len : ip_cmp(&a->ip, &b->ip);
 }
 
@@ -142,10 +227,11 @@ static void route_free(void *route)
 }
 
 // The route to dst, made if need be. NULL when out of memory.
-static struct steer_route *route_get(struct steer *s, const prefix_t *dst)
+static struct steer_route *route_get(struct steer *s, unsigned lane, const prefix_t *dst)
 {
     struct steer_route *r = calloc(1, sizeof *r);
     if (!r) return NULL;
+    r->lane = lane;
     r->dst = *dst;
     void *const *at = tsearch(r, &s->routes, dst_order);
     struct steer_route *found = at ? *at : NULL;
@@ -164,8 +250,10 @@ static void route_drop(struct steer *s, struct steer_route *r)
 static bool needs_route(const struct steer *s, const struct xfrm_policy *p, uint16_t family)
 {
     bool fits = p->sel.family == family || p->sel.family == AF_UNSPEC;
-    return fits && s->has[family == AF_INET6] && p->dir == XFRM_OUT && p->action == XFRM_ALLOW &&
-           p->tmpl_count > 0;
+    bool protects = p->action == XFRM_ALLOW && p->tmpl_count > 0;
+    // What one with a mark lets pass, or not, would be led into the device by others.
+    return fits && s->has[family == AF_INET6] && p->dir == XFRM_OUT &&
+           (protects || lane_of(s, &p->mark));
 }
 
 // A prefix of the family without host bits; a selector of no family means every address.
@@ -182,7 +270,7 @@ static prefix_t net_of(const prefix_t *p, uint16_t family)
 static void add_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t family)
 {
     const prefix_t dst = net_of(&p->sel.dst, family);
-    struct steer_route *r = route_get(s, &dst);
+    struct steer_route *r = route_get(s, lane_of(s, &p->mark), &dst);
     void *src = r ? r->src : NULL;
     if (!r || !grow(&src, r->count, &r->room, sizeof *r->src)) {
         complain(&(struct why){"out of memory"}, &dst);
@@ -196,7 +284,7 @@ static void add_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t
 
 static void del_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t family)
 {
-    const struct steer_route like = {.dst = net_of(&p->sel.dst, family)};
+    const struct steer_route like = {lane_of(s, &p->mark), net_of(&p->sel.dst, family), 0, 0, NULL};
     const prefix_t src = net_of(&p->sel.src, family);
     void *const *at = tfind(&like, &s->routes, dst_order);
     struct steer_route *r = at ? *at : NULL;
@@ -262,7 +350,15 @@ static err_t watch_addrs(struct steer *s, struct why *why)
 
 static struct rtnl_rule rule_of(const struct steer *s, uint16_t family)
 {
-    return (struct rtnl_rule){family, s->conf.table, s->conf.fwmark, STEER_PRIORITY};
+    return (struct rtnl_rule){family, s->conf.table, s->conf.fwmark, STEER_PRIORITY, 0};
+}
+
+static void note_lane(void *ctx, const struct rtnl_rule *rule)
+{
+    struct steer *s = ctx;
+    struct lane *l = &s->lane[1 + rule->table - table_of(s, 1)];
+    *l = (struct lane){.left = true, .mark = {rule->fwmark, rule->mask}};
+    s->leftovers++;
 }
 
 static bool count_leftover(void *ctx, const prefix_t *dst)
@@ -333,6 +429,8 @@ static err_t set_rule(struct steer *s, uint16_t family, struct why *why)
     err_t e = rtnl_rule_add(s->rtnl, &rule, why);
     if (is_there(e)) e = rtnl_clean(s->rtnl, family, s->conf.table, &keep, why);
     if (e == ERR_OK) e = set_skips(s, family, why);
+    const struct rtnl_tables lanes = {table_of(s, 1), STEER_LANES_MAX};
+    if (e == ERR_OK) e = rtnl_each_rule(s->rtnl, family, lanes, note_lane, s);
     s->has[family == AF_INET6] = e == ERR_OK;
     if (e != ERR_UNSUPPORTED) return e;
     log_say(LOG_INFO, "steer", "the kernel does not route IPv%d by rules: left out",
@@ -342,24 +440,40 @@ static err_t set_rule(struct steer *s, uint16_t family, struct why *why)
 
 // ---- after a crash ----
 
+struct wanted {
+    const struct steer *steer;
+    unsigned lane;
+};
+
 static bool is_wanted(void *ctx, const prefix_t *dst)
 {
-    const struct steer *s = ctx;
-    const struct steer_route like = {.dst = *dst};
-    return tfind(&like, &s->routes, dst_order) != NULL;
+    const struct wanted *w = ctx;
+    const struct steer_route like = {.lane = w->lane, .dst = *dst};
+    return tfind(&like, &w->steer->routes, dst_order) != NULL;
+}
+
+static void settle_lane(struct steer *s, unsigned lane)
+{
+    struct why why;
+    struct wanted wanted = {s, lane};
+    const bool used = lane == 0 || s->lane[lane].open;
+    for (int i = 0; i < 2; i++) {
+        const struct rtnl_rule rule =
+            lane ? lane_rule(s, lane, families[i]) : rule_of(s, families[i]);
+        const struct rtnl_keep keep = {&rule, true, is_wanted, &wanted};
+        if (!s->has[i]) continue;
+        if (rtnl_clean(s->rtnl, families[i], table_of(s, lane), used ? &keep : NULL, &why) !=
+            ERR_OK)
+            log_say(LOG_WARN, "steer", "%s", why.text);
+    }
+    s->lane[lane].left = false;
 }
 
 static void on_grace(void *ctx)
 {
     struct steer *s = ctx;
-    struct why why;
-    for (int i = 0; i < 2; i++) {
-        const struct rtnl_rule rule = rule_of(s, families[i]);
-        const struct rtnl_keep keep = {&rule, true, is_wanted, s};
-        if (!s->has[i]) continue;
-        if (rtnl_clean(s->rtnl, families[i], s->conf.table, &keep, &why) != ERR_OK)
-            log_say(LOG_WARN, "steer", "%s", why.text);
-    }
+    for (unsigned lane = 0; lane <= STEER_LANES_MAX; lane++)
+        if (lane == 0 || s->lane[lane].left) settle_lane(s, lane);
 }
 
 // Whoever protects these destinations will say so again soon; until then nothing goes there.
@@ -378,8 +492,9 @@ static err_t keep_leftovers(struct steer *s, struct why *why)
 
 static err_t steer_build(struct steer *s, struct why *why)
 {
-    s->ifindex = if_nametoindex(s->conf.tun);
-    if (!s->ifindex) return why_not(why, ERR_NOTFOUND, "there is no device %s", s->conf.tun);
+    s->lane[0].ifindex = if_nametoindex(s->conf.tun);
+    if (!s->lane[0].ifindex)
+        return why_not(why, ERR_NOTFOUND, "there is no device %s", s->conf.tun);
     TRY(rtnl_open(&s->rtnl, why));
     TRY(watch_addrs(s, why));
     for (int i = 0; i < 2; i++) TRY(set_rule(s, families[i], why));
@@ -401,14 +516,21 @@ err_t steer_new(const struct steer_conf *conf, struct steer **out, struct why *w
     return ERR_OK;
 }
 
-static void clean_all(struct steer *s)
+static void clean_table(const struct steer *s, uint32_t table)
 {
     struct why why;
     for (int i = 0; i < 2; i++) {
         if (!s->has[i]) continue;
-        if (rtnl_clean(s->rtnl, families[i], s->conf.table, NULL, &why) != ERR_OK)
+        if (rtnl_clean(s->rtnl, families[i], table, NULL, &why) != ERR_OK)
             log_say(LOG_WARN, "steer", "%s", why.text);
     }
+}
+
+static void clean_all(const struct steer *s)
+{
+    clean_table(s, s->conf.table);
+    for (unsigned lane = 1; lane <= STEER_LANES_MAX; lane++)
+        if (s->lane[lane].open || s->lane[lane].left) clean_table(s, table_of(s, lane));
 }
 
 void steer_free(struct steer *s)

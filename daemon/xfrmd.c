@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "daemon/guard.h"
 #include "daemon/lent.h"
+#include "daemon/marks.h"
 #include "daemon/policies.h"
 #include "daemon/ready.h"
 #include "daemon/sandbox.h"
@@ -58,6 +59,7 @@ struct xfrmd {
     struct lent *lent;
     struct xdp *xdp; // NULL: not wanted
     struct sources *sources;
+    struct marks *marks;
     uint64_t busy; // when there was last a client, an SA or a policy (monotonic ns)
     char stat_name[128], explain_name[128], trace_name[128];
     bool plain;   // IP in IP is listened to
@@ -152,6 +154,7 @@ static void on_tick(void *ctx)
     struct xfrmd *d = ctx;
     leave_when_idle(d);
     listen_as_needed(d);
+    marks_tend(d->marks);
     uint64_t next = control_tick(d->control), latest = clock_mono() + TICK_MAX;
     loop_timer_at(d->tick, next < latest ? next : latest);
 }
@@ -283,6 +286,17 @@ static err_t start_sources(struct xfrmd *d, struct why *why)
     return ERR_OK;
 }
 
+static err_t start_marks(struct xfrmd *d, struct why *why)
+{
+    const struct marks_conf conf = {&d->options, d->engine, d->steer, d->guard};
+    struct control_marks asked = marks_control;
+    d->marks = marks_new(&conf);
+    if (!d->marks) return why_not(why, ERR_NOMEM, "out of memory");
+    asked.ctx = d->marks;
+    control_on_marks(d->control, &asked);
+    return ERR_OK;
+}
+
 static err_t start_stat(struct xfrmd *d, struct why *why)
 {
     int n = snprintf(d->stat_name, sizeof d->stat_name, "%s" STAT_SUFFIX, d->options.socket);
@@ -295,6 +309,7 @@ static err_t start_stat(struct xfrmd *d, struct why *why)
                                          .ports = &d->ports,
                                          .lent = d->lent,
                                          .sources = d->sources,
+                                         .marks = d->marks,
                                          .guard = d->guard,
                                          .db = d->db,
                                          .api = control_api(d->control)};
@@ -363,6 +378,7 @@ static err_t xfrmd_start(struct xfrmd *d, struct why *why)
     TRY(start_engine(d, why));
     TRY(start_lent(d, why));
     TRY(start_sources(d, why));
+    TRY(start_marks(d, why));
     TRY(start_stat(d, why));
     TRY(start_explain(d, why));
     TRY(start_trace(d, why));
@@ -388,6 +404,8 @@ static void xfrmd_stop(struct xfrmd *d)
     lent_free(d->lent);
     if (d->control) control_on_sources(d->control, &(struct control_sources){0});
     sources_free(d->sources);
+    if (d->control) control_on_marks(d->control, &(struct control_marks){0});
+    marks_free(d->marks);
     if (d->xdp) xdp_stop(d->xdp);
     if (d->engine) engine_stop(d->engine);
     engine_free(d->engine);

@@ -167,17 +167,18 @@ static char *document(const struct xfrmd_stat_conf *conf)
 {
     struct engine_counts c;
     engine_counts(conf->engine, &c);
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
-                             "version", PAVISE_VERSION,                                 //
-                             "tun", conf->tun,                                          //
-                             "workers", workers_json(conf->engine),                     //
-                             "guard", guard_json(conf->guard),                          //
-                             "inner", inner_json(&c),                                   //
-                             "db", db_json(conf->api),                                  //
-                             "crypto", xfrmd_crypto_json(conf->db->sad),                //
-                             "paths", paths_json(conf->db),                             //
-                             "holes", holes_json(conf->db),                             //
-                             "drops", drops_json(&c),                                   //
+    json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", //
+                             "version", PAVISE_VERSION,                                      //
+                             "tun", conf->tun,                                               //
+                             "workers", workers_json(conf->engine),                          //
+                             "guard", guard_json(conf->guard),                               //
+                             "inner", inner_json(&c),                                        //
+                             "db", db_json(conf->api),                                       //
+                             "crypto", xfrmd_crypto_json(conf->db->sad),                     //
+                             "marks", marks_json(conf->marks),                               //
+                             "paths", paths_json(conf->db),                                  //
+                             "holes", holes_json(conf->db),                                  //
+                             "drops", drops_json(&c),                                        //
                              "ports", ports_json(conf));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);

@@ -8,6 +8,8 @@
 //                 "held": 0, "events_lost": 0},
 //       "db": {"sas": 2, "policies_in": 1, "policies_out": 1, "policies_fwd": 1},
 //       "crypto": [...],          (xfrmd_crypto.h)
+//       "marks": [{"mark": "0xa/0xffffffff", "device": "pavise0-1", "packets_out": 1,
+//                  "packets_in": 1}],
 //       "paths": [{"dst": "192.0.2.1", "spi": 3405691582, "mtu": 1400, "seconds": 571}, ...],
 //       "drops": [{"word": "replay", "kernel": "XfrmInStateSeqError", "count": 1,
 //                  "text": "sequence number seen before or too old"}, ...],
@@ -17,6 +19,7 @@
 #include "base/loop.h"
 #include "daemon/guard.h"
 #include "daemon/lent.h"
+#include "daemon/marks.h"
 #include "daemon/sources.h"
 #include "daemon/xfrmd_ports.h"
 
@@ -28,6 +31,7 @@ struct xfrmd_stat_conf {
     const struct xfrmd_ports *ports;
     const struct lent *lent;
     const struct sources *sources;
+    const struct marks *marks;
     const struct guard *guard;
     const struct db *db;
     struct xfrm_api api;

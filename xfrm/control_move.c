@@ -31,7 +31,7 @@ static void restore(const struct control *c, struct successor *s, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         __atomic_store_n(&s[i].old->dead, false, __ATOMIC_RELAXED);
-        control_source_release(c, s[i].fresh);
+        control_sa_release(c, s[i].fresh);
         sa_free(s[i].fresh);
         wipe(&s[i].x, sizeof s[i].x);
     }
@@ -42,8 +42,7 @@ static err_t build(const struct control *c, struct successor *s, unsigned n, str
     for (unsigned i = 0; i < n; i++) {
         const struct sa *old = s[i].old;
         TRY(sa_new(&s[i].x, &s[i].fresh, why));
-        const struct xfrm_encap *encap = &s[i].x.encap;
-        TRY(control_source_hold(c, &s[i].x, encap, &s[i].fresh->source, why));
+        TRY(control_sa_hold(c, &s[i].x, &s[i].x, &s[i].fresh->held, why));
         control_sa_age(c, s[i].fresh);
         bool as_old = s[i].x.current.add_time == old->conf->x.current.add_time;
         if (as_old) s[i].fresh->made_mono = old->made_mono; // to the nanosecond

@@ -1,6 +1,6 @@
 // control_part.h - what the files of control share: control.c (events, lifetimes), control_keep.c
-// (NAT keepalives), control_source.c (UDP ports to send from), control_sa.c, control_move.c and
-// control_policy.c (requests). Control thread.
+// (NAT keepalives), control_source.c (UDP ports to send from), control_mark.c (marks of packets),
+// control_sa.c, control_move.c and control_policy.c (requests). Control thread.
 #pragma once
 
 #include "base/rcu.h"
@@ -30,6 +30,7 @@ struct control {
     control_keepalive_fn *keepalive;
     void *keepalive_ctx;
     struct control_sources sources; // hold NULL: nobody asks
+    struct control_marks marks;     // lead NULL: nobody asks
 };
 
 // The control thread waits offline (it would delay every free otherwise) and comes online for the
@@ -104,8 +105,18 @@ void control_keep_review(const struct control *c, struct sa *sa, uint64_t now);
 // to give back, 0 if there is none.
 err_t control_source_hold(const struct control *c, const struct xfrm_sa *x,
                           const struct xfrm_encap *encap, uint16_t *held, struct why *why);
+void control_source_release(const struct control *c, uint16_t family, uint16_t held); // 0 is fine
+
+// ---- control_mark.c ----
+// Takes hold of what x, with the output mark of `now`, needs in the host: a port to send from and a
+// way for its mark.
+err_t control_sa_hold(const struct control *c, const struct xfrm_sa *x, const struct xfrm_sa *now,
+                      struct sa_held *held, struct why *why);
 // Gives back what the SA holds, before it goes. NULL is fine.
-void control_source_release(const struct control *c, struct sa *sa);
+void control_sa_release(const struct control *c, struct sa *sa);
+// The same for a policy.
+err_t control_policy_hold(struct control *c, const struct xfrm_policy *p, struct why *why);
+void control_policy_release(struct control *c, const struct xfrm_policy *p);
 
 // ---- control_move.c ----
 err_t control_sa_set_ae(void *ctx, const struct xfrm_ae *ae, struct why *why);

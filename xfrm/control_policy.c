@@ -96,6 +96,7 @@ void control_policy_remove(struct control *c, struct policy *p)
 {
     control_policy_unwatch(c, p);
     cursor_leave(&c->policy_cursor, &p->all);
+    control_policy_release(c, &p->conf);
     spd_del(c->db->spd, p);
     policy_free(p, sad_lanes(c->db->sad));
     db_changed(c->db);
@@ -126,7 +127,11 @@ err_t control_policy_move(struct control *c, struct policy *p, const struct xfrm
 {
     struct policy *fresh = policy_new(conf, sad_lanes(c->db->sad));
     if (!fresh) return ERR_NOMEM;
-    err_t e = spd_take_place(c->db->spd, p, fresh);
+    err_t e = control_policy_hold(c, conf, NULL);
+    if (e == ERR_OK) {
+        e = spd_take_place(c->db->spd, p, fresh);
+        if (e != ERR_OK) control_policy_release(c, conf);
+    }
     if (e != ERR_OK) {
         policy_free(fresh, sad_lanes(c->db->sad));
         return e;
@@ -164,7 +169,12 @@ err_t control_policy_add(void *ctx, const struct xfrm_policy *p, bool update, st
         return why_not(why, ERR_LIMIT, "there are %u policies already", CONTROL_POLICY_MAX);
     }
     own.index = old ? old->conf.index : index_choose(c, own.dir, own.index);
-    TRY(enter(c, &own, old, &fresh));
+    TRY(control_policy_hold(c, &own, why));
+    err_t e = enter(c, &own, old, &fresh);
+    if (e != ERR_OK) {
+        control_policy_release(c, &own);
+        return e;
+    }
     control_tell_policy(c, update ? XFRM_EV_POL_UPD : XFRM_EV_POL_NEW, fresh, false);
     return ERR_OK;
 }

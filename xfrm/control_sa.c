@@ -97,7 +97,7 @@ err_t control_sa_enter(struct control *c, struct xfrm_sa *x, struct sa **out, st
     if (!c->legacy) TRY(sa_alg_refuse_legacy(x, why));
     adopt(c, x);
     TRY(sa_new(x, &sa, why));
-    err_t e = control_source_hold(c, x, &x->encap, &sa->source, why);
+    err_t e = control_sa_hold(c, x, x, &sa->held, why);
     if (e != ERR_OK) {
         sa_free(sa);
         return e;
@@ -113,7 +113,7 @@ err_t control_sa_admit(struct control *c, struct sa *sa)
     if (e == ERR_OK) e = sad_add(c->db->sad, sa);
     if (e != ERR_OK) {
         companion_leave(c, sa);
-        control_source_release(c, sa);
+        control_sa_release(c, sa);
         sa_free(sa);
         return e;
     }
@@ -127,7 +127,7 @@ void control_sa_remove(struct control *c, struct sa *sa)
     control_sa_unwatch(c, sa);
     cursor_leave(&c->sa_cursor, &sa->all);
     companion_leave(c, sa);
-    control_source_release(c, sa);
+    control_sa_release(c, sa);
     sad_del(c->db->sad, sa);
     db_changed(c->db);
 }
@@ -179,16 +179,16 @@ static err_t presentable(const struct control *c, const struct xfrm_sa *x, struc
     return ERR_OK;
 }
 
-// The new port is there before the old one goes.
+// What is new in the host is there before what is old goes.
 static err_t change(const struct control *c, struct sa *sa, const struct xfrm_sa *x,
                     struct why *why)
 {
-    uint16_t held, before = sa->source;
-    TRY(control_source_hold(c, &sa->conf->x, &x->encap, &held, why));
+    struct sa_held held, before = sa->held;
+    TRY(control_sa_hold(c, &sa->conf->x, x, &held, why));
     err_t e = sa_change(sa, x, why);
-    sa->source = e == ERR_OK ? before : held;
-    control_source_release(c, sa);
-    sa->source = e == ERR_OK ? held : before;
+    sa->held = e == ERR_OK ? before : held;
+    control_sa_release(c, sa);
+    sa->held = e == ERR_OK ? held : before;
     return e;
 }
 

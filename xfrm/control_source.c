@@ -19,9 +19,7 @@ err_t control_source_hold(const struct control *c, const struct xfrm_sa *x,
     return e;
 }
 
-void control_source_release(const struct control *c, struct sa *sa)
+void control_source_release(const struct control *c, uint16_t family, uint16_t held)
 {
-    if (!sa || !sa->source) return;
-    c->sources.release(c->sources.ctx, sa->conf->x.family, sa->source);
-    sa->source = 0;
+    if (held) c->sources.release(c->sources.ctx, family, held);
 }

@@ -147,6 +147,22 @@ void engine_source_remove(struct engine *e, enum engine_family f, uint16_t numbe
     for (unsigned i = 0; i < e->seats; i++) seat_source_remove(e->seat[i], f, number);
 }
 
+err_t engine_mark_add(struct engine *e, struct port *const ports[], bool exact)
+{
+    for (unsigned i = 0; i < e->seats; i++) {
+        err_t added = seat_mark_add(e->seat[i], ports[i], exact);
+        if (added == ERR_OK) continue;
+        engine_mark_remove(e, ports);
+        return added;
+    }
+    return ERR_OK;
+}
+
+void engine_mark_remove(struct engine *e, struct port *const ports[])
+{
+    for (unsigned i = 0; i < e->seats; i++) seat_mark_remove(e->seat[i], ports[i]);
+}
+
 // ---- numbers ----
 
 bool engine_tun_lost(const struct engine *e)

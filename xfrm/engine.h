@@ -18,8 +18,9 @@
 // there are HANDOVER_MAX more.
 #define ENGINE_BUFFERS 1024
 #define ENGINE_SOURCES_MAX 16 // UDP ports per family to send from: each packet looks through them
-// Ports that come and go: addresses of one host, and those sources.
-#define ENGINE_EXTRA_MAX (64 + ENGINE_FAMILIES * ENGINE_SOURCES_MAX)
+#define ENGINE_MARKS_MAX 64   // each is a device and a routing rule, which every look-up passes
+// Ports that come and go: addresses of one host, those sources, and marks.
+#define ENGINE_EXTRA_MAX (64 + ENGINE_FAMILIES * ENGINE_SOURCES_MAX + ENGINE_MARKS_MAX)
 #define ENGINE_NEWS 256 // events waiting for the control thread; more are counted and lost
 
 struct engine;
@@ -82,6 +83,13 @@ void engine_port_remove(struct engine *e, struct port *port);
 err_t engine_source_add(struct engine *e, enum engine_family f, uint16_t number,
                         struct port *const ports[]);
 void engine_source_remove(struct engine *e, enum engine_family f, uint16_t number);
+
+// One more way for packets of the host, whose mark it stands for, at any time: ports[i] is worker
+// i's, which have the mark already. `exact`: what has just this mark goes to the host by it, too.
+// They are the caller's again when engine_mark_remove() has returned, or after engine_free().
+// Errors as above; then none was added.
+err_t engine_mark_add(struct engine *e, struct port *const ports[], bool exact);
+void engine_mark_remove(struct engine *e, struct port *const ports[]);
 
 // The database has changed: held packets may go now.
 void engine_kick(struct engine *e);

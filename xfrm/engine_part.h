@@ -46,7 +46,8 @@ struct seat {
     struct port *extra[ENGINE_EXTRA_MAX];
     uint32_t extra_top;
     struct source source[ENGINE_FAMILIES][ENGINE_SOURCES_MAX];
-    struct traces traces; // the worker is led to it while there is one
+    struct port *marked[ENGINE_MARKS_MAX]; // to the host, for packets of one mark; NULL: free
+    struct traces traces;                  // the worker is led to it while there is one
     struct ring *news;
     uint64_t news_lost, held; // written by the worker (counter.h)
     // worker thread
@@ -88,5 +89,7 @@ err_t seat_port_add(struct seat *s, struct port *port); // ERR_LIMIT, ERR_SYSTEM
 void seat_port_remove(struct seat *s, struct port *port);
 err_t seat_source_add(struct seat *s, enum engine_family f, uint16_t number, struct port *port);
 void seat_source_remove(struct seat *s, enum engine_family f, uint16_t number); // none: fine
-void seat_wake(struct seat *s);                                                 // any thread
-void *seat_run(void *seat);                                                     // the thread
+err_t seat_mark_add(struct seat *s, struct port *port, bool exact);
+void seat_mark_remove(struct seat *s, struct port *port); // none: fine
+void seat_wake(struct seat *s);                           // any thread
+void *seat_run(void *seat);                               // the thread

@@ -105,8 +105,19 @@ static struct port *port_out(const struct seat *s, struct pkt *p)
     return port && goes_fast_out(s, p) ? s->fast[XDP_OUTER] : port;
 }
 
+// Without a way of its own it is one that the executor has put a word to, such as an ICMP error.
+static struct port *port_of_mark(const struct seat *s, const struct pkt *p)
+{
+    for (unsigned i = 0; i < ENGINE_MARKS_MAX; i++) {
+        struct port *port = __atomic_load_n(&s->marked[i], __ATOMIC_ACQUIRE);
+        if (port && port->mark == p->mark) return port;
+    }
+    return s->ports.tun;
+}
+
 static struct port *port_in(const struct seat *s, struct pkt *p)
 {
+    if (p->mark) return port_of_mark(s, p);
     return goes_fast_in(s, p) ? s->fast[XDP_INNER] : s->ports.tun;
 }
 
@@ -277,7 +288,7 @@ static struct entrance extra_get(const struct seat *s, uint32_t id)
     struct port *port = NULL;
     if (id >= EXTRA_ID && id < WAKE_ID)
         port = __atomic_load_n(&s->extra[id - EXTRA_ID], __ATOMIC_ACQUIRE);
-    return (struct entrance){port, path_in};
+    return (struct entrance){port, port && port->inner ? path_out : path_in};
 }
 
 static void serve(struct seat *s, const struct epoll_event *ev)
@@ -490,6 +501,24 @@ void seat_source_remove(struct seat *s, enum engine_family f, uint16_t number)
         __atomic_store_n(&source->port, NULL, __ATOMIC_RELEASE);
         seat_port_remove(s, port);
     }
+}
+
+err_t seat_mark_add(struct seat *s, struct port *port, bool exact)
+{
+    unsigned i = 0;
+    while (i < ENGINE_MARKS_MAX && s->marked[i]) i++;
+    if (i == ENGINE_MARKS_MAX) return ERR_LIMIT;
+    TRY(seat_port_add(s, port));
+    if (exact) __atomic_store_n(&s->marked[i], port, __ATOMIC_RELEASE);
+    return ERR_OK;
+}
+
+void seat_mark_remove(struct seat *s, struct port *port)
+{
+    for (unsigned i = 0; i < ENGINE_MARKS_MAX; i++) {
+        if (s->marked[i] == port) __atomic_store_n(&s->marked[i], NULL, __ATOMIC_RELEASE);
+    }
+    seat_port_remove(s, port);
 }
 
 static err_t seat_build(struct seat *s, unsigned index, struct why *why)

@@ -67,13 +67,12 @@ struct steering steering_make(struct ike *ike, struct ike_sa *sa, const struct c
 err_t steering_check(const struct ike *ike, const struct conf_child *f, struct why *why)
 {
     const struct env *env = &ike->env;
-    const char *key = config_kernel_only(f);
+    const char *reason, *key = config_kernel_only(f, &reason);
     if (key && !ike->opt.executor_is_kernel) {
         return why_not(why, ERR_UNSUPPORTED,
-                       "%s of %.60s is nothing that pavise-xfrmd can do: packets that pass its TUN "
-                       "device have lost their mark and the device they came by (executor = kernel "
-                       "in section pavise)",
-                       key, f->name);
+                       "%s of %.60s is nothing that pavise-xfrmd can do: %s (executor = kernel in "
+                       "section pavise)",
+                       key, f->name, reason);
     }
     if (!f->interface || (env->device && env->device(env->ctx, f->interface))) return ERR_OK;
     return why_not(why, ERR_NOTFOUND, "there is no device %.30s (interface of %.60s)", f->interface,

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Which packets a child is for, beside its selectors: `icmp`, marks, `interface`, and what of that each executor can do.
 
-With pavise-xfrmd here: ICMP errors of routers that no selector names, and the sentences for what only a kernel can. In the full
+With pavise-xfrmd here: ICMP errors of routers that no selector names, and the sentences for what only a kernel can (marks:
+marks_test.py). In the full
 run (PAVISE_FULL=1) also in a real kernel, where the test bed for that is at hand (../shared/realkernel next to the checkout):
 marks that are chosen, marks on what comes out of a tunnel, and outbound policies of one device."""
 import json
@@ -77,7 +78,7 @@ def icmp(site, tap):
 def only_the_kernel(site, tap):
     """What a TUN device cannot do is said when the configuration is read, and when the child is wanted."""
     moon = site.moon
-    lines = ("set_mark_in = %same\nmark_in = 5", "interface = eth0", "mark_in_sa = yes\nmark_in = 5")
+    lines = ("interface = eth0", "mark_in_sa = yes\nmark_in = 5")
     for line in lines if FULL else lines[:1]:
         key = line.split(" ")[0]
         process = moon.xfrmd()

@@ -42,3 +42,38 @@ void db_note_bundle(struct db *db)
 {
     __atomic_store_n(&db->bundles, true, __ATOMIC_RELAXED);
 }
+
+// ---- marks of inbound policies ----
+
+static struct db_mark *mark_find(struct db *db, uint32_t mark)
+{
+    for (unsigned i = 0; i < db->mark_count; i++) {
+        if (db->mark[i].value == mark) return &db->mark[i];
+    }
+    return NULL;
+}
+
+bool db_mark_hold(struct db *db, uint32_t mark)
+{
+    struct db_mark *m = mark_find(db, mark);
+    if (!m && db->mark_count == DB_MARKS_MAX) return false;
+    if (m) {
+        m->users++;
+        return true;
+    }
+    m = &db->mark[db->mark_count];
+    m->users = 1;
+    __atomic_store_n(&m->value, mark, __ATOMIC_RELAXED);
+    __atomic_store_n(&db->mark_count, db->mark_count + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+void db_mark_drop(struct db *db, uint32_t mark)
+{
+    struct db_mark *m = mark_find(db, mark);
+    if (!m || --m->users > 0) return;
+    const struct db_mark *last = &db->mark[db->mark_count - 1];
+    m->users = last->users;
+    __atomic_store_n(&m->value, last->value, __ATOMIC_RELAXED);
+    __atomic_store_n(&db->mark_count, db->mark_count - 1, __ATOMIC_RELEASE);
+}

@@ -9,12 +9,21 @@
 #include "xfrm/db/sad.h"
 #include "xfrm/db/spd.h"
 
+#define DB_MARKS_MAX 64 // of inbound policies: a packet may be tried with each of them
+
+struct db_mark {
+    uint32_t value, users;
+};
+
 struct db {
     struct sad *sad;
     struct spd *spd;
     uint64_t generation;
     uint8_t defaults[XFRM_DIRS]; // enum xfrm_default; atomic
     bool bundles;                // atomic; once set it stays
+    // Of inbound policies: the host marks packets behind us. Values and their number are atomic.
+    struct db_mark mark[DB_MARKS_MAX];
+    unsigned mark_count;
 };
 
 struct db *db_new(void);     // NULL when out of memory
@@ -27,6 +36,19 @@ void db_changed(struct db *db); // control thread
 // Has there been a policy that asks for several SAs? Any thread; told by the control thread.
 bool db_has_bundles(const struct db *db);
 void db_note_bundle(struct db *db);
+
+// One more inbound policy for this mark; one less. False: there are DB_MARKS_MAX others. Control
+// thread.
+bool db_mark_hold(struct db *db, uint32_t mark);
+void db_mark_drop(struct db *db, uint32_t mark);
+// The i-th of those marks; false: there are no more. One that comes or goes meanwhile may be missed
+// or found twice. Any thread.
+static inline bool db_mark_at(const struct db *db, unsigned i, uint32_t *out)
+{
+    if (i >= __atomic_load_n(&db->mark_count, __ATOMIC_ACQUIRE)) return false;
+    *out = __atomic_load_n(&db->mark[i].value, __ATOMIC_RELAXED);
+    return true;
+}
 
 // Does a packet that no policy matches have to be dropped? Any thread.
 static inline bool db_blocks(const struct db *db, enum xfrm_dir dir)

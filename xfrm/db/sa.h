@@ -51,6 +51,12 @@ struct sa_hole {
 };
 #define SA_HOLES 2 // flows watched at a time
 
+// What the host keeps ready for an SA (xfrm/control_mark.c). 0: nothing.
+struct sa_held {
+    uint16_t source; // UDP port that is open for it
+    uint32_t mark;   // inbound: of what it opens
+};
+
 struct sa {
     // All that a packet needs in any case stands in the first line, with the window in the second.
     // Read by workers:
@@ -105,7 +111,7 @@ struct sa {
     // two ends; and how many share it.
     struct sa *companion;
     uint32_t users;
-    uint16_t source;                // UDP port that is open for it (control_source.c); 0: none
+    struct sa_held held;
     uint64_t age;                   // order of arrival
     struct cds_list_head in_lane;   // rcu
     struct cds_list_head in_covers; // rcu; only of those that sad_covers() lists

@@ -80,6 +80,18 @@ struct sa *sad_find(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_
     return best;
 }
 
+struct sa *sad_find_sent(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto)
+{
+    struct htab_walk w = htab_begin(&s->by_spi, sad_hash(s, daddr, spi, proto));
+    struct sa *sa, *best = NULL;
+    while ((sa = htab_next(&w))) {
+        const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
+        if (x->spi != spi || x->proto != proto || !ip_eq(&x->daddr, daddr)) continue;
+        if (!best || sa->age > best->age) best = sa;
+    }
+    return best;
+}
+
 uint64_t sad_hint(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto)
 {
     uint64_t hash = sad_hash(s, daddr, spi, proto);

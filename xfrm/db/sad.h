@@ -15,6 +15,8 @@ void sad_free(struct sad *s); // frees the SAs that are still there; no reader m
 // The SA of an inbound packet whose mark is `mark`; larval ones included. NULL: none.
 struct sa *sad_find(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto,
                     uint32_t mark);
+// The SA that we have sent such a packet by, whatever its mark. NULL: none.
+struct sa *sad_find_sent(const struct sad *s, const ip_t *daddr, uint32_t spi, uint8_t proto);
 // The companion (sa.h) of the IPComp SAs between these ends, for packets of this mark. NULL: none.
 struct sa *sad_find_plain(const struct sad *s, const ip_t *saddr, const ip_t *daddr, uint32_t mark);
 

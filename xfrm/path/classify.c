@@ -10,7 +10,7 @@ static const struct policy *policy_of(const struct worker *w, const struct pkt *
     // Errors that look alike may be about different flows.
     if (alike && !quoted_is_there(&p->flow)) return before->policy;
     struct policy *policy = db_policy(w->db, XFRM_OUT, p->mark, &p->flow);
-    if (!policy) policy = quoted_policy(w, XFRM_OUT, p);
+    if (!policy) policy = quoted_policy(w, XFRM_OUT, p, p->mark);
     if (policy) policy_touch(policy, w->wall, w->now);
     return policy;
 }

@@ -8,22 +8,15 @@
 #include "xfrm/path/quoted.h"
 #include "xfrm/path/stages.h"
 
-struct policy *conform_policy(const struct worker *w, const struct pkt *p)
+static struct policy *policy_with(const struct worker *w, const struct pkt *p, uint32_t mark)
 {
-    struct policy *in = db_policy(w->db, XFRM_IN, p->mark, &p->flow);
-    struct policy *fwd = db_policy(w->db, XFRM_FWD, p->mark, &p->flow);
+    struct policy *in = db_policy(w->db, XFRM_IN, mark, &p->flow);
+    struct policy *fwd = db_policy(w->db, XFRM_FWD, mark, &p->flow);
     if (!in && !fwd) {
-        in = quoted_policy(w, XFRM_IN, p);
-        fwd = quoted_policy(w, XFRM_FWD, p);
+        in = quoted_policy(w, XFRM_IN, p, mark);
+        fwd = quoted_policy(w, XFRM_FWD, p, mark);
     }
     return !in || (fwd && fwd->exact.rank < in->exact.rank) ? fwd : in;
-}
-
-static const struct policy *inbound_policy(const struct worker *w, const struct pkt *p)
-{
-    struct policy *first = conform_policy(w, p);
-    if (first) policy_touch(first, w->wall, w->now);
-    return first;
 }
 
 static bool addr_fits(const ip_t *wanted, const ip_t *have)
@@ -72,9 +65,8 @@ static bool tmpl_satisfied(const struct pkt *p, const struct xfrm_tmpl *t, unsig
 }
 
 // As the kernel: the templates from the outermost on, in order, and no tunnel that none asked for.
-static bool tmpls_satisfied(const struct pkt *p)
+static bool tmpls_satisfied(const struct pkt *p, const struct xfrm_policy *c)
 {
-    const struct xfrm_policy *c = &p->policy->conf;
     unsigned next = 0;
     for (unsigned i = c->tmpl_count; i-- > 0;) {
         if (!tmpl_satisfied(p, &c->tmpl[i], &next)) return false;
@@ -83,6 +75,32 @@ static bool tmpls_satisfied(const struct pkt *p)
         if (sa_at(p, next)->mode != XFRM_TRANSPORT) return false;
     }
     return true;
+}
+
+static bool permits(const struct policy *policy, const struct pkt *p)
+{
+    return policy && policy->action == XFRM_ALLOW && tmpls_satisfied(p, &policy->conf);
+}
+
+// Behind us the host's rules may give it a mark, and the kernel would ask for its policy after
+// that. What the SA was made for stands in the template of a policy with a mark: that mark will do.
+struct policy *conform_policy(const struct worker *w, const struct pkt *p)
+{
+    uint32_t mark;
+    struct policy *first = policy_with(w, p, p->mark);
+    if (!db_mark_at(w->db, 0, &mark) || permits(first, p)) return first;
+    for (unsigned i = 0; db_mark_at(w->db, i, &mark); i++) {
+        struct policy *policy = policy_with(w, p, mark);
+        if (permits(policy, p)) return policy;
+    }
+    return first;
+}
+
+static const struct policy *inbound_policy(const struct worker *w, const struct pkt *p)
+{
+    struct policy *first = conform_policy(w, p);
+    if (first) policy_touch(first, w->wall, w->now);
+    return first;
 }
 
 static bool selector_takes(const struct xfrm_sa *x, const struct pkt *p)
@@ -119,7 +137,7 @@ enum drop conform_judge(const struct worker *w, const struct pkt *p)
     if (!selectors_match(p)) return DROP_SELECTOR;
     if (!p->policy) return without_policy(w);
     if (p->policy->action == XFRM_BLOCK) return DROP_POLICY_IN;
-    return tmpls_satisfied(p) ? DROP_NONE : DROP_TEMPLATE;
+    return tmpls_satisfied(p, &p->policy->conf) ? DROP_NONE : DROP_TEMPLATE;
 }
 
 void in_conform(struct worker *w, struct burst *b)
@@ -129,7 +147,9 @@ void in_conform(struct worker *w, struct burst *b)
     hint_policies(w, b, XFRM_FWD);
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        bool alike = before && flow_alike(p, before) && !quoted_is_there(&p->flow);
+        // Two SAs may be there for the same packets, told apart by the marks of their policies.
+        bool alike =
+            before && p->sa == before->sa && flow_alike(p, before) && !quoted_is_there(&p->flow);
         p->policy = alike ? before->policy : inbound_policy(w, p);
         p->drop = conform_judge(w, p);
         before = p;

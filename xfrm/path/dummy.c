@@ -102,7 +102,7 @@ static enum drop blank(struct pkt *p)
     const struct xfrm_mark *mark = &conf->x.output_mark;
     p->proto = XFRM_PROTO_ESP;
     p->udp = conf->udp;
-    p->mark = (p->mark & ~mark->mask) | mark->value;
+    p->mark = mark_set(p->mark, mark);
     // rfc4303 2.6 MUST: "capable of generating dummy packets marked with" next header 59
     return esp_wrap(p, IPPROTO_NONE) ? DROP_NONE : DROP_TOO_BIG;
 }

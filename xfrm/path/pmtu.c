@@ -135,9 +135,9 @@ static bool quote_read(struct quote *q, const uint8_t *at, uint32_t left, bool v
 }
 
 // rfc4301 8.2 MUST: an unauthenticated ICMP message counts only if it names an SA of ours.
-static struct sa *quote_sa(const struct worker *w, const struct quote *q, uint32_t mark)
+static struct sa *quote_sa(const struct worker *w, const struct quote *q)
 {
-    struct sa *sa = sad_find(w->db->sad, &q->dst, q->spi, q->proto, mark);
+    struct sa *sa = sad_find_sent(w->db->sad, &q->dst, q->spi, q->proto);
     if (!sa || sa->larval) return NULL;
     const struct sa_conf *conf = rcu_dereference(sa->conf);
     if (!ip_is_any(&conf->from.ip) && !ip_eq(&conf->from.ip, &q->src)) return NULL;
@@ -179,7 +179,7 @@ static bool hear(const struct worker *w, const struct pkt *p)
     bool v6 = p->to.ip.family == AF_INET6;
     if (!is_complaint(p, v6)) return false;
     if (!quote_read(&q, p->at + ICMP_HEADER, p->len - ICMP_HEADER, v6)) return false;
-    struct sa *sa = quote_sa(w, &q, p->mark);
+    struct sa *sa = quote_sa(w, &q);
     uint32_t mtu = told_mtu(p, &q, v6);
     if (!sa || !mtu) return false;
     pmtu_learn(w, sa, mtu);

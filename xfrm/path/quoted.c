@@ -52,10 +52,11 @@ bool quoted_reply(const struct pkt *p, struct flow *out)
     return ip_eq(&out->dst, &p->flow.dst);
 }
 
-struct policy *quoted_policy(const struct worker *w, enum xfrm_dir dir, const struct pkt *p)
+struct policy *quoted_policy(const struct worker *w, enum xfrm_dir dir, const struct pkt *p,
+                             uint32_t mark)
 {
     struct flow reply;
     if (!quoted_reply(p, &reply)) return NULL;
-    struct policy *policy = db_policy(w->db, dir, p->mark, &reply);
+    struct policy *policy = db_policy(w->db, dir, mark, &reply);
     return policy && policy->conf.flags & XFRM_POLICY_ICMP ? policy : NULL;
 }

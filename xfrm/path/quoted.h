@@ -12,5 +12,6 @@ bool quoted_is_there(const struct flow *f);
 // The flow of a reply to the quoted packet. False: no error, not enough quoted, or not sent to
 // whom the quoted packet came from.
 bool quoted_reply(const struct pkt *p, struct flow *out);
-// The policy that takes p for the sake of what it quotes; NULL: none.
-struct policy *quoted_policy(const struct worker *w, enum xfrm_dir dir, const struct pkt *p);
+// The policy that takes p, if it had this mark, for the sake of what it quotes; NULL: none.
+struct policy *quoted_policy(const struct worker *w, enum xfrm_dir dir, const struct pkt *p,
+                             uint32_t mark);

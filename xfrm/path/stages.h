@@ -124,6 +124,13 @@ uint32_t esp_tfc(const struct pkt *p, const struct xfrm_sa *x);
 // Header and trailer around the payload, all that is to be encrypted. False: does not fit.
 bool esp_wrap(struct pkt *p, uint8_t next);
 
+// The mark that a packet leaves with: without an output mark of the SA 0, which means the
+// executor's own. (The kernel leaves it that of the inner packet; its rules would lead ours back.)
+static inline uint32_t mark_set(uint32_t before, const struct xfrm_mark *output)
+{
+    return output->value | output->mask ? (before & ~output->mask) | output->value : 0;
+}
+
 // ---- account.c: traffic of an SA against its lifetime ----
 // Counts one packet of `bytes`; raises the EXPIRE event when a limit is reached. False: the hard
 // lifetime is over and the packet must not use the SA.

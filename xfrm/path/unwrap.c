@@ -50,6 +50,8 @@ static enum drop unwrap(const struct worker *w, struct pkt *p, const struct pkt 
     uint8_t next;
     enum drop d = strip(w, p, &next);
     if (d) return d;
+    const struct xfrm_mark *mark = &rcu_dereference(p->sa->conf)->x.output_mark;
+    p->mark = (p->mark & ~mark->mask) | mark->value;
     if (next != IPPROTO_NONE || !sa_is_esp(p->sa)) return mode_in(p, next, before);
     p->done = true; // rfc4303 2.6 MUST: a dummy packet is discarded without notice
     return DROP_NONE;

@@ -142,7 +142,7 @@ static enum drop wrap(const struct worker *w, struct pkt *p)
     if (p->cut) p->outer_df = false;
     p->proto = p->sa->proto;
     if (p->outer_id == 0) p->outer_id = identification(p);
-    p->mark = (p->mark & ~mark->mask) | mark->value;
+    p->mark = mark_set(p->mark, mark);
     p->udp = conf->udp;
     p->whole |= p->layer + 1 < p->sa_count;
     if (p->whole && p->udp) return DROP_UDP_LAYER;

@@ -28,7 +28,9 @@ struct port_ops {
 
 struct port { // first member of every port
     const struct port_ops *ops;
-    bool more; // recv has packets left that the burst had no room for, whatever the fd says
+    bool more;     // recv has packets left that the burst had no room for, whatever the fd says
+    bool inner;    // brings packets of the host, to be protected; otherwise those of peers
+    uint32_t mark; // of the packets it brings, since it does not tell them; 0: none
     struct port_counts counts;
 };
 

@@ -88,6 +88,7 @@ static void tun_recv(struct port *port, struct pool *pool, struct burst *b)
         }
         count_add(&port->counts.packets_in, 1);
         count_add(&port->counts.bytes_in, p->len);
+        p->mark = port->mark;
         b->p[b->n++] = p;
     }
     port->more = t->cut.more;
@@ -254,6 +255,7 @@ static err_t queue_open(const char *name, short flags, struct port **out, struct
     struct tun *t = calloc(1, sizeof *t);
     if (!t) return why_not(why, ERR_NOMEM, "out of memory");
     t->port.ops = &tun_ops;
+    t->port.inner = true;
     err_t e = device_open(&t->fd, why);
     if (e != ERR_OK) {
         free(t);

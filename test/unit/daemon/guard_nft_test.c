@@ -99,17 +99,38 @@ static void allowed_passes_and_blocked_does_not(void **state)
     p.action = XFRM_ALLOW;
     check_rule(&p, NULL, "input", NULL); // allowed on one device only: not said at all
     p.sel.ifindex = 0;
-    p.mark = (struct xfrm_mark){1, 1};
-    check_rule(&p, NULL, "input", NULL);
+    p.mark = (struct xfrm_mark){1, 0xf};
+    check_rule(&p, NULL, "input",
+               "nfproto ipv4 meta mark & 0xf == 0x1 ip saddr 10.2.0.0/16 ip daddr 10.1.0.0/16 "
+               "accept\n");
 }
 
-static void a_device_or_mark_does_not_weaken_protection(void **state)
+static void a_device_does_not_weaken_protection(void **state)
 {
     (void)state;
     struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
     p.sel.ifindex = 3;
-    p.mark = (struct xfrm_mark){1, 1};
     check_rule(&p, NULL, "input", "counter name clear_in drop\n");
+    p.mark = (struct xfrm_mark){1, UINT32_MAX}; // it is for no other packets
+    check_rule(&p, NULL, "input",
+               "nfproto ipv4 meta mark & 0xffffffff == 0x1 ip saddr 10.2.0.0/16 ip daddr "
+               "10.1.0.0/16 counter name clear_in drop\n");
+}
+
+static void further_devices_are_ours_too(void **state)
+{
+    (void)state;
+    struct guard_nft_conf conf = BOTH;
+    struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    conf.device_count = 2;
+    (void)strcpy(conf.device[0], "pavise0-1");
+    (void)strcpy(conf.device[1], "pavise0-2");
+    check_rule(&p, &conf, "own_input",
+               "  iifname { \"pavise0\", \"pavise0-1\", \"pavise0-2\", \"lo\" } accept\n");
+    check_rule(&p, &conf, "own_forward",
+               "  iifname { \"pavise0\", \"pavise0-1\", \"pavise0-2\" } accept\n");
+    check_rule(&p, &conf, "own_leave",
+               "  oifname { \"pavise0\", \"pavise0-1\", \"pavise0-2\", \"lo\" } accept\n");
 }
 
 static void ports_and_icmp_types(void **state)
@@ -231,7 +252,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(protected_is_dropped_in_its_direction),
         cmocka_unit_test(allowed_passes_and_blocked_does_not),
-        cmocka_unit_test(a_device_or_mark_does_not_weaken_protection),
+        cmocka_unit_test(a_device_does_not_weaken_protection),
+        cmocka_unit_test(further_devices_are_ours_too),
         cmocka_unit_test(ports_and_icmp_types),
         cmocka_unit_test(only_the_families_asked_for),
         cmocka_unit_test(our_own_packets_are_exempt),
