@@ -15,11 +15,11 @@ const char *conf_show_ts(const struct conf_ts *c, char buf[CONF_TS_TEXT_MAX])
     static const uint8_t zero[4];
     struct ts_list one = {.n = 1};
     one.ts[0] = (struct ts){c->proto, c->port_lo, c->port_hi, c->lo, c->hi};
-    if (!c->dynamic) return ts_show(&one, buf, CONF_TS_TEXT_MAX);
+    if (!c->dynamic) return ts_show_services(&one, buf, CONF_TS_TEXT_MAX);
     // The word takes the place of an address; what follows that stays.
     char text[CONF_TS_TEXT_MAX];
     one.ts[0].lo = one.ts[0].hi = ip_from(AF_INET, zero);
-    const char *ports = strchr(ts_show(&one, text, sizeof text), '[');
+    const char *ports = strchr(ts_show_services(&one, text, sizeof text), '[');
     (void)snprintf(buf, CONF_TS_TEXT_MAX, "dynamic%s", ports ? ports : "");
     return buf;
 }

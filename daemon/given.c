@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/words.h"
 #include "daemon/resolvconf.h"
 #include "daemon/resolved.h"
 #include "daemon/rtnl.h"
@@ -146,9 +147,16 @@ static void tell_resolved(struct given *g, const struct union_of *u)
     if (g->resolved) resolved_set(g->resolved, &link);
 }
 
+static void tell_servers(const char *path, const struct ike_given *what)
+{
+    char ip[IP_TEXT_MAX];
+    for (unsigned i = 0; i < what->dns_n; i++)
+        log_say(LOG_STORY, "dns", SAY_DNS_HERE, ip_show(&what->dns[i], ip), path);
+}
+
 // The servers of all gateways together, to systemd-resolved or into the file; nothing of ours in it
-// if there are none.
-static void servers_set(struct given *g)
+// if there are none. `fresh`: what has come; NULL: something has gone.
+static void servers_set(struct given *g, const struct ike_given *fresh)
 {
     struct union_of u = {0};
     struct why why = {0};
@@ -164,6 +172,7 @@ static void servers_set(struct given *g)
         return;
     }
     err_t e = resolvconf_write(path, u.dns_n ? &all : NULL, &why);
+    if (e == ERR_OK && fresh) tell_servers(path, fresh);
     if (e == ERR_OK || (e == ERR_NOTFOUND && !u.dns_n)) return;
     log_say(LOG_WARN, "dns", "%s; names behind the gateway are not found", why.text);
 }
@@ -247,7 +256,7 @@ static void clean(struct given *g)
         if (!anybody_has(g, &g->old[i].ip)) address_del(g, &g->old[i]);
     }
     g->old_n = 0;
-    servers_set(g);
+    servers_set(g, NULL);
     remember(g);
 }
 
@@ -309,7 +318,7 @@ err_t given_put(struct given *g, const struct ike_given *what, struct why *why)
         given_take(g, what);
         return err;
     }
-    if (what->dns_n) servers_set(g);
+    if (what->dns_n) servers_set(g, what);
     if (g->d->executor.kernel && !g->d->routes) {
         log_say(LOG_WARN, "vip",
                 "nobody routes from virtual addresses (charon.install_routes): write 'ip route add "
@@ -325,7 +334,7 @@ void given_take(struct given *g, const struct ike_given *what)
     struct entry *e = *at;
     if (!e) return;
     *at = e->next;
-    if (e->what.dns_n) servers_set(g); // while they can still be asked who to ask instead
+    if (e->what.dns_n) servers_set(g, NULL); // while they can still be asked who to ask instead
     for (unsigned i = 0; i < e->what.ip_n; i++) {
         if (anybody_has(g, &e->what.ip[i])) continue;
         struct placed p = placed_now(g, &e->what.ip[i]);

@@ -56,31 +56,38 @@ static void put_interface(struct text *t, const ip_t *ip)
     freeifaddrs(all);
 }
 
-static unsigned port_of(const struct ts *ts)
-{
-    bool any = ts->port_lo == 0 && ts->port_hi == UINT16_MAX;
-    return any ? 0 : ts->port_lo;
-}
-
-// Ports of ICMP are a type, which strongSwan tells as ours, and a code, as the peer's.
-// rfc7296 3.13.1 MUST: the type is the most significant byte, whichever selector says it.
-static unsigned port_shown(const struct ts *ts, const struct ts *other, bool ours)
-{
-    if (ts->proto != IPPROTO_ICMP && ts->proto != IPPROTO_ICMPV6) return port_of(ts);
-    unsigned port = port_of(ts) > port_of(other) ? port_of(ts) : port_of(other);
-    return ours ? port >> 8 : port & 0xff;
-}
-
-static void put_selector(struct text *t, const char *whose, const struct ts *ts, unsigned port)
+static void put_selector(struct text *t, const char *whose, const struct ts *ts)
 {
     char name[32], net[PREFIX_TEXT_MAX];
     const prefix_t p = network_of(ts);
     (void)snprintf(name, sizeof name, "PLUTO_%s_CLIENT", whose);
     put(t, name, "%s", prefix_show(&p, net));
-    (void)snprintf(name, sizeof name, "PLUTO_%s_PORT", whose);
-    put(t, name, "%u", port);
     (void)snprintf(name, sizeof name, "PLUTO_%s_PROTOCOL", whose);
     put(t, name, "%u", ts->proto);
+}
+
+// As iptables takes them: one port, "low:high", or 0 for any.
+static void put_port(struct text *t, const char *name, const struct ts *ts)
+{
+    bool any = ts->port_lo == 0 && ts->port_hi == UINT16_MAX;
+    if (any || ts->port_lo == ts->port_hi)
+        put(t, name, "%u", ts->port_lo);
+    else
+        put(t, name, "%u:%u", ts->port_lo, ts->port_hi);
+}
+
+// Ports of ICMP are a type, which strongSwan tells as ours, and a code, as the peer's.
+// rfc7296 3.13.1 MUST: the type is the most significant byte, whichever selector says it.
+static void put_ports(struct text *t, const struct ts *my, const struct ts *peer)
+{
+    const uint16_t icmp = my->port_lo > peer->port_lo ? my->port_lo : peer->port_lo;
+    if (my->proto == IPPROTO_ICMP || my->proto == IPPROTO_ICMPV6) {
+        put(t, "PLUTO_MY_PORT", "%u", icmp >> 8);
+        put(t, "PLUTO_PEER_PORT", "%u", icmp & 0xff);
+        return;
+    }
+    put_port(t, "PLUTO_MY_PORT", my);
+    put_port(t, "PLUTO_PEER_PORT", peer);
 }
 
 static void put_mark(struct text *t, const char *name, const struct xfrm_mark *mark)
@@ -152,8 +159,9 @@ static void call_for(struct iked *d, const struct child_sa *c, const char *event
     put_sa(&vars, sa, c);
     put(&vars, "PLUTO_VERB", "%s-%s%s", event, is_host(my, &sa->local.ip) ? "host" : "client",
         my->lo.family == AF_INET6 ? "-v6" : "");
-    put_selector(&vars, "MY", my, port_shown(my, peer, true));
-    put_selector(&vars, "PEER", peer, port_shown(peer, my, false));
+    put_selector(&vars, "MY", my);
+    put_selector(&vars, "PEER", peer);
+    put_ports(&vars, my, peer);
     if (!d->executor.kernel) put(&vars, "PAVISE_DEVICE", EXECUTOR_TUN);
     call(d, c, &vars);
     text_done(&vars);

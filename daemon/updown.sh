@@ -21,6 +21,8 @@ rule() {
     [ "$2" = in ] || side=-o
     if [ -n "${PAVISE_DEVICE:-}" ]; then
         seen="$side $PAVISE_DEVICE"
+        # Marks have devices of their own: pavise0-1 and so on.
+        [ -z "${PLUTO_MARK_IN:-}${PLUTO_MARK_OUT:-}" ] || seen=$seen+
     else
         seen="$side $PLUTO_INTERFACE -m policy --dir $2 --pol ipsec --proto $PLUTO_PROTO --reqid $PLUTO_REQID"
     fi

@@ -283,6 +283,8 @@ struct ts ts_from_prefix(const prefix_t *p); // any protocol, any port
 // "10.1.0.0/16 10.2.0.1/32[tcp/80] 10.0.0.1..10.0.0.9 fec0::/64[ipv6-icmp/128]"; truncated to cap >
 // 0. Returns buf.
 const char *ts_show(const struct ts_list *l, char *buf, size_t cap);
+// The same with single ports by their names in services(5), as swanctl shows them: tcp/http.
+const char *ts_show_services(const struct ts_list *l, char *buf, size_t cap);
 
 // ---- Configuration, 3.15 (cp.c) ----
 #define CP_ATTRS_MAX 128  // attributes of one payload; a gateway's pools have room for half of it

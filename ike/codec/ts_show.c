@@ -1,4 +1,5 @@
 // ts_show.c - traffic selectors as people read them, in the notation of `swanctl --list-sas`.
+#include <netdb.h>
 #include <netinet/in.h>
 
 #include "base/text.h"
@@ -38,17 +39,32 @@ static void show_proto(struct clip *l, uint8_t proto)
     }
 }
 
-// ICMP: type in the high, code in the low byte; "8" is all codes of type 8.
+// ICMP: type in the high, code in the low byte; "8" is all codes of type 8, or code 0 alone, which
+// is all that most types have (swanctl does not tell it, either).
 static void show_icmp(struct clip *l, uint16_t lo, uint16_t hi)
 {
     unsigned type = lo >> 8, code = lo & 0xff, last = hi >> 8, last_code = hi & 0xff;
-    bool all_codes = code == 0 && last_code == 0xff;
-    clip_add(l, all_codes ? "/%u" : "/%u(%u)", type, code);
-    if (all_codes ? type == last : lo == hi) return;
-    clip_add(l, all_codes ? "-%u" : "-%u(%u)", last, last_code);
+    bool plain = code == 0 && (last_code == 0xff || lo == hi);
+    clip_add(l, plain ? "/%u" : "/%u(%u)", type, code);
+    if (plain ? type == last : lo == hi) return;
+    clip_add(l, plain ? "-%u" : "-%u(%u)", last, last_code);
 }
 
-static void show_ports(struct clip *l, const struct ts *t)
+// By its name in services(5), where it has one.
+static void show_service(struct clip *l, const struct ts *t)
+{
+    char buf[1024];
+    struct servent entry, *found = NULL;
+    const char *proto = t->proto == IPPROTO_TCP ? "tcp" : t->proto == IPPROTO_UDP ? "udp" : NULL;
+    const int port = htons(t->port_lo);
+    if (proto) (void)getservbyport_r(port, proto, &entry, buf, sizeof buf, &found);
+    if (found)
+        clip_add(l, "/%s", found->s_name);
+    else
+        clip_add(l, "/%u", t->port_lo);
+}
+
+static void show_ports(struct clip *l, const struct ts *t, bool names)
 {
     bool icmp = t->proto == IPPROTO_ICMP || t->proto == IPPROTO_ICMPV6;
     if (t->port_lo == 0 && t->port_hi == UINT16_MAX) return;
@@ -56,6 +72,8 @@ static void show_ports(struct clip *l, const struct ts *t)
         clip_add(l, "/OPAQUE");
     } else if (icmp) {
         show_icmp(l, t->port_lo, t->port_hi);
+    } else if (t->port_lo == t->port_hi && names) {
+        show_service(l, t);
     } else if (t->port_lo == t->port_hi) {
         clip_add(l, "/%u", t->port_lo);
     } else {
@@ -63,7 +81,7 @@ static void show_ports(struct clip *l, const struct ts *t)
     }
 }
 
-const char *ts_show(const struct ts_list *list, char *buf, size_t cap)
+static const char *show(const struct ts_list *list, bool names, char *buf, size_t cap)
 {
     struct clip l = clip_on(buf, cap);
     for (unsigned i = 0; i < list->n; i++) {
@@ -74,8 +92,18 @@ const char *ts_show(const struct ts_list *list, char *buf, size_t cap)
         if (t->proto == 0 && any) continue;
         clip_add(&l, "[");
         show_proto(&l, t->proto);
-        show_ports(&l, t);
+        show_ports(&l, t, names);
         clip_add(&l, "]");
     }
     return buf;
+}
+
+const char *ts_show(const struct ts_list *list, char *buf, size_t cap)
+{
+    return show(list, false, buf, cap);
+}
+
+const char *ts_show_services(const struct ts_list *list, char *buf, size_t cap)
+{
+    return show(list, true, buf, cap);
 }

@@ -207,8 +207,8 @@ void view_child(const struct child_sa *c, char text[2][VIEW_TEXT_MAX], struct ch
         .install_s = age,
         .rekey_in_s = left(c->rekey_s, age),
         .life_in_s = left(c->life_s, age),
-        .local_ts = ts_show(c->local_ts, text[0], VIEW_TEXT_MAX),
-        .remote_ts = ts_show(c->remote_ts, text[1], VIEW_TEXT_MAX),
+        .local_ts = ts_show_services(c->local_ts, text[0], VIEW_TEXT_MAX),
+        .remote_ts = ts_show_services(c->remote_ts, text[1], VIEW_TEXT_MAX),
         .conf = conf_now(c),
         .steering = &c->steering,
     };

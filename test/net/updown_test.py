@@ -48,6 +48,7 @@ def told(process, what):
     return wait_until(lambda: what in process.output(), 10)
 
 
+<<<<<<< HEAD
 # A gateway that takes IKE and ESP, IPv6 neighbours, and nothing else.
 NEIGHBOURS = "".join(f"-A {chain} -p ipv6-icmp --icmpv6-type {kind} -j ACCEPT\n" for chain in ("INPUT", "OUTPUT") for kind in (135, 136))
 CLOSED = """*filter
@@ -93,6 +94,18 @@ def behind_iptables(lab, tap, script, passes):
     sites.moon.pavise("down", "sites")
     tap.check(f"{name}: its rules are gone again", wait_until(lambda: rules(sites.sun) == before, 10), rules(sites.sun))
     lab.close()
+=======
+def ports(sites, tap, config, where):
+    """Ranges as iptables takes them; of ICMP type and code."""
+    for ours, theirs, want in (("[tcp/1000-2000]", "[tcp/22]", ("1000:2000", "22", "6")), ("[icmp/8]", "[icmp/8]", ("8", "0", "1"))):
+        sites.sun.file("swanctl.conf", re.sub(r"(local|remote)_ts = .*", lambda m: f"{m[1]}_ts = " + (
+            f"10.2.0.0/16{ours}" if m[1] == "local" else f"10.1.0.0/16{theirs}"), config))
+        sites.sun.pavise("reload")
+        sites.up()
+        seen = variables(os.path.join(where, "up-client"))
+        tap.equal(f"ports {ours}: as iptables takes them", (seen["MY_PORT"], seen["PEER_PORT"], seen["MY_PROTOCOL"]), want)
+        sites.moon.pavise("down", "sites")
+>>>>>>> f6f824c (Give updown scripts port ranges, and name ports and DNS servers as strongSwan does)
 
 
 def test(lab, tap):
@@ -133,14 +146,17 @@ def scripts(lab, tap):
     tap.check("the script has run when the child went", told(iked, "updown: says down-client"), iked.output())
     tap.check("the firewall is closed again", "10.1.0.0/16" not in sites.sun("nft list set ip filter open"))
 
+    ports(sites, tap, config, lab.dir)
     sites.sun.file("swanctl.conf", config.replace(script, script + " --more"))
     sites.sun.pavise("reload")
+    before = iked.output().count("says up-client")
     sites.up()
-    tap.check("a reloaded configuration's script runs", wait_until(lambda: iked.output().count("says up-client") == 4, 10),
+    tap.check("a reloaded configuration's script runs", wait_until(lambda: iked.output().count("says up-client") == before + 2, 10),
               iked.output())
     runner = children(iked.popen.pid)
+    before = iked.output().count("says down-client")
     iked.stop()
-    tap.check("scripts still run when the daemon ends", iked.output().count("says down-client") == 4, iked.output())
+    tap.check("scripts still run when the daemon ends", iked.output().count("says down-client") == before + 2, iked.output())
     tap.check("their process ends with it", len(runner) == 1 and not os.path.exists(f"/proc/{runner[0]}"), f"{runner}")
 
 

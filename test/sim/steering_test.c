@@ -215,7 +215,6 @@ static void what_cannot_be(void **state)
     } cases[] = {
         {"interface = eth0", "interface of net is nothing that pavise-xfrmd can do", false},
         {"mark_in_sa = yes\n mark_in = 5", "mark_in_sa of net is nothing", false},
-        {"set_mark_in = 5", "set_mark_in of net is nothing", false},
         {"interface = eth9", "there is no device eth9 (interface of net)", true},
     };
     (void)state;

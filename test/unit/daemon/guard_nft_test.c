@@ -179,7 +179,7 @@ static void our_own_packets_are_exempt(void **state)
     check_rule(&p, NULL, "own_leave", "  meta skuid 7 meta l4proto { esp, ah, comp } accept\n");
     check_rule(&p, NULL, "own_leave", "  meta skuid 7 udp sport 4500 accept\n");
     check_rule(&p, NULL, "input", "  jump own_input\n  meta nfproto ipv4");
-    check_rule(&p, NULL, "own_forward", "  iifname \"pavise0\" accept\n");
+    check_rule(&p, NULL, "own_forward", "  iifname { \"pavise0\" } accept\n");
 }
 
 // The frame of a table without policies.
