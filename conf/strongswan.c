@@ -284,7 +284,8 @@ static bool is_idle(const char *path)
     if (strcmp(last, "load") == 0 || strcmp(last, "load_modular") == 0) return true;
     if (strongswan_is_log(path) || strongswan_is_attribute(path)) return true;
     if (strcmp(path, "plugins.kernel-libipsec.raw_esp") == 0) return true;
-    if (strcmp(path, EAP_PREFERRED) == 0 || strcmp(path, EAP_INSIDE) == 0) return true;
+    if (strcmp(path, EAP_PREFERRED) == 0) return true;
+    if (strcmp(path, EAP_IN_TTLS) == 0 || strcmp(path, EAP_IN_PEAP) == 0) return true;
     for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
         if (strcmp(path, effective[i].path) == 0) return true;
     }

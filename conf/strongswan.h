@@ -49,10 +49,10 @@ struct strongswan {
     struct config *attributes;        // its one pool: what every client is told; NULL: nothing
     uint8_t eap_order[EAP_KINDS_MAX]; // eap-dynamic: as a server likes them; none: as we do
     unsigned eap_order_n;
-    uint8_t eap_inside;        // eap-ttls.phase2_method; 0: not given
-    bool eap_prefer_user;      // ... but the client's choice goes first
-    uint16_t tls_min, tls_max; // libtls, in EAP; 0: not given
-    char *tls_suites;          // NULL: not given
+    uint8_t eap_in_ttls, eap_in_peap; // phase2_method of eap-ttls, eap-peap; 0: not given
+    bool eap_prefer_user;             // ... but the client's choice goes first
+    uint16_t tls_min, tls_max;        // libtls, in EAP; 0: not given
+    char *tls_suites;                 // NULL: not given
     bool follow_redirects;
     bool farp;             // the plugin farp is loaded
     bool libipsec;         // the plugin kernel-libipsec: its words for acquires

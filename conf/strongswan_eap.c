@@ -11,29 +11,27 @@ static void take_preferred(const struct tree *t, struct strongswan *s, struct co
     const char *list = strongswan_get(t, EAP_PREFERRED, &from);
     while (list && *list) {
         size_t skip = strspn(list, " ,\t"), len = strcspn(list + skip, " ,\t");
-        enum eap_type type = len ? eap_by_name(list + skip, len) : EAP_ANY;
+        uint8_t type = len ? eap_by_name(list + skip, len) : (uint8_t)EAP_ANY;
         if (len && !type) {
             issue_warn(issues, from->at, from->key, "'%.*s' is no method of EAP here: left out",
                        (int)len, list + skip);
-            issue_hint(issues, "tls, ttls, mschapv2, md5 and gtc are");
+            issue_hint(issues, "tls, ttls, peap, mschapv2, md5 and gtc are");
         }
-        if (type && s->eap_order_n < EAP_KINDS_MAX) s->eap_order[s->eap_order_n++] = (uint8_t)type;
+        if (type && s->eap_order_n < EAP_KINDS_MAX) s->eap_order[s->eap_order_n++] = type;
         list += skip + len;
     }
 }
 
-static void take_inside(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+static uint8_t inside_of(const struct tree *t, const char *path, struct conf_issues *issues)
 {
     const struct setting *from;
-    const char *name = strongswan_get(t, EAP_INSIDE, &from);
-    if (!name) return;
-    enum eap_type type = eap_by_name(name, strlen(name));
-    if (type && !eap_takes_cert(type)) {
-        s->eap_inside = (uint8_t)type;
-        return;
-    }
-    issue_warn(issues, from->at, from->key, "'%s' is no method that goes inside TTLS here", name);
+    const char *name = strongswan_get(t, path, &from);
+    if (!name) return EAP_ANY;
+    uint8_t type = eap_by_name(name, strlen(name));
+    if (type && !eap_takes_cert(type)) return type;
+    issue_warn(issues, from->at, from->key, "'%s' is no method that goes inside TLS here", name);
     issue_hint(issues, "mschapv2, md5 and gtc are");
+    return EAP_ANY;
 }
 
 static uint16_t version_of(const struct setting *set, struct conf_issues *issues)
@@ -49,7 +47,8 @@ void strongswan_eap(const struct tree *t, struct strongswan *s, struct conf_issu
 {
     const struct node *tls = tree_sub(t, t->root, "libtls");
     take_preferred(t, s, issues);
-    take_inside(t, s, issues);
+    s->eap_in_ttls = inside_of(t, EAP_IN_TTLS, issues);
+    s->eap_in_peap = inside_of(t, EAP_IN_PEAP, issues);
     if (!tls) return;
     const struct setting *min = tree_setting(t, tls, "version_min");
     const struct setting *max = tree_setting(t, tls, "version_max");

@@ -5,7 +5,8 @@
 #include "conf/tree.h"
 
 #define EAP_PREFERRED "plugins.eap-dynamic.preferred"
-#define EAP_INSIDE "plugins.eap-ttls.phase2_method"
+#define EAP_IN_TTLS "plugins.eap-ttls.phase2_method"
+#define EAP_IN_PEAP "plugins.eap-peap.phase2_method"
 
 // The value of charon-systemd.<path>, else of charon.<path>; NULL: neither is written, or it is
 // empty. out (may be NULL) is set with a value only.

@@ -270,6 +270,12 @@ const EVP_MD *scheme_md(uint8_t hash)
         return EVP_sha384();
     case HASH_SHA512:
         return EVP_sha512();
+    case HASH_SHA3_256:
+        return EVP_sha3_256();
+    case HASH_SHA3_384:
+        return EVP_sha3_384();
+    case HASH_SHA3_512:
+        return EVP_sha3_512();
     default:
         return NULL;
     }

@@ -13,10 +13,10 @@ enum key_kind {
     KEY_ED448,
 };
 
-#define PUBKEY_DER_MAX 4096 // bytes of a SubjectPublicKeyInfo; RSA with 8192 bits has 1100
+#define PUBKEY_DER_MAX 4096 // bytes of a SubjectPublicKeyInfo; RSA with 16384 bits has 2100
 // Smaller moduli are broken; larger ones let a peer make us compute for long.
 #define PUBKEY_RSA_BITS_MIN 1024
-#define PUBKEY_RSA_BITS_MAX 8192
+#define PUBKEY_RSA_BITS_MAX 16384
 #define PUBKEY_RSA_EXPONENT_BITS_MAX 64 // for the same reason
 #define KEY_SHA1_LEN 20
 

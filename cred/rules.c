@@ -24,7 +24,7 @@ err_t rules_key(const struct key_rules *r, const struct pubkey *k, struct why *w
 err_t rules_scheme(const struct key_rules *r, const struct scheme *s, struct why *why)
 {
     char text[SCHEME_TEXT_MAX];
-    hash_set_t hashes = r->hashes ? r->hashes : HASHES_DEFAULT;
+    hash_set_t hashes = r->hashes ? r->hashes : HASHES_SOUND;
     // EdDSA has no hash to choose; a list of hashes says nothing about it.
     if (s->hash != HASH_IDENTITY && !(hashes & HASH_BIT(s->hash))) {
         return why_not(why, ERR_PERMISSION, "the signature is %s, and %s is not allowed%s",

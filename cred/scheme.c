@@ -17,6 +17,12 @@ static const struct {
     {NID_ecdsa_with_SHA256, SCHEME_ECDSA, HASH_SHA256},
     {NID_ecdsa_with_SHA384, SCHEME_ECDSA, HASH_SHA384},
     {NID_ecdsa_with_SHA512, SCHEME_ECDSA, HASH_SHA512},
+    {NID_RSA_SHA3_256, SCHEME_RSA, HASH_SHA3_256},
+    {NID_RSA_SHA3_384, SCHEME_RSA, HASH_SHA3_384},
+    {NID_RSA_SHA3_512, SCHEME_RSA, HASH_SHA3_512},
+    {NID_ecdsa_with_SHA3_256, SCHEME_ECDSA, HASH_SHA3_256},
+    {NID_ecdsa_with_SHA3_384, SCHEME_ECDSA, HASH_SHA3_384},
+    {NID_ecdsa_with_SHA3_512, SCHEME_ECDSA, HASH_SHA3_512},
     {NID_ED25519, SCHEME_ED25519, HASH_IDENTITY},
     {NID_ED448, SCHEME_ED448, HASH_IDENTITY},
     {NID_rsassaPss, SCHEME_PSS, HASH_NONE},
@@ -27,15 +33,21 @@ static const struct {
     unsigned len; // bytes
     const char *name;
 } hashes[] = {
-    [HASH_NONE] = {NID_undef, 0, "no hash"},      [HASH_SHA1] = {NID_sha1, 20, "SHA1"},
-    [HASH_SHA256] = {NID_sha256, 32, "SHA2-256"}, [HASH_SHA384] = {NID_sha384, 48, "SHA2-384"},
-    [HASH_SHA512] = {NID_sha512, 64, "SHA2-512"}, [HASH_IDENTITY] = {NID_undef, 0, "identity"},
+    [HASH_NONE] = {NID_undef, 0, "no hash"},
+    [HASH_SHA1] = {NID_sha1, 20, "SHA1"},
+    [HASH_SHA256] = {NID_sha256, 32, "SHA2-256"},
+    [HASH_SHA384] = {NID_sha384, 48, "SHA2-384"},
+    [HASH_SHA512] = {NID_sha512, 64, "SHA2-512"},
+    [HASH_IDENTITY] = {NID_undef, 0, "identity"},
+    [HASH_SHA3_256] = {NID_sha3_256, 32, "SHA3-256"},
+    [HASH_SHA3_384] = {NID_sha3_384, 48, "SHA3-384"},
+    [HASH_SHA3_512] = {NID_sha3_512, 64, "SHA3-512"},
 };
 #define HASH_IDS (sizeof hashes / sizeof *hashes)
 
 const char *hash_name(uint8_t id)
 {
-    return id < HASH_IDS ? hashes[id].name : "unknown hash";
+    return id < HASH_IDS && hashes[id].name ? hashes[id].name : "unknown hash";
 }
 
 unsigned hash_len(uint8_t id)
@@ -228,10 +240,11 @@ bool scheme_eq(const struct scheme *a, const struct scheme *b)
 
 const char *scheme_show(const struct scheme *s, char buf[SCHEME_TEXT_MAX])
 {
-    static const char *const hashed[] = {"NONE",     "SHA1",     "SHA2_256",
-                                         "SHA2_384", "SHA2_512", "NULL"};
-    static const unsigned curves[] = {0, 0, 256, 384, 521, 0};
-    uint8_t h = s->hash < HASH_IDS ? s->hash : HASH_NONE;
+    static const char *const hashed[HASH_IDS] = {"NONE",     "SHA1",     "SHA2_256", "SHA2_384",
+                                                 "SHA2_512", "NULL",     NULL,       NULL,
+                                                 "SHA3_256", "SHA3_384", "SHA3_512"};
+    static const unsigned curves[HASH_IDS] = {0, 0, 256, 384, 521};
+    uint8_t h = s->hash < HASH_IDS && hashed[s->hash] ? s->hash : HASH_NONE;
     switch (s->kind) {
     case SCHEME_RSA:
         (void)snprintf(buf, SCHEME_TEXT_MAX, "RSA_EMSA_PKCS1_%s", hashed[h]);
@@ -240,8 +253,8 @@ const char *scheme_show(const struct scheme *s, char buf[SCHEME_TEXT_MAX])
         (void)snprintf(buf, SCHEME_TEXT_MAX, "RSA_EMSA_PSS_%s_SALT_%u", hashed[h], s->salt);
         break;
     case SCHEME_ECDSA:
-        (void)snprintf(buf, SCHEME_TEXT_MAX, "ECDSA_WITH_SHA%u_DER",
-                       h == HASH_SHA1 ? 1 : hashes[h].len * 8);
+        (void)snprintf(buf, SCHEME_TEXT_MAX, "ECDSA_WITH_SHA%s%u_DER",
+                       h >= HASH_SHA3_256 ? "3_" : "", h == HASH_SHA1 ? 1 : hashes[h].len * 8);
         break;
     case SCHEME_ECDSA_FIXED:
         (void)snprintf(buf, SCHEME_TEXT_MAX, "ECDSA-%u", curves[h]);

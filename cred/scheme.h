@@ -13,15 +13,24 @@ enum hash_id {
     HASH_SHA384 = 3,
     HASH_SHA512 = 4,
     HASH_IDENTITY = 5, // EdDSA hashes by itself (RFC 8420)
+    // Of certificates only (RFC 8692): IKE has no numbers for them.
+    HASH_SHA3_256 = 8,
+    HASH_SHA3_384 = 9,
+    HASH_SHA3_512 = 10,
 };
 
 // A set of them: bit 1 << id.
-typedef uint8_t hash_set_t;
+typedef uint16_t hash_set_t;
 #define HASH_BIT(id) ((hash_set_t)(1U << (id)))
 // What we take from peers: SHA-1 stays out of method 14 (rfc8247 4.1.1 MUST NOT).
 #define HASHES_DEFAULT                                                                    \
     ((hash_set_t)(HASH_BIT(HASH_SHA256) | HASH_BIT(HASH_SHA384) | HASH_BIT(HASH_SHA512) | \
                   HASH_BIT(HASH_IDENTITY)))
+
+// ... and in the certificates that they show.
+#define HASHES_SOUND                                                                   \
+    ((hash_set_t)(HASHES_DEFAULT | HASH_BIT(HASH_SHA3_256) | HASH_BIT(HASH_SHA3_384) | \
+                  HASH_BIT(HASH_SHA3_512)))
 
 enum scheme_kind {
     SCHEME_NONE = 0,

@@ -9,7 +9,7 @@
 struct signer;
 
 #define SIGN_FILE_MAX 65536 // bytes of a key file; PKCS#12 files carry certificates, too
-#define SIGN_MAX 1024       // bytes of the longest signature (RSA with 8192 bits)
+#define SIGN_MAX 2048       // bytes of the longest signature (RSA with 16384 bits)
 
 // A private key: PEM or DER; PKCS#1, SEC1, PKCS#8, encrypted ones too. passphrase may be NULL. The
 // key is tried once. Errors: ERR_SYNTAX, ERR_AUTH (encrypted, and the passphrase is missing or

@@ -152,7 +152,8 @@ static bool context_new(struct tls *t, bool server)
     SSL_CTX *ctx = t->ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
     if (!ctx || !suites_set(ctx, terms, &min, &max) || !own_set(ctx, terms)) return false;
     // rfc9190 2.1.2: nothing is resumed, so no tickets are given.
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET |
+                                 SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     // A server that does not know RFC 5746 cannot be told from one whose words somebody stands
     // before; but nobody else gets the key that is exported here, and nothing is renegotiated.
     SSL_CTX_set_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);

@@ -193,7 +193,8 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.each_child_apart = !s->reuse_ikesa;
     o.eap_order_n = s->eap_order_n;
     memcpy(o.eap_order, s->eap_order, sizeof o.eap_order);
-    o.eap_inside = s->eap_inside;
+    o.eap_in_ttls = s->eap_in_ttls;
+    o.eap_in_peap = s->eap_in_peap;
     o.eap_prefer_peer = s->eap_prefer_user;
     o.tls_min = s->tls_min;
     o.tls_max = s->tls_max;

@@ -9,8 +9,8 @@
 #include "crypto/rng.h"
 #include "eap/method.h"
 
-static const struct eap_method *const methods[] = {&eap_md5, &eap_gtc, &eap_mschapv2, &eap_tls,
-                                                   &eap_ttls};
+static const struct eap_method *const methods[] = {&eap_md5, &eap_gtc,  &eap_mschapv2,
+                                                   &eap_tls, &eap_ttls, &eap_peap};
 #define METHODS (sizeof methods / sizeof *methods)
 
 const struct eap_method *eap_method_of(uint8_t type)
@@ -21,7 +21,7 @@ const struct eap_method *eap_method_of(uint8_t type)
     return NULL;
 }
 
-enum eap_type eap_by_name(const char *name, size_t len)
+uint8_t eap_by_name(const char *name, size_t len)
 {
     for (size_t i = 0; i < METHODS; i++) {
         const char *word = methods[i]->keyword;

@@ -25,11 +25,12 @@ enum eap_type {
     EAP_GTC = 6,
     EAP_TLS = 13,
     EAP_TTLS = 21,
+    EAP_PEAP = 25,
     EAP_MSCHAPV2 = 26,
 };
 
 // By its name in swanctl.conf, "md5"; EAP_ANY: no such method here.
-enum eap_type eap_by_name(const char *name, size_t len);
+uint8_t eap_by_name(const char *name, size_t len);
 const char *eap_keyword(uint8_t type); // "md5"; NULL: no such method here
 #define EAP_NAME_MAX 16
 const char *eap_name(uint8_t type, char buf[EAP_NAME_MAX]); // "EAP_MD5", "EAP_231"
@@ -46,10 +47,10 @@ struct eap_terms {
     uint8_t method;               // the only one; EAP_ANY: those of `order`
     uint8_t order[EAP_KINDS_MAX]; // server: as it likes them; peer: those that it would do
     unsigned order_n;
-    uint8_t inside;   // server: the method in TTLS; EAP_ANY: those of passwords
-    bool prefer_peer; // server: takes what the peer likes best of those
-    struct id us;     // whom we say that we are
-    struct id other;  // the other side: a server, or before it has said so a peer
+    uint8_t in_ttls, in_peap; // server: the method inside; EAP_ANY: those of passwords
+    bool prefer_peer;         // server: takes what the peer likes best of those
+    struct id us;             // whom we say that we are
+    struct id other;          // the other side: a server, or before it has said so a peer
     // Of swanctl.conf's secrets: passwords, and NT hashes of such. Both counted.
     struct psk_store *secrets, *hashes;
     struct tls_terms tls;

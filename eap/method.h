@@ -58,7 +58,7 @@ struct eap_method {
     err_t (*answer)(struct eap *e, span_t in, wr_t *out); // peer: a request
     void (*end)(struct eap *e);                           // NULL: nothing to give back
 };
-extern const struct eap_method eap_md5, eap_gtc, eap_mschapv2, eap_tls, eap_ttls;
+extern const struct eap_method eap_md5, eap_gtc, eap_mschapv2, eap_tls, eap_ttls, eap_peap;
 const struct eap_method *eap_method_of(uint8_t type);          // NULL: none
 bool eap_may(const struct eap *e, const struct eap_method *m); // by the terms
 

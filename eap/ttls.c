@@ -1,18 +1,11 @@
 // ttls.c - EAP-TTLS version 0 (RFC 5281, RFC 9427): the server proves itself by its certificate in
 // TLS, and inside the peer does by another method of EAP, usually with a password.
-#include <string.h>
-
-#include "base/order.h"
-#include "eap/pieces.h"
+#include "eap/inside.h"
 
 #define AVP_EAP_MESSAGE 79 // RFC 5281 11.2.1
 #define AVP_VENDOR 0x80    // a vendor's number follows
 #define AVP_MUST 0x40
 #define AVP_HEAD_LEN 8
-#define INSIDE_MAX 4096U // bytes of what comes in one message; methods of passwords take some 200
-
-// Methods inside, where nothing says which.
-static const uint8_t passwords[] = {EAP_MSCHAPV2, EAP_MD5, EAP_GTC};
 
 // ---- attributes --------------------------------------------------------------------------------
 
@@ -50,20 +43,14 @@ static err_t avps_read(span_t in, wr_t *out)
     return wr_done(out);
 }
 
-// What has come inside; an empty packet: nothing yet.
+// The packet that has come; an empty one: none yet.
 static err_t packet_read(struct eap *e, uint8_t buf[INSIDE_MAX], span_t *packet)
 {
     uint8_t plain[INSIDE_MAX];
-    size_t n = 0, more = sizeof plain;
-    err_t err;
-    while ((err = tls_read(pieces_tls(e), plain + n, &more)) == ERR_OK) {
-        n += more;
-        more = sizeof plain - n;
-        if (!more) return ERR_LIMIT;
-    }
-    if (err != ERR_AGAIN) return err;
+    size_t n = sizeof plain;
+    err_t err = inside_read(e, plain, &n);
     wr_t w = wr_into(buf, INSIDE_MAX);
-    err = avps_read(span(plain, n), &w);
+    if (err == ERR_OK) err = avps_read(span(plain, n), &w);
     wipe(plain, sizeof plain);
     *packet = wr_span(&w);
     return err;
@@ -71,61 +58,30 @@ static err_t packet_read(struct eap *e, uint8_t buf[INSIDE_MAX], span_t *packet)
 
 // ---- the conversation inside -------------------------------------------------------------------
 
-static err_t inner_new(struct eap *e)
-{
-    struct eap_terms t = e->terms;
-    t.alone = false; // TLS has proved the server
-    t.method = t.server ? t.inside : EAP_ANY;
-    t.other = e->peer;
-    memcpy(t.order, passwords, sizeof passwords);
-    t.order_n = sizeof passwords;
-    t.tls = (struct tls_terms){0};
-    *pieces_inner(e) = eap_new(&t);
-    return *pieces_inner(e) ? ERR_OK : ERR_NOMEM;
-}
-
-static void inner_tell(struct eap *e)
-{
-    const struct eap *inner = *pieces_inner(e);
-    for (unsigned i = 0; i < inner->said_n; i++) eap_say(e, "%s", inner->said[i]);
-}
-
-// What is inside goes on, or it is over.
 static err_t inner_went(struct eap *e)
 {
     struct eap *inner = *pieces_inner(e);
-    inner_tell(e);
-    if (inner->state == EAP_FAILED) {
-        e->why = inner->why;
-        return ERR_AUTH;
-    }
+    inside_tell(e);
+    if (inner->state == EAP_FAILED) return inside_failed(e);
     return inner->out_len ? avp_write(e, eap_packet(inner)) : ERR_OK;
 }
 
 // rfc5281 11.2.1: the peer begins by saying who it is, as if it had been asked.
 static err_t server_first(struct eap *e, span_t packet)
 {
-    TRY(inner_new(e));
+    TRY(inside_new(e));
     struct eap *inner = *pieces_inner(e);
     if (packet.len > 1) inner->id = packet.at[1];
     eap_take(inner, packet);
-    inner_tell(e);
-    // Who may come was decided by the name outside, which is thus the one to be proved.
-    if (inner->state == EAP_KNOWS && !id_eq(&inner->peer, &e->peer)) {
-        eap_fail(e, "the peer calls itself one thing, and another inside TLS");
-        return ERR_AUTH;
-    }
-    if (inner->state != EAP_KNOWS || eap_begin(inner) != ERR_OK) {
-        eap_fail(e, "inside TLS EAP cannot begin: %s", inner->why.text);
-        return ERR_AUTH;
-    }
-    return inner_went(e);
+    inside_tell(e);
+    if (inner->state != EAP_KNOWS) return inside_failed(e);
+    TRY(inside_begin(e));
+    return avp_write(e, eap_packet(inner));
 }
 
 static err_t server_up(struct eap *e)
 {
     uint8_t buf[INSIDE_MAX];
-    char name[EAP_NAME_MAX], who[ID_TEXT_MAX];
     span_t packet = {0};
     TRY(packet_read(e, buf, &packet));
     struct eap *inner = *pieces_inner(e);
@@ -133,10 +89,8 @@ static err_t server_up(struct eap *e)
     if (!inner) return server_first(e, packet);
     eap_take(inner, packet);
     if (inner->state != EAP_SUCCEEDED) return inner_went(e);
-    eap_say(e, "%s phase2 authentication of '%.120s' with %s successful", e->method->name,
-            id_show(&e->peer, who), eap_name(eap_method(inner), name));
     e->done = true;
-    return pieces_key(e);
+    return inside_succeeded(e);
 }
 
 static err_t peer_up(struct eap *e)
@@ -146,7 +100,7 @@ static err_t peer_up(struct eap *e)
     span_t packet = {0};
     bool first = !*pieces_inner(e);
     TRY(packet_read(e, buf, &packet));
-    if (first) TRY(inner_new(e));
+    if (first) TRY(inside_new(e));
     struct eap *inner = *pieces_inner(e);
     if (first) packet = SPAN(who);
     if (!packet.len) return ERR_OK;

@@ -34,7 +34,7 @@ struct ike_options {
     bool each_child_apart;            // ... has an IKE SA of its own, where it is initiated
     uint8_t eap_order[EAP_KINDS_MAX]; // EAP as server: methods, best first; none: as we like them
     unsigned eap_order_n;
-    uint8_t eap_inside;                // ... the method in TTLS; 0: those of passwords
+    uint8_t eap_in_ttls, eap_in_peap;  // ... the methods inside; 0: those of passwords
     bool eap_prefer_peer;              // ... and of those the peer's choice goes first
     uint16_t tls_min, tls_max;         // versions in EAP; 0: 1.2, and 1.3
     char tls_suites[TLS_SUITES_MAX];   // ... and cipher suites; "": sound ones

@@ -61,6 +61,8 @@ static unsigned ids_fit(const struct conn *c, const struct ike_sa *sa, const str
     // rfc7619 2.4 MUST: only where the user has said so explicitly.
     if (want->by != c->conf.remote.auth) return 0;
     if (want->by == CONF_AUTH_EAP && !eap_fits(c, sa, want)) return 0;
+    // We are EAP's client in it, and it is us who calls.
+    if (want->by != CONF_AUTH_EAP && c->conf.local.auth == CONF_AUTH_EAP) return 0;
     unsigned rounds = want->more == (c->conf.remote.next != NULL) ? 100000 : 0;
     return rounds + 1000 * remote + 100 * ours + conn_fit(c, &sa->local.ip, &sa->remote.ip);
 }

@@ -37,7 +37,7 @@ bool eap_round_is_alone(const struct ike_sa *sa)
 // ---- the terms ---------------------------------------------------------------------------------
 
 // As we like them where nothing is configured: those that prove both sides first.
-static const uint8_t best_first[] = {EAP_TLS, EAP_TTLS, EAP_MSCHAPV2, EAP_MD5, EAP_GTC};
+static const uint8_t best_first[] = {EAP_TLS, EAP_TTLS, EAP_PEAP, EAP_MSCHAPV2, EAP_MD5, EAP_GTC};
 
 static void order_fill(const struct ike_sa *sa, struct eap_terms *t)
 {
@@ -76,7 +76,8 @@ static err_t terms_fill(struct ike_sa *sa, struct eap_terms *t)
     *t = (struct eap_terms){.server = !sa->initiator,
                             .alone = eap_round_is_alone(sa),
                             .method = side->eap,
-                            .inside = sa->ike->opt.eap_inside,
+                            .in_ttls = sa->ike->opt.eap_in_ttls,
+                            .in_peap = sa->ike->opt.eap_in_peap,
                             .us = our_id(sa),
                             .other = other_id(sa),
                             .secrets = sa->ike->eap_secrets,
@@ -113,6 +114,8 @@ static err_t server_begin(struct ike_sa *sa, struct eap_terms *t, struct why *wh
     if (side->eap_id_given && !asks(side)) t->other = side->eap_id;
     o->eap.talk = eap_new(t);
     if (!o->eap.talk) return ERR_NOMEM;
+    sa->ike->eap_talks++;
+    o->eap.counted = true;
     if (asks(side)) return eap_ask(o->eap.talk);
     return eap_begin(o->eap.talk) == ERR_OK ? ERR_OK : none_left(sa, why);
 }
@@ -121,9 +124,8 @@ err_t eap_round_begin(struct ike_sa *sa, struct why *why)
 {
     struct opening *o = sa->opening;
     struct eap_terms t;
+    if (!sa->initiator && sa->ike->eap_talks >= EAP_TALKS_MAX) return ERR_LIMIT;
     TRY(terms_fill(sa, &t));
-    eap_free(o->eap.talk);
-    o->eap.talk = NULL;
     o->eap.phase = EAP_TALKS;
     if (!sa->initiator) return server_begin(sa, &t, why);
     o->eap.talk = eap_new(&t);
@@ -221,6 +223,7 @@ err_t eap_round_known(struct ike_sa *sa)
 void eap_round_done(struct ike_sa *sa)
 {
     struct opening *o = sa->opening;
+    sa->ike->eap_talks -= o->eap.counted;
     eap_free(o->eap.talk);
     eap_judge_free(o->eap.judge);
     o->eap = (struct eap_part){0};

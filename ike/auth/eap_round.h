@@ -9,12 +9,15 @@
 #include "eap/eap.h"
 #include "ike/auth/peer.h"
 
+// Conversations with initiators at a time: who has proved nothing makes us keep some 60 kB of TLS.
+#define EAP_TALKS_MAX 2000
+
 // Does EAP prove the initiator in the round under way? And the responder, too?
 bool eap_round_is_on(const struct ike_sa *sa);
 bool eap_round_is_alone(const struct ike_sa *sa);
 
 // Initiator, when the responder's identity is known; responder, when it has a connection. Errors
-// with a sentence: ERR_NOCHOICE (responder: none of the methods can be used), ERR_NOMEM.
+// with a sentence: ERR_NOCHOICE (responder: none of the methods can be used), ERR_LIMIT, ERR_NOMEM.
 err_t eap_round_begin(struct ike_sa *sa, struct why *why);
 // A packet of the other side: handled in another thread, after which `done` is called and this once
 // more. ERR_OK: opening->eap.talk has taken it. Errors: ERR_AGAIN, ERR_LIMIT, ERR_NOMEM.

@@ -75,6 +75,7 @@ static err_t auth_of(struct ike_sa *sa, const struct id *peer, uint8_t buf[64], 
     if (sa->opening->eap.phase == EAP_KEYED) {
         return eap_round_prove(sa, sa->initiator, id_body(&sa->local_id, body), buf);
     }
+    if (by_eap(side)) return why_not(why, ERR_CLOSED, "EAP has proved nothing yet");
     if (!by_null(side)) return psk_data(sa, peer, buf, why);
     out->method = AUTH_NULL;
     return null_prove(sa, sa->initiator, id_body(&sa->local_id, body), buf);
@@ -182,6 +183,10 @@ err_t proof_check(struct ike_sa *sa, const struct peer_claim *c, void (*done)(st
         return why_not(why, ERR_AUTH,
                        "the peer does not say who it is (ID_NULL), which only a "
                        "remote section with auth = null allows");
+    }
+    if (by_eap(round_theirs(sa))) {
+        return why_not(why, ERR_AUTH, "%.90s has to prove itself by EAP (remote.auth)",
+                       id_show(c->id, name));
     }
     if (!by_key(round_theirs(sa))) return check_psk(sa, c, why);
     err_t err = peer_check(sa, c, done, &reason);

@@ -90,6 +90,12 @@ err_t auth_prepare(struct ike_sa *sa, struct task *t, struct why *why)
     (void)t;
     if (!round_ours(sa)) return ERR_OK;
     if (!sa->opening->our_proof.ready && !sa->work_id) own_choose(sa);
+    if (eap_round_is_alone(sa) && !eap_round_is_on(sa)) {
+        return why_not(why, ERR_CLOSED,
+                       "whoever proves itself by EAP has to call us, and %.60s calls it "
+                       "(remote.auth)",
+                       ike_sa_name(sa));
+    }
     bool by_eap = eap_round_is_on(sa), keyed = sa->opening->eap.phase == EAP_KEYED;
     if (by_eap && !keyed) return ERR_OK; // there is no AUTH in it
     if (round_is_first(sa)) {

@@ -230,7 +230,9 @@ static err_t next_conn(struct turn *t, const struct id *who, struct why *why)
     conn_get(conn);
     conn_put(sa->conn);
     sa->conn = conn;
-    own_choose(sa);
+    struct id us = sa->local_id;
+    own_choose(sa); // what was chosen before was the other one's
+    sa->local_id = us;
     tell(t->ike, sa, LOG_STORY, SAY_CONFIG_NEXT, ike_sa_name(sa));
     return ERR_OK;
 }

@@ -28,6 +28,10 @@ void lifetime_take(struct ike_sa *sa, const struct msg *in)
     uint64_t over = sa->conn->conf.over_s;
     if (over == 0 || over >= s) over = s / 10;
     uint64_t due = now + (s - over) * NSEC_PER_SEC, planned = sa->timer[TIMER_REAUTH];
+    // Who reauthenticates knows it from before.
+    const struct ike_sa *old = sa->reauth_of ? ike_sa_by_id(sa->ike, sa->reauth_of) : NULL;
+    if (old && old->lifetime_s == s && due < planned) ike_sa_timer(sa, TIMER_REAUTH, planned = due);
+    sa->lifetime_s = (uint32_t)s;
     if (due < planned) {
         ike_sa_timer(sa, TIMER_REAUTH, due);
         tell(sa->ike, sa, LOG_STORY, SAY_AUTH_LIFETIME, s, s - over);

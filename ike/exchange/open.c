@@ -276,6 +276,11 @@ void open_reauth(struct ike_sa *old)
     struct ike *ike = old->ike;
     struct why why = {0};
     err_t err;
+    if (old->eap_id) {
+        tell(ike, old, LOG_STORY,
+             "time to authenticate again, which is up to the peer: it proves itself by EAP");
+        return;
+    }
     struct conn *conn = ike_conn(ike, ike_sa_name(old));
     bool elsewhere = old->redirect.from.family != AF_UNSPEC;
     struct ike_sa *sa =

@@ -45,6 +45,7 @@ struct ike {
     struct stale stale;
     struct notes notes;
     struct pools *pools;
+    unsigned eap_talks; // conversations by EAP with initiators
     uint32_t last_given_id;
     uint32_t last_mark, last_if_id; // chosen (steering.h)
     unsigned given_n;               // IKE SAs that have virtual addresses of this host

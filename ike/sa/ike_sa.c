@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/siphash.h"
-#include "ike/auth/eap_judge.h"
+#include "ike/auth/eap_round.h"
 #include "ike/auth/null.h"
 #include "ike/auth/recheck.h"
 #include "ike/sa/diplomat.h"
@@ -231,6 +231,7 @@ void ike_sa_free(struct ike_sa *sa)
     vips_forget(sa);
     blob_done(&sa->ppk_name);
     roam_done(&sa->roam);
+    if (sa->opening) eap_round_done(sa);
     opening_free(sa->opening);
     ike_keys_done(&sa->keys);
     ike_sa_rest(sa);
@@ -262,8 +263,6 @@ void opening_free(struct opening *o)
     blob_done(&o->our_proof.data);
     blob_done(&o->their_proof.data);
     held_done(&o->asked);
-    eap_free(o->eap.talk);
-    eap_judge_free(o->eap.judge);
     blob_done(&o->peer_id);
     free(o->offered);
     free(o);

@@ -85,6 +85,7 @@ struct eap_part {
     enum eap_phase phase;
     struct eap *talk;        // the conversation; in another thread while a work is under way
     struct eap_judge *judge; // of certificates in it
+    bool counted;            // among those of EAP_TALKS_MAX
     bool taken;              // the packet that was put aside has been handled
     err_t err;               // ... and what it said cannot be kept
     uint64_t until;          // responder: monotonic ns
@@ -205,6 +206,7 @@ struct ike_sa {
     uint32_t elder;       // id of the IKE SA that this one may replace, while that is undecided
     bool waits;           // begins when `reauth_of` has ended
     uint32_t awaited_by;  // ... its side of it: the id of that; 0 = none
+    uint32_t lifetime_s;  // AUTH_LIFETIME, as the peer has it; 0: it has said nothing of it
     uint32_t reauth_of;   // id of the IKE SA that goes when this one is up; 0 = none
     bool pointed;         // another has its id in `reauth_of` or `twin`
     uint32_t twin;        // id of one that both sides opened at once: ours, and the one to go; 0

@@ -29,7 +29,8 @@ static err_t nobody(void *holder, const struct id *who, struct cert *const *chai
 
 static struct eap *side_new(uint8_t what)
 {
-    static const uint8_t methods[] = {EAP_ANY, EAP_MD5, EAP_GTC, EAP_MSCHAPV2, EAP_TLS, EAP_TTLS};
+    static const uint8_t methods[] = {EAP_ANY, EAP_MD5,  EAP_GTC, EAP_MSCHAPV2,
+                                      EAP_TLS, EAP_TTLS, EAP_PEAP};
     struct eap_terms t = {.server = what & 1, .alone = what & 2, .random = fixed};
     t.method = methods[(what >> 2) % sizeof methods];
     t.tls.judge = nobody;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "eap/method.h"
+#include "ike/auth/eap_round.h"
 #include "ike/sa/diplomat.h"
 #include "test/sim/papers.h"
 
@@ -349,6 +350,49 @@ static void no_proof_before_eap(void **state)
     sim_free(s);
 }
 
+// A gateway cannot call its clients, nor ask them to prove it again.
+static void only_clients_call(void **state)
+{
+    struct sim *s = hosts(97, &client, &gateway);
+    struct sim_result r;
+    (void)state;
+    sim_initiate(s, BOB, "net", &r);
+    sim_run(s, 5 * SECOND);
+    CHECK_EQ(r.told, 1);
+    CHECK(strstr(r.sentence, "whoever proves itself by EAP has to call us"));
+    sim_free(s);
+    s = hosts(98, &client,
+              &(struct host){.local = GATE,
+                             .remote = "{ auth = eap-mschapv2\n }",
+                             .more = "reauth_time = 60s\n over_time = 20s"});
+    sim_establish(s);
+    CHECK(sim_told(s, ALICE, "received AUTH_LIFETIME of 60s, scheduling reauthentication in 54s"));
+    sim_run(s, 70 * SECOND);
+    CHECK(sim_told(s, ALICE,
+                   "received AUTH_LIFETIME of 60s, reauthentication already scheduled in 54s"));
+    CHECK_EQ(sim_ikes(s, ALICE), 1);
+    CHECK_EQ(sim_ikes(s, BOB), 1);
+    sim_free(s);
+}
+
+// As many as there is room for, and not one more; those who go make room.
+static void so_many_conversations(void **state)
+{
+    struct sim *s = hosts(99, &client, &gateway);
+    struct sim_result r;
+    (void)state;
+    s->node[BOB].ike->eap_talks = EAP_TALKS_MAX;
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 2 * SECOND);
+    CHECK_EQ(r.told, 0);
+    s->node[BOB].ike->eap_talks = 0;
+    sim_run(s, 20 * SECOND);
+    CHECK_EQ(r.told, 1);
+    CHECK_EQ(r.err, ERR_OK);
+    CHECK_EQ(s->node[BOB].ike->eap_talks, 0);
+    sim_free(s);
+}
+
 // An initiator that changes its mind in the middle and comes with a signature.
 static void another_proof_in_the_middle(void **state)
 {
@@ -427,6 +471,8 @@ int main(void)
         cmocka_unit_test(another_key),
         cmocka_unit_test(no_proof_before_eap),
         cmocka_unit_test(another_proof_in_the_middle),
+        cmocka_unit_test(only_clients_call),
+        cmocka_unit_test(so_many_conversations),
         cmocka_unit_test(each_message_lost_or_twice),
         cmocka_unit_test(a_bad_network),
     };

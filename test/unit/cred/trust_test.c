@@ -401,6 +401,10 @@ static void keys_and_hashes_are_strong_enough(void **state)
     s->terms.rules.pss = true;
     refused(s, "CN=moon", "PSS");
     scene_done(s);
+    s = scene_of(SPEC(ROOT, .key = "RSA"), SPEC(SUB, .key = "RSA", .hash = "SHA3-256"),
+                 SPEC(MOON, .hash = "SHA3-512"));
+    believed(s);
+    scene_done(s);
     refused_and_done(scene_of(SPEC(ROOT), SPEC(SUB, .key = "RSA"), SPEC(MOON, .hash = "MD5")),
                      "CN=moon", "algorithm");
 }

@@ -413,7 +413,7 @@ static struct eap *ttls_side(struct papers *p, bool server, uint16_t version, co
     struct eap *e = tls_side(p, server, version);
     struct eap_terms t = e->terms;
     t.method = EAP_TTLS;
-    t.inside = EAP_MD5;
+    t.in_ttls = EAP_MD5;
     t.secrets = store_of("carol", password);
     CHECK_OK(id_parse("carol", server ? &t.other : &t.us, NULL));
     if (!server) t.tls.key = NULL;
@@ -423,15 +423,16 @@ static struct eap *ttls_side(struct papers *p, bool server, uint16_t version, co
     return e;
 }
 
-static void ttls_has_a_password_inside(void **state)
+static void a_password_inside(void **state)
 {
     struct papers p = papers_new();
     (void)state;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         uint16_t version = i & 1 ? TLS_V12 : TLS_V13;
-        bool right = i < 2;
+        bool right = i & 2;
         struct eap *server = ttls_side(&p, true, version, "Ar3etTnp");
         struct eap *peer = ttls_side(&p, false, version, right ? "Ar3etTnp" : "wrong");
+        if (i & 4) server->terms.method = peer->terms.method = EAP_PEAP;
         p.asked = 0;
         CHECK_OK(eap_ask(server));
         (void)talk(server, peer);
@@ -481,7 +482,7 @@ int main(void)
         cmocka_unit_test(tls_refused),
         cmocka_unit_test(tls_of_somebody_else),
         cmocka_unit_test(tls_garbled),
-        cmocka_unit_test(ttls_has_a_password_inside),
+        cmocka_unit_test(a_password_inside),
         cmocka_unit_test(ttls_with_two_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
