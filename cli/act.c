@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/command.h"
 #include "cli/json.h"
 #include "cli/paint.h"
 #include "cli/say.h"
@@ -29,6 +30,17 @@ struct vici_client *act_open(const struct args *a)
 {
     unsigned timeout;
     return timeout_read(a, &timeout) ? control_open(a) : NULL;
+}
+
+int act_each(const struct args *a,
+             bool (*one)(struct vici_client *c, const struct args *a, const char *name))
+{
+    struct vici_client *c = act_open(a);
+    if (!c) return CLI_FAILED;
+    bool ok = true;
+    for (unsigned i = 0; i < a->words; i++) ok &= one(c, a, a->word[i]);
+    vici_close(c);
+    return ok ? CLI_OK : CLI_FAILED;
 }
 
 bool act_run(struct vici_client *c, const struct args *a, struct control_act *act, const char *done)

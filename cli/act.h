@@ -9,6 +9,9 @@
 
 // Connects; checks --timeout first. NULL: said why.
 struct vici_client *act_open(const struct args *a);
+// Does it for each name of the command line. Exit status.
+int act_each(const struct args *a,
+             bool (*one)(struct vici_client *c, const struct args *a, const char *name));
 // Runs the command, with the options, and says how it ended ("net-net is up"). true: it worked.
 bool act_run(struct vici_client *c, const struct args *a, struct control_act *act,
              const char *done);

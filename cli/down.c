@@ -23,12 +23,7 @@ static bool down_name(struct vici_client *c, const struct args *a, const char *n
 
 static int run(const struct args *a)
 {
-    struct vici_client *c = act_open(a);
-    if (!c) return CLI_FAILED;
-    bool ok = true;
-    for (unsigned i = 0; i < a->words; i++) ok &= down_name(c, a, a->word[i]);
-    vici_close(c);
-    return ok ? CLI_OK : CLI_FAILED;
+    return act_each(a, down_name);
 }
 
 static const struct args_option options[] = {

@@ -79,3 +79,9 @@ void verb_explain(struct request *r, int error)
         IGNORE(why_not(&r->why, ERR_SYSTEM, "refused: %s", strerror(error)));
     }
 }
+
+err_t verb_counts(struct request *r, uint32_t *flags, struct xfrm_counts *counts)
+{
+    TRY(codec_info_get_read(r->h, flags, &r->why));
+    return r->d->api.ops->counts(r->d->api.ctx, counts);
+}

@@ -43,5 +43,7 @@ int verb_errno(err_t e, int missing);
 void verb_explain(struct request *r, int error);
 // Answers with m and returns 0, or ENOBUFS if it has overrun.
 int verb_reply(struct request *r, const struct message *m);
+// What GETSADINFO and GETSPDINFO ask for.
+err_t verb_counts(struct request *r, uint32_t *flags, struct xfrm_counts *counts);
 // The id of a reply to this request.
 struct message_id verb_id(const struct request *r);

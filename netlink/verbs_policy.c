@@ -66,8 +66,7 @@ int verb_policy_info(struct request *r)
     alignas(8) uint8_t buf[MESSAGE_MAX];
     struct xfrm_counts counts = {0};
     uint32_t flags;
-    err_t e = codec_info_get_read(r->h, &flags, &r->why);
-    if (e == ERR_OK) e = r->d->api.ops->counts(r->d->api.ctx, &counts);
+    err_t e = verb_counts(r, &flags, &counts);
     if (e != ERR_OK) return verb_errno(e, ENOENT);
     struct message m = message_start(buf, sizeof buf, XFRM_MSG_NEWSPDINFO, verb_id(r));
     codec_spdinfo_write(&m, &counts, &r->d->thresholds, flags);

@@ -5,15 +5,6 @@
 
 #include "test/sim/sim.h"
 
-static struct sim *established(uint64_t seed, const char *conn, const char *child)
-{
-    struct sim *s = sim_new(seed);
-    sim_net_net(s, conn, child);
-    sim_establish(s);
-    sim_watch(s, true);
-    return s;
-}
-
 // After whatever it was: everything is as after the first establishment, and nothing is left over.
 static void expect_settled(struct sim *s)
 {
@@ -27,7 +18,7 @@ static void expect_settled(struct sim *s)
 
 static void rekey_from(int node, const char *child, unsigned seed)
 {
-    struct sim *s = established(seed, "", child);
+    struct sim *s = sim_established(seed, "", child);
     unsigned sent = s->sent;
     sim_rekey_child(s, node);
     sim_run(s, SECOND);
@@ -71,7 +62,7 @@ static void rekey_each_message_lost_once(void **state)
 {
     (void)state;
     for (unsigned lost = 0; lost < 4; lost++) {
-        struct sim *s = established(10 + lost, "", "");
+        struct sim *s = sim_established(10 + lost, "", "");
         s->fate = sim_fate_nth_lost;
         s->fate_arg = s->sent + lost;
         sim_rekey_child(s, ALICE);
@@ -84,7 +75,7 @@ static void rekey_each_message_lost_once(void **state)
 // Lifetimes of the executor drive it, on both sides at about the same time, for a day.
 static void a_day_of_lifetimes(void **state)
 {
-    struct sim *s = established(20, "", "rekey_time = 1h");
+    struct sim *s = sim_established(20, "", "rekey_time = 1h");
     (void)state;
     sim_run(s, 24ULL * 3600 * SECOND);
     CHECK(s->node[ALICE].events[CHILD_EV_REKEYED] >= 22);
@@ -95,8 +86,8 @@ static void a_day_of_lifetimes(void **state)
 
 static void lifetimes_without_jitter(void **state)
 {
-    struct sim *s = established(21, "rekey_time = 100s\n rand_time = 0s",
-                                "rekey_time = 100s\n rand_time = 0s\n life_time = 150s");
+    struct sim *s = sim_established(21, "rekey_time = 100s\n rand_time = 0s",
+                                    "rekey_time = 100s\n rand_time = 0s\n life_time = 150s");
     (void)state;
     sim_run(s, 2000 * SECOND); // a collision each time, of IKE SA and child SA as well
     CHECK_EQ(s->node[ALICE].events[CHILD_EV_DOWN], 0);
@@ -130,7 +121,7 @@ static void both_rekey_and_see_it(void **state)
 {
     (void)state;
     for (unsigned seed = 100; seed < 120; seed++) {
-        struct sim *s = established(seed, "", "");
+        struct sim *s = sim_established(seed, "", "");
         sim_rekey_child(s, ALICE);
         sim_rekey_child(s, BOB);
         sim_run(s, SECOND);
@@ -145,7 +136,7 @@ static void both_rekey_and_see_it(void **state)
 // RFC 7296 2.8.1, second picture: ALICE's request is late, BOB has finished before it comes.
 static void one_rekeys_unseen(void **state)
 {
-    struct sim *s = established(130, "", "");
+    struct sim *s = sim_established(130, "", "");
     (void)state;
     s->by_hand = true;
     sim_rekey_child(s, ALICE);
@@ -164,7 +155,7 @@ static void one_rekeys_unseen(void **state)
 // ... or comes while BOB's DELETE is under way: TEMPORARY_FAILURE.
 static void one_rekeys_too_late(void **state)
 {
-    struct sim *s = established(131, "", "");
+    struct sim *s = sim_established(131, "", "");
     (void)state;
     s->by_hand = true;
     sim_rekey_child(s, ALICE);
@@ -186,7 +177,7 @@ static void both_rekey_with_loss(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 48; i++) {
-        struct sim *s = established(140 + i % 6, "", "");
+        struct sim *s = sim_established(140 + i % 6, "", "");
         s->fate = sim_fate_nth_lost;
         s->fate_arg = s->sent + i / 6;
         sim_rekey_child(s, ALICE);
@@ -198,7 +189,7 @@ static void both_rekey_with_loss(void **state)
 
 static void rekey_meets_delete(void **state)
 {
-    struct sim *s = established(200, "", "");
+    struct sim *s = sim_established(200, "", "");
     struct sim_result r;
     (void)state;
     sim_watch(s, false);
@@ -217,7 +208,7 @@ static void rekey_meets_delete(void **state)
 
 static void both_delete_the_child(void **state)
 {
-    struct sim *s = established(201, "", "");
+    struct sim *s = sim_established(201, "", "");
     struct sim_result a, b;
     (void)state;
     sim_watch(s, false);
@@ -235,7 +226,7 @@ static void rekey_child_meets_rekey_ike(void **state)
 {
     (void)state;
     for (unsigned seed = 210; seed < 216; seed++) {
-        struct sim *s = established(seed, "", "");
+        struct sim *s = sim_established(seed, "", "");
         sim_rekey_child(s, seed % 2 ? ALICE : BOB);
         sim_rekey_ike(s, seed % 2 ? BOB : ALICE);
         sim_run(s, 4 * SECOND); // both heard TEMPORARY_FAILURE, and leave each other alone
@@ -250,7 +241,7 @@ static void rekey_child_meets_rekey_ike(void **state)
 
 static void delete_child_meets_rekey_ike(void **state)
 {
-    struct sim *s = established(220, "", "");
+    struct sim *s = sim_established(220, "", "");
     struct sim_result r;
     (void)state;
     sim_watch(s, false);
@@ -268,7 +259,7 @@ static void delete_child_meets_rekey_ike(void **state)
 
 static void terminate_child(void **state)
 {
-    struct sim *s = established(230, "", "");
+    struct sim *s = sim_established(230, "", "");
     struct sim_result r;
     (void)state;
     sim_watch(s, false);
@@ -327,7 +318,7 @@ static void close_action_trap(void **state)
 
 static void peer_lost_the_child(void **state)
 {
-    struct sim *s = established(240, "", "");
+    struct sim *s = sim_established(240, "", "");
     (void)state;
     sim_watch(s, false);
     // BOB forgets the child SA without a word.

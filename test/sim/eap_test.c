@@ -417,15 +417,7 @@ static void each_message_lost_or_twice(void **state)
     (void)state;
     for (unsigned i = 0; i < 28; i++) {
         struct sim *s = hosts(100 + i, &client, &gateway);
-        struct sim_result r;
-        s->fate = i < 14 ? sim_fate_nth_lost : sim_fate_nth_twice;
-        s->fate_arg = i % 14;
-        sim_initiate(s, ALICE, "net", &r);
-        sim_run(s, 10 * SECOND);
-        CHECK_EQ(r.told, 1);
-        CHECK_EQ(r.err, ERR_OK);
-        sim_run(s, 60 * SECOND);
-        sim_expect_clean(s);
+        sim_establish_despite(s, i < 14 ? sim_fate_nth_lost : sim_fate_nth_twice, i % 14);
         sim_free(s);
     }
 }

@@ -199,11 +199,7 @@ static void wrong_secret(void **state)
     struct sim_result r;
     (void)state;
     sim_net_net(s, "", "");
-    sim_configure(s, ALICE,
-                  "connections { net {\n remote_addrs = 192.0.2.2\n local { auth = psk\n id = "
-                  "alice.example.org }\n remote { auth = psk\n id = bob.example.org }\n children { "
-                  "net { local_ts = 10.1.0.0/16\n remote_ts = 10.2.0.0/16 } } } }\n"
-                  "secrets { ike-1 { secret = \"wrong horse\" } }\n");
+    sim_wrong_secret(s, ALICE, "");
     sim_initiate(s, ALICE, "net", &r);
     sim_run(s, SECOND);
     CHECK_EQ(r.told, 1);
@@ -225,10 +221,7 @@ static void wrong_secret_and_loss(void **state)
     struct sim_result r;
     (void)state;
     sim_net_net(s, "", "");
-    sim_configure(s, BOB,
-                  "connections { net {\n remote_addrs = 192.0.2.1\n local { auth = psk\n id = "
-                  "bob.example.org }\n remote { auth = psk\n id = alice.example.org }\n children { "
-                  "net { } } } }\nsecrets { ike-1 { secret = \"wrong horse\" } }\n");
+    sim_wrong_secret(s, BOB, "");
     s->fate = sim_fate_nth_lost;
     s->fate_arg = 3;
     sim_initiate(s, ALICE, "net", &r);
@@ -244,10 +237,7 @@ static void refused_but_patient(void **state)
     struct sim *s = sim_new(67);
     (void)state;
     sim_net_net_side(s, ALICE, "keyingtries = 0", "start_action = start");
-    sim_configure(s, BOB,
-                  "connections { net {\n remote_addrs = 192.0.2.1\n local { auth = psk\n id = "
-                  "bob.example.org }\n remote { auth = psk\n id = alice.example.org }\n children { "
-                  "net { } } } }\nsecrets { ike-1 { secret = \"wrong horse\" } }\n");
+    sim_wrong_secret(s, BOB, "");
     sim_run(s, 1000 * SECOND);
     CHECK(s->sent >= 30 && s->sent <= 60);
     sim_net_net_side(s, BOB, "", "");
@@ -262,10 +252,7 @@ static void unknown_identity(void **state)
     struct sim_result r;
     (void)state;
     sim_net_net(s, "", "");
-    sim_configure(s, BOB,
-                  "connections { net {\n remote_addrs = 192.0.2.1\n local { auth = psk\n id = "
-                  "bob.example.org }\n remote { auth = psk\n id = mallory.example.org }\n children "
-                  "{ net { } } } }\nsecrets { ike-1 { secret = \"correct horse\" } }\n");
+    sim_net_net_side(s, BOB, "remote { id = mallory.example.org }", "");
     sim_initiate(s, ALICE, "net", &r);
     sim_run(s, SECOND);
     CHECK_EQ(r.err, ERR_AUTH);
@@ -283,11 +270,7 @@ static void wrong_responder(void **state)
     struct sim_result r;
     (void)state;
     sim_net_net(s, "", "");
-    sim_configure(s, BOB,
-                  "connections { net {\n remote_addrs = 192.0.2.1\n local { auth = psk\n id = "
-                  "mallory.example.org }\n remote { auth = psk\n id = alice.example.org }\n "
-                  "children { net { local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16 } } } }\n"
-                  "secrets { ike-1 { secret = \"correct horse\" } }\n");
+    sim_net_net_side(s, BOB, "local { id = mallory.example.org }", "");
     sim_initiate(s, ALICE, "net", &r);
     sim_run(s, SECOND);
     CHECK_EQ(r.told, 1);

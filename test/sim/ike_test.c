@@ -4,15 +4,6 @@
 
 #include "test/sim/sim.h"
 
-static struct sim *established(uint64_t seed, const char *conn, const char *child)
-{
-    struct sim *s = sim_new(seed);
-    sim_net_net(s, conn, child);
-    sim_establish(s);
-    sim_watch(s, true);
-    return s;
-}
-
 static void expect_settled(struct sim *s)
 {
     sim_run(s, 200 * SECOND); // an IKE SA that nobody closes goes after 180 s
@@ -31,7 +22,7 @@ static void rekey(void **state)
 {
     (void)state;
     for (int node = ALICE; node <= BOB; node++) {
-        struct sim *s = established(1 + (uint64_t)node, "", "");
+        struct sim *s = sim_established(1 + (uint64_t)node, "", "");
         unsigned sent = s->sent;
         sim_rekey_ike(s, node);
         sim_run(s, SECOND);
@@ -68,7 +59,7 @@ static void rekey_each_message_lost_once(void **state)
 {
     (void)state;
     for (unsigned lost = 0; lost < 4; lost++) {
-        struct sim *s = established(10 + lost, "", "");
+        struct sim *s = sim_established(10 + lost, "", "");
         s->fate = sim_fate_nth_lost;
         s->fate_arg = s->sent + lost;
         sim_rekey_ike(s, ALICE);
@@ -83,7 +74,7 @@ static void both_rekey_and_see_it(void **state)
 {
     (void)state;
     for (unsigned seed = 100; seed < 120; seed++) {
-        struct sim *s = established(seed, "", "");
+        struct sim *s = sim_established(seed, "", "");
         sim_rekey_ike(s, ALICE);
         sim_rekey_ike(s, BOB);
         sim_run(s, SECOND);
@@ -101,7 +92,7 @@ static void both_rekey_and_see_it(void **state)
 // RFC 7296 2.8.2, the picture: ALICE finishes before she has seen BOB's request.
 static void one_rekeys_unseen(void **state)
 {
-    struct sim *s = established(130, "", "");
+    struct sim *s = sim_established(130, "", "");
     (void)state;
     s->by_hand = true;
     sim_rekey_ike(s, ALICE);      // req1
@@ -121,7 +112,7 @@ static void winner_goes_on(void **state)
     unsigned played = 0;
     (void)state;
     for (unsigned seed = 131; seed < 139; seed++) {
-        struct sim *s = established(seed, "", "");
+        struct sim *s = sim_established(seed, "", "");
         s->by_hand = true;
         sim_rekey_ike(s, ALICE);
         sim_rekey_ike(s, BOB);
@@ -146,7 +137,7 @@ static void both_rekey_with_loss(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 48; i++) {
-        struct sim *s = established(140 + i % 6, "", "");
+        struct sim *s = sim_established(140 + i % 6, "", "");
         s->fate = sim_fate_nth_lost;
         s->fate_arg = s->sent + i / 6;
         sim_rekey_ike(s, ALICE);
@@ -163,7 +154,7 @@ static void rekey_meets_close(void **state)
 {
     (void)state;
     for (unsigned seed = 160; seed < 164; seed++) {
-        struct sim *s = established(seed, "", "");
+        struct sim *s = sim_established(seed, "", "");
         struct sim_result r;
         sim_watch(s, false);
         sim_rekey_ike(s, ALICE);
@@ -177,7 +168,7 @@ static void rekey_meets_close(void **state)
 
 static void a_week(void **state)
 {
-    struct sim *s = established(170, "dpd_delay = 300s", "");
+    struct sim *s = sim_established(170, "dpd_delay = 300s", "");
     (void)state;
     sim_run(s, 7ULL * 24 * 3600 * SECOND);
     CHECK(s->node[ALICE].events[IKE_EV_REKEYED] >= 40);
@@ -214,7 +205,7 @@ static void reauthenticate_with_loss(void **state)
     (void)state;
     for (unsigned lost = 0; lost < 12; lost++) {
         for (int node = ALICE; node <= BOB; node++) {
-            struct sim *s = established(190 + lost, "", "");
+            struct sim *s = sim_established(190 + lost, "", "");
             unsigned n;
             struct ike_choice what = {.ike = "net", .reauth = true};
             s->fate = sim_fate_nth_lost;
@@ -282,7 +273,7 @@ static void reauthenticate_with_unique(void **state)
                                            "unique = keep"};
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
-        struct sim *s = established(181 + i, policies[i], "");
+        struct sim *s = sim_established(181 + i, policies[i], "");
         unsigned n;
         struct ike_choice what = {.ike = "net", .reauth = true};
         CHECK_OK(ike_rekey(s->node[ALICE].ike, &what, &n));
@@ -297,7 +288,7 @@ static void reauthenticate_with_unique(void **state)
 
 static void alive(void **state)
 {
-    struct sim *s = established(200, "dpd_delay = 30s", "");
+    struct sim *s = sim_established(200, "dpd_delay = 30s", "");
     (void)state;
     unsigned sent = s->sent;
     sim_run(s, 300 * SECOND);
@@ -350,7 +341,7 @@ static void close_it(void **state)
 {
     (void)state;
     for (int node = ALICE; node <= BOB; node++) {
-        struct sim *s = established(220 + (uint64_t)node, "", "");
+        struct sim *s = sim_established(220 + (uint64_t)node, "", "");
         struct sim_result r;
         sim_watch(s, false);
         sim_terminate_ike(s, node, &r);
@@ -368,7 +359,7 @@ static void close_with_loss(void **state)
 {
     (void)state;
     for (unsigned lost = 0; lost < 2; lost++) {
-        struct sim *s = established(230 + lost, "", "");
+        struct sim *s = sim_established(230 + lost, "", "");
         struct sim_result r;
         sim_watch(s, false);
         s->fate = sim_fate_nth_lost;
@@ -383,7 +374,7 @@ static void close_with_loss(void **state)
 
 static void both_close(void **state)
 {
-    struct sim *s = established(240, "", "");
+    struct sim *s = sim_established(240, "", "");
     struct sim_result a, b;
     (void)state;
     sim_watch(s, false);
@@ -399,7 +390,7 @@ static void both_close(void **state)
 
 static void close_by_force(void **state)
 {
-    struct sim *s = established(241, "", "");
+    struct sim *s = sim_established(241, "", "");
     unsigned n;
     struct ike_choice what = {.ike = "net", .force = true};
     (void)state;
@@ -435,7 +426,7 @@ static void cancel(void **state)
 
 static void shut_down(void **state)
 {
-    struct sim *s = established(250, "", "start_action = trap");
+    struct sim *s = sim_established(250, "", "start_action = trap");
     struct sim_result r;
     (void)state;
     sim_watch(s, false);
@@ -452,7 +443,7 @@ static void shut_down(void **state)
 
 static void shut_down_alone(void **state)
 {
-    struct sim *s = established(251, "", "");
+    struct sim *s = sim_established(251, "", "");
     struct sim_result r;
     (void)state;
     sim_watch(s, false);
@@ -551,7 +542,7 @@ static void restart(void **state)
 {
     (void)state;
     for (int node = ALICE; node <= BOB; node++) {
-        struct sim *s = established(270 + (uint64_t)node, "", "");
+        struct sim *s = sim_established(270 + (uint64_t)node, "", "");
         sim_switch_off(s, node);
         sim_run(s, SECOND);
         sim_net_net_side(s, node, "", "start_action = start");

@@ -213,11 +213,7 @@ static void a_lost_refusal_comes_again(void **state)
     struct sim *s = counted(52);
     struct sim_result r;
     sim_net_net(s, "proposals = aes256gcm16-prfsha384-x25519-ke1_ecp256", "");
-    sim_configure(s, BOB,
-                  "connections { net {\n proposals = aes256gcm16-prfsha384-x25519-ke1_ecp256\n "
-                  "remote_addrs = 192.0.2.1\n local { auth = psk\n id = bob.example.org }\n remote "
-                  "{ auth = psk\n id = alice.example.org }\n children { net { } } } }\n"
-                  "secrets { ike-1 { secret = \"wrong horse\" } }\n");
+    sim_wrong_secret(s, BOB, "proposals = aes256gcm16-prfsha384-x25519-ke1_ecp256");
     s->fate = sim_fate_nth_lost;
     s->fate_arg = 5;
     sim_initiate(s, ALICE, "net", &r);

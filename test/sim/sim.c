@@ -291,7 +291,8 @@ void sim_roam(struct sim *s, int node, const char *ip)
     ike_network_changed(s->node[node].ike);
 }
 
-void sim_net_net_side(struct sim *s, int node, const char *conn, const char *child)
+static void net_net_side(struct sim *s, int node, const char *conn, const char *child,
+                         const char *secret)
 {
     char conf[4096], a[IP_TEXT_MAX], b[IP_TEXT_MAX];
     const struct sim_node *us = &s->node[node], *peer = &s->node[node == ALICE ? BOB : ALICE];
@@ -306,14 +307,24 @@ void sim_net_net_side(struct sim *s, int node, const char *conn, const char *chi
                    "  local { auth = psk\n id = %s }\n  remote { auth = psk\n id = %s }\n"
                    "  children {\n   net {\n    local_ts = %s\n    remote_ts = %s\n    %s\n   }\n"
                    "  }\n  %s\n }\n}\n"
-                   "secrets { ike-1 { secret = \"correct horse\" } }\n",
+                   "secrets { ike-1 { secret = \"%s\" } }\n",
                    suite, ip_show(&us->ip, a),
                    peer->nat_ip.family ? "%any"
                                        : ip_show(&peer->ip, b), // behind a NAT: from anywhere
                    node == ALICE ? "alice.example.org" : "bob.example.org",
                    node == ALICE ? "bob.example.org" : "alice.example.org",
-                   node == ALICE ? alice : bob, node == ALICE ? bob : alice, child, conn);
+                   node == ALICE ? alice : bob, node == ALICE ? bob : alice, child, conn, secret);
     sim_configure(s, node, conf);
+}
+
+void sim_net_net_side(struct sim *s, int node, const char *conn, const char *child)
+{
+    net_net_side(s, node, conn, child, "correct horse");
+}
+
+void sim_wrong_secret(struct sim *s, int node, const char *conn)
+{
+    net_net_side(s, node, conn, "", "wrong horse");
 }
 
 void sim_net_net(struct sim *s, const char *conn, const char *child)
@@ -345,6 +356,28 @@ void sim_establish(struct sim *s)
     sim_run(s, SECOND);
     CHECK_EQ(r.told, 1);
     CHECK_EQ(r.err, ERR_OK);
+    sim_expect_clean(s);
+}
+
+struct sim *sim_established(uint64_t seed, const char *conn, const char *child)
+{
+    struct sim *s = sim_new(seed);
+    sim_net_net(s, conn, child);
+    sim_establish(s);
+    sim_watch(s, true);
+    return s;
+}
+
+void sim_establish_despite(struct sim *s, sim_fate_fn *fate, unsigned nth)
+{
+    struct sim_result r;
+    s->fate = fate;
+    s->fate_arg = nth;
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, 10 * SECOND);
+    CHECK_EQ(r.told, 1);
+    CHECK_EQ(r.err, ERR_OK);
+    sim_run(s, 60 * SECOND); // what a doubled message left half-open is forgotten
     sim_expect_clean(s);
 }
 

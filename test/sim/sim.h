@@ -122,6 +122,8 @@ void sim_configure(struct sim *s, int node, const char *conf);
 void sim_net_net(struct sim *s, const char *conn, const char *child);
 // The same for one side only.
 void sim_net_net_side(struct sim *s, int node, const char *conn, const char *child);
+// ... which has another secret than its peer.
+void sim_wrong_secret(struct sim *s, int node, const char *conn);
 // The host is at another address from now on, and its diplomat notices.
 void sim_roam(struct sim *s, int node, const char *ip);
 void sim_switch_off(struct sim *s, int node); // as by a crash; the executor goes on
@@ -130,6 +132,10 @@ void sim_switch_off(struct sim *s, int node); // as by a crash; the executor goe
 void sim_initiate(struct sim *s, int node, const char *child, struct sim_result *r);
 // Initiates "net" at ALICE, runs, and expects one IKE SA and one child SA on both sides.
 void sim_establish(struct sim *s);
+// A world with the usual pair in which that has happened, and which is watched (sim_watch).
+struct sim *sim_established(uint64_t seed, const char *conn, const char *child);
+// As sim_establish(), while the nth message of this world gets lost, or comes twice.
+void sim_establish_despite(struct sim *s, sim_fate_fn *fate, unsigned nth);
 void sim_rekey_child(struct sim *s, int node);
 void sim_rekey_ike(struct sim *s, int node);
 void sim_terminate_child(struct sim *s, int node, struct sim_result *r);
