@@ -1,5 +1,6 @@
 // peap.c - PEAP version 0, as Windows speaks it ([MS-PEAP]; RFC 9427 for TLS 1.3): as TTLS, but
-// inside TLS packets of EAP go without their heads, and both sides say at the end how it went.
+// inside TLS packets of EAP go without their heads (their identifiers are those outside), and both
+// sides say at the end how it went.
 #include <string.h>
 
 #include "base/order.h"
@@ -50,6 +51,7 @@ static err_t server_first(struct eap *e)
 {
     struct eap *inner = *pieces_inner(e);
     if (!inner) TRY(inside_new(e));
+    (*pieces_inner(e))->id = e->id;
     if (!inner && tls_version(pieces_tls(e)) != TLS_V13) return ERR_OK;
     inner = *pieces_inner(e);
     TRY(eap_ask(inner));
@@ -72,6 +74,7 @@ static err_t server_up(struct eap *e)
     struct eap *inner = *pieces_inner(e);
     size_t n = INSIDE_MAX;
     TRY(inside_read(e, bare, &n));
+    if (inner) inner->id = e->id;
     if (!inner || !inner->out_len) return n ? ERR_SYNTAX : server_first(e);
     if (!n) return ERR_OK;
     if (inner->state != EAP_SUCCEEDED) {

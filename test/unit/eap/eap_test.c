@@ -413,7 +413,7 @@ static struct eap *ttls_side(struct papers *p, bool server, uint16_t version, co
     struct eap *e = tls_side(p, server, version);
     struct eap_terms t = e->terms;
     t.method = EAP_TTLS;
-    t.in_ttls = EAP_MD5;
+    t.in_ttls = t.in_peap = EAP_MD5;
     t.secrets = store_of("carol", password);
     CHECK_OK(id_parse("carol", server ? &t.other : &t.us, NULL));
     if (!server) t.tls.key = NULL;
