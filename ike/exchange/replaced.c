@@ -71,11 +71,17 @@ static bool any_child_goes(const struct change *ch, const struct ike_sa *sa)
     return false;
 }
 
+// Its children have come and gone, or are still to come.
+static bool is_left_over(const struct change *ch, const struct ike_sa *sa)
+{
+    return sa->state == IKE_UP && !ch->same && !has_others(ch, sa);
+}
+
 static void close_of(const struct change *ch, struct ike_sa *sa)
 {
     bool opening = sa->state < IKE_UP && sa->initiator;
     if (!ike_sa_live(sa) || sa->rekeyed || sa->elder) return;
-    if (!opening && !any_child_goes(ch, sa)) return;
+    if (!opening && !any_child_goes(ch, sa) && !is_left_over(ch, sa)) return;
     if (has_others(ch, sa) || (ch->same && starts_any(ch->now) && !opening)) {
         close_children(ch, sa);
         return;

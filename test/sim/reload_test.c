@@ -112,11 +112,17 @@ static void one_that_is_gone_is_closed(void **state)
 {
     (void)state;
     const struct says before = {"net", "", "start_action = start", ""};
-    struct sim *s = world(&before);
-    CHECK(child_id(s, "net"));
-    load(s, ALICE, &(struct says){"another", "", "", ""});
-    expect(s, 0, 0);
-    sim_free(s);
+    for (int empty = 0; empty < 2; empty++) {
+        struct sim *s = world(&before);
+        struct sim_result r;
+        CHECK(child_id(s, "net"));
+        if (empty) sim_terminate_child(s, ALICE, &r);
+        sim_run(s, 10 * SECOND);
+        CHECK(ike_up(s) && (child_id(s, "net") == 0) == empty);
+        load(s, ALICE, &(struct says){"another", "", "", ""});
+        expect(s, 0, 0);
+        sim_free(s);
+    }
 }
 
 static void what_nobody_has_started_stays(void **state)
