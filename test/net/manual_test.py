@@ -61,6 +61,7 @@ def test(_lab, tap):
               (37, 14, []))
     settings = re.findall(r'TAKES\("([a-z0-9_.-]+)"', source("conf/strongswan.c"))
     settings += re.findall(r'\{"([a-z]+[12])", "', source("conf/strongswan_attr.c"))
+    settings += re.findall(r'"(plugins\.[a-z0-9_.-]+)"', source("conf/strongswanx.h"))
     refused_settings(tap)
     page = manual("pavise-strongswan.conf.5")
     tap.equal("pavise-strongswan.conf.5: every setting", (len(settings) > 15, [s for s in settings if not has(page, "charon." + s)]),

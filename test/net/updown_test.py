@@ -48,7 +48,6 @@ def told(process, what):
     return wait_until(lambda: what in process.output(), 10)
 
 
-<<<<<<< HEAD
 # A gateway that takes IKE and ESP, IPv6 neighbours, and nothing else.
 NEIGHBOURS = "".join(f"-A {chain} -p ipv6-icmp --icmpv6-type {kind} -j ACCEPT\n" for chain in ("INPUT", "OUTPUT") for kind in (135, 136))
 CLOSED = """*filter
@@ -94,7 +93,8 @@ def behind_iptables(lab, tap, script, passes):
     sites.moon.pavise("down", "sites")
     tap.check(f"{name}: its rules are gone again", wait_until(lambda: rules(sites.sun) == before, 10), rules(sites.sun))
     lab.close()
-=======
+
+
 def ports(sites, tap, config, where):
     """Ranges as iptables takes them; of ICMP type and code."""
     for ours, theirs, want in (("[tcp/1000-2000]", "[tcp/22]", ("1000:2000", "22", "6")), ("[icmp/8]", "[icmp/8]", ("8", "0", "1"))):
@@ -105,7 +105,6 @@ def ports(sites, tap, config, where):
         seen = variables(os.path.join(where, "up-client"))
         tap.equal(f"ports {ours}: as iptables takes them", (seen["MY_PORT"], seen["PEER_PORT"], seen["MY_PROTOCOL"]), want)
         sites.moon.pavise("down", "sites")
->>>>>>> f6f824c (Give updown scripts port ranges, and name ports and DNS servers as strongSwan does)
 
 
 def test(lab, tap):
