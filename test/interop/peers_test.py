@@ -220,7 +220,7 @@ life are a minute apart here. It agrees on MOBIKE only with a peer that it expec
 change of address only by %defaultroute, which this net has not, so it does not move itself.
 
 More: [stock daemons on pavise-xfrmd](interop-stock.md), which has every pairing of charon, pluto and pavise-iked without
-kernel ESP; `test/interop/strongswan_test.py`, `strongswan_cert_test.py`, `road_strongswan_test.py`, `mobike_test.py` against
+kernel ESP; `test/interop/strongswan_test.py`, `strongswan_cert_test.py`, `road_strongswan_test.py`, `eap_strongswan_test.py`, `mobike_test.py` against
 strongSwan's own user-space ESP, and `strongswan6_test.py` for ML-KEM where a strongSwan 6 is at hand.
 
 | peer | pavise-iked with | flow | left - right | works |
