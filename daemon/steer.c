@@ -11,44 +11,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/rtnl.h"
+#include "daemon/steer_part.h"
 
 #define SETTLE_NS (50 * NSEC_PER_MSEC) // after a change of addresses, until it is acted upon
 #define METRIC_V6 1 // 0 would mean IPv6's default of 1024, behind other people's routes
 
-// One destination and the source networks of the policies that lead there.
-struct steer_route {
-    unsigned lane; // 0: for packets of any mark
-    prefix_t dst;
-    unsigned count, room;
-    prefix_t *src;
-};
-
-struct lane {
-    bool open;
-    bool left; // by one who died, until the grace is over: rules or routes are there
-    struct xfrm_mark mark;
-    uint32_t ifindex;
-};
-
-struct steer {
-    struct steer_conf conf;
-    struct rtnl *rtnl;
-    struct lane lane[1 + STEER_LANES_MAX]; // the first is for packets of any mark
-    bool has[2];                           // IPv4, IPv6
-    void *routes;                          // tree (tsearch) of struct steer_route
-    ip_t *addrs;                           // of this host
-    unsigned addr_count, addr_room;
-    int watch_fd;
-    struct loop_io *watch;
-    struct loop_timer *settle;
-    unsigned leftovers; // routes of one who died
-    struct loop_timer *grace;
-};
-
-static const uint16_t families[2] = {AF_INET, AF_INET6};
-
-static void complain(const struct why *why, const prefix_t *dst)
+void steer_complain(const struct why *why, const prefix_t *dst)
 {
     char text[PREFIX_TEXT_MAX];
     log_say(LOG_ERROR, "steer", "%s: %s; packets for it may take another way",
@@ -98,88 +66,12 @@ static ip_t choose_src(const struct steer *s, const struct steer_route *r)
     return (ip_t){.family = AF_UNSPEC};
 }
 
-// ---- lanes ----
-
-static uint32_t table_of(const struct steer *s, unsigned lane)
-{
-    if (lane == 0) return s->conf.table;
-    return STEER_LANE_TABLES + s->conf.table * STEER_LANES_MAX + lane - 1;
-}
-
-static bool same_mark(const struct xfrm_mark *a, const struct xfrm_mark *b)
-{
-    return a->value == b->value && a->mask == b->mask;
-}
-
-// 0: there is none.
-static unsigned lane_of(const struct steer *s, const struct xfrm_mark *mark)
-{
-    unsigned lane = STEER_LANES_MAX;
-    while (lane > 0 && !(s->lane[lane].open && same_mark(&s->lane[lane].mark, mark))) lane--;
-    return lane;
-}
-
-err_t steer_lane_find(const struct steer *s, const struct xfrm_mark *mark, unsigned *lane,
-                      struct why *why)
-{
-    unsigned found = 0;
-    if ((s->conf.fwmark & mark->mask) == mark->value) {
-        return why_not(why, ERR_RANGE,
-                       "mark 0x%x/0x%x: the executor's own packets (--fwmark 0x%x) have it, too",
-                       mark->value, mark->mask, s->conf.fwmark);
-    }
-    for (unsigned i = STEER_LANES_MAX; i > 0; i--) {
-        const struct lane *l = &s->lane[i];
-        if (l->open || (l->left && !same_mark(&l->mark, mark))) continue;
-        if (!found || !s->lane[found].left) found = i;
-    }
-    *lane = found;
-    if (found) return ERR_OK;
-    return why_not(why, ERR_LIMIT, "mark 0x%x/0x%x: policies and SAs have %u other marks already",
-                   mark->value, mark->mask, STEER_LANES_MAX);
-}
-
-static struct rtnl_rule lane_rule(const struct steer *s, unsigned lane, uint16_t family)
-{
-    const struct xfrm_mark *mark = &s->lane[lane].mark;
-    return (struct rtnl_rule){family, table_of(s, lane), mark->value, STEER_MARK, mark->mask};
-}
-
-err_t steer_lane_open(struct steer *s, unsigned lane, const struct xfrm_mark *mark,
-                      uint32_t ifindex, struct why *why)
-{
-    struct lane *l = &s->lane[lane];
-    err_t e = ERR_OK;
-    l->mark = *mark;
-    l->ifindex = ifindex;
-    l->open = true;
-    for (int i = 0; i < 2 && e == ERR_OK; i++) {
-        const struct rtnl_rule rule = lane_rule(s, lane, families[i]);
-        if (s->has[i]) e = rtnl_rule_add(s->rtnl, &rule, why);
-        if (e == ERR_EXISTS) e = ERR_OK; // of one who died
-    }
-    if (e != ERR_OK) steer_lane_close(s, lane);
-    return e;
-}
-
-void steer_lane_close(struct steer *s, unsigned lane)
-{
-    struct why why;
-    for (int i = 0; i < 2; i++) {
-        const struct rtnl_rule rule = lane_rule(s, lane, families[i]);
-        if (!s->has[i]) continue;
-        err_t e = rtnl_rule_del(s->rtnl, &rule, &why);
-        if (e != ERR_OK && e != ERR_NOTFOUND) log_say(LOG_WARN, "steer", "%s", why.text);
-    }
-    s->lane[lane].open = false;
-}
-
 // ---- routes ----
 
-static struct rtnl_route route_to_tun(const struct steer *s, const struct steer_route *r)
+struct rtnl_route steer_route_to_tun(const struct steer *s, const struct steer_route *r)
 {
     return (struct rtnl_route){.dst = r->dst,
-                               .table = table_of(s, r->lane),
+                               .table = steer_table_of(s, r->lane),
                                .metric = r->dst.ip.family == AF_INET6 ? METRIC_V6 : 0,
                                .oif = s->lane[r->lane].ifindex,
                                .prefsrc = choose_src(s, r)};
@@ -188,27 +80,27 @@ static struct rtnl_route route_to_tun(const struct steer *s, const struct steer_
 static struct rtnl_route route_to_nowhere(const struct steer *s, const struct steer_route *r)
 {
     return (struct rtnl_route){
-        .dst = r->dst, .table = table_of(s, r->lane), .metric = STEER_BLACKHOLE_METRIC};
+        .dst = r->dst, .table = steer_table_of(s, r->lane), .metric = STEER_BLACKHOLE_METRIC};
 }
 
 static void route_set(struct steer *s, const struct steer_route *r)
 {
     struct why why;
-    const struct rtnl_route nowhere = route_to_nowhere(s, r), to_tun = route_to_tun(s, r);
+    const struct rtnl_route nowhere = route_to_nowhere(s, r), to_tun = steer_route_to_tun(s, r);
     // The blackhole first: there is no moment in which nothing holds the destination.
-    if (rtnl_route_put(s->rtnl, &nowhere, &why) != ERR_OK) complain(&why, &r->dst);
-    if (rtnl_route_put(s->rtnl, &to_tun, &why) != ERR_OK) complain(&why, &r->dst);
+    if (rtnl_route_put(s->rtnl, &nowhere, &why) != ERR_OK) steer_complain(&why, &r->dst);
+    if (rtnl_route_put(s->rtnl, &to_tun, &why) != ERR_OK) steer_complain(&why, &r->dst);
 }
 
 static void route_unset(struct steer *s, const struct steer_route *r)
 {
     struct why why;
-    const struct rtnl_route nowhere = route_to_nowhere(s, r), to_tun = route_to_tun(s, r);
+    const struct rtnl_route nowhere = route_to_nowhere(s, r), to_tun = steer_route_to_tun(s, r);
     // Not there any more: someone else, or the end of the device, was faster.
     err_t e = rtnl_route_del(s->rtnl, &to_tun, &why);
-    if (e != ERR_OK && e != ERR_NOTFOUND) complain(&why, &r->dst);
+    if (e != ERR_OK && e != ERR_NOTFOUND) steer_complain(&why, &r->dst);
     e = rtnl_route_del(s->rtnl, &nowhere, &why);
-    if (e != ERR_OK && e != ERR_NOTFOUND) complain(&why, &r->dst);
+    if (e != ERR_OK && e != ERR_NOTFOUND) steer_complain(&why, &r->dst);
 }
 
 static int dst_order(const void *x, const void *y)
@@ -217,6 +109,13 @@ static int dst_order(const void *x, const void *y)
     const prefix_t *a = &r->dst, *b = &s->dst;
     if (r->lane != s->lane) return r->lane < s->lane ? -1 : 1;
     return a->len != b->len ? a->len - b->len : ip_cmp(&a->ip, &b->ip);
+}
+
+const struct steer_route *steer_led(const struct steer *s, const prefix_t *dst)
+{
+    const struct steer_route like = {.dst = *dst};
+    void *const *at = tfind(&like, &s->routes, dst_order);
+    return at ? *at : NULL;
 }
 
 static void route_free(void *route)
@@ -247,17 +146,7 @@ static void route_drop(struct steer *s, struct steer_route *r)
 
 // ---- policies ----
 
-static bool needs_route(const struct steer *s, const struct xfrm_policy *p, uint16_t family)
-{
-    bool fits = p->sel.family == family || p->sel.family == AF_UNSPEC;
-    bool protects = p->action == XFRM_ALLOW && p->tmpl_count > 0;
-    // What one with a mark lets pass, or not, would be led into the device by others.
-    return fits && s->has[family == AF_INET6] && p->dir == XFRM_OUT &&
-           (protects || lane_of(s, &p->mark));
-}
-
-// A prefix of the family without host bits; a selector of no family means every address.
-static prefix_t net_of(const prefix_t *p, uint16_t family)
+prefix_t steer_net_of(const prefix_t *p, uint16_t family)
 {
     prefix_t net = {.ip.family = family};
     ip_t last;
@@ -267,25 +156,40 @@ static prefix_t net_of(const prefix_t *p, uint16_t family)
     return net;
 }
 
+static bool needs_route(const struct steer *s, const struct xfrm_policy *p, uint16_t family)
+{
+    bool fits = p->sel.family == family || p->sel.family == AF_UNSPEC;
+    bool protects = p->action == XFRM_ALLOW && p->tmpl_count > 0;
+    // What one with a mark lets pass, or not, would be led into the device by others.
+    return fits && s->has[family == AF_INET6] && p->dir == XFRM_OUT &&
+           (protects || steer_lane_of(s, &p->mark));
+}
+
+// ---- those that protect ----
+
 static void add_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t family)
 {
-    const prefix_t dst = net_of(&p->sel.dst, family);
-    struct steer_route *r = route_get(s, lane_of(s, &p->mark), &dst);
+    const prefix_t dst = steer_net_of(&p->sel.dst, family);
+    struct steer_route *r = route_get(s, steer_lane_of(s, &p->mark), &dst);
     void *src = r ? r->src : NULL;
     if (!r || !grow(&src, r->count, &r->room, sizeof *r->src)) {
-        complain(&(struct why){"out of memory"}, &dst);
+        steer_complain(&(struct why){"out of memory"}, &dst);
         if (r && r->count == 0) route_drop(s, r);
         return;
     }
     r->src = src;
-    r->src[r->count++] = net_of(&p->sel.src, family);
+    bool better = r->count == 0 || p->priority < r->priority;
+    if (better) r->priority = p->priority;
+    r->src[r->count++] = steer_net_of(&p->sel.src, family);
     route_set(s, r);
+    if (r->lane == 0 && better) steer_aside_settle(s, &dst);
 }
 
 static void del_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t family)
 {
-    const struct steer_route like = {lane_of(s, &p->mark), net_of(&p->sel.dst, family), 0, 0, NULL};
-    const prefix_t src = net_of(&p->sel.src, family);
+    const struct steer_route like = {
+        steer_lane_of(s, &p->mark), steer_net_of(&p->sel.dst, family), 0, 0, NULL, 0};
+    const prefix_t src = steer_net_of(&p->sel.src, family);
     void *const *at = tfind(&like, &s->routes, dst_order);
     struct steer_route *r = at ? *at : NULL;
     if (!r) return;
@@ -299,18 +203,23 @@ static void del_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t
     }
     route_unset(s, r);
     route_drop(s, r);
+    steer_aside_settle(s, &like.dst);
 }
 
 void steer_add(struct steer *s, const struct xfrm_policy *p)
 {
-    for (int i = 0; i < 2; i++)
-        if (needs_route(s, p, families[i])) add_in_family(s, p, families[i]);
+    for (int i = 0; i < 2; i++) {
+        if (needs_route(s, p, steer_families[i])) add_in_family(s, p, steer_families[i]);
+        steer_aside_add(s, p, steer_families[i]);
+    }
 }
 
 void steer_del(struct steer *s, const struct xfrm_policy *p)
 {
-    for (int i = 0; i < 2; i++)
-        if (needs_route(s, p, families[i])) del_in_family(s, p, families[i]);
+    for (int i = 0; i < 2; i++) {
+        if (needs_route(s, p, steer_families[i])) del_in_family(s, p, steer_families[i]);
+        steer_aside_del(s, p, steer_families[i]);
+    }
 }
 
 // ---- addresses that come and go ----
@@ -326,6 +235,7 @@ static void on_settled(void *ctx)
     if (!if_nametoindex(s->conf.tun)) return; // the device is gone; the blackholes hold
     read_addrs(s);
     twalk_r(s->routes, set_again, s);
+    steer_aside_settle(s, NULL);
 }
 
 static void on_change(void *ctx, int fd, int events)
@@ -356,7 +266,7 @@ static struct rtnl_rule rule_of(const struct steer *s, uint16_t family)
 static void note_lane(void *ctx, const struct rtnl_rule *rule)
 {
     struct steer *s = ctx;
-    struct lane *l = &s->lane[1 + rule->table - table_of(s, 1)];
+    struct lane *l = &s->lane[1 + rule->table - steer_table_of(s, 1)];
     *l = (struct lane){.left = true, .mark = {rule->fwmark, rule->mask}};
     s->leftovers++;
 }
@@ -429,7 +339,7 @@ static err_t set_rule(struct steer *s, uint16_t family, struct why *why)
     err_t e = rtnl_rule_add(s->rtnl, &rule, why);
     if (is_there(e)) e = rtnl_clean(s->rtnl, family, s->conf.table, &keep, why);
     if (e == ERR_OK) e = set_skips(s, family, why);
-    const struct rtnl_tables lanes = {table_of(s, 1), STEER_LANES_MAX};
+    const struct rtnl_tables lanes = {steer_table_of(s, 1), STEER_LANES_MAX};
     if (e == ERR_OK) e = rtnl_each_rule(s->rtnl, family, lanes, note_lane, s);
     s->has[family == AF_INET6] = e == ERR_OK;
     if (e != ERR_UNSUPPORTED) return e;
@@ -449,6 +359,7 @@ static bool is_wanted(void *ctx, const prefix_t *dst)
 {
     const struct wanted *w = ctx;
     const struct steer_route like = {.lane = w->lane, .dst = *dst};
+    if (w->lane == 0 && steer_aside_has(w->steer, dst)) return true;
     return tfind(&like, &w->steer->routes, dst_order) != NULL;
 }
 
@@ -459,11 +370,11 @@ static void settle_lane(struct steer *s, unsigned lane)
     const bool used = lane == 0 || s->lane[lane].open;
     for (int i = 0; i < 2; i++) {
         const struct rtnl_rule rule =
-            lane ? lane_rule(s, lane, families[i]) : rule_of(s, families[i]);
+            lane ? steer_lane_rule(s, lane, steer_families[i]) : rule_of(s, steer_families[i]);
         const struct rtnl_keep keep = {&rule, true, is_wanted, &wanted};
         if (!s->has[i]) continue;
-        if (rtnl_clean(s->rtnl, families[i], table_of(s, lane), used ? &keep : NULL, &why) !=
-            ERR_OK)
+        if (rtnl_clean(s->rtnl, steer_families[i], steer_table_of(s, lane), used ? &keep : NULL,
+                       &why) != ERR_OK)
             log_say(LOG_WARN, "steer", "%s", why.text);
     }
     s->lane[lane].left = false;
@@ -497,7 +408,7 @@ static err_t steer_build(struct steer *s, struct why *why)
         return why_not(why, ERR_NOTFOUND, "there is no device %s", s->conf.tun);
     TRY(rtnl_open(&s->rtnl, why));
     TRY(watch_addrs(s, why));
-    for (int i = 0; i < 2; i++) TRY(set_rule(s, families[i], why));
+    for (int i = 0; i < 2; i++) TRY(set_rule(s, steer_families[i], why));
     return keep_leftovers(s, why);
 }
 
@@ -521,7 +432,7 @@ static void clean_table(const struct steer *s, uint32_t table)
     struct why why;
     for (int i = 0; i < 2; i++) {
         if (!s->has[i]) continue;
-        if (rtnl_clean(s->rtnl, families[i], table, NULL, &why) != ERR_OK)
+        if (rtnl_clean(s->rtnl, steer_families[i], table, NULL, &why) != ERR_OK)
             log_say(LOG_WARN, "steer", "%s", why.text);
     }
 }
@@ -530,7 +441,7 @@ static void clean_all(const struct steer *s)
 {
     clean_table(s, s->conf.table);
     for (unsigned lane = 1; lane <= STEER_LANES_MAX; lane++)
-        if (s->lane[lane].open || s->lane[lane].left) clean_table(s, table_of(s, lane));
+        if (s->lane[lane].open || s->lane[lane].left) clean_table(s, steer_table_of(s, lane));
 }
 
 void steer_free(struct steer *s)
@@ -542,6 +453,7 @@ void steer_free(struct steer *s)
     loop_timer_free(s->grace);
     if (s->watch_fd >= 0) (void)close(s->watch_fd);
     tdestroy(s->routes, route_free);
+    steer_aside_free(s);
     rtnl_close(s->rtnl);
     free(s->addrs);
     free(s);

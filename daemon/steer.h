@@ -10,6 +10,9 @@
 //     table T   10.2.0.0/16 dev pavise0 src 10.1.0.1   (src: a local address the policy covers)
 //               blackhole 10.2.0.0/16 metric 1000000   (takes over when the device is gone)
 //
+//               10.1.0.0/16 dev pavise0 src 10.1.0.1   (a policy lets this pass in clear, of what
+//               the routes of others lead here: it must not have got their source address)
+//
 // Which of the packets to 10.2.0.0/16 are protected is decided by the policies, not by the route:
 // the others come out again in clear (clear_ip). Control thread.
 #pragma once
