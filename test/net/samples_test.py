@@ -44,7 +44,7 @@ ACCIDENTS = [
     (r"\d+[dhm] \d+[hms]\b", "3h 20m"),
     (r"\b\d+s\b", "1s"),
     (r"(soft|hard) \d+\(sec\)", r"\1 3600(sec)"),
-    (r"(run for|last|up|in) \d+ seconds?\b", r"\1 1 second"),
+    (r"(run for|running|last|up|in) \d+ seconds?\b", r"\1 1 second"),
     (r"[\d.]+ [KMG]?i?B/s", "1.0 KiB/s"),
     (r"\d+(\.\d+)? ?%", "1%"),
     (r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b", "2026-01-01 12:00:00"),
