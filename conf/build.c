@@ -210,6 +210,13 @@ static err_t add_cert(struct load *ld, enum build_kind kind, span_t file, struct
     struct creds *c = ld->out->creds;
     struct cert *cert;
     TRY(cert_read(file, &cert, why));
+    struct trust *t = kind == BUILD_AA ? trust_new() : NULL; // it knows who may be one
+    err_t good = t ? trust_add_aa(t, cert, why) : kind == BUILD_AA ? ERR_NOMEM : ERR_OK;
+    trust_free(t);
+    if (good != ERR_OK) {
+        cert_free(cert);
+        return good;
+    }
     if (kind == BUILD_CA && !cert_is_ca(cert) && !cert_is_self_signed(cert)) {
         char name[CERT_NAME_MAX];
         err_t err = why_not(why, ERR_UNSUPPORTED, "%s is not the certificate of an authority",
@@ -219,6 +226,7 @@ static err_t add_cert(struct load *ld, enum build_kind kind, span_t file, struct
     }
     struct cred_cert **list = kind == BUILD_CA     ? &c->cas
                               : kind == BUILD_OCSP ? &c->ocsp
+                              : kind == BUILD_AA   ? &c->aas
                                                    : &c->certs;
     struct cred_cert *new = CREDS_APPEND(ld, c, *list);
     if (!new) {
@@ -243,6 +251,21 @@ static err_t add_crl(struct load *ld, span_t file, struct why *why)
     b->file = "(loaded)";
     b->der = arena_copy(&c->arena, file);
     return b->der.at ? ERR_OK : ERR_NOMEM;
+}
+
+static err_t add_acert(struct load *ld, span_t file, struct why *why)
+{
+    struct creds *c = ld->out->creds;
+    struct acert *a;
+    TRY(acert_read(file, &a, why));
+    struct cred_acert *new = CREDS_APPEND(ld, c, c->acerts);
+    if (!new) {
+        acert_free(a);
+        return ERR_NOMEM;
+    }
+    new->acert = a;
+    new->file = "(loaded)";
+    return ERR_OK;
 }
 
 static err_t add_pub(struct load *ld, span_t file, struct why *why)
@@ -277,6 +300,7 @@ err_t build_cert(enum build_kind kind, span_t file, struct config **out, struct 
     if (!ld.out) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     err_t err = kind == BUILD_CRL      ? add_crl(&ld, file, why)
                 : kind == BUILD_PUBKEY ? add_pub(&ld, file, why)
+                : kind == BUILD_ACERT  ? add_acert(&ld, file, why)
                                        : add_cert(&ld, kind, file, why);
     return give(ld.out, err, out, why);
 }

@@ -27,7 +27,15 @@ err_t build_finish(struct build *b, struct config **out, struct conf_issues *iss
 void build_show(const struct conf_issues *issues, char *buf, size_t cap);
 
 // ---- what is no section of settings: one file each ----
-enum build_kind { BUILD_CERT, BUILD_CA, BUILD_OCSP, BUILD_CRL, BUILD_PUBKEY };
+enum build_kind {
+    BUILD_CERT,
+    BUILD_CA,
+    BUILD_OCSP,
+    BUILD_AA,
+    BUILD_ACERT,
+    BUILD_CRL,
+    BUILD_PUBKEY
+};
 // PEM or DER. Errors: ERR_SYNTAX, ERR_UNSUPPORTED, ERR_RANGE, ERR_NOMEM, with a sentence.
 err_t build_cert(enum build_kind kind, span_t file, struct config **out, struct why *why);
 // A private key without a passphrase. Errors also: ERR_AUTH.

@@ -57,6 +57,7 @@ struct side_creds; // ... of one side of a connection
 // What becomes of a certificate that may have been revoked and of which nothing can be learnt.
 enum conf_revocation { CONF_REVOCATION_RELAXED, CONF_REVOCATION_IFURI, CONF_REVOCATION_STRICT };
 #define CONF_POLICIES_MAX 8
+#define CONF_GROUPS_MAX 16
 // Rounds of authentication of one side: each costs a round trip and a proof.
 #define CONF_SIDES_MAX 4
 
@@ -77,7 +78,9 @@ struct conf_side {          // local {} / remote {}: one round
     struct id ca_id; // of an authority that must have its part in it
     unsigned policy_n;
     char *policy[CONF_POLICIES_MAX]; // OIDs, one of which the certificate must be good for
-    const struct side_creds *creds;  // what was in the files (creds.h); NULL: none
+    unsigned group_n;
+    char *group[CONF_GROUPS_MAX];   // of attribute certificates, in one of which the peer must be
+    const struct side_creds *creds; // what was in the files (creds.h); NULL: none
 };
 
 // local_ts / remote_ts: one entry; "dynamic" becomes the IKE SA's own address at negotiation.

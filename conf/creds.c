@@ -35,7 +35,9 @@ void creds_free(struct creds *c)
     certs_free(c->certs);
     certs_free(c->cas);
     certs_free(c->ocsp);
+    certs_free(c->aas);
     certs_free(c->named);
+    for (struct cred_acert *l = c->acerts; l; l = l->next) acert_free(l->acert);
     pubs_free(c->pubkeys);
     for (struct cred_key *k = c->keys; k; k = k->next) signer_free(k->key);
     arena_done(&c->arena);

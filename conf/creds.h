@@ -1,5 +1,6 @@
 // creds.h - certificates and private keys that a configuration names, or that lie in the folders
-// beside it: x509, x509ca, x509ocsp, x509crl, pubkey, private, rsa, ecdsa, pkcs8, pkcs12.
+// beside it: x509, x509ca, x509ocsp, x509crl, x509aa, x509ac, pubkey, private, rsa, ecdsa, pkcs8,
+// pkcs12.
 //
 // Immutable once loaded, and reference-counted: any thread may use it while it holds it.
 #pragma once
@@ -12,7 +13,8 @@
 #include "cred/sign.h"
 #include "cred/trust.h"
 
-#define CREDS_CHAIN_MAX 8 // authorities between a certificate and one that signs itself
+#define CREDS_ACERTS_MAX 8 // attribute certificates that are sent with one
+#define CREDS_CHAIN_MAX 8  // authorities between a certificate and one that signs itself
 
 // Lists, in the order of folders and of names in them.
 struct cred_cert {
@@ -36,6 +38,12 @@ struct cred_blob { // a CRL, not looked at
     const char *file;
 };
 
+struct cred_acert {
+    struct cred_acert *next;
+    struct acert *acert;
+    const char *file;
+};
+
 // What we can prove ourselves with.
 struct cred_own {
     struct cred_own *next;
@@ -45,6 +53,8 @@ struct cred_own {
     unsigned chain_n;
     struct cert *chain[CREDS_CHAIN_MAX]; // authorities from the issuer up, without the last one
     struct cert *root;                   // that last one; NULL: not at hand
+    unsigned acert_n;                    // attribute certificates that speak of it
+    struct acert *acert[CREDS_ACERTS_MAX];
     // Where a peer may get them (cert_uri_base); NULL: from us.
     const char *url, *chain_url[CREDS_CHAIN_MAX];
 };
@@ -70,6 +80,8 @@ struct creds {
     atomic_uint refs;
     struct arena arena;
     struct cred_cert *certs, *cas, *ocsp; // x509 and what pkcs12 brings along; x509ca; x509ocsp
+    struct cred_cert *aas;                // x509aa
+    struct cred_acert *acerts;            // x509ac
     struct cred_cert *named;              // authorities that connections name, from elsewhere
     struct cred_key *keys;
     struct cred_pub *pubkeys;

@@ -58,6 +58,13 @@ static void urls_find(struct creds *c, struct cred_own *o)
     for (unsigned i = 0; i < o->chain_n; i++) o->chain_url[i] = url_of(c, o->chain[i]);
 }
 
+static void acerts_find(const struct creds *c, struct cred_own *o)
+{
+    for (const struct cred_acert *l = c->acerts; l && o->acert_n < CREDS_ACERTS_MAX; l = l->next) {
+        if (acert_is_of(l->acert, o->cert)) o->acert[o->acert_n++] = l->acert;
+    }
+}
+
 static void match_certs(struct load *ld, struct creds *c)
 {
     for (const struct cred_cert *l = c->certs; l && !ld->nomem; l = l->next) {
@@ -69,6 +76,7 @@ static void match_certs(struct load *ld, struct creds *c)
         o->key = key;
         chain_find(c, o);
         urls_find(c, o);
+        acerts_find(c, o);
     }
 }
 

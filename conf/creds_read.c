@@ -134,6 +134,31 @@ static void take_ocsp(struct file *f)
     (void)take_cert(f, &f->c->ocsp);
 }
 
+static void take_aa(struct file *f)
+{
+    (void)take_cert(f, &f->c->aas);
+}
+
+static void take_acert(struct file *f)
+{
+    struct why why = {0};
+    struct acert *a;
+    if (!file_read(f, SIGN_FILE_MAX)) return;
+    err_t e = acert_read(f->bytes, &a, &why);
+    if (e != ERR_OK) {
+        bad_file(f, "it must be one attribute certificate, PEM or DER",
+                 why.text[0] ? why.text : err_text(e));
+        return;
+    }
+    struct cred_acert *new = CREDS_APPEND(f->ld, f->c, f->c->acerts);
+    if (!new) {
+        acert_free(a);
+        return;
+    }
+    new->acert = a;
+    new->file = keep(f);
+}
+
 static void take_crl(struct file *f)
 {
     if (!file_read(f, CRL_FILE_MAX)) return;
@@ -280,12 +305,6 @@ static void read_folder(struct load *ld, struct creds *c, const char *folder,
     free(names);
 }
 
-static void refuse_attributes(struct file *f)
-{
-    bad_file(f, "remove it; what it says of groups cannot be asked for (remote.groups)",
-             "attribute certificates are not supported");
-}
-
 static void refuse_bliss(struct file *f)
 {
     bad_file(f, "remove it; use Ed25519, and ML-KEM against quantum computers",
@@ -298,10 +317,10 @@ void creds_read_folders(struct load *ld, struct creds *c)
         const char *folder;
         void (*take)(struct file *f);
     } folders[] = {
-        {"x509", take_own_cert}, {"x509ca", take_ca},           {"x509ocsp", take_ocsp},
-        {"x509crl", take_crl},   {"pubkey", take_pubkey},       {"private", take_key},
-        {"rsa", take_key},       {"ecdsa", take_key},           {"pkcs8", take_key},
-        {"pkcs12", take_p12},    {"x509ac", refuse_attributes}, {"x509aa", refuse_attributes},
+        {"x509", take_own_cert}, {"x509ca", take_ca},     {"x509ocsp", take_ocsp},
+        {"x509crl", take_crl},   {"pubkey", take_pubkey}, {"private", take_key},
+        {"rsa", take_key},       {"ecdsa", take_key},     {"pkcs8", take_key},
+        {"pkcs12", take_p12},    {"x509ac", take_acert},  {"x509aa", take_aa},
         {"bliss", refuse_bliss},
     };
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !ld->nomem; i++) {

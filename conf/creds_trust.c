@@ -54,6 +54,13 @@ void creds_trust(struct load *ld, struct creds *c)
     for (const struct cred_cert *l = c->ocsp; l; l = l->next) {
         passed_over(ld, trust_add_ocsp_signer(t, l->cert), l->file, &(struct why){0});
     }
+    for (const struct cred_cert *l = c->aas; l; l = l->next) {
+        struct why why = {0};
+        passed_over(ld, trust_add_aa(t, l->cert, &why), l->file, &why);
+    }
+    for (const struct cred_acert *l = c->acerts; l; l = l->next) {
+        passed_over(ld, trust_add_acert(t, l->acert), l->file, &(struct why){0});
+    }
     for (const struct cred_blob *b = c->crls; b; b = b->next) {
         struct why why = {0};
         passed_over(ld, trust_add_crl(t, b->der, &why), b->file, &why);

@@ -58,6 +58,22 @@ static struct cred_pub *put_pub(struct load *ld, const struct cred_pub *from)
     return new;
 }
 
+static bool acert_in(const struct cred_acert *l, const struct acert *a)
+{
+    while (l && !span_eq(acert_der(l->acert), acert_der(a))) l = l->next;
+    return l;
+}
+
+static void put_acert(struct load *ld, const struct cred_acert *from)
+{
+    struct creds *c = ld->out->creds;
+    if (acert_in(c->acerts, from->acert)) return;
+    struct cred_acert *new = CREDS_APPEND(ld, c, c->acerts);
+    if (!new) return;
+    new->acert = acert_ref(from->acert);
+    new->file = copy_name(ld, c, from->file);
+}
+
 static void put_crl(struct load *ld, const struct cred_blob *from)
 {
     struct creds *c = ld->out->creds;
@@ -76,6 +92,8 @@ static void put_part(struct load *ld, const struct creds *from)
     for (const struct cred_cert *l = from->certs; l; l = l->next) (void)put_cert(ld, &c->certs, l);
     for (const struct cred_cert *l = from->cas; l; l = l->next) (void)put_cert(ld, &c->cas, l);
     for (const struct cred_cert *l = from->ocsp; l; l = l->next) (void)put_cert(ld, &c->ocsp, l);
+    for (const struct cred_cert *l = from->aas; l; l = l->next) (void)put_cert(ld, &c->aas, l);
+    for (const struct cred_acert *l = from->acerts; l; l = l->next) put_acert(ld, l);
     for (const struct cred_pub *l = from->pubkeys; l; l = l->next) (void)put_pub(ld, l);
     for (const struct cred_blob *l = from->crls; l; l = l->next) put_crl(ld, l);
 }
@@ -92,8 +110,11 @@ static bool creds_in(const struct creds *all, const struct creds *mine)
     const struct cred_pub *pub = mine->pubkeys;
     const struct cred_blob *crl = mine->crls;
     while (pub && pub_in(all->pubkeys, pub->key)) pub = pub->next;
+    const struct cred_acert *ac = mine->acerts;
+    while (ac && acert_in(all->acerts, ac->acert)) ac = ac->next;
     while (crl && crl_in(all->crls, crl->der)) crl = crl->next;
-    return !pub && !crl && certs_in(all->certs, mine->certs) && certs_in(all->cas, mine->cas) &&
+    return !pub && !crl && !ac && certs_in(all->aas, mine->aas) &&
+           certs_in(all->certs, mine->certs) && certs_in(all->cas, mine->cas) &&
            certs_in(all->ocsp, mine->ocsp);
 }
 

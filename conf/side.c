@@ -112,6 +112,21 @@ static void set_policies(const struct arg *a)
     }
 }
 
+static void set_groups(const struct arg *a)
+{
+    struct conf_side *side = a->to;
+    for (struct element e = {0}; value_next(a, &e);) {
+        if (side->group_n == CONF_GROUPS_MAX) {
+            issue_error(a->ld->issues, element_place(a, &e, 0), e.text, "this list is too long");
+            issue_hint(a->ld->issues, "at most %u groups", CONF_GROUPS_MAX);
+            return;
+        }
+        char *copy = arena_str(&a->ld->out->arena, e.text, e.len);
+        if (!copy) a->ld->nomem = true;
+        if (copy) side->group[side->group_n++] = copy;
+    }
+}
+
 static void set_ca_id(const struct arg *a)
 {
     struct conf_side *side = a->to;
@@ -169,7 +184,7 @@ static const struct key remote_keys[] = {
     {.name = "cert_policy", .set = set_policies, .to = 0},
     KEY_WORD("revocation", revocations, conf_side, revocation, "relaxed"),
     {.name = "eap_id", .set = set_eap_id, .to = 0},
-    KEY_NOT("groups", NULL, "groups come from attribute certificates, which are not supported"),
+    {.name = "groups", .set = set_groups, .to = 0},
     {0},
 };
 
@@ -205,6 +220,10 @@ static void side_read(struct load *ld, const struct schema *s, const struct node
 {
     schema_read(ld, s, n, to);
     if (!to->auth) to->auth = CONF_AUTH_PUBKEY;
+    if (!to->group_n || to->auth == CONF_AUTH_PUBKEY) return;
+    issue_error(ld->issues, schema_place(ld, n, "groups"), to->group[0],
+                "groups belong to certificates, and this peer has none to show (auth)");
+    issue_hint(ld->issues, "remove groups, or write auth = pubkey");
 }
 
 // Rounds have numbers, or the order in which they stand there.

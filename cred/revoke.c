@@ -64,6 +64,28 @@ err_t walk_lists(const struct walk *w, STACK_OF(X509_CRL) * out)
     return e;
 }
 
+static err_t own_lists(STACK_OF(X509_CRL) * from, const struct cert *c, STACK_OF(X509_CRL) * to)
+{
+    for (int i = 0; i < sk_X509_CRL_num(from); i++) {
+        X509_CRL *crl = sk_X509_CRL_value(from, i);
+        if (!signed_by(crl, c)) continue;
+        if (!sk_X509_CRL_push(to, crl)) return ERR_NOMEM;
+        X509_CRL_up_ref(crl);
+    }
+    return ERR_OK;
+}
+
+err_t lists_of_issuer(const struct walk *w, const struct cert *c, STACK_OF(X509_CRL) * out)
+{
+    TRY(own_lists(w->t->crls, c, out));
+    if (!w->t->cache) return ERR_OK;
+    STACK_OF(X509_CRL) *fetched = sk_X509_CRL_new_null();
+    err_t e = fetched ? crl_cache_list(w->t->cache, fetched) : ERR_NOMEM;
+    if (e == ERR_OK) e = own_lists(fetched, c, out);
+    sk_X509_CRL_pop_free(fetched, X509_CRL_free);
+    return e;
+}
+
 // ---- what the CRLs say ----
 
 // One validation with CRLs. What the callback notes of a depth stands over what comes later.

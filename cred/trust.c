@@ -38,6 +38,9 @@ void trust_free(struct trust *t)
     list_done(&t->cas);
     list_done(&t->certs);
     list_done(&t->signers);
+    list_done(&t->aas);
+    for (unsigned i = 0; i < t->n_acerts; i++) acert_free(t->acerts[i]);
+    free(t->acerts);
     verdicts_free(t->verdicts);
     sk_X509_CRL_pop_free(t->crls, X509_CRL_free);
     while (t->authorities) {
@@ -83,6 +86,29 @@ err_t trust_add_cert(struct trust *t, struct cert *cert)
 err_t trust_add_ocsp_signer(struct trust *t, struct cert *cert)
 {
     return list_add(&t->signers, cert);
+}
+
+err_t trust_add_aa(struct trust *t, struct cert *aa, struct why *why)
+{
+    char name[CERT_NAME_MAX];
+    if (!cert_is_ca(aa)) return list_add(&t->aas, aa);
+    return why_not(why, ERR_UNSUPPORTED,
+                   "certificate \"%s\" is an authority's for certificates, which attribute "
+                   "authorities may not be (RFC 5755)",
+                   cert_name(aa, name));
+}
+
+err_t trust_add_acert(struct trust *t, struct acert *a)
+{
+    if (t->n_acerts == t->room_acerts) {
+        unsigned room = t->room_acerts ? 2 * t->room_acerts : 8;
+        struct acert **at = reallocarray(t->acerts, room, sizeof(struct acert *));
+        if (!at) return ERR_NOMEM;
+        t->acerts = at;
+        t->room_acerts = room;
+    }
+    t->acerts[t->n_acerts++] = acert_ref(a);
+    return ERR_OK;
 }
 
 err_t trust_add_crl(struct trust *t, span_t file, struct why *why)
@@ -314,7 +340,8 @@ static err_t walk_run(struct walk *w, struct why *why)
         int64_t end = cert_not_after(w->chain.cert[i]);
         if (end < w->chain.good_until) w->chain.good_until = end;
     }
-    return revoke_check(w, why);
+    TRY(revoke_check(w, why));
+    return groups_check(w, why);
 }
 
 err_t trust_verify(const struct trust *t, struct cert *const *chain, unsigned n,

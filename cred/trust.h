@@ -5,6 +5,7 @@
 // threads at once, takes up to some milliseconds, and waits for servers if it may fetch.
 #pragma once
 
+#include "cred/acert.h"
 #include "cred/blocks.h"
 #include "cred/cert.h"
 #include "cred/fetch.h"
@@ -18,6 +19,7 @@ struct crl_cache; // what was fetched; crl.h
 #define TRUST_TRIES_MAX 64  // signatures verified to find a path; names may be the same on purpose
 #define TRUST_URIS_MAX 4    // of one kind in one certificate
 #define TRUST_ANSWERS_MAX 4 // OCSP answers of a peer that are looked at
+#define TRUST_ACERTS_MAX 8  // attribute certificates of a peer that are looked at
 
 struct trust *trust_new(void);            // NULL: out of memory
 struct trust *trust_ref(struct trust *t); // one more holder; returns t
@@ -30,6 +32,12 @@ err_t trust_add_ca(struct trust *t, struct cert *ca, struct why *why);
 err_t trust_add_cert(struct trust *t, struct cert *cert);
 // Signers of OCSP answers that are believed as they are.
 err_t trust_add_ocsp_signer(struct trust *t, struct cert *cert);
+// Attribute authorities: whose attribute certificates say who is in which group, once they are
+// believed themselves. rfc5755 4.5 MUST NOT: one of them issues other certificates.
+// ERR_UNSUPPORTED (a CA), ERR_NOMEM.
+err_t trust_add_aa(struct trust *t, struct cert *aa, struct why *why);
+// An attribute certificate at hand, of whomever. Takes a reference. ERR_NOMEM.
+err_t trust_add_acert(struct trust *t, struct acert *a);
 // PEM or DER; base or delta. ERR_SYNTAX, ERR_SPACE, ERR_NOMEM.
 err_t trust_add_crl(struct trust *t, span_t file, struct why *why);
 // URLs of swanctl.conf's `authorities` for certificates that ca signed; they come before those in
@@ -81,6 +89,10 @@ struct trust_terms {
     unsigned n_cacerts;
     const char *const *policies; // OIDs in dots; the path must be valid for every one
     unsigned n_policies;
+    const char *const *groups; // the peer must be in one of these
+    unsigned n_groups;
+    struct acert *const *acerts; // what the peer has sent to show that
+    unsigned n_acerts;
     struct key_rules rules; // for the keys and signatures of the path
     enum revocation revocation;
     // Signatures that may still be tried to find a path, over several verifications: what one has

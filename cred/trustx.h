@@ -23,7 +23,9 @@ struct authority {
 
 struct trust {
     atomic_uint refs;
-    struct cert_list cas, certs, signers;
+    struct cert_list cas, certs, signers, aas;
+    struct acert **acerts;
+    unsigned n_acerts, room_acerts;
     STACK_OF(X509_CRL) * crls;
     struct authority *authorities;
     const struct fetcher *fetcher;
@@ -71,6 +73,12 @@ void probe_done(struct probe *p);
 
 // blocks_path.c: which addresses the path is good for, in w->chain.blocks. ERR_AUTH, ERR_NOMEM.
 err_t blocks_check(struct walk *w, struct why *why);
+
+// groups.c: is the peer in one of the groups that are asked for? ERR_AUTH with a sentence,
+// ERR_NOMEM.
+err_t groups_check(struct walk *w, struct why *why);
+// revoke.c: adds references to the lists at hand that c itself has signed. ERR_NOMEM.
+err_t lists_of_issuer(const struct walk *w, const struct cert *c, STACK_OF(X509_CRL) * out);
 
 // refusal.c: the sentence for one of OpenSSL's codes; c is the certificate it is about.
 err_t refusal_say(int code, const struct cert *c, const struct walk *w, struct why *why);

@@ -82,6 +82,11 @@ static void put_terms(struct key *k, const struct trust_terms *t)
     put_certs(k, t->cacerts, t->n_cacerts);
     put_number(k, t->n_policies);
     for (unsigned i = 0; i < t->n_policies; i++) put(k, t->policies[i], strlen(t->policies[i]));
+    put_number(k, t->n_groups);
+    for (unsigned i = 0; i < t->n_groups; i++) put(k, t->groups[i], strlen(t->groups[i]));
+    put_number(k, t->n_acerts);
+    for (unsigned i = 0; i < t->n_acerts; i++)
+        put(k, acert_der(t->acerts[i]).at, acert_der(t->acerts[i]).len);
     put_number(k, t->rules.keys);
     put_number(k, t->rules.hashes);
     put_number(k, t->rules.pss);

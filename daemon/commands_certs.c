@@ -117,6 +117,14 @@ static void list_answers(struct iked *d, struct cert_list *l)
     works_each_answer(d, VICI_VALUE_MAX, send_answer, l);
 }
 
+static void list_acerts(const struct cert_list *l)
+{
+    if (!asked_for(l->type, "X509_AC") || l->subject[0]) return;
+    for (const struct cred_acert *a = l->creds->acerts; a; a = a->next) {
+        send_cert(l, "X509_AC", NULL, false, NULL, acert_der(a->acert));
+    }
+}
+
 static void list_pubkeys(const struct cert_list *l)
 {
     if (!asked_for(l->type, "PUBKEY") || l->subject[0]) return;
@@ -140,6 +148,8 @@ void commands_list_certs(void *ctx, struct vici_call *call, span_t args)
         list_x509(&l, l.creds->cas, "CA", true);
         list_x509(&l, l.creds->named, "CA", true);
         list_x509(&l, l.creds->ocsp, "OCSP", false);
+        list_x509(&l, l.creds->aas, "AA", false);
+        list_acerts(&l);
         list_crls(d, &l);
         list_answers(d, &l);
     }

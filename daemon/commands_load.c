@@ -323,10 +323,12 @@ static bool cert_kind(const char *type, const char *flag, enum build_kind *out)
     static const struct {
         const char *type, *flag;
         enum build_kind kind;
-    } kinds[] = {{"X509", "", BUILD_CERT},     {"X509", "NONE", BUILD_CERT},
-                 {"X509", "CA", BUILD_CA},     {"X509", "OCSP", BUILD_OCSP},
-                 {"X509_CRL", "", BUILD_CRL},  {"X509_CRL", "NONE", BUILD_CRL},
-                 {"PUBKEY", "", BUILD_PUBKEY}, {"PUBKEY", "NONE", BUILD_PUBKEY}};
+    } kinds[] = {{"X509", "", BUILD_CERT},         {"X509", "NONE", BUILD_CERT},
+                 {"X509", "CA", BUILD_CA},         {"X509", "OCSP", BUILD_OCSP},
+                 {"X509", "AA", BUILD_AA},         {"X509_AC", "", BUILD_ACERT},
+                 {"X509_AC", "NONE", BUILD_ACERT}, {"X509_CRL", "", BUILD_CRL},
+                 {"X509_CRL", "NONE", BUILD_CRL},  {"PUBKEY", "", BUILD_PUBKEY},
+                 {"PUBKEY", "NONE", BUILD_PUBKEY}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcasecmp(type, kinds[i].type) != 0 || strcasecmp(flag, kinds[i].flag) != 0) continue;
         *out = kinds[i].kind;
@@ -339,7 +341,10 @@ static bool cert_kind(const char *type, const char *flag, enum build_kind *out)
 static err_t refuse_critical(const struct iked *d, struct config **c, struct why *why)
 {
     const struct creds *all = (*c)->creds;
-    const struct cred_cert *l = all->certs ? all->certs : all->cas ? all->cas : all->ocsp;
+    const struct cred_cert *l = all->certs ? all->certs
+                                : all->cas ? all->cas
+                                : all->aas ? all->aas
+                                           : all->ocsp;
     char oid[CERT_OID_MAX];
     if (!l || !d->strongswan.enforce_critical || !cert_critical(l->cert, oid)) return ERR_OK;
     log_say(LOG_WARN, "cert", SAY_CRITICAL, oid);
@@ -361,10 +366,11 @@ void commands_load_cert(void *ctx, struct vici_call *call, span_t args)
     span_t data = {0};
     bool ok = commands_str(args, "type", type) && commands_str(args, "flag", flag);
     if (!ok || !cert_kind(type, flag, &kind)) {
-        (void)snprintf(text, sizeof text,
-                       "type '%.40s' with flag '%.40s' is not supported: X509 (flag NONE, CA or "
-                       "OCSP), X509_CRL and PUBKEY are",
-                       type, flag);
+        (void)snprintf(
+            text, sizeof text,
+            "type '%.40s' with flag '%.40s' is not supported: X509 (flag NONE, CA, AA or "
+            "OCSP), X509_AC, X509_CRL and PUBKEY are",
+            type, flag);
         commands_result(call, text);
         return;
     }

@@ -102,6 +102,7 @@ static void put_side(struct vici_msg *m, const char *name, unsigned round,
     if (s->revocation == CONF_REVOCATION_IFURI) vici_kv(m, "revocation", "SKIPPED");
     if (s->ca_id_given) vici_kv(m, "ca_id", "%s", id_show(&s->ca_id, id));
     vici_list(m, "groups");
+    for (unsigned i = 0; i < s->group_n; i++) vici_item(m, "%s", s->group[i]);
     vici_list_end(m);
     vici_list(m, "cert_policy");
     for (unsigned i = 0; i < s->policy_n; i++) vici_item(m, "%s", s->policy[i]);

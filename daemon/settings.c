@@ -106,8 +106,8 @@ err_t settings_read(struct iked *d, struct why *why)
     d->strongswan = strongswan_default();
     if (!path) return ERR_OK;
     TRY(load(path, &d->strongswan, why));
-    tell(path, &d->strongswan);
     if (d->options.log_n == 0) open_logs(&d->strongswan);
+    tell(path, &d->strongswan);
     struct iked_options *o = &d->options;
     if (!o->port) o->port = (uint16_t)d->strongswan.port;
     if (!o->port_nat_t) o->port_nat_t = (uint16_t)d->strongswan.port_nat_t;

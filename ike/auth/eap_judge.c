@@ -31,9 +31,7 @@ struct eap_judge *eap_judge_new(const struct ike_sa *sa, const struct conf_side 
 void eap_judge_free(struct eap_judge *j)
 {
     if (!j || atomic_fetch_sub(&j->refs, 1) > 0) return;
-    for (unsigned i = 0; i < j->p.kept_n; i++) blob_done(&j->p.kept[i]);
-    blocks_free(j->p.blocks);
-    conn_put(j->p.conn);
+    peer_work_done(&j->p);
     free(j);
 }
 

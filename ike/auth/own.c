@@ -149,6 +149,16 @@ struct cert *own_issuer(const struct cred_own *own)
     return own->chain_n ? own->chain[0] : own->root;
 }
 
+// Which groups we are in, for a gateway that asks for some.
+static void put_acerts(struct ike_sa *sa, struct msgw *m, const struct cred_own *own)
+{
+    char name[ACERT_NAME_MAX];
+    for (unsigned i = 0; i < own->acert_n; i++) {
+        put_cert(m, CERT_ATTRIBUTE, acert_der(own->acert[i]));
+        tell(sa->ike, sa, LOG_STORY, SAY_ACERT_SENT, acert_name(own->acert[i], name));
+    }
+}
+
 // rfc4806 4.2: in a payload of its own
 static void put_staple(struct ike_sa *sa, struct msgw *m)
 {
@@ -179,6 +189,7 @@ static void put_chain(struct ike_sa *sa, struct msgw *m)
         put_x509(o, m, own->chain[i], own->chain_url[i]);
         tell(sa->ike, sa, LOG_STORY, SAY_CA_SENT, cert_name(own->chain[i], name));
     }
+    put_acerts(sa, m, own);
 }
 
 void own_put_certs(struct ike_sa *sa, struct msgw *m)

@@ -37,6 +37,10 @@ static bool is_of_use(struct peer_work *p, const struct certp *c)
         p->answer_n++;
         return true;
     }
+    if (c->encoding == CERT_ATTRIBUTE && p->side->group_n && p->groups_n < TRUST_ACERTS_MAX) {
+        p->groups_n++;
+        return true;
+    }
     return c->encoding == CERT_X509 || c->encoding == CERT_RAW_KEY;
 }
 
@@ -143,12 +147,7 @@ static void work_done(struct ike_work *w, struct ike_sa *sa)
 static void work_free(struct ike_work *w)
 {
     struct peer_work *p = (struct peer_work *)w;
-    for (unsigned i = 0; i < p->cert_n; i++) blob_done(&p->cert[i].data);
-    for (unsigned i = 0; i < p->kept_n; i++) blob_done(&p->kept[i]);
-    blob_done(&p->auth);
-    blob_done(&p->octets);
-    blocks_free(p->blocks);
-    conn_put(p->conn);
+    peer_work_done(p);
     free(p);
 }
 

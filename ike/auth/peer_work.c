@@ -72,7 +72,8 @@ static err_t sent_read(struct peer_work *p, struct sent *s, struct why *why)
 {
     struct why reason = {0};
     for (unsigned i = 0; i < p->cert_n; i++) {
-        if (p->cert[i].encoding == CERT_OCSP) continue; // in chain_check()
+        uint8_t encoding = p->cert[i].encoding;
+        if (encoding == CERT_OCSP || encoding == CERT_ATTRIBUTE) continue; // in chain_check()
         err_t err = take(p, s, i, &reason);
         if (err == ERR_OK || s->n || s->raw) continue;
         return why_not(why, ERR_AUTH, "its certificate cannot be used: %.200s",
@@ -145,13 +146,20 @@ static unsigned certs_list(const struct cred_cert *l, struct cert **out, unsigne
 
 #define LIST_MAX CONF_LIST_MAX
 
+static err_t keep_one(struct peer_work *p, uint8_t encoding, span_t der)
+{
+    if (p->kept_n == TRUST_PEER_CERTS_MAX) return ERR_OK;
+    TRY(blob_set(&p->kept[p->kept_n].data, der));
+    p->kept[p->kept_n++].encoding = encoding;
+    return ERR_OK;
+}
+
 static err_t keep(struct peer_work *p, struct cert *const *chain, unsigned n)
 {
     if (!p->offline) return ERR_OK;
-    for (unsigned i = 0; i < n && i < TRUST_PEER_CERTS_MAX; i++) {
-        TRY(blob_set(&p->kept[i], cert_der(chain[i])));
-        p->kept_n = i + 1;
-    }
+    for (unsigned i = 0; i < n; i++) TRY(keep_one(p, CERT_X509, cert_der(chain[i])));
+    for (unsigned i = 0; i < p->acert_n; i++)
+        TRY(keep_one(p, CERT_ATTRIBUTE, acert_der(p->acert[i])));
     return ERR_OK;
 }
 
@@ -184,6 +192,10 @@ static void terms_fill(struct terms *w, struct peer_work *p)
         .n_cacerts = sc ? certs_list(sc->cacerts, w->cacerts, LIST_MAX) : 0,
         .policies = (const char *const *)side->policy,
         .n_policies = side->policy_n,
+        .groups = (const char *const *)side->group,
+        .n_groups = side->group_n,
+        .acerts = p->acert,
+        .n_acerts = p->acert_n,
         .rules = side->chain_rules.rules,
         .revocation = revocation_of(side),
         .tries = &p->tries,
@@ -259,14 +271,16 @@ static err_t check_sent(struct peer_work *p, const struct sent *s, const uint8_t
 static bool key_make(struct peer_work *p, uint8_t key[VERDICT_KEY_LEN])
 {
     span_t sent[TRUST_PEER_CERTS_MAX];
+    unsigned n = 0;
     struct terms terms;
     if (p->offline || p->again || p->cert_n > TRUST_PEER_CERTS_MAX) return false;
     for (unsigned i = 0; i < p->cert_n; i++) {
+        if (p->cert[i].encoding == CERT_ATTRIBUTE) continue; // in the terms
         if (p->cert[i].encoding != CERT_X509) return false;
-        sent[i] = blob_span(&p->cert[i].data);
+        sent[n++] = blob_span(&p->cert[i].data);
     }
     terms_fill(&terms, p);
-    return p->cert_n && verdict_key(p->conn->conf.creds->trust, sent, p->cert_n, &terms.t, key);
+    return n && verdict_key(p->conn->conf.creds->trust, sent, n, &terms.t, key);
 }
 
 // The same certificates were judged by the same rules a moment ago: what is left is the signature.
@@ -295,9 +309,18 @@ static err_t check_again(struct peer_work *p, const uint8_t key[VERDICT_KEY_LEN]
 
 // ---- keys and certificates that are known here -------------------------------------------------
 
+// Only certificates can be said to be in a group.
+static err_t refuse_groupless(struct peer_work *p)
+{
+    return why_not(&p->why, ERR_AUTH,
+                   "it proves itself with a bare public key, and `groups` asks for an attribute "
+                   "certificate, which only the holder of a certificate can have");
+}
+
 static err_t check_key(struct peer_work *p, const struct pubkey *key)
 {
     const struct conf_side *side = p->side;
+    if (side->group_n) return refuse_groupless(p);
     struct pubkey *known[LIST_MAX];
     unsigned n = 0;
     for (const struct cred_pub *l = side->creds ? side->creds->pubkeys : NULL; l && n < LIST_MAX;
@@ -317,6 +340,7 @@ static err_t check_key_by_id(struct peer_work *p)
 {
     const struct key_rules *rules = &p->side->ike_rules.rules;
     const struct side_creds *sc = p->side->creds;
+    if (p->side->group_n) return refuse_groupless(p);
     if (p->id.type != ID_KEY_ID || (sc && (sc->certs || sc->cacerts || sc->pubkeys))) {
         return ERR_NOTFOUND;
     }
@@ -355,12 +379,31 @@ static err_t check_known(struct peer_work *p)
                    id_show(&p->id, id));
 }
 
+// One that makes no sense says nothing.
+static void acerts_read(struct peer_work *p)
+{
+    for (unsigned i = 0; i < p->cert_n && p->acert_n < TRUST_ACERTS_MAX; i++) {
+        char name[ACERT_NAME_MAX];
+        struct why why = {""};
+        if (p->cert[i].encoding != CERT_ATTRIBUTE) continue;
+        err_t e = acert_read(blob_span(&p->cert[i].data), &p->acert[p->acert_n], &why);
+        if (e != ERR_OK) {
+            log_say(p->level, "cert", "an attribute certificate of the peer is passed over: %s",
+                    why.text[0] ? why.text : err_text(e));
+            continue;
+        }
+        log_say(p->level, "cert", SAY_ACERT_HEARD, acert_name(p->acert[p->acert_n], name));
+        p->acert_n++;
+    }
+}
+
 static err_t judge(struct peer_work *p, struct sent *s)
 {
     uint8_t key[VERDICT_KEY_LEN];
     if (!p->conn->conf.creds || !p->conn->conf.creds->trust) {
         return why_not(&p->why, ERR_AUTH, "no certificates were read here");
     }
+    acerts_read(p);
     bool keyed = key_make(p, key);
     err_t err = keyed ? check_again(p, key) : ERR_NOTFOUND;
     if (err != ERR_NOTFOUND) return err;
@@ -389,4 +432,15 @@ void peer_work_run(struct ike_work *w)
     p->err = judge(p, &s);
     if (p->err == ERR_LIMIT) p->err = ERR_AUTH; // a verdict: it must not look like too much to do
     sent_done(&s);
+}
+
+void peer_work_done(struct peer_work *p)
+{
+    for (unsigned i = 0; i < p->cert_n; i++) blob_done(&p->cert[i].data);
+    for (unsigned i = 0; i < p->kept_n; i++) blob_done(&p->kept[i].data);
+    for (unsigned i = 0; i < p->acert_n; i++) acert_free(p->acert[i]);
+    blob_done(&p->auth);
+    blob_done(&p->octets);
+    blocks_free(p->blocks);
+    conn_put(p->conn);
 }

@@ -29,11 +29,14 @@ struct peer_work {
     unsigned url_n;       // ... of those
     bool takes_ocsp;      // OCSP answers beside certificates (RFC 4806)
     unsigned answer_n;    // ... of those
+    unsigned groups_n;    // attribute certificates (RFC 5755), where groups are asked for
     unsigned cert_n;
     struct {
         uint8_t encoding;
         struct blob data;
     } cert[TRUST_PEER_CERTS_MAX];
+    unsigned acert_n; // of them, read
+    struct acert *acert[TRUST_ACERTS_MAX];
     // The verdict:
     err_t err;
     bool key_is_right; // the signature has verified
@@ -43,13 +46,17 @@ struct peer_work {
     int64_t from, until;   // when its certificate is valid, seconds since 1970; 0: it has none
     struct blocks *blocks; // the addresses that its certificate is good for (RFC 3779); NULL: all
     uint64_t early_s;      // refused only because it begins so much later; 0: it is not so
-    unsigned kept_n;       // offline: the certificates that were believed
-    struct blob kept[TRUST_PEER_CERTS_MAX];
+    unsigned kept_n;       // offline: the certificates that were believed, and those about groups
+    struct {
+        uint8_t encoding;
+        struct blob data;
+    } kept[TRUST_PEER_CERTS_MAX];
     bool judged;               // `note` is about this certificate
     uint8_t who[KEY_SHA1_LEN]; // SHA-1 of it
 };
 
 void peer_work_run(struct ike_work *w);
+void peer_work_done(struct peer_work *p); // frees what it holds, and not itself
 // A chain that was shown elsewhere, and whose key has proved it there, to be p->id's. p: conn,
 // side, id, now_s, level, tries, offline. Errors and p->why as trust_verify()'s.
 err_t peer_work_judge(struct peer_work *p, struct cert *const *chain, unsigned n);

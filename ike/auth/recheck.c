@@ -15,9 +15,7 @@ bool recheck_is_due(const struct ike_sa *sa)
 static void work_free(struct ike_work *w)
 {
     struct peer_work *p = (struct peer_work *)w;
-    for (unsigned i = 0; i < p->cert_n; i++) blob_done(&p->cert[i].data);
-    blocks_free(p->blocks);
-    conn_put(p->conn);
+    peer_work_done(p);
     free(p);
 }
 
@@ -41,9 +39,9 @@ err_t recheck_keep(struct ike_sa *sa, struct peer_work *judged)
     sa->recheck = like(judged);
     if (!sa->recheck) return ERR_NOMEM;
     for (unsigned i = 0; i < judged->kept_n; i++) {
-        sa->recheck->cert[i].encoding = CERT_X509;
-        sa->recheck->cert[i].data = judged->kept[i];
-        judged->kept[i] = (struct blob){0};
+        sa->recheck->cert[i].encoding = judged->kept[i].encoding;
+        sa->recheck->cert[i].data = judged->kept[i].data;
+        judged->kept[i].data = (struct blob){0};
     }
     sa->recheck->cert_n = judged->kept_n;
     return ERR_OK;
@@ -94,7 +92,7 @@ static struct peer_work *work_make(const struct ike_sa *sa)
     p->w = (struct ike_work){.run = peer_work_run, .done = work_done, .free = work_free};
     p->now_s = sa->ike->env.wall(sa->ike->env.ctx);
     for (; p->cert_n < from->cert_n; p->cert_n++) {
-        p->cert[p->cert_n].encoding = CERT_X509;
+        p->cert[p->cert_n].encoding = from->cert[p->cert_n].encoding;
         if (blob_set(&p->cert[p->cert_n].data, blob_span(&from->cert[p->cert_n].data)) == ERR_OK)
             continue;
         work_free(&p->w);

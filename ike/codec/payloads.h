@@ -80,6 +80,7 @@ void authp_signature_write(wr_t *w, const struct authp_signature *s);
 enum cert_encoding {
     CERT_X509 = 4,             // one certificate, DER
     CERT_CRL = 7,              // one CRL, DER
+    CERT_ATTRIBUTE = 10,       // one attribute certificate, DER (RFC 5755)
     CERT_HASH_URL = 12,        // SHA-1 of a certificate, and where it can be fetched
     CERT_HASH_URL_BUNDLE = 13, // ... of a bundle of them
     CERT_OCSP = 14,            // an OCSP answer, DER (RFC 4806)

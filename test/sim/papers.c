@@ -15,7 +15,7 @@ static uint64_t mint_wall(void *ctx)
 
 static char base[64];
 static char folders[2][80];
-static const char *const subfolders[] = {"x509", "x509ca", "pubkey", "private"};
+static const char *const subfolders[] = {"x509", "x509ca", "pubkey", "private", "x509aa", "x509ac"};
 
 int papers_begin(void **state)
 {
@@ -55,6 +55,13 @@ void put_cert(int node, const char *sub, const char *name, const struct mint *m)
     (void)fclose(f);
 }
 
+void put_der(int node, const char *sub, const char *name, span_t der)
+{
+    FILE *f = file_new(node, sub, name);
+    CHECK_EQ(fwrite(der.at, 1, der.len, f), der.len);
+    (void)fclose(f);
+}
+
 void put_key(int node, const char *name, const struct mint *m)
 {
     FILE *f = file_new(node, "private", name);
@@ -78,7 +85,7 @@ struct sim *papers_world(uint64_t seed)
         (void)snprintf(folders[i], sizeof folders[i], "%s/%d", base, i);
         empty(folders[i]);
         CHECK_EQ(mkdir(folders[i], 0700), 0);
-        for (unsigned k = 0; k < 4; k++) {
+        for (unsigned k = 0; k < sizeof subfolders / sizeof *subfolders; k++) {
             char path[128];
             (void)snprintf(path, sizeof path, "%s/%s", folders[i], subfolders[k]);
             CHECK_EQ(mkdir(path, 0700), 0);

@@ -11,8 +11,9 @@ int papers_end(void **state);
 // A world in which ALICE and BOB have empty folders, and everybody MINT_NOW as the time.
 struct sim *papers_world(uint64_t seed);
 
-// sub: "x509", "x509ca", "pubkey", "private".
+// sub: "x509", "x509ca", "x509aa", "x509ac", "pubkey", "private".
 void put_cert(int node, const char *sub, const char *name, const struct mint *m);
+void put_der(int node, const char *sub, const char *name, span_t der);
 void put_key(int node, const char *name, const struct mint *m);
 void put_pub(int node, const char *name, const struct mint *m);
 

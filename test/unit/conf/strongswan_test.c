@@ -182,6 +182,25 @@ static void loggers(void **state)
     strongswan_done(&s);
 }
 
+// What charon-systemd says of a log, and what that leaves open: one log, and not two.
+static void loggers_of_both(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded(
+        "charon {\n syslog {\n  daemon {\n   default = 0\n   ike = 3\n   knl = 3\n  }\n"
+        "  auth {\n   default = 0\n  }\n }\n}\n"
+        "charon-systemd {\n syslog {\n  daemon {\n   knl = 2\n  }\n  local0 {\n  }\n }\n}\n");
+    CHECK_EQ(s.log_n, 3);
+    CHECK_STR(s.log[0].facility, "daemon");
+    CHECK_EQ(s.log[0].level[SWAN_KNL], 2);
+    CHECK_EQ(s.log[0].level[SWAN_IKE], 3);
+    CHECK_EQ(s.log[0].level[SWAN_CFG], 0);
+    CHECK_STR(s.log[1].facility, "local0");
+    CHECK_EQ(s.log[1].level[SWAN_CFG], 1);
+    CHECK_STR(s.log[2].facility, "authpriv");
+    strongswan_done(&s);
+}
+
 static void the_rest_is_named(void **state)
 {
     (void)state;
@@ -238,6 +257,7 @@ int main(void)
         cmocka_unit_test(limits_and_habits),
         cmocka_unit_test(attributes_for_everybody),
         cmocka_unit_test(loggers),
+        cmocka_unit_test(loggers_of_both),
         cmocka_unit_test(the_rest_is_named),
         cmocka_unit_test(nonsense_is_refused),
     };

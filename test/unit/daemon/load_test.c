@@ -17,7 +17,7 @@
 #include "daemon/names.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
-#include "test/unit/cred/mint.h"
+#include "test/unit/cred/mint_ac.h"
 #include "test/unit/daemon/fake_ike.h"
 #include "vici/client.h"
 
@@ -488,7 +488,8 @@ static void certificates_and_keys_find_each_other(void **state)
     CHECK(!trust_ca_at(in_force(f)->creds->trust, 0));
     bad(f, "load-key", "type=any data=rubbish", "this is no private key");
     bad(f, "load-cert", "type=X509 data=rubbish", "this X509 is refused");
-    bad(f, "load-cert", "type=X509_AC data=rubbish", "X509_CRL and PUBKEY are");
+    bad(f, "load-cert", "type=X509_AC data=rubbish", "this X509_AC is refused");
+    bad(f, "load-cert", "type=PGP data=rubbish", "X509_CRL and PUBKEY are");
     bad(f, "load-token", "handle=1", "tokens are not supported");
     mint_done(&moon);
     mint_done(&ca);
@@ -539,6 +540,45 @@ static void certificates_are_listed(void **state)
     certs_are(f, "type=X509_CRL", NULL, "");
     mint_done(&sun);
     mint_done(&moon);
+    mint_done(&ca);
+}
+
+static bool load_bytes(struct fixture *f, const char *type, const char *flag, span_t data)
+{
+    struct vici_msg msg = {0};
+    vici_kv(&msg, "type", "%s", type);
+    vici_kv(&msg, "flag", "%s", flag);
+    put(&msg, "data", data);
+    return send_msg(f, "load-cert", &msg);
+}
+
+// Attribute certificates, and who may issue them.
+static void groups_are_loaded(void **state)
+{
+    struct fixture *f = *state;
+    struct mint ca = MINT(.name = "CN=root", .ext = {MINT_CA});
+    struct mint aa = MINT(.name = "CN=aa", .by = &ca), moon = MINT(.name = "CN=moon", .by = &ca);
+    span_t der = MINT_AC_DER(.by = &aa, .holder = &moon, .groups = {"sales"});
+    CHECK_OK(vici_register(f->c, "list-cert"));
+    CHECK(load_bytes(f, "X509", "AA", cert_der(aa.cert)));
+    CHECK(!load_bytes(f, "X509", "AA", cert_der(ca.cert))); // a CA may not be one
+    CHECK(load_bytes(f, "X509_AC", "NONE", der) && load_bytes(f, "X509_AC", "NONE", der));
+    CHECK(load_cert(f, &moon, "NONE") && load_key(f, &moon));
+    certs_are(f, "", NULL, "X509 NONE yes,X509 AA ,X509_AC  ,");
+    certs_are(f, "type=x509_ac", NULL, "X509_AC  ,");
+    certs_are(f, "flag=AA type=x509", &aa, "X509 AA ,");
+    good(f, "load-conn",
+         "rw { local { auth=pubkey } remote { auth=pubkey groups=[ sales finance ] } }");
+    const struct conf_side *side = &in_force(f)->conn[0].remote;
+    CHECK_EQ(side->group_n, 2);
+    CHECK_STR(side->group[1], "finance");
+    bad(f, "load-conn", "no { local { auth=pubkey } remote { auth=psk groups=[ sales ] } }",
+        "groups belong to certificates");
+    CHECK_EQ(in_force(f)->creds->own->acert_n, 1); // it goes with ours
+    good(f, "clear-creds", "");
+    certs_are(f, "", NULL, "");
+    mint_done(&moon);
+    mint_done(&aa);
     mint_done(&ca);
 }
 
@@ -598,6 +638,7 @@ int main(void)
         T(post_quantum_keys_stand_beside_the_file),
         T(certificates_and_keys_find_each_other),
         T(certificates_are_listed),
+        T(groups_are_loaded),
         T(pools_do_not_overlap),
         T(authorities_bring_their_certificate),
     };
