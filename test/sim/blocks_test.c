@@ -128,6 +128,12 @@ static void a_greedy_peer_is_narrowed(void **state)
             nowhere_else(s, BOB);
         }
     }
+    unsigned n;
+    struct ike_choice what = {.ike = "net", .reauth = true};
+    CHECK_OK(ike_rekey(s->node[ALICE].ike, &what, &n));
+    sim_run(s, 60 * SECOND);
+    CHECK_EQ(s->node[BOB].events[IKE_EV_UP], 2);
+    nowhere_else(s, BOB);
     // CREATE_CHILD_SA after all that: the IKE SA of now has not forgotten.
     CHECK_OK(initiate(s, ALICE, "more"));
     nowhere_else(s, BOB);

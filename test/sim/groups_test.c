@@ -176,6 +176,37 @@ static void keys_are_no_way_round(void **state)
     world_done(s);
 }
 
+// The initiator may ask for groups, too; and when it authenticates anew, what the gateway has
+// brought is looked at once more, with the certificates (ike/auth/recheck.h).
+static void a_gateway_in_a_group(void **state)
+{
+    (void)state;
+    struct sim *s = world(50);
+    struct mint bob = host_cert(&ca, BOB, "ED25519");
+    unsigned n;
+    struct ike_choice what = {.ike = "net", .reauth = true};
+    put_host(BOB, &bob, &ca);
+    put_cert(ALICE, "x509aa", "aa.pem", &aa);
+    put_der(BOB, "x509ac", "bob.der",
+            MINT_AC_DER(.by = &aa, .holder = &bob, .groups = {"gateways"}));
+    sim_configure(s, BOB, "connections {\n" BOBS("net", "id = alice.example.org") "}\n");
+    sim_configure(s, ALICE,
+                  "connections { net {\n " SIM_SUITE "\n remote_addrs = 192.0.2.2\n"
+                  "local {\n id = alice.example.org\n }\n"
+                  "remote {\n id = bob.example.org\n groups = gateways\n }\n" CHILD(
+                      "10.1.0.0/16", "10.2.0.0/16") "} }\n");
+    CHECK_OK(come(s));
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(ike_rekey(s->node[ALICE].ike, &what, &n));
+        sim_run(s, 60 * SECOND);
+        CHECK_EQ(s->node[ALICE].events[IKE_EV_UP], (unsigned)i + 2);
+        sim_expect_clean(s);
+    }
+    told(s, ALICE, "peer certificate successfully verified");
+    mint_done(&bob);
+    world_done(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +215,7 @@ int main(void)
         cmocka_unit_test(who_is_in_no_group_stays_out),
         cmocka_unit_test(a_group_leads_to_its_connection),
         cmocka_unit_test(keys_are_no_way_round),
+        cmocka_unit_test(a_gateway_in_a_group),
     };
     return cmocka_run_group_tests_name("sim/groups", tests, papers_begin, papers_end);
 }
