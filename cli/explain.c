@@ -246,8 +246,8 @@ const struct command command_explain = {
         "Asks pavise-xfrmd which way a packet would take, stage by stage: the policy that\n"
         "decides, and why those before it do not; its SA, or the negotiation that it would\n"
         "start; the outer header; what fits into the path. The answer comes from the code that\n"
-        "moves packets; with --kernel it judges what the kernel holds. Nothing is sent. Without "
-        "PROTO it is a ping; icmp takes TYPE and CODE.",
+        "moves packets; with --kernel it judges what the kernel holds. Nothing is sent.\n"
+        "Without PROTO it is a ping; icmp takes TYPE and CODE.",
     .options = options,
     .words_min = 2,
     .words_max = 5,

@@ -10,6 +10,7 @@
 #include "cli/topics.h"
 
 #define NAMES_MAX 64
+#define LEFT 23 // columns of a command; what is longer has a line of its own
 
 static void print_all(void)
 {
@@ -18,7 +19,9 @@ static void print_all(void)
     for (const struct command *const *c = command_all; *c; c++) {
         char left[48];
         (void)snprintf(left, sizeof left, "%s %s", (*c)->name, (*c)->words);
-        printf("  %s%-34s%s %s\n", paint(BOLD), left, paint(PLAIN), (*c)->summary);
+        printf("  %s%-*s%s", paint(BOLD), LEFT, left, paint(PLAIN));
+        if (strlen(left) > LEFT) printf("\n  %*s", LEFT, "");
+        printf(" %s\n", (*c)->summary);
     }
     printf("\n'pavise help COMMAND' tells more about one, 'pavise help topics' lists words of "
            "IPsec that are\n"

@@ -2,6 +2,7 @@
 """What the shell completes, and what pavise help says: each word that is completed is one, each topic has a command to
 try that there is."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def run(lab, tap):
     tap.equal("... options", bash(moon, "explain", "--in"), ["--inbound"])
     tap.equal("... words that are given", sorted(bash(moon, "xfrm", "st")), ["stat", "state"])
     tap.equal("... topics", bash(moon, "help", "nat"), ["nat-t"])
-    names = [line.split()[0] for line in pavise("help").stdout.splitlines() if line.startswith("  ") and line.strip()]
+    names = [line.split()[0] for line in pavise("help").stdout.splitlines() if re.match(r"  \w", line)]
     tap.equal("every command of the help", [n for n in names if n not in bash(moon, n)], [])
     for shell, check in (("zsh", ["zsh", "-n"]), ("fish", ["fish", "--no-execute"])):
         path = moon.file(f"completion.{shell}", pavise("completion", shell).stdout)
