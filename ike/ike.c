@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ike/auth/choose.h"
+#include "ike/auth/eap_round.h"
 #include "ike/auth/round.h"
 #include "ike/exchange/command.h"
 #include "ike/exchange/receive.h"
@@ -183,12 +184,19 @@ static void stores_take(struct ike *ike, const struct stores *s)
     stores_done(&old);
 }
 
+// Is this the peer that the connection is for, by its name in IKE and that in EAP?
+static bool means_peer(const struct conn *c, const struct ike_sa *sa)
+{
+    const struct conf_side *peer = round_last(&c->conf.remote);
+    return id_match(&peer->id, &sa->remote_id) && (!sa->eap_id || eap_round_fits(peer, sa->eap_id));
+}
+
 // An IKE SA that is up takes the new children and limits, if the connection still means this peer.
 static void renew_conns(struct ike *ike)
 {
     for (struct ike_sa *sa = ike->all; sa; sa = sa->next) {
         struct conn *now = sa->state == IKE_UP ? ike_conn(ike, ike_sa_name(sa)) : NULL;
-        if (!now || !id_match(&round_last(&now->conf.remote)->id, &sa->remote_id)) continue;
+        if (!now || !means_peer(now, sa)) continue;
         struct id local = choose_local_id(round_last(&now->conf.local), &sa->local.ip);
         if (!id_eq(&local, &sa->local_id)) continue;
         conn_put(sa->conn);

@@ -45,21 +45,31 @@ static err_t birth_keys(struct ike_sa *sa, const struct ike_sa *old, const struc
                           sa->spi_i, sa->spi_r, &sa->keys);
 }
 
+// The name that EAP has given the peer: leases and who may be there go by it.
+static err_t birth_name(struct ike_sa *sa, const struct ike_sa *old)
+{
+    if (!old->eap_id) return ERR_OK;
+    sa->eap_id = malloc(sizeof *sa->eap_id);
+    if (!sa->eap_id) return ERR_NOMEM;
+    *sa->eap_id = *old->eap_id;
+    return ERR_OK;
+}
+
 static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
 {
     struct ike_sa *sa = ike_sa_new(old->ike, old->conn, b->initiator, b->our_spi);
     if (!sa) return NULL;
     *(b->initiator ? &sa->spi_r : &sa->spi_i) = b->peer_spi;
-    if (birth_keys(sa, old, b) != ERR_OK) {
-        close_ike(sa, CLOSED_REPLACED, ERR_CRYPTO, NULL);
+    err_t err = birth_keys(sa, old, b);
+    if (err == ERR_OK) err = birth_name(sa, old);
+    if (err != ERR_OK) {
+        close_ike(sa, CLOSED_REPLACED, err, NULL);
         return NULL;
     }
     sa->local = old->local;
     sa->remote = old->remote;
     sa->local_id = old->local_id;
     sa->remote_id = old->remote_id;
-    sa->eap_id = old->eap_id ? malloc(sizeof *sa->eap_id) : NULL;
-    if (sa->eap_id) *sa->eap_id = *old->eap_id;
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;
     sa->encap_forced = old->encap_forced;

@@ -195,6 +195,24 @@ static void no_name_but_the_one_in_ike(void **state)
     sim_free(s);
 }
 
+// A new configuration that is for somebody else leaves those who are there what they had.
+static void a_reload_looks_at_the_name(void **state)
+{
+    struct host bob = {.local = GATE, .remote = "{ auth = eap-mschapv2\n eap_id = carol\n }"};
+    struct sim *s = hosts(28, &client, &bob);
+    (void)state;
+    sim_establish(s);
+    const struct ike_sa *sa = s->node[BOB].ike->all;
+    const struct conn *before = sa->conn;
+    put_config(s, BOB, &bob);
+    CHECK(sa->conn != before);
+    before = sa->conn;
+    bob.remote = "{ auth = eap-mschapv2\n eap_id = dave\n }";
+    put_config(s, BOB, &bob);
+    CHECK(sa->conn == before);
+    sim_free(s);
+}
+
 static void leases_go_by_the_name_in_eap(void **state)
 {
     struct sim *s = hosts(27, &client, &gateway);
@@ -456,6 +474,7 @@ int main(void)
         cmocka_unit_test(rounds_before_and_after),
         cmocka_unit_test(the_name_says_which),
         cmocka_unit_test(no_name_but_the_one_in_ike),
+        cmocka_unit_test(a_reload_looks_at_the_name),
         cmocka_unit_test(leases_go_by_the_name_in_eap),
         cmocka_unit_test(wrong_passwords),
         cmocka_unit_test(what_is_not_configured),
