@@ -62,6 +62,16 @@ static void set_padding(const struct arg *a)
     set_number(a);
 }
 
+static void set_label(const struct arg *a)
+{
+    if (a->v->len >= 1 && a->v->len <= CONF_LABEL_MAX) {
+        set_string(a);
+        return;
+    }
+    issue_error(a->ld->issues, value_place(a->v, 0), a->v->text,
+                "a label has 1 to %d bytes, not %zu", CONF_LABEL_MAX, a->v->len);
+}
+
 // "%same": that of mark_in or mark_out, which may be chosen later. "0" is none.
 static void set_set_mark(const struct arg *a)
 {
@@ -128,11 +138,10 @@ static const struct key child_keys[] = {
     KEY("hostaccess", set_yes_no, conf_child, hostaccess, "no"),
     KEY("ipcomp", set_yes_no, conf_child, ipcomp, "no"),
     KEY("policies_fwd_out", set_yes_no, conf_child, policies_fwd_out, "no"),
-    KEY_REFUSED("label", NULL,
-                "security labels are not supported: no packet has one behind a TUN device",
-                "remove it; use marks (mark_in, mark_out) to keep children apart"),
-    KEY_NOT("label_mode", "system simple",
-            "security labels are not supported: no packet has one behind a TUN device"),
+    KEY("label", set_label, conf_child, label, NULL),
+    KEY_NOT("label_mode", "simple",
+            "labels of packets are the kernel's and a security module's; here a label says which "
+            "child is meant"),
     KEY_WORD("per_cpu_sas", per_cpus, conf_child, per_cpu, "no"),
     KEY_NOT("hw_offload", "no auto", "pavise-xfrmd encrypts by itself and asks no device for it"),
     {0},

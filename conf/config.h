@@ -140,7 +140,9 @@ struct conf_child {
     struct conf_mark output_mark; // of ESP packets
     struct conf_mark input_mark;  // of what comes out of them
     enum conf_dscp copy_dscp;
+    char *label; // of its selectors (RFC 9478), which only says that it is meant; NULL: none
 };
+#define CONF_LABEL_MAX 255 // bytes of a label
 
 // IKE messages in pieces (RFC 7383). ACCEPT: understood, but not sent.
 enum conf_fragmentation {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/creds.h"
+#include "daemon/sa_show.h"
 #include "eap/eap.h"
 #include "ike/codec/payloads.h"
 
@@ -181,6 +182,7 @@ static void put_child(struct vici_msg *m, const struct conf_child *k)
 {
     vici_section(m, k->name);
     vici_kv(m, "mode", "%s", mode_name(k->mode));
+    sa_show_label(m, k->label);
     vici_kv(m, "rekey_time", "%" PRIu64, k->rekey_s);
     vici_kv(m, "rekey_bytes", "%" PRIu64, k->rekey_bytes);
     vici_kv(m, "rekey_packets", "%" PRIu64, k->rekey_packets);

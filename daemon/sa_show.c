@@ -206,6 +206,14 @@ static const char *mode_name(enum xfrm_mode mode)
     return mode == XFRM_BEET ? "BEET" : "TRANSPORT";
 }
 
+void sa_show_label(struct vici_msg *m, const char *label)
+{
+    AUTO(text) struct text hex = {0};
+    if (!label) return;
+    text_hex(&hex, span((const uint8_t *)label, strlen(label) + 1));
+    vici_kv(m, "label", "%s", text_str(&hex));
+}
+
 void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
 {
     vici_kv(m, "name", "%s", v->name);
@@ -213,6 +221,7 @@ void sa_show_child(struct vici_msg *m, const struct child_sa_view *v)
     vici_kv(m, "reqid", "%u", v->reqid);
     vici_kv(m, "state", "%s", child_state(v->state));
     vici_kv(m, "mode", "%s", mode_name(v->mode));
+    if (v->conf) sa_show_label(m, v->conf->label);
     if (v->encr || v->ah) {
         vici_kv(m, "protocol", "%s", v->ah ? "AH" : "ESP");
         put_flag(m, "encap", v->udp);

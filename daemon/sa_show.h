@@ -13,5 +13,7 @@ const char *sa_show_name(const struct ike_sa_view *v);
 void sa_show_ike(struct vici_msg *m, const struct ike_sa_view *v);
 // The keys of a CHILD SA, without its section.
 void sa_show_child(struct vici_msg *m, const struct child_sa_view *v);
+// A label of selectors (RFC 9478) in hexadecimal, as it is sent; nothing for NULL.
+void sa_show_label(struct vici_msg *m, const char *label);
 // A time, seconds since 1970, as "2026-11-22T08:00:00Z"; nothing for 0.
 void sa_show_time(struct vici_msg *m, const char *key, int64_t at);

@@ -273,7 +273,11 @@ void ts_copy(struct ts_list *to, const struct ts_list *from);
 // Selectors of unknown type are skipped: the list may be empty.
 // ERR_SHORT, ERR_TRAILING, ERR_SYNTAX (none at all, lo > hi), ERR_LIMIT (over TS_MAX).
 err_t ts_read(span_t body, struct ts_list *out);
-void ts_write(wr_t *w, const struct ts_list *l);
+// label: one selector more (RFC 9478); empty: none.
+void ts_write(wr_t *w, const struct ts_list *l, span_t label);
+// The labels of a payload that ts_read() has found good, one by one, without the NUL at the end
+// that text may have. *i: 0 at the first; ERR_NOTFOUND: no more. Borrowed.
+err_t ts_next_label(span_t body, unsigned *i, span_t *label);
 // Narrowing (RFC 7296 2.9): what both allow, in the order of `theirs` (the initiator's choice
 // first), without selectors that others contain. ERR_NOCHOICE (-> TS_UNACCEPTABLE) if nothing. out
 // may be one of the inputs.

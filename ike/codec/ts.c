@@ -6,7 +6,8 @@
 
 #define TS_IPV4_ADDR_RANGE 7
 #define TS_IPV6_ADDR_RANGE 8
-#define TS_HEAD_LEN 4 // type, protocol, length: what a selector of unknown type has, too
+#define TS_SECLABEL 10 // RFC 9478
+#define TS_HEAD_LEN 4  // type, protocol, length: what a selector of unknown type has, too
 
 static bool ts_opaque(const struct ts *t)
 {
@@ -51,9 +52,36 @@ err_t ts_read(span_t body, struct ts_list *out)
     return ERR_OK;
 }
 
-void ts_write(wr_t *w, const struct ts_list *l)
+err_t ts_next_label(span_t body, unsigned *i, span_t *label)
 {
-    wr_u8(w, (uint8_t)l->n);
+    rd_t r = rd_from(body);
+    unsigned count = rd_u8(&r);
+    (void)rd_bytes(&r, 3);
+    for (unsigned k = 0; k < count && !r.bad; k++) {
+        uint8_t type = rd_u8(&r);
+        (void)rd_u8(&r);
+        uint16_t len = rd_u16(&r);
+        span_t s = rd_bytes(&r, len > TS_HEAD_LEN ? len - TS_HEAD_LEN : 0);
+        if (k < *i || type != TS_SECLABEL || r.bad) continue;
+        *i = k + 1;
+        *label = span(s.at, s.len && s.at[s.len - 1] == 0 ? s.len - 1 : s.len);
+        return ERR_OK;
+    }
+    return ERR_NOTFOUND;
+}
+
+static void label_write(wr_t *w, span_t label)
+{
+    wr_u8(w, TS_SECLABEL);
+    wr_u8(w, 0);
+    wr_u16(w, (uint16_t)(TS_HEAD_LEN + label.len + 1));
+    wr_bytes(w, label);
+    wr_u8(w, 0); // as text is ended elsewhere, by which some peers know it
+}
+
+void ts_write(wr_t *w, const struct ts_list *l, span_t label)
+{
+    wr_u8(w, (uint8_t)(l->n + (label.len > 0)));
     wr_zero(w, 3); // rfc7296 2.5 MUST: RESERVED is sent as zero
     for (unsigned i = 0; i < l->n; i++) {
         const struct ts *t = &l->ts[i];
@@ -66,6 +94,7 @@ void ts_write(wr_t *w, const struct ts_list *l)
         wr_bytes(w, span(t->lo.b, len));
         wr_bytes(w, span(t->hi.b, len));
     }
+    if (label.len) label_write(w, label);
 }
 
 struct ts ts_from_prefix(const prefix_t *p)

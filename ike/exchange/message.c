@@ -128,9 +128,9 @@ void put_id(struct msgw *m, enum payload_type type, const struct id *id)
     msgw_end(m);
 }
 
-void put_ts(struct msgw *m, enum payload_type type, const struct ts_list *ts)
+void put_ts(struct msgw *m, enum payload_type type, const struct ts_list *ts, span_t label)
 {
-    ts_write(msgw_begin(m, type), ts);
+    ts_write(msgw_begin(m, type), ts, label);
     msgw_end(m);
 }
 

@@ -19,7 +19,8 @@ void put_one_sa(struct msgw *m, const struct proposal *chosen); // the answer to
 void put_ke(struct msgw *m, uint16_t method, span_t value);
 void put_nonce(struct msgw *m, const struct nonce *n);
 void put_id(struct msgw *m, enum payload_type type, const struct id *id);
-void put_ts(struct msgw *m, enum payload_type type, const struct ts_list *ts);
+void put_ts(struct msgw *m, enum payload_type type, const struct ts_list *ts,
+            span_t label); // empty: none
 void put_notify(struct msgw *m, uint16_t type, span_t data);
 void put_notify_spi(struct msgw *m, uint16_t type, uint8_t protocol, uint32_t spi);
 

@@ -9,6 +9,7 @@
 #include "ike/exchange/terms_blocks.h"
 #include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_cpu.h"
+#include "ike/exchange/terms_label.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/exchange/terms_null.h"
 #include "ike/exchange/unlike.h"
@@ -107,7 +108,7 @@ static err_t refuse_blocks(struct turn *t, const char *tsi, const char *tsr)
 
 static err_t refuse_ts(struct turn *t, const struct deal *d)
 {
-    char a[200], b[200];
+    char a[200], b[200], label[TERMS_LABEL_TEXT_MAX];
     tell_alert(t->ike, t->sa, ALERT_TS_MISMATCH);
     tell(t->ike, t->sa, LOG_STORY, SAY_BAD_TS, ts_show(&d->tsr, a, sizeof a),
          ts_show(&d->tsi, b, sizeof b));
@@ -116,8 +117,8 @@ static err_t refuse_ts(struct turn *t, const struct deal *d)
     if (t->sa->blocks) return refuse_blocks(t, a, b);
     return refuse(
         t, N_TS_UNACCEPTABLE, ERR_NOCHOICE,
-        "the peer wants %s to reach %s, which no child of %s allows (local_ts, remote_ts)", a, b,
-        ike_sa_name(t->sa));
+        "the peer wants %s to reach %s%s, which no child of %s allows (local_ts, remote_ts, label)",
+        a, b, terms_label_show(t->in, label), ike_sa_name(t->sa));
 }
 
 // rfc7296 2.23.1: transport mode behind one NAT works for as many hosts as their ports tell apart.
@@ -151,6 +152,7 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
     for (unsigned i = 0; i < d->conn->conf.child_n; i++) {
         const struct conf_child *f = &d->conn->conf.child[i];
         if (trap_is_shunt(f) || (old && f != old->conf)) continue;
+        if (!terms_label_fits(t->in, f)) continue;
         unsigned fit = ts_fit(sa, f, d, &tsi, &tsr);
         if (fit <= best) continue;
         best = fit;
@@ -309,8 +311,8 @@ static void write_answer(struct turn *t, const struct deal *d, bool first)
     put_one_sa(&t->out, &ours);
     if (!first) put_nonce(&t->out, &d->nr);
     if (d->ke) put_ke(&t->out, d->ke, span(d->value, d->value_len));
-    put_ts(&t->out, PAYLOAD_TSi, &d->tsi);
-    put_ts(&t->out, PAYLOAD_TSr, &d->tsr);
+    put_ts(&t->out, PAYLOAD_TSi, &d->tsi, terms_label(d->conf));
+    put_ts(&t->out, PAYLOAD_TSr, &d->tsr, terms_label(d->conf));
     terms_put_mode(&t->out, d->mode);
     terms_comp_put(&t->out, d->said_cpi);
     terms_cpu_put(&t->out, d->of_cpu, d->cpu);

@@ -11,6 +11,7 @@
 #include "ike/exchange/terms_blocks.h"
 #include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_cpu.h"
+#include "ike/exchange/terms_label.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
@@ -167,8 +168,8 @@ void terms_put(const struct task *t, bool first, struct msgw *m)
     put_sa(m, o->proposals);
     if (!first) put_nonce(m, &o->nonce);
     if (o->ke) put_ke(m, ke_method(o->ke), ke_public(o->ke));
-    put_ts(m, PAYLOAD_TSi, o->tsi);
-    put_ts(m, PAYLOAD_TSr, o->tsr);
+    put_ts(m, PAYLOAD_TSi, o->tsi, terms_label(t->conf));
+    put_ts(m, PAYLOAD_TSr, o->tsr, terms_label(t->conf));
     terms_put_mode(m, o->mode);
     terms_comp_put(m, o->cpi);
     terms_cpu_put(m, t->acquired.of_cpu, t->acquired.cpu);
@@ -222,6 +223,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a, struct
     if (a->chosen.spi == t->task->deleted_spi) return ERR_CLOSED;
     TRY(take_ts(t->in, PAYLOAD_TSi, &a->tsi));
     TRY(take_ts(t->in, PAYLOAD_TSr, &a->tsr));
+    TRY(terms_label_check(t->in, t->task->conf, why));
     a->mode = terms_take_mode(t->in);
     if (a->mode != XFRM_TUNNEL && a->mode != o->mode) return ERR_NOCHOICE;
     a->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;

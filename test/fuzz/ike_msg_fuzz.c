@@ -92,7 +92,7 @@ static void check_ts(span_t body)
     }
     if (l.n != body.at[0]) return; // selectors of unknown type are not kept
     wr_t w = wr_into(out, sizeof out);
-    ts_write(&w, &l);
+    ts_write(&w, &l, span(NULL, 0));
     same_but(body, &w, 1, 3);
 }
 

@@ -498,7 +498,7 @@ static void plausible(wr_t *w, uint8_t type, uint64_t salt)
     case PAYLOAD_TSi:
     case PAYLOAD_TSr:
         ts.ts[0] = (struct ts){0, 0, 65535, ip, ip};
-        ts_write(w, &ts);
+        ts_write(w, &ts, span(NULL, 0));
         break;
     default:
         wr_zero(w, 40);

@@ -65,7 +65,7 @@ static void both_families_round_trip(void **state)
     CHECK_OK(ts_read(wire, &l));
     CHECK_STR(ts_show(&l, text, sizeof text), "10.1.0.0/16[tcp/80-81] fec0::/64");
     wr_t w = wr_into(out, sizeof out);
-    ts_write(&w, &l);
+    ts_write(&w, &l, span(NULL, 0));
     CHECK_SPAN(wr_span(&w), wire);
 }
 
@@ -77,6 +77,36 @@ static void unknown_type_is_skipped(void **state)
     CHECK_EQ(l.n, 1);
     CHECK_OK(ts_read(HEX("01 000000 ff 00 0004"), &l));
     CHECK_EQ(l.n, 0);
+}
+
+// RFC 9478: beside addresses, as text that may end with a NUL.
+static void labels(void **state)
+{
+    (void)state;
+    span_t wire = HEX("02 000000 07 00 0010 0000 ffff 0a010000 0a01ffff 0a 00 0007 726500");
+    struct ts_list l;
+    unsigned i = 0;
+    uint8_t out[64];
+    span_t label;
+    CHECK_OK(ts_read(wire, &l));
+    CHECK_EQ(l.n, 1);
+    CHECK_OK(ts_next_label(wire, &i, &label));
+    CHECK_SPAN(label, span_str("re"));
+    CHECK_EQ(ts_next_label(wire, &i, &label), ERR_NOTFOUND);
+    wr_t w = wr_into(out, sizeof out);
+    ts_write(&w, &l, label);
+    CHECK_SPAN(wr_span(&w), wire);
+    wire = HEX("03 000000 0a 00 0005 61 0a 00 0004 0a 00 0006 6262");
+    i = 0;
+    CHECK_OK(ts_next_label(wire, &i, &label));
+    CHECK_SPAN(label, span_str("a"));
+    CHECK_OK(ts_next_label(wire, &i, &label));
+    CHECK_EQ(label.len, 0);
+    CHECK_OK(ts_next_label(wire, &i, &label));
+    CHECK_SPAN(label, span_str("bb"));
+    CHECK_EQ(ts_next_label(wire, &i, &label), ERR_NOTFOUND);
+    i = 0;
+    CHECK_EQ(ts_next_label(HEX("01 000000 0a 00 0007 61"), &i, &label), ERR_NOTFOUND);
 }
 
 static void malformed_payloads(void **state)
@@ -267,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_families_round_trip),
         cmocka_unit_test(unknown_type_is_skipped),
+        cmocka_unit_test(labels),
         cmocka_unit_test(malformed_payloads),
         cmocka_unit_test(too_many_selectors),
         cmocka_unit_test(narrowing_of_addresses),
