@@ -100,6 +100,7 @@
 #define SAY_RULE_CRL "constraint check failed: RULE_CRL_VALIDATION is %s, but requires at least %s"
 // strongSwan's plugin addrblock (RFC 3779).
 #define SAY_BLOCK_HELD "subject address block %s is contained in issuer address block %s"
+#define SAY_BLOCKS_LACK "subject certificate lacks ipAddrBlocks extension"
 #define SAY_BLOCKS_LOOK "checking certificate-based traffic selector constraints [RFC 3779]"
 #define SAY_BLOCK_TS "TS %s is contained in address block constraint %s"
 #define SAY_BLOCK_TS_PART "TS %s is contained in address block constraint %s (subset %s)"

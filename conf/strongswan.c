@@ -14,6 +14,7 @@
 #include "conf/value.h"
 
 #define SECONDS_MAX 1e6
+#define BLOCKS_DEPTH "plugins.addrblock.depth"
 #define UNUSED_MAX 4000 // bytes of names that are told
 
 enum kind { IS_REAL, IS_NUMBER, IS_PORT, IS_WIDE, IS_YES, IS_TEXT };
@@ -71,6 +72,7 @@ static const struct effective {
     TAKES("plugins.resolve.file", IS_TEXT, resolv_conf),
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
+    TAKES("plugins.addrblock.strict", IS_YES, addrblock_strict),
     TAKES("plugins.eap-dynamic.prefer_user", IS_YES, eap_prefer_user),
     TAKES("interfaces_use", IS_TEXT, interfaces_use),
     TAKES("interfaces_ignore", IS_TEXT, interfaces_ignore),
@@ -107,6 +109,7 @@ struct strongswan strongswan_default(void)
         .ocsp = true,
         .crl = true,
         .enforce_critical = true,
+        .addrblock_strict = true,
         .cert_cache = true,
     };
 }
@@ -232,6 +235,18 @@ static void take_all(const struct tree *t, struct strongswan *s, struct conf_iss
     }
 }
 
+// Blocks that nobody above has given would be taken at their holder's word.
+static void judge_depth(const struct tree *t, struct conf_issues *issues)
+{
+    const struct setting *from;
+    const char *depth = strongswan_get(t, BLOCKS_DEPTH, &from);
+    if (!depth || strcmp(depth, "-1") == 0) return;
+    issue_error(issues, from->at, from->key,
+                "charon." BLOCKS_DEPTH " = %s: address blocks have to nest up to the root", depth);
+    issue_hint(issues, "leave it out, or write -1; certificates without blocks below a CA that has "
+                       "some are let in by charon.plugins.addrblock.strict = no");
+}
+
 // Values that mean something only together, or within bounds.
 static void judge(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
 {
@@ -284,6 +299,7 @@ static bool is_idle(const char *path)
     if (strcmp(last, "load") == 0 || strcmp(last, "load_modular") == 0) return true;
     if (strongswan_is_log(path) || strongswan_is_attribute(path)) return true;
     if (strcmp(path, "plugins.kernel-libipsec.raw_esp") == 0) return true;
+    if (strcmp(path, BLOCKS_DEPTH) == 0) return true;
     if (strcmp(path, EAP_PREFERRED) == 0) return true;
     if (strcmp(path, EAP_IN_TTLS) == 0 || strcmp(path, EAP_IN_PEAP) == 0) return true;
     for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
@@ -323,6 +339,7 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
 {
     take_all(t, s, issues);
     judge(t, s, issues);
+    judge_depth(t, issues);
     strongswan_attributes(t, s, issues);
     strongswan_logs(t, s, issues);
     strongswan_eap(t, s, issues);

@@ -59,6 +59,7 @@ struct strongswan {
     bool udp_esp;          // kernel-libipsec without raw_esp: ESP always in UDP
     bool ocsp, crl;        // plugin revocation: ask at all?
     bool enforce_critical; // X.509: refuse critical extensions that are not understood
+    bool addrblock_strict; // RFC 3779: refuse who has no blocks below an authority that has some
     // Names with commas or blanks between them; NULL: not given.
     char *interfaces_use, *interfaces_ignore;
     bool cert_cache; // may judge the same certificates once in a while

@@ -115,6 +115,18 @@ static err_t inherit(const struct cert *c, const struct blocks *above, struct sa
     return ERR_OK;
 }
 
+// rfc3779 2.3: who has none has no addresses, whatever stands above
+static err_t lack(const struct walk *w, const struct cert *c, struct why *why)
+{
+    if (!w->t->may_lack_blocks)
+        return refuse(c,
+                      "has no IP address blocks, but its issuer has (RFC 3779); the CA must "
+                      "issue it with those that it is for",
+                      why);
+    log_say(LOG_STORY, "cert", SAY_BLOCKS_LACK);
+    return ERR_OK;
+}
+
 // above: what the issuer has; NULL: c stands at the top, or no certificate above it has any.
 static err_t step(const struct walk *w, unsigned i, struct blocks *above, struct said *s,
                   struct blocks **out, struct why *why)
@@ -124,12 +136,7 @@ static err_t step(const struct walk *w, unsigned i, struct blocks *above, struct
     TRY(said_read(c, s, why));
     *out = NULL;
     if (!s->any && !above) return ERR_OK;
-    // rfc3779 2.3: who has none has no addresses, whatever stands above
-    if (!s->any)
-        return refuse(c,
-                      "has no IP address blocks, but its issuer has (RFC 3779); the CA must "
-                      "issue it with those that it is for",
-                      why);
+    if (!s->any) return lack(w, c, why);
     if (!top && !above)
         return refuse(c,
                       "has IP address blocks (RFC 3779), and its issuer has none to give; the "

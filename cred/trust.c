@@ -178,6 +178,11 @@ void trust_set_critical(struct trust *t, bool enforce)
     t->any_critical = !enforce;
 }
 
+void trust_set_blocks(struct trust *t, bool strict)
+{
+    t->may_lack_blocks = !strict;
+}
+
 void trust_set_keeping(struct trust *t, bool keep)
 {
     t->no_verdicts = !keep;

@@ -53,6 +53,9 @@ void trust_set_checks(struct trust *t, bool ocsp, bool crl);
 // rfc5280 4.2: a certificate with a critical extension that is not understood is refused; no: it is
 // not, and the extension means nothing.
 void trust_set_critical(struct trust *t, bool enforce);
+// rfc3779 2.3: a certificate without address blocks, below an authority that has some, is refused;
+// no: it is good for any address, as are those below it that have none either.
+void trust_set_blocks(struct trust *t, bool strict);
 // Are verdicts kept (verdict.h)? They are by default.
 void trust_set_keeping(struct trust *t, bool keep);
 // Who gets each list that was fetched and believed; any thread calls it. key_id: of the key that

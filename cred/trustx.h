@@ -30,7 +30,7 @@ struct trust {
     struct authority *authorities;
     const struct fetcher *fetcher;
     struct crl_cache *cache;
-    bool no_ocsp, no_crl, any_critical, no_verdicts;
+    bool no_ocsp, no_crl, any_critical, may_lack_blocks, no_verdicts;
     trust_crl_fn *keeper; // NULL: nobody
     void *keeper_ctx;
     struct verdicts *verdicts; // verdict.h

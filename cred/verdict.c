@@ -101,6 +101,7 @@ static void put_store(struct key *k, const struct trust *t)
     put_number(k, t->no_ocsp);
     put_number(k, t->no_crl);
     put_number(k, t->any_critical);
+    put_number(k, t->may_lack_blocks);
     put_number(k, (uintptr_t)t->fetcher);
     put_number(k, (uintptr_t)t->cache);
     put_number(k, t->cache ? crl_cache_generation(t->cache) : 0);

@@ -75,6 +75,7 @@ void works_serve(struct iked *d, struct config *c)
     trust_set_fetching(c->creds->trust, &w->fetcher, w->cache);
     trust_set_checks(c->creds->trust, d->strongswan.ocsp, d->strongswan.crl);
     trust_set_critical(c->creds->trust, d->strongswan.enforce_critical);
+    trust_set_blocks(c->creds->trust, d->strongswan.addrblock_strict);
     trust_set_keeping(c->creds->trust, d->strongswan.cert_cache);
     if (d->strongswan.cache_crls) trust_set_keeper(c->creds->trust, crl_keep, w->crl_folder);
 }

@@ -40,7 +40,7 @@ connections {{
 SERVER = "authorities {\n    root {\n        cacert = root.pem\n        ocsp_uris = http://192.0.2.254:2560\n    }\n}\n"
 
 
-def start(site, host, **options):
+def start(site, host, *words, **options):
     moon = host is site.moon
     outer = OUTER[4] if moon else OUTER[4][::-1]
     o = {"conn": "", "remotely": "", "more": "", "local_ts": "10.1.0.0/16" if moon else "10.2.0.0/16",
@@ -48,7 +48,7 @@ def start(site, host, **options):
     if host in site.iked:
         site.iked[host].stop()
     site.iked[host] = host.iked(CONN.format(local=outer[0], remote=outer[1], me=host.name,
-                                            peer="sun" if moon else "moon", **o))
+                                            peer="sun" if moon else "moon", **o), *words)
 
 
 def up(site):
@@ -96,6 +96,22 @@ def blocks(site, tap):
     tap.check("and nothing of them is in the executor", "10.3." not in policies(site.sun), policies(site.sun))
 
 
+def none(site, tap):
+    """moon's certificate says nothing of addresses; its authority's does."""
+    for strict in ("yes", "no"):
+        conf = site.sun.file("strongswan.conf", "charon {\n    plugins {\n        addrblock {\n            "
+                             f"strict = {strict}\n        }}\n    }}\n}}\n")
+        start(site, site.sun, "--strongswan-conf", conf, remote_ts="0.0.0.0/0")
+        start(site, site.moon, local_ts="10.1.0.0/16")
+        came, said = up(site)
+        if strict == "yes":
+            tap.check("without blocks below an authority that has some: refused, and why is said",
+                      not came and "has no IP address blocks" in said, said)
+        else:
+            tap.check("addrblock.strict = no: the tunnel is up", came, said)
+            tap.check("ping passes", site.alice.ping(BOB[4], 2, 0.05) == 2)
+
+
 def test(lab, tap):
     site, root = Sites(lab), Authority(os.path.join(lab.dir, "ca"), "root")
     bound = Authority(os.path.join(lab.dir, "bound"), "bound")
@@ -104,6 +120,7 @@ def test(lab, tap):
                 "sbgp-ipAddrBlock=critical,IPv4:10.0.0.0/8,IPv4:192.0.2.0/24"], 30)
     root.host("sun")
     root.host("moon")
+    bound.make("bare", KINDS["p256"][0], "/CN=moon", bound, ["subjectAltName=DNS:moon.example.org"], 30)
     bound.make("moon", KINDS["p256"][0], "/CN=moon", bound, ["subjectAltName=DNS:moon.example.org",
                "sbgp-ipAddrBlock=critical,IPv4:10.1.0.0/16,IPv4:192.0.2.1"], 30)
     for host in (site.moon, site.sun):
@@ -123,6 +140,9 @@ def test(lab, tap):
     for end, folder in (("pem", "x509"), ("key", "private")):
         put(site.moon, folder, bound.path(f"moon.{end}"), f"moon.{end}")
     blocks(site, tap)
+    for end, folder in (("pem", "x509"), ("key", "private")):
+        put(site.moon, folder, bound.path(f"bare.{end}"), f"moon.{end}")
+    none(site, tap)
 
 
 if __name__ == "__main__":

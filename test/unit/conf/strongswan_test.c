@@ -36,9 +36,10 @@ static void values_are_charons(void **state)
     struct strongswan s = loaded("charon {\n retransmit_tries = 2\n retransmit_timeout = 1.5\n"
                                  " keep_alive = 5s\n fragment_size = 1400\n initiator_only = yes\n"
                                  " hash_and_url = yes\n"
-                                 " plugins {\n  revocation {\n   enable_ocsp = no\n  }\n }\n"
+                                 " plugins {\n  revocation {\n   enable_ocsp = no\n  }\n"
+                                 "  addrblock {\n   strict = no\n   depth = -1\n  }\n }\n"
                                  " x509 {\n  enforce_critical = no\n }\n}\n");
-    CHECK(!s.enforce_critical);
+    CHECK(!s.enforce_critical && !s.addrblock_strict);
     CHECK_EQ(s.retransmit_tries, 2);
     CHECK(s.retransmit_timeout > 1.49 && s.retransmit_timeout < 1.51);
     CHECK(s.keep_alive > 4.9 && s.keep_alive < 5.1);
@@ -67,7 +68,7 @@ static void the_systemd_section_goes_before(void **state)
     struct strongswan s = loaded("charon-systemd {\n port = 5000\n}\n"
                                  "charon {\n port = 6000\n port_nat_t = 6500\n}\n");
     CHECK_EQ(s.port, 5000);
-    CHECK(s.enforce_critical);
+    CHECK(s.enforce_critical && s.addrblock_strict);
     CHECK_EQ(s.port_nat_t, 6500);
     strongswan_done(&s);
 }
@@ -230,6 +231,8 @@ static void nonsense_is_refused(void **state)
         "charon {\n keep_alive = 5w\n}\n",
         "charon {\n plugins {\n vici {\n socket = tcp://127.0.0.1:1\n}\n}\n}\n",
         "charon {\n plugins {\n attr {\n colour = red\n}\n}\n}\n",
+        "charon {\n plugins {\n addrblock {\n depth = 1\n}\n}\n}\n",
+        "charon {\n plugins {\n addrblock {\n strict = perhaps\n}\n}\n}\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -242,6 +242,45 @@ static void critical_or_not_they_bind(void **state)
     scene_done(&s);
 }
 
+// "addrblock.strict = no" is about who has none, and about nothing else.
+static void without_any_where_that_may_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *root, *sub, *moon;
+        err_t strict, lax;
+        const char *left; // NULL: any address
+    } tries[] = {
+        {BLOCKS("IPv4:10.0.0.0/8"), BLOCKS("IPv4:10.1.0.0/16"), NULL, ERR_AUTH, ERR_OK, NULL},
+        {HINT("IPv4:10.0.0.0/8"), NULL, NULL, ERR_AUTH, ERR_OK, NULL},
+        {BLOCKS("IPv4:10.0.0.0/8"), BLOCKS("IPv4:10.0.0.0/8"), BLOCKS("IPv4:10.1.0.0/16"), ERR_OK,
+         ERR_OK, "10.1.0.0/16"},
+        // What somebody has still has to be given.
+        {BLOCKS("IPv4:10.0.0.0/8"), NULL, BLOCKS("IPv4:10.1.0.0/16"), ERR_AUTH, ERR_AUTH, NULL},
+        {NULL, NULL, BLOCKS("IPv4:10.1.0.0/16"), ERR_AUTH, ERR_AUTH, NULL},
+        {BLOCKS("IPv4:10.0.0.0/8"), BLOCKS("IPv4:11.0.0.0/8"), NULL, ERR_AUTH, ERR_AUTH, NULL},
+        {BLOCKS("IPv4:10.0.0.0/8"), BLOCKS("IPv4:10.1.0.0/16"), BLOCKS("IPv4:10.2.0.0/16"),
+         ERR_AUTH, ERR_AUTH, NULL},
+        // None of a family is not the same as none.
+        {BLOCKS("IPv4:10.0.0.0/8,IPv6:fec0::/16"), BLOCKS("IPv4:inherit,IPv6:inherit"),
+         BLOCKS("IPv6:fec0::/32"), ERR_OK, ERR_OK, "fec0::/32"},
+    };
+    const struct trust_terms terms = {.revocation = REVOCATION_OFF};
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        struct scene s;
+        CHECK_EQ(scene_ask(&s, tries[i].root, tries[i].sub, tries[i].moon), tries[i].strict);
+        trust_chain_done(&s.found);
+        struct cert *chain[] = {s.moon.cert, s.sub.cert};
+        trust_set_blocks(s.store, false);
+        err_t e = trust_verify(s.store, chain, 2, &terms, MINT_NOW, &s.found, &s.why);
+        if (e != tries[i].lax) print_error("# %zu: %s\n", i, s.why.text);
+        CHECK_EQ(e, tries[i].lax);
+        CHECK((s.found.blocks != NULL) == (tries[i].left != NULL));
+        if (tries[i].left) CHECK_STR(show(s.found.blocks), tries[i].left);
+        scene_done(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +291,7 @@ int main(void)
         cmocka_unit_test(what_does_not_nest_is_refused),
         cmocka_unit_test(a_pinned_one_has_its_own),
         cmocka_unit_test(critical_or_not_they_bind),
+        cmocka_unit_test(without_any_where_that_may_be),
     };
     return cmocka_run_group_tests_name("cred/blocks", tests, NULL, NULL);
 }

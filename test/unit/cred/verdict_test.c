@@ -196,6 +196,10 @@ static void other_terms_another_verdict(void **state)
     CHECK(!known(&s, MINT_NOW));
     trust_set_checks(s.store, true, true);
     CHECK(known(&s, MINT_NOW));
+    trust_set_blocks(s.store, false);
+    CHECK(!known(&s, MINT_NOW));
+    trust_set_blocks(s.store, true);
+    CHECK(known(&s, MINT_NOW));
     scene_done(&s);
 }
 
