@@ -51,6 +51,9 @@
 #define SAY_PPK_UNKNOWN "no PPK for '%s' found"
 #define SAY_PPK_IGNORED "no PPK for '%s' found, ignored because PPK is not required"
 #define SAY_PPK_PLAIN "no PPK available, using NO_PPK_AUTH notify" // RFC 8784
+// strongSwan's plugin whitelist: "" or "was already ", "enabled" or "disabled".
+#define SAY_WHITELIST "whitelist functionality %s%s"
+#define SAY_NOT_LISTED "peer identity '%s' not whitelisted"
 #define SAY_MOBIKE "peer supports MOBIKE"
 #define SAY_UP "IKE_SA %s[%u] established between %s[%s]...%s[%s]"
 #define SAY_AUTH_LIFETIME \

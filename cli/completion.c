@@ -60,7 +60,7 @@ static void add_choices(struct text *t, const struct command *c)
         for (const struct command *const *o = command_all; *o; o++) text_add(t, " %s", (*o)->name);
         for (const struct topic *o = topics; o->name; o++) text_add(t, " %s", o->name);
     } else if (strchr(c->words, '|')) {
-        for (const char *w = c->words; *w; w++)
+        for (const char *w = c->words; *w && *w != ' '; w++)
             if (*w != '[' && *w != ']') text_add(t, "%c", *w == '|' ? ' ' : *w);
     }
 }

@@ -17,7 +17,7 @@ static void print_all(void)
     printf("%spavise%s - IPsec that one can see through\n\n", paint(BOLD), paint(PLAIN));
     printf("Usage: pavise COMMAND [OPTION...]\n\n");
     for (const struct command *const *c = command_all; *c; c++) {
-        char left[48];
+        char left[64];
         (void)snprintf(left, sizeof left, "%s %s", (*c)->name, (*c)->words);
         printf("  %s%-*s%s", paint(BOLD), LEFT, left, paint(PLAIN));
         if (strlen(left) > LEFT) printf("\n  %*s", LEFT, "");

@@ -73,6 +73,7 @@ static const struct effective {
     TAKES("plugins.revocation.enable_ocsp", IS_YES, ocsp),
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
     TAKES("plugins.addrblock.strict", IS_YES, addrblock_strict),
+    TAKES("plugins.whitelist.enable", IS_YES, whitelist),
     TAKES("plugins.eap-dynamic.prefer_user", IS_YES, eap_prefer_user),
     TAKES("interfaces_use", IS_TEXT, interfaces_use),
     TAKES("interfaces_ignore", IS_TEXT, interfaces_ignore),

@@ -51,6 +51,7 @@ struct strongswan {
     unsigned eap_order_n;
     uint8_t eap_in_ttls, eap_in_peap; // phase2_method of eap-ttls, eap-peap; 0: not given
     bool eap_prefer_user;             // ... but the client's choice goes first
+    bool whitelist;                   // plugin whitelist: only listed identities may call
     uint16_t tls_min, tls_max;        // libtls, in EAP; 0: not given
     char *tls_suites;                 // NULL: not given
     bool follow_redirects;

@@ -243,6 +243,7 @@ const struct vici_command commands[] = {
     {"terminate", commands_terminate},
     {"rekey", commands_rekey},
     {"redirect", commands_redirect},
+    {"whitelist", commands_whitelist},
     {"install", commands_install},
     {"uninstall", commands_uninstall},
     {"list-sas", commands_list_sas},

@@ -23,9 +23,12 @@ void commands_get_algorithms(void *ctx, struct vici_call *call, span_t args);
 void commands_initiate(void *ctx, struct vici_call *call, span_t args);
 void commands_terminate(void *ctx, struct vici_call *call, span_t args);
 void commands_rekey(void *ctx, struct vici_call *call, span_t args);
-void commands_redirect(void *ctx, struct vici_call *call, span_t args); // commands_redirect.c
+void commands_redirect(void *ctx, struct vici_call *call, span_t args);  // commands_redirect.c
+void commands_whitelist(void *ctx, struct vici_call *call, span_t args); // commands_whitelist.c
 void commands_install(void *ctx, struct vici_call *call, span_t args);
 void commands_uninstall(void *ctx, struct vici_call *call, span_t args);
+// Its actions "enable" and "disable", which strongswan.conf can say as well. d->ike must be there.
+void commands_whitelist_switch(struct iked *d, bool on);
 // Sends a line of the story to the commands under way that it concerns (control-log). name: of the
 // IKE SA's connection, NULL if there is none yet.
 void commands_tell(struct iked *d, unsigned level, const char *name, const struct vici_msg *line);

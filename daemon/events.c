@@ -13,9 +13,10 @@
 #include "ike/sa/child_sa.h"
 
 const char *const events_names[] = {
-    "log",          "control-log",    "list-sa",    "list-policy", "list-conn",
-    "list-cert",    "list-authority", "ike-updown", "ike-rekey",   "ike-update",
-    "child-updown", "child-rekey",    "alert",      "list-log",    NULL,
+    "log",       "control-log", "list-sa",        "list-policy",
+    "list-conn", "list-cert",   "list-authority", "ike-updown",
+    "ike-rekey", "ike-update",  "child-updown",   "child-rekey",
+    "alert",     "list-log",    "list-whitelist", NULL,
 };
 
 // ---- the story ----

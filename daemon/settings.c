@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/words.h"
+#include "daemon/commands.h"
 #include "daemon/log_to.h"
 #include "daemon/network.h"
 #include "daemon/reload.h"
@@ -150,6 +151,9 @@ void settings_again(struct iked *d)
     if (d->options.log_n == 0) change_logs(&now);
     const struct ike_options o = settings_for_ike(&now);
     if (d->ike) ike_set_options(d->ike, &o);
+    // What was said at run time holds until the file says something else than before.
+    bool turned = now.whitelist != d->strongswan.whitelist;
+    if (d->ike && turned) commands_whitelist_switch(d, now.whitelist);
     strongswan_done(&d->strongswan);
     d->strongswan = now;
     network_settings(d->network);

@@ -75,6 +75,7 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     for (unsigned i = 0; i < INDEXES_N && err == ERR_OK; i++) err = index_init(indexes[i]);
     env->random(env->ctx, key, sizeof key);
     ike->pools = pools_new(key);
+    if (err == ERR_OK) err = whitelist_init(&ike->whitelist, key);
     if (err == ERR_OK && ike->psk && ike->pools) return ike;
     ike_free(ike);
     return NULL;
@@ -113,6 +114,7 @@ void ike_free(struct ike *ike)
     psk_store_free(ike->eap_secrets);
     psk_store_free(ike->nt_hashes);
     pools_free(ike->pools);
+    whitelist_done(&ike->whitelist);
     counters_done(&ike->counters);
     wipe(ike, sizeof *ike);
     free(ike);
@@ -247,6 +249,11 @@ void ike_configure(struct ike *ike, const struct config *config)
 struct counters *ike_counters(struct ike *ike)
 {
     return &ike->counters;
+}
+
+struct whitelist *ike_whitelist(struct ike *ike)
+{
+    return &ike->whitelist;
 }
 
 struct pools *ike_pools(struct ike *ike)

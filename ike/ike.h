@@ -75,6 +75,8 @@ struct pools *ike_pools(struct ike *ike);
 
 // What has been said and heard, for every connection: to look at and to reset.
 struct counters *ike_counters(struct ike *ike);
+// Who may call; off and empty at first. What changes counts for who comes from then on.
+struct whitelist *ike_whitelist(struct ike *ike);
 
 // A datagram arrived. Anything may be in it.
 void ike_input(struct ike *ike, const struct datagram *d);

@@ -563,13 +563,31 @@ static void all_proved(struct turn *t)
     t->newly_up = true;
 }
 
+// By the name that the round under way has proved: where that was EAP, the one IKE has is
+// anybody's.
+static err_t judge_listed(const struct turn *t, struct why *why)
+{
+    const struct ike_sa *sa = t->sa;
+    const struct whitelist *list = &t->ike->whitelist;
+    const struct id *who = eap_round_is_on(sa) && sa->eap_id ? sa->eap_id : &sa->remote_id;
+    char name[ID_TEXT_MAX];
+    if (!list->on || !round_theirs(sa) || whitelist_has(list, who)) return ERR_OK;
+    tell(t->ike, sa, LOG_STORY, SAY_NOT_LISTED, id_show(who, name));
+    return why_not(why, ERR_AUTH,
+                   "%.90s has proved who it is, but is not in the list of those who may come in "
+                   "('pavise whitelist list')",
+                   name);
+}
+
 err_t auth_end_round(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
+    struct why why;
     struct held asked = sa->opening->asked;
     struct datagram d;
     struct msg first;
     const struct msg *last = t->in;
+    if (judge_listed(t, &why) != ERR_OK) return auth_fails(t, why.text);
     if (!round_over(sa)) return auth_wait(t);
     if (up_must_refuse(sa, sa->initial_contact)) {
         return auth_fails(t, "the peer has an IKE SA already (unique = keep)");

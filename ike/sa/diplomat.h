@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cred/psk.h"
 #include "ike/auth/note.h"
+#include "ike/auth/whitelist.h"
 #include "ike/codec/msg.h"
 #include "ike/exchange/cookie.h"
 #include "ike/sa/conns.h"
@@ -44,6 +45,7 @@ struct ike {
     struct later later;
     struct stale stale;
     struct notes notes;
+    struct whitelist whitelist;
     struct pools *pools;
     unsigned eap_talks; // conversations by EAP with initiators
     uint32_t last_given_id;

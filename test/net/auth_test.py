@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Ways to authenticate between two Pavises, over IPv4 and IPv6: a client that is nobody in particular (RFC 7619) and a
-gateway that proves who it is, and whom such a gateway does not let in; reauthentication that breaks before it makes.
+gateway that proves who it is, and whom such a gateway does not let in; reauthentication that breaks before it makes; a list
+of who may come in.
 
     alice - moon - cafe - sun - bob        moon is the client, sun the gateway
 """
+import json
 import os
 import signal
 import sys
@@ -115,15 +117,58 @@ pools {{
 """
 
 
-def break_before_make(site, tap, family):
-    """charon.make_before_break = no: DELETE first, and the client has its address all the time."""
-    what = f"break before make, IPv{family}"
+def start_road(site, family, settings):
+    """moon is a client of sun; both with this strongswan.conf."""
     for host, peer, ends, ts in ((site.sun, "moon", "pools = clients", "local_ts"),
                                  (site.moon, "sun", f"remote_addrs = {OUTER[family][1]}\n        vips = 0.0.0.0", "remote_ts")):
-        conf = host.file("own.conf", "charon {\n    make_before_break = no\n}\n")
+        conf = host.file("own.conf", settings)
         site.xfrmd[host] = host.xfrmd()
         site.iked[host] = host.iked(ROAD.format(ends=ends, me=host.name, peer=peer, ts=ts) + SECRETS,
                                     "--strongswan-conf", conf)
+
+
+def stop_both(site):
+    for host in (site.moon, site.sun):
+        site.iked[host].stop()
+        site.xfrmd[host].stop()
+
+
+def listed(site, tap):
+    """Who can prove who it is comes in only by a list, which is made at run time."""
+    start_road(site, 4, "charon {\n    plugins {\n        whitelist {\n            enable = yes\n        }\n    }\n}\n")
+
+    def pavise(*words):
+        done = site.sun.pavise("whitelist", *words)
+        return done.returncode, done.stdout + done.stderr
+
+    def comes():
+        return site.moon.pavise("up", "net").returncode == 0
+
+    tap.equal("whitelist, enabled and empty: refused", comes(), False)
+    told = site.iked[site.sun].output()
+    tap.check("... in these words, after a good proof", "authentication of 'moon.example.org' with pre-shared key successful" in told and
+              "peer identity 'moon.example.org' not whitelisted" in told, told[-2000:])
+    tap.check("... the list says that nobody comes in", "nobody comes in" in pavise("list")[1], pavise("list"))
+    tap.equal("identities are added", pavise("add", "venus.example.org", "*.example.org"), (0, ""))
+    tap.equal("... and listed", pavise("list"), (0, "*.example.org\nvenus.example.org\n"))
+    tap.equal("... and as JSON", json.loads(pavise("list", "--json")[1]),
+              {"success": "yes", "enabled": "yes", "identities": "2", "ids": ["*.example.org", "venus.example.org"]})
+    tap.equal("a pattern lets in", comes(), True)
+    site.moon.pavise("down", "road")
+    tap.equal("it is removed", pavise("remove", "*.example.org"), (0, ""))
+    tap.equal("... and no more", comes(), False)
+    tap.equal("it is disabled", pavise("disable"), (0, ""))
+    site.sun.pavise("reload")
+    tap.equal("... which holds over a reload: everybody comes in", comes(), True)
+    tap.equal("a wrong word, an identity that is missing, and one that is not there",
+              [pavise(*words)[0] for words in (("ad", "x"), ("add",), ("remove", "mars.example.org"), ("add", ""))], [2, 2, 1, 1])
+    stop_both(site)
+
+
+def break_before_make(site, tap, family):
+    """charon.make_before_break = no: DELETE first, and the client has its address all the time."""
+    what = f"break before make, IPv{family}"
+    start_road(site, family, "charon {\n    make_before_break = no\n}\n")
     done = site.moon.pavise("up", "net")
     tap.check(f"{what}: the tunnel is up", done.returncode == 0, done.stdout + done.stderr)
     monitor = site.moon.start("ip monitor address", "monitor")
@@ -139,9 +184,7 @@ def break_before_make(site, tap, family):
               "10.7.0.2" not in site.moon("ip -4 address"), site.moon("ip -4 address"))
     tap.check(f"{what}: and never went without it", "Deleted" not in monitor.output(), monitor.output())
     monitor.stop()
-    for host in (site.moon, site.sun):
-        site.iked[host].stop()
-        site.xfrmd[host].stop()
+    stop_both(site)
 
 
 def test(lab, tap):
@@ -149,6 +192,7 @@ def test(lab, tap):
     for family in (4, 6):
         nobody(site, tap, family)
         break_before_make(site, tap, family)
+    listed(site, tap)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def run(lab, tap):
     tap.equal("... names of connections and children", sorted(bash(moon, "up", "")), ["net-net", "sites"])
     tap.equal("... options", bash(moon, "explain", "--in"), ["--inbound"])
     tap.equal("... words that are given", sorted(bash(moon, "xfrm", "st")), ["stat", "state"])
+    tap.equal("... and no more than those", sorted(bash(moon, "whitelist", "")), ["add", "disable", "enable", "flush", "list", "remove"])
     tap.equal("... topics", bash(moon, "help", "nat"), ["nat-t"])
     names = [line.split()[0] for line in pavise("help").stdout.splitlines() if re.match(r"  \w", line)]
     tap.equal("every command of the help", [n for n in names if n not in bash(moon, n)], [])

@@ -37,7 +37,8 @@ static void values_are_charons(void **state)
                                  " keep_alive = 5s\n fragment_size = 1400\n initiator_only = yes\n"
                                  " hash_and_url = yes\n"
                                  " plugins {\n  revocation {\n   enable_ocsp = no\n  }\n"
-                                 "  addrblock {\n   strict = no\n   depth = -1\n  }\n }\n"
+                                 "  addrblock {\n   strict = no\n   depth = -1\n  }\n"
+                                 "  whitelist {\n   enable = yes\n  }\n }\n"
                                  " x509 {\n  enforce_critical = no\n }\n}\n");
     CHECK(!s.enforce_critical && !s.addrblock_strict);
     CHECK_EQ(s.retransmit_tries, 2);
@@ -45,6 +46,7 @@ static void values_are_charons(void **state)
     CHECK(s.keep_alive > 4.9 && s.keep_alive < 5.1);
     CHECK_EQ(s.fragment_size, 1400);
     CHECK(s.hash_and_url && !s.rsa_pss);
+    CHECK(s.whitelist && !strongswan_default().whitelist);
     CHECK(s.initiator_only && !s.ocsp && s.crl && !s.udp_esp);
     CHECK_EQ(s.cookie_threshold, 30); // not said
     CHECK_STR(text_str(&s.unused), "");

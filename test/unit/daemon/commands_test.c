@@ -17,6 +17,7 @@
 #include "daemon/names.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
+#include "ike/auth/whitelist.h"
 #include "ike/sa/child_sa.h"
 #include "test/unit/daemon/fake_ike.h"
 #include "vici/client.h"
@@ -472,6 +473,36 @@ static void answers_have_the_keys_that_tools_read(void **state)
     CHECK_EQ(vici_ask(f->c, "bogus", NULL, WAIT_MS, NULL, NULL, NULL), ERR_UNSUPPORTED);
 }
 
+// Beyond strongSwan's: what its plugin whitelist has a program of its own for.
+static void the_whitelist_by_command(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t key[16] = {0};
+    struct whitelist w = {0};
+    CHECK_OK(whitelist_init(&w, key));
+    f->ike.whitelist = &w;
+    CHECK_OK(vici_register(f->c, "list-whitelist"));
+    ask(f, "whitelist", "action=add id=alice@example.org", "success=yes enabled=no identities=1");
+    ask(f, "whitelist", "action=add id=*.example.org", "success=yes enabled=no identities=2");
+    ask(f, "whitelist", "action=enable", "success=yes enabled=yes identities=2");
+    ask(f, "whitelist", "action=enable", "success=yes enabled=yes identities=2");
+    ask(f, "whitelist", "action=list", "success=yes enabled=yes identities=2");
+    want_events(f, "list-whitelist: id=*.example.org\nlist-whitelist: id=alice@example.org\n");
+    ask(f, "whitelist", "action=remove id=bob@example.org",
+        "success=no errmsg=bob@example.org is not in the list");
+    ask(f, "whitelist", "action=remove id=alice@example.org",
+        "success=yes enabled=yes identities=1");
+    ask(f, "whitelist", "action=flush id=%any", "success=yes enabled=yes identities=0");
+    ask(f, "whitelist", "action=add id=*.org", "success=yes enabled=yes identities=1");
+    ask(f, "whitelist", "action=flush", "success=yes enabled=yes identities=0");
+    ask(f, "whitelist", "action=disable", "success=yes enabled=no identities=0");
+    ask(f, "whitelist", "action=add", "success=no errmsg=add takes an id");
+    ask(f, "whitelist", "action=list id=a", "success=no errmsg=list takes no id");
+    ask(f, "whitelist", "action=open",
+        "success=no errmsg=action is none of add, remove, flush, list, enable, disable");
+    whitelist_done(&w);
+}
+
 // ---- acting ----
 
 static void initiate_tells_the_outcome(void **state)
@@ -739,6 +770,7 @@ int main(void)
         WITH_DAEMON(counters_are_named_as_strongswan_does),
         WITH_DAEMON(policies_come_and_go_by_command),
         WITH_DAEMON(answers_have_the_keys_that_tools_read),
+        WITH_DAEMON(the_whitelist_by_command),
         WITH_DAEMON(initiate_tells_the_outcome),
         WITH_DAEMON(initiate_checks_its_names),
         WITH_DAEMON(initiate_stops_waiting_but_not_the_tunnel),

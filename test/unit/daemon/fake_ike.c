@@ -173,6 +173,11 @@ struct counters *ike_counters(struct ike *ike)
     return &fake(ike)->counters;
 }
 
+struct whitelist *ike_whitelist(struct ike *ike)
+{
+    return fake(ike)->whitelist;
+}
+
 void ike_network_changed(struct ike *ike)
 {
     (void)ike;

@@ -13,6 +13,7 @@ struct fake_ike {
     struct ike_stats stats;
     struct pools *pools;
     struct counters counters;
+    struct whitelist *whitelist;
     unsigned configured;
     unsigned ones; // calls of ike_one()
     void (*before_one)(struct fake_ike *f, uint32_t id);
