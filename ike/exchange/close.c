@@ -57,6 +57,7 @@ static void child_gone(struct child_sa *c)
     char said[128];
     c->enders = NULL;
     (void)snprintf(said, sizeof said, "child SA %.100s is closed", c->conf->name);
+    install_sweep_early(c);
     install_remove(c);
     child_sa_free(c);
     waiter_end(&enders, ERR_OK, said);
@@ -101,6 +102,7 @@ void close_child_softly(struct child_sa *c)
 
 void close_child_later(struct child_sa *c)
 {
+    install_sweep_early(c);
     c->state = CHILD_LINGER;
     c->switch_look = c->sweep_at = DUE_NEVER;
     c->linger_until = ike_now(c->sa->ike) + c->sa->ike->opt.linger_ns;

@@ -425,3 +425,13 @@ void install_sweep(struct child_sa *c)
              c->conf->name);
     }
 }
+
+void install_sweep_early(struct child_sa *c)
+{
+    if (c->sweep_at == DUE_NEVER || !stale_serves(c)) return;
+    for (const struct ike_sa *sa = c->sa->ike->all; sa; sa = sa->next) {
+        for (const struct child_sa *o = sa->children; o; o = o->next)
+            if (o != c && o->conf == c->conf && o->sweep_at != DUE_NEVER) return;
+    }
+    install_sweep(c);
+}

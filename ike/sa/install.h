@@ -29,6 +29,9 @@ enum { INSTALL_IN = 1, INSTALL_OUT = 2 };
 void install_move(struct child_sa *c, unsigned which);
 // Removes SAs between the same hosts that an earlier run has left for the same traffic.
 void install_sweep(struct child_sa *c);
+// The same for a child SA that ends before that time: nobody would do it later, unless another one
+// of the same child will.
+void install_sweep_early(struct child_sa *c);
 // Packets received by the child's inbound SA so far.
 uint64_t install_packets_in(const struct child_sa *c);
 uint64_t install_packets(const struct child_sa *c); // in both directions

@@ -556,6 +556,25 @@ static void restart(void **state)
     }
 }
 
+// What is closed before the old SAs were due to go takes them along.
+static void restart_and_goodbye(void **state)
+{
+    struct sim *s = sim_established(275, "", "");
+    struct sim_result r;
+    (void)state;
+    sim_switch_off(s, ALICE);
+    sim_run(s, SECOND);
+    sim_net_net_side(s, ALICE, "", "start_action = start");
+    sim_run(s, 2 * SECOND);
+    CHECK_EQ(sim_xfrm_sas(&s->node[ALICE].xfrm), 4);
+    sim_watch(s, false);
+    sim_terminate_ike(s, ALICE, &r);
+    sim_run(s, 2 * SECOND);
+    CHECK(sim_told(s, ALICE, "that an earlier run had left"));
+    CHECK_EQ(sim_xfrm_sas(&s->node[ALICE].xfrm), 0);
+    sim_free(s);
+}
+
 static void unique_replace(void **state)
 {
     struct sim *s = sim_new(280);
@@ -629,6 +648,7 @@ int main(void)
         cmocka_unit_test(both_begin),
         cmocka_unit_test(a_crowd_begins),
         cmocka_unit_test(restart),
+        cmocka_unit_test(restart_and_goodbye),
         cmocka_unit_test(unique_replace),
         cmocka_unit_test(unique_keep),
     };
