@@ -133,6 +133,7 @@ def no_leak(site, tap):
 
 def raw(lab, tap):
     site = Sites(lab).start(xfrmd_options=["--xdp", f"{OUTER},{INNER}"])
+    site.keep_order()
     for device in (OUTER, INNER):
         tap.check(f"{device} has a program", program_of(site.moon, device))
     site.up()
@@ -149,6 +150,7 @@ def raw(lab, tap):
 def in_udp(lab, tap):
     """Only the outer interface; the IKE daemon shares the port with the program."""
     site = Sites(lab).start(xfrmd_options=["--xdp", OUTER], encap=True, outer=6)
+    site.keep_order()
     site.up()
     cuts = [("xdp_outer", "in"), ("xdp_outer", "out"), ("tun", "in"), ("tun", "out")]
     by_xdp_alone(site, tap, "ESP in UDP over IPv6", 4, cuts)
@@ -170,6 +172,7 @@ def mixed(lab, tap):
     tap.check("every queue has a socket", site.xfrmd[site.moon].output().count("2 queues") == 2,
               site.xfrmd[site.moon].output())
     site.iked = {host: host.iked(site.config(host.name, encap=True)) for host in (site.moon, site.sun)}
+    site.keep_order()
     site.up()
     warm_up(site, 4)
     before = counts(site.moon)

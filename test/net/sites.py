@@ -1,4 +1,6 @@
 """sites - two Pavise gateways with one net-to-net tunnel, in every variation that tests ask for."""
+import os
+
 from lab import Failed, wait_until
 
 SECRET = "what the crossbowman whispered behind the shield"
@@ -73,6 +75,14 @@ class Sites:
                 iked_options = [*iked_options, "--executor", executor]
             self.iked[host] = host.iked(self.config(host.name, **options), *iked_options)
         return self
+
+    def keep_order(self):
+        """A virtual cable queues what it carries at the CPU that sends, so that a flow whose sender moves to another
+        CPU overtakes itself. With receive packet steering a flow stays on one CPU, and what is late then was late in
+        Pavise."""
+        cpus = f"{(1 << os.cpu_count()) - 1:x}"
+        for host in (self.alice, self.moon, self.cafe, self.sun, self.bob):
+            host(["sh", "-c", f"for f in /sys/class/net/*/queues/rx-*/rps_cpus; do echo {cpus} >$f; done"])
 
     def up(self, child="net-net", host=None):
         done = (host or self.moon).pavise("up", child)

@@ -20,13 +20,6 @@ SECONDS = 2
 REORDERED = ("TcpExtTCPSACKReorder", "TcpExtTCPRenoReorder", "TcpExtTCPTSReorder")
 
 
-def keep_order(site):
-    """A virtual cable queues what it carries at the CPU that sends, so that a flow whose sender moves to another CPU
-    overtakes itself. With receive packet steering a flow stays on one CPU, and what is late then was late in Pavise."""
-    for host in (site.alice, site.moon, site.cafe, site.sun, site.bob):
-        host(["sh", "-c", f"for f in /sys/class/net/*/queues/rx-*/rps_cpus; do echo {(1 << os.cpu_count()) - 1:x} >$f; done"])
-
-
 def stat(host):
     return json.loads(host([PAVISE, "xfrm", "stat", "--json"]))
 
@@ -71,7 +64,7 @@ def one_owner_each(site, tap):
 
 def test(lab, tap):
     site = Sites(lab).start(xfrmd_options=["--workers", str(WORKERS)], encap=True)
-    keep_order(site)
+    site.keep_order()
     site.up()
     carries(site, tap, "ESP in UDP")
     order_is_kept(site, tap, "ESP in UDP")
@@ -104,7 +97,7 @@ def test(lab, tap):
 
 def raw(lab, tap):
     site = Sites(lab).start(xfrmd_options=["--workers", str(WORKERS)], encap=False)
-    keep_order(site)
+    site.keep_order()
     site.up()
     carries(site, tap, "raw ESP")
     order_is_kept(site, tap, "raw ESP")
@@ -123,7 +116,7 @@ def rekeys(lab, tap, encap):
     successors stayed with their predecessor's worker it was two to six for each rekeying."""
     what = "ESP in UDP" if encap else "raw ESP"
     site = Sites(lab).start(xfrmd_options=["--workers", "2"], encap=encap)
-    keep_order(site)
+    site.keep_order()
     site.up()
     tap.check(f"{what}, two workers: a ping", site.alice.ping("10.2.0.10", 2) == 2)
     before = reordered(site.alice)
