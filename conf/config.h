@@ -167,7 +167,7 @@ enum conf_send_cert { CONF_SEND_IFASKED, CONF_SEND_ALWAYS, CONF_SEND_NEVER };
 
 // Where a PPK is agreed on: in IKE_INTERMEDIATE where the peer can (RFC 9867), else in IKE_AUTH
 // (RFC 8784); or in one of them only.
-enum conf_ppk_exchange { CONF_PPK_BEST, CONF_PPK_AUTH, CONF_PPK_INTERMEDIATE };
+enum conf_ppk_exchange { CONF_PPK_AUTO, CONF_PPK_BEST, CONF_PPK_AUTH, CONF_PPK_INTERMEDIATE };
 
 struct conf_conn {
     char *name;

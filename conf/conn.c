@@ -36,7 +36,8 @@ static const struct word ocsps[] = {{"reply", CONF_OCSP_REPLY, NULL},
                                     {"never", CONF_OCSP_NEVER, NULL},
                                     {0}};
 
-static const struct word ppk_exchanges[] = {{"best", CONF_PPK_BEST, NULL},
+static const struct word ppk_exchanges[] = {{"auto", CONF_PPK_AUTO, NULL},
+                                            {"best", CONF_PPK_BEST, NULL},
                                             {"auth", CONF_PPK_AUTH, NULL},
                                             {"intermediate", CONF_PPK_INTERMEDIATE, NULL},
                                             {0}};
@@ -130,7 +131,7 @@ static const struct key conn_keys[] = {
     KEY_WORD("ocsp", ocsps, conf_conn, ocsp, "reply"),
     {.name = "ppk_id", .set = set_ppk_id, .to = 0},
     KEY("ppk_required", set_yes_no, conf_conn, ppk_required, "no"),
-    KEY_WORD("ppk_exchange", ppk_exchanges, conf_conn, ppk_exchange, "best"),
+    KEY_WORD("ppk_exchange", ppk_exchanges, conf_conn, ppk_exchange, "auto"),
     KEY_NOT("mediation", "no", NO_MEDIATION),
     KEY_NOT("mediated_by", NULL, NO_MEDIATION),
     KEY_NOT("mediation_peer", NULL, NO_MEDIATION),

@@ -141,9 +141,18 @@ static bool has_any(const struct ike_sa *sa)
     return sa->initiator ? its_own(sa, &name) != NULL : c && c->ppk_n;
 }
 
+// Who opens says it where the exchange takes place anyway, or where only it can tell of several.
+static bool wants_early(const struct ike_sa *sa)
+{
+    const struct conf_conn *conf = &sa->conn->conf;
+    if (conf->ppk_exchange != CONF_PPK_AUTO) return conf->ppk_exchange != CONF_PPK_AUTH;
+    return !sa->initiator || propose_has_extra(sa->opening->offered) ||
+           id_is_pattern(&conf->ppk_id);
+}
+
 static bool early(const struct ike_sa *sa) // in IKE_INTERMEDIATE
 {
-    return sa->conn->conf.ppk_exchange != CONF_PPK_AUTH && has_any(sa);
+    return wants_early(sa) && has_any(sa);
 }
 
 static bool late(const struct ike_sa *sa) // in IKE_AUTH

@@ -69,6 +69,8 @@ def test(lab, tap):
     site = Sites(lab)
     used(site, tap, 4, (ALL, (OLD, NEW)), ("", (NEW,)), "PPK tuesday.keys.example in all keys (RFC 9867)")
     used(site, tap, 6, (ALL, (OLD, NEW)), (ALL, (OLD,)), "PPK monday.keys.example in all keys (RFC 9867)")
+    used(site, tap, 4, (ALL.replace("*", "monday"), (OLD,)), ("", (OLD,)),
+         "PPK monday.keys.example in the keys of all traffic (RFC 8784)")
     used(site, tap, 6, (ALL, (OLD,)), (ALL + "\n        ppk_exchange = auth", (NEW, OLD)),
          "PPK monday.keys.example in the keys of all traffic (RFC 8784)")
     refused(site, tap, 4)

@@ -16,17 +16,19 @@ struct has {
     const char *keys; // sections of `secrets`
 };
 
+// Wherever a case does not say, both want RFC 9867.
 static void configure(struct sim *s, int node, const struct has *h)
 {
     char conf[4096];
     bool alice = node == ALICE;
     (void)snprintf(conf, sizeof conf,
                    "connections { net { %s\n local_addrs = 192.0.2.%d\n remote_addrs = 192.0.2.%d\n"
-                   " %s\n local { auth = psk\n id = %s }\n remote { auth = psk\n id = %s }\n"
+                   " %s\n %s\n local { auth = psk\n id = %s }\n remote { auth = psk\n id = %s }\n"
                    " children { net { local_ts = 10.%d.0.0/16\n remote_ts = 10.%d.0.0/16 } } } }\n"
                    "secrets { ike-1 { secret = \"correct horse\" }\n %s\n }\n",
                    strstr(h->conn, "proposals") ? "" : SIM_SUITE, alice ? 1 : 2, alice ? 2 : 1,
-                   h->conn, alice ? "a.example" : "b.example", alice ? "b.example" : "a.example",
+                   h->conn, strstr(h->conn, "ppk_exchange") ? "" : "ppk_exchange = best",
+                   alice ? "a.example" : "b.example", alice ? "b.example" : "a.example",
                    alice ? 1 : 2, alice ? 2 : 1, h->keys);
     sim_configure(s, node, conf);
 }
@@ -244,6 +246,33 @@ static void who_has_which(void **state)
     }
 }
 
+#define BY_ITSELF "ppk_exchange = auto\n"
+#define ONE KEY("1", "q.example", K1)
+#define LATE PPK_IN_AUTH, "quantum", "the keys of all traffic"
+
+// Who has said nothing gets RFC 9867 where that costs no round trip, else what strongSwan does.
+static void by_itself(void **state)
+{
+    (void)state;
+    static const struct ppk_case cases[] = {
+        {{NAMED BY_ITSELF, A1}, {BY_ITSELF, A1}, true, LATE, 0},
+        {{NAMED BY_ITSELF PQ1, A1}, {BY_ITSELF PQ1, A1}, true, INTO, 2},
+        {{NAMED "ppk_exchange = best\n", A1}, {BY_ITSELF, A1}, true, INTO, 2},
+        {{NAMED BY_ITSELF, A1}, {"", A1}, true, LATE, 0},
+        {{"ppk_id = *.example\n" BY_ITSELF, ONE},
+         {BY_ITSELF, ONE},
+         true,
+         PPK_IN_INTERMEDIATE,
+         "q.example",
+         ALL_KEYS,
+         2},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("# case %u\n", i);
+        play(&cases[i]);
+    }
+}
+
 #define OLD KEY("old", "monday.keys.example", K1)
 #define NEW KEY("new", "tuesday.keys.example", K2)
 #define ANY "ppk_id = *.keys.example\n"
@@ -444,9 +473,10 @@ static void with_certificates(void **state)
         enum ppk_way way;
     } cases[] = {
         {REQUIRED "ppk_exchange = auth", REQUIRED, PPK_IN_AUTH},
+        {REQUIRED, REQUIRED, PPK_IN_AUTH},
         {NAMED "ppk_exchange = auth", "", PPK_IN_AUTH},
         {"ppk_id = nobodys\nppk_exchange = auth", "", PPK_NONE}, // NO_PPK_AUTH is a signature
-        {REQUIRED, REQUIRED, PPK_IN_INTERMEDIATE},
+        {REQUIRED "ppk_exchange = best", REQUIRED, PPK_IN_INTERMEDIATE},
     };
     (void)state;
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -485,6 +515,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_which),
+        cmocka_unit_test(by_itself),
         cmocka_unit_test(several_are_offered),
         cmocka_unit_test(offers_are_bounded),
         cmocka_unit_test(downgrades_are_refused),

@@ -121,6 +121,7 @@ static void defaults_are_strongswans(void **state)
     CHECK_EQ(a->rand_s, 1440);
     CHECK_EQ(a->reauth_s, 0);
     CHECK_EQ(a->dpd_delay_s, 0);
+    CHECK_EQ(a->ppk_exchange, CONF_PPK_AUTO);
     CHECK_EQ(a->keyingtries, 1);
     CHECK_EQ(a->unique, CONF_UNIQUE_NO);
     CHECK(!a->encap);
