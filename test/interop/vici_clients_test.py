@@ -6,7 +6,6 @@ import os
 import random
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -274,17 +273,6 @@ def stock_c(site, tap):
     tap.equal("... and a refusal with its sentence", (said[2][1], b"nobody" in said[2][2]), (b"no", True))
 
 
-def stock_perl(site, tap):
-    """strongSwan's Perl module."""
-    script = ("use IO::Socket::UNIX; use Vici::Session; my $s = Vici::Session->new(IO::Socket::UNIX->new($ARGV[0]));"
-              "print $s->version()->encode();")
-    if subprocess.run(["perl", "-MVici::Session", "-e1"], capture_output=True, check=False).returncode:
-        tap.skip("strongSwan's Perl client", "no Perl module Vici::Session (strongSwan's, from CPAN or its sources by PERL5LIB)")
-        return
-    done = subprocess.run(["perl", "-e", script, site.moon.vici], capture_output=True, timeout=20, check=False)
-    tap.check("Vici::Session->version()", b"pavise-iked" in done.stdout, done.stdout + done.stderr)
-
-
 def test(lab, tap):
     site = Sites(lab)
     for host in (site.moon, site.sun):
@@ -296,7 +284,6 @@ def test(lab, tap):
     many(site, tap)
     stock_python(site, tap)
     stock_c(site, tap)
-    stock_perl(site, tap)
     slow(site, tap)
     malicious(site, tap)
     for host in (site.moon, site.sun):
