@@ -270,6 +270,9 @@ struct ts_list {
 // pointer, copied by ts_copy() only. NULL: out of memory.
 struct ts_list *ts_keep(const struct ts_list *l);
 void ts_copy(struct ts_list *to, const struct ts_list *from);
+// In strongSwan's order of what it lists: IPv4 first, by address, the wider first; then by protocol
+// and port.
+void ts_sort(struct ts_list *l);
 // Selectors of unknown type are skipped: the list may be empty.
 // ERR_SHORT, ERR_TRAILING, ERR_SYNTAX (none at all, lo > hi), ERR_LIMIT (over TS_MAX).
 err_t ts_read(span_t body, struct ts_list *out);

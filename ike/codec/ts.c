@@ -116,6 +116,23 @@ struct ts_list *ts_keep(const struct ts_list *l)
     return kept;
 }
 
+static int ts_order(const void *a, const void *b)
+{
+    const struct ts *x = a, *y = b;
+    if (x->lo.family != y->lo.family) return x->lo.family == AF_INET ? -1 : 1;
+    int from = memcmp(x->lo.b, y->lo.b, ip_len(x->lo.family));
+    if (from) return from;
+    int to = memcmp(y->hi.b, x->hi.b, ip_len(x->hi.family));
+    if (to) return to;
+    if (x->proto != y->proto) return x->proto - y->proto;
+    return x->port_lo != y->port_lo ? x->port_lo - y->port_lo : y->port_hi - x->port_hi;
+}
+
+void ts_sort(struct ts_list *l)
+{
+    qsort(l->ts, l->n, sizeof *l->ts, ts_order);
+}
+
 void ts_copy(struct ts_list *to, const struct ts_list *from)
 {
     memcpy(to, from, ts_list_len(from));

@@ -69,6 +69,8 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         release(c);
         return NULL;
     }
+    ts_sort(c->local_ts);
+    ts_sort(c->remote_ts);
     index_add(&sa->ike->children_in, &c->by_spi_in, c->spi_in, c);
     index_add(&sa->ike->children_out, &c->by_spi_out, c->spi_out, c);
     sa->children = c;

@@ -201,6 +201,19 @@ static void what_others_contain_is_left_out(void **state)
               "10.1.1.1/32[tcp] 10.1.1.1/32[udp]");
 }
 
+static void lists_have_strongswans_order(void **state)
+{
+    (void)state;
+    char text[512];
+    struct ts_list l =
+        list_of("fd00::/16,224.0.0.0/4,10.1.255.255/32,10.1.0.0/16 17 0 65535,10.1.0.129/32,"
+                "10.1.0.0/24,10.1.0.0/16 6 443 443,10.1.0.0/16 6 80 80,10.1.0.0/16 6 80 99");
+    ts_sort(&l);
+    CHECK_STR(ts_show(&l, text, sizeof text),
+              "10.1.0.0/16[tcp/80-99] 10.1.0.0/16[tcp/80] 10.1.0.0/16[tcp/443] 10.1.0.0/16[udp] "
+              "10.1.0.0/24 10.1.0.129/32 10.1.255.255/32 224.0.0.0/4 fd00::/16");
+}
+
 static void many_by_many_stays_within_the_limit(void **state)
 {
     (void)state;
@@ -305,6 +318,7 @@ int main(void)
         cmocka_unit_test(opaque_ports),
         cmocka_unit_test(initiators_first_choice_comes_first),
         cmocka_unit_test(what_others_contain_is_left_out),
+        cmocka_unit_test(lists_have_strongswans_order),
         cmocka_unit_test(many_by_many_stays_within_the_limit),
         cmocka_unit_test(subsets),
         cmocka_unit_test(text_is_cut_not_overrun),
