@@ -36,6 +36,8 @@
 #define SAY_OUR_AUTH "authentication of '%s' (myself) with %s" // identity, method
 #define SAY_OUR_SIGNATURE "authentication of '%s' (myself) with %s successful"
 #define SAY_THEIR_AUTH "authentication of '%s' with %s successful" // identity, method
+#define SAY_EAP_FAILED "EAP method %s failed for peer %.160s"
+#define SAY_RADIUS_END "RADIUS authentication of '%.160s' %s" // identity, "successful" or "failed"
 #define SAY_EAP_ONLY "allow mutual EAP-only authentication"
 #define SAY_EAP_ID_UNFIT \
     "constraint check failed: EAP identity '%s' (%s) required, not matched by '%s' (%s)"

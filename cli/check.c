@@ -105,11 +105,47 @@ static bool is_daemon_file(const char *file)
     return strcmp(slash ? slash + 1 : file, DAEMON_FILE) == 0;
 }
 
-static bool check_daemon_file(const char *file, json_t *all)
+// What two files say that belongs together.
+struct pair {
+    const char
+        *wants_radius; // file with a connection whose clients a RADIUS server proves; or NULL
+    bool ok, has_radius;
+};
+
+// Such clients are all refused.
+static void check_radius(const struct pair *p, json_t *all)
+{
+    const struct conf_issue i = {.file = p->wants_radius,
+                                 .line = 1,
+                                 .column = 1,
+                                 .token = "eap-radius",
+                                 .what = "auth = eap-radius, and no RADIUS server is configured",
+                                 .hint = "in strongswan.conf: charon { plugins { eap-radius { "
+                                         "server = ... secret = ... } } }",
+                                 .warning = true};
+    const struct conf_issues l = {.n = 1, .issue = (struct conf_issue[]){i}};
+    if (!p->wants_radius || p->has_radius || !p->ok) return;
+    if (all) json_add(all, file_json(p->wants_radius, true, &l));
+    if (!all) print_issue(&i);
+}
+
+static bool wants_radius(const struct config *c)
+{
+    for (unsigned i = 0; c && i < c->conn_n; i++) {
+        for (const struct conf_side *s = &c->conn[i].remote; s; s = s->next) {
+            if (s->radius) return true;
+        }
+    }
+    return false;
+}
+
+static bool check_daemon_file(const char *file, json_t *all, struct pair *p)
 {
     struct strongswan s;
     AUTO(conf_issues) struct conf_issues l = {0};
     bool ok = strongswan_load(file, &s, &l) == ERR_OK;
+    p->ok &= ok;
+    p->has_radius |= s.radius.server_n > 0;
     if (all) {
         json_add(all, file_json(file, ok, &l));
     } else {
@@ -122,9 +158,9 @@ static bool check_daemon_file(const char *file, json_t *all)
     return ok;
 }
 
-static bool check_file(const char *file, json_t *all)
+static bool check_file(const char *file, json_t *all, struct pair *p)
 {
-    if (is_daemon_file(file)) return check_daemon_file(file, all);
+    if (is_daemon_file(file)) return check_daemon_file(file, all, p);
     struct config *c = NULL;
     AUTO(conf_issues) struct conf_issues l = {0};
     bool ok = config_load(file, &c, &l) == ERR_OK;
@@ -135,6 +171,8 @@ static bool check_file(const char *file, json_t *all)
         if (ok) print_good(file, c, l.n);
         if (!ok) print_bad(file, &l);
     }
+    if (wants_radius(c)) p->wants_radius = file;
+    p->ok &= ok;
     config_free(c);
     return ok;
 }
@@ -143,17 +181,24 @@ static bool check_file(const char *file, json_t *all)
 static bool check_usual(json_t *all)
 {
     const char *other = getenv("STRONGSWAN_CONF");
-    bool ok = check_file(USUAL_FILE, all);
+    struct pair p = {.ok = true};
+    bool ok = check_file(USUAL_FILE, all, &p);
     if (!other) other = "/etc/" DAEMON_FILE;
-    if (access(other, F_OK) == 0) ok &= check_daemon_file(other, all);
+    if (access(other, F_OK) == 0) ok &= check_daemon_file(other, all, &p);
+    check_radius(&p, all);
     return ok;
 }
 
 static int run(const struct args *a)
 {
     json_t *all = args_get(a, "--json") ? json_array() : NULL;
-    bool ok = a->words > 0 || check_usual(all);
-    for (unsigned i = 0; i < a->words; i++) ok &= check_file(a->word[i], all);
+    bool ok = a->words > 0 || check_usual(all), both = false;
+    struct pair p = {.ok = true};
+    for (unsigned i = 0; i < a->words; i++) {
+        ok &= check_file(a->word[i], all, &p);
+        both |= is_daemon_file(a->word[i]);
+    }
+    if (both) check_radius(&p, all); // one alone says nothing of the other
     if (all) json_print(all);
     return ok ? CLI_OK : CLI_FAILED;
 }

@@ -138,7 +138,7 @@ static void set_rules(const struct arg *a, const struct element *e, struct conf_
 
 static const char eap_hint[] =
     "eap-tls, eap-ttls, eap-peap, eap-mschapv2, eap-md5, eap-gtc; or eap: whatever both "
-    "sides can";
+    "sides can; or, in remote, eap-radius: a RADIUS server decides";
 
 // "eap-tls:rsa-3072-sha256": keys and hashes of certificates in it.
 static void set_eap_rules(const struct arg *a, const char *rules, struct conf_side *side)
@@ -160,8 +160,9 @@ static void set_eap(const struct arg *a)
     size_t len = strcspn(name, ":");
     side->auth = CONF_AUTH_EAP;
     bool any = len == 0 || (len == strlen("-dynamic") && strncmp(name, "-dynamic", len) == 0);
+    side->radius = len == strlen("-radius") && strncmp(name, "-radius", len) == 0;
     if (!any && *name == '-') side->eap = eap_by_name(name + 1, len - 1);
-    if (!any && !side->eap) {
+    if (!any && !side->eap && !side->radius) {
         issue_error(a->ld->issues, value_place(a->v, 0), a->v->text,
                     "'%s' is no method of EAP that is supported", a->v->text);
         value_hint(a, "%s", eap_hint);

@@ -218,6 +218,22 @@ static void check_null(struct load *ld, const struct origin *o, const struct con
 
 // ---- EAP ----
 
+// A RADIUS server's gateway; a client never speaks with one.
+static void check_eap_radius(struct load *ld, const struct origin *o, const struct conf_conn *c)
+{
+    for (const struct conf_side *s = &c->local; s; s = s->next) {
+        if (!s->radius) continue;
+        issue_error(ld->issues, schema_place(ld, o->local[0], "auth"), "auth",
+                    "eap-radius is how a gateway proves its clients, and this is what we prove");
+        issue_hint(ld->issues,
+                   "write auth = eap here; in remote, if we are the gateway, eap-radius");
+    }
+    if (!c->remote.radius || c->local.auth != CONF_AUTH_EAP) return;
+    issue_error(ld->issues, schema_place(ld, o->remote[0], "auth"), "auth",
+                "nobody but the RADIUS server knows whether EAP proves the gateway, too");
+    issue_hint(ld->issues, "give the gateway's side auth = pubkey and certs = ...");
+}
+
 // rfc5998 4 MUST: where EAP alone is to prove both sides, only methods that can.
 static void check_eap_alone(struct load *ld, const struct node *n, const struct conf_side *s)
 {
@@ -248,6 +264,7 @@ static void check_eap(struct load *ld, const struct origin *o, const struct conf
         check_eap_alone(ld, o->remote[0], &c->remote);
     }
     check_eap_server(ld, o, c);
+    check_eap_radius(ld, o, c);
 }
 
 // ---- two children for the same packets ----

@@ -68,6 +68,7 @@ struct conf_side {          // local {} / remote {}: one round
     struct id id; // local default: our address or our certificate's subject; remote: %any
     // EAP:
     uint8_t eap; // the method (enum eap_type); 0: whatever both sides can
+    bool radius; // remote: a RADIUS server has the methods (strongswan.conf)
     bool eap_id_given, aaa_id_given;
     struct id eap_id; // local: whom we say we are; remote: whom the peer must be, ID_ANY: is asked
     struct id aaa_id; // local: whom EAP's server must be, where it is not whom IKE has proved

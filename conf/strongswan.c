@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "conf/inherit.h"
 #include "conf/issue.h"
 #include "conf/parse.h"
@@ -112,12 +113,14 @@ struct strongswan strongswan_default(void)
         .enforce_critical = true,
         .addrblock_strict = true,
         .cert_cache = true,
+        .radius.habits.station_port = true,
     };
 }
 
 void strongswan_done(struct strongswan *s)
 {
     text_done(&s->unused);
+    wipe(&s->radius, sizeof s->radius);
     config_free(s->attributes);
     arena_done(&s->arena);
 }
@@ -163,8 +166,7 @@ static bool is_yes(const struct tree *t, const char *path)
 
 // ---- values ----
 
-// Seconds, or with a unit; false: it is no number.
-static bool number_of(const char *text, double *out)
+bool strongswan_number(const char *text, double *out)
 {
     static const struct {
         char unit;
@@ -188,7 +190,7 @@ static bool number_of(const char *text, double *out)
 static bool take_number(const char *text, enum kind kind, void *to)
 {
     double v;
-    if (!number_of(text, &v)) return false;
+    if (!strongswan_number(text, &v)) return false;
     double max = kind == IS_PORT ? UINT16_MAX : kind == IS_WIDE ? UINT32_MAX : SECONDS_MAX;
     if (v > max) return false;
     if (kind == IS_REAL) {
@@ -299,6 +301,7 @@ static bool is_idle(const char *path)
     last = last ? last + 1 : path;
     if (strcmp(last, "load") == 0 || strcmp(last, "load_modular") == 0) return true;
     if (strongswan_is_log(path) || strongswan_is_attribute(path)) return true;
+    if (strongswan_is_radius(path)) return true;
     if (strcmp(path, "plugins.kernel-libipsec.raw_esp") == 0) return true;
     if (strcmp(path, BLOCKS_DEPTH) == 0) return true;
     if (strcmp(path, EAP_PREFERRED) == 0) return true;
@@ -344,6 +347,7 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
     strongswan_attributes(t, s, issues);
     strongswan_logs(t, s, issues);
     strongswan_eap(t, s, issues);
+    strongswan_radius(t, s, issues);
     bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
     s->farp = plugin_is_loaded(t, "farp");
     s->libipsec = plugin_is_loaded(t, "kernel-libipsec");

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "conf/config.h"
 #include "eap/eap.h"
+#include "radius/conf.h"
 
 #define STRONGSWAN_CONF "/etc/strongswan.conf"
 
@@ -51,6 +52,7 @@ struct strongswan {
     unsigned eap_order_n;
     uint8_t eap_in_ttls, eap_in_peap; // phase2_method of eap-ttls, eap-peap; 0: not given
     bool eap_prefer_user;             // ... but the client's choice goes first
+    struct radius_conf radius;        // plugin eap-radius; no servers: not given
     bool whitelist;                   // plugin whitelist: only listed identities may call
     uint16_t tls_min, tls_max;        // libtls, in EAP; 0: not given
     char *tls_suites;                 // NULL: not given

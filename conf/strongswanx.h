@@ -12,6 +12,12 @@
 // empty. out (may be NULL) is set with a value only.
 const char *strongswan_get(const struct tree *t, const char *path, const struct setting **out);
 
+// Seconds, or with a unit; false: it is no number.
+bool strongswan_number(const char *text, double *out);
+
+// Plugin eap-radius (strongswan_radius.c).
+void strongswan_radius(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
+bool strongswan_is_radius(const char *path);
 // Plugin attr, and dns1, dns2, nbns1, nbns2 (strongswan_attr.c).
 void strongswan_attributes(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 bool strongswan_is_attribute(const char *path);

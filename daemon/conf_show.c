@@ -97,6 +97,7 @@ static void put_side(struct vici_msg *m, const char *name, unsigned round,
     if (s->id_given) vici_kv(m, "id", "%s", id_show(&s->id, id));
     vici_kv(m, "class", "%s", auth_name(s->auth));
     if (s->eap) vici_kv(m, "eap-type", "%s", eap_name(s->eap, eap));
+    if (s->radius) vici_kv(m, "eap-type", "EAP_RADIUS");
     if (s->aaa_id_given) vici_kv(m, "aaa_id", "%s", id_show(&s->aaa_id, id));
     if (s->eap_id_given) vici_kv(m, "eap_id", "%s", id_show(&s->eap_id, id));
     if (s->revocation == CONF_REVOCATION_STRICT) vici_kv(m, "revocation", "GOOD");

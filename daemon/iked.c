@@ -25,6 +25,7 @@
 #include "daemon/loaded.h"
 #include "daemon/names.h"
 #include "daemon/network.h"
+#include "daemon/radius.h"
 #include "daemon/ready.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
@@ -292,6 +293,7 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     if (d->executor.kernel && d->strongswan.install_routes) TRY(routes_new(d, &d->routes, why));
     if (d->strongswan.farp) TRY(farp_new(&d->farp, why));
     TRY(start_keylog(d, why));
+    radius_settings(d);
     TRY(start_diplomat(d, why));
     return vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
 }
@@ -365,6 +367,7 @@ static void stop(struct iked *d)
     leases_done(d);
     ike_free(d->ike);
     d->ike = NULL;
+    radius_stop(d);
     given_free(d->given, !d->leaving);
     routes_free(d->routes, !d->leaving);
     commands_done(d);

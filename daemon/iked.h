@@ -20,6 +20,7 @@ struct keylog;
 struct loaded;
 struct network;
 struct net;
+struct radius;
 struct reload;
 struct resolver;
 struct routes;
@@ -39,6 +40,7 @@ struct iked {
     struct network *network;
     struct routes *routes; // NULL: the executor sees to them, or nobody shall
     struct works *works;
+    struct radius *radius;     // NULL: no RADIUS servers are configured
     struct keylog *keylog;     // NULL = off
     struct story *story;       // what has been told; NULL: not started
     struct scripts *scripts;   // NULL: the configuration at the start had none

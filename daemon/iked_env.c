@@ -9,6 +9,7 @@
 #include "daemon/hold.h"
 #include "daemon/keylog.h"
 #include "daemon/network.h"
+#include "daemon/radius.h"
 #include "daemon/resolver.h"
 #include "daemon/routes.h"
 #include "daemon/works.h"
@@ -113,6 +114,7 @@ struct env iked_env(struct iked *d)
         .addresses = env_addresses,
         .resolve = env_resolve,
         .work = works_add,
+        .radius = radius_work,
         .xfrm = xfrm_client_api(d->executor.client),
         .tell = env_tell,
         .event = env_event,

@@ -10,6 +10,7 @@
 #include "daemon/commands.h"
 #include "daemon/log_to.h"
 #include "daemon/network.h"
+#include "daemon/radius.h"
 #include "daemon/reload.h"
 
 #define FRAGMENT_MIN 576 // every IPv4 path takes packets of this size
@@ -154,8 +155,10 @@ void settings_again(struct iked *d)
     // What was said at run time holds until the file says something else than before.
     bool turned = now.whitelist != d->strongswan.whitelist;
     if (d->ike && turned) commands_whitelist_switch(d, now.whitelist);
+    bool asked_elsewhere = memcmp(&now.radius, &d->strongswan.radius, sizeof now.radius) != 0;
     strongswan_done(&d->strongswan);
     d->strongswan = now;
+    if (asked_elsewhere) radius_settings(d);
     network_settings(d->network);
 }
 
@@ -200,6 +203,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.eap_in_ttls = s->eap_in_ttls;
     o.eap_in_peap = s->eap_in_peap;
     o.eap_prefer_peer = s->eap_prefer_user;
+    o.radius = s->radius.habits;
     o.tls_min = s->tls_min;
     o.tls_max = s->tls_max;
     (void)snprintf(o.tls_suites, sizeof o.tls_suites, "%s", s->tls_suites ? s->tls_suites : "");

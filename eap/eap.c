@@ -106,6 +106,7 @@ void eap_free(struct eap *e)
     if (!e || atomic_fetch_sub(&e->refs, 1) > 0) return;
     method_end(e);
     terms_release(&e->terms);
+    free(e->long_out);
     wipe(e, sizeof *e);
     free(e);
 }
@@ -124,7 +125,7 @@ enum eap_state eap_state(const struct eap *e)
 
 span_t eap_packet(const struct eap *e)
 {
-    return span(e->out, e->out_len);
+    return span(e->long_out ? e->long_out : e->out, e->out_len);
 }
 
 const struct why *eap_why(const struct eap *e)

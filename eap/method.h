@@ -36,7 +36,10 @@ struct eap {
     struct why why;
     uint8_t msk[EAP_MSK_MAX];
     size_t msk_len;
+    bool relayed;         // a RADIUS server has the methods (relay.h)
+    uint8_t relayed_type; // ... and this one is under way; EAP_ANY: none yet
     size_t out_len;
+    uint8_t *long_out; // what it has said, instead of `out`; NULL: nothing
     uint8_t out[EAP_SEND_MAX];
     unsigned said_n;
     char said[EAP_SAID_MAX][224];

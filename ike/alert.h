@@ -26,6 +26,7 @@
     X(UNIQUE_REPLACE, "unique-replace")                     \
     X(KEEP_ON_CHILD_SA_FAILURE, "keep-on-child-sa-failure") \
     X(VIP_FAILURE, "vip-failure")                           \
+    X(RADIUS_NOT_RESPONDING, "radius-not-responding")       \
     X(IKE_SA_EXPIRED, "ike-sa-expired")                     \
     X(CERT_EXPIRED, "cert-expired")                         \
     X(CERT_REVOKED, "cert-revoked")                         \

@@ -72,6 +72,10 @@ struct env {
     // ike_work_done(). Takes w only if it returns ERR_OK; ERR_LIMIT: too many wait already. NULL:
     // there is nobody, so there is no public-key authentication.
     err_t (*work)(void *ctx, struct ike_work *w);
+    // The same for w of a struct ike_radius (ike/radius.h): a RADIUS server is asked, and
+    // ike_work_done() follows when it has answered, or does not. Also ERR_NOTFOUND: there is none.
+    // NULL: likewise.
+    err_t (*radius)(void *ctx, struct ike_work *w);
     struct xfrm_api xfrm;
     // The story of a negotiation, one sentence a call; ike_sa may be NULL before there is one.
     void (*tell)(void *ctx, enum log_level level, const struct ike_sa *sa, const char *sentence);

@@ -7,6 +7,7 @@
 #include "ike/sa/counters.h"
 #include "ike/sa/pool.h"
 #include "ike/sa/steering.h"
+#include "radius/conf.h"
 
 struct ike;
 
@@ -36,6 +37,7 @@ struct ike_options {
     unsigned eap_order_n;
     uint8_t eap_in_ttls, eap_in_peap;  // ... the methods inside; 0: those of passwords
     bool eap_prefer_peer;              // ... and of those the peer's choice goes first
+    struct radius_habits radius;       // ... and RADIUS servers have them
     uint16_t tls_min, tls_max;         // versions in EAP; 0: 1.2, and 1.3
     char tls_suites[TLS_SUITES_MAX];   // ... and cipher suites; "": sound ones
     bool one_round;                    // neither MULTIPLE_AUTH_SUPPORTED (RFC 4739) nor such rounds

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "crypto/prf.h"
+#include "eap/relay.h"
 #include "ike/auth/eap_judge.h"
+#include "ike/auth/eap_relay.h"
 #include "ike/auth/octets.h"
 #include "ike/auth/own.h"
 #include "ike/auth/round.h"
@@ -96,6 +98,7 @@ static err_t terms_fill(struct ike_sa *sa, struct eap_terms *t)
 static bool asks(const struct conf_side *side)
 {
     if (side->eap_id_given) return id_is_pattern(&side->eap_id);
+    if (side->radius) return false; // as strongSwan: the server hears the name that IKE has
     return !side->id_given || side->id.type == ID_ANY;
 }
 
@@ -107,7 +110,8 @@ static err_t none_left(const struct ike_sa *sa, struct why *why)
                    ike_sa_name(sa));
 }
 
-static err_t server_begin(struct ike_sa *sa, struct eap_terms *t, struct why *why)
+static err_t server_begin(struct ike_sa *sa, struct eap_terms *t, void (*done)(struct ike_sa *sa),
+                          struct why *why)
 {
     struct opening *o = sa->opening;
     const struct conf_side *side = peers(sa);
@@ -117,28 +121,38 @@ static err_t server_begin(struct ike_sa *sa, struct eap_terms *t, struct why *wh
     sa->ike->eap_talks++;
     o->eap.counted = true;
     if (asks(side)) return eap_ask(o->eap.talk);
+    if (side->radius) return eap_relay_start(sa, done);
     return eap_begin(o->eap.talk) == ERR_OK ? ERR_OK : none_left(sa, why);
 }
 
-err_t eap_round_begin(struct ike_sa *sa, struct why *why)
+err_t eap_round_begin(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why)
 {
     struct opening *o = sa->opening;
     struct eap_terms t;
+    if (o->eap.taken) { // what a RADIUS server has said
+        o->eap.taken = false;
+        return o->eap.err;
+    }
     if (!sa->initiator && sa->ike->eap_talks >= EAP_TALKS_MAX) return ERR_LIMIT;
     TRY(terms_fill(sa, &t));
     o->eap.phase = EAP_TALKS;
-    if (!sa->initiator) return server_begin(sa, &t, why);
+    if (!sa->initiator) {
+        err_t err = server_begin(sa, &t, done, why);
+        if (err == ERR_LIMIT || err == ERR_NOMEM) eap_round_done(sa); // it may come again
+        return err;
+    }
     o->eap.talk = eap_new(&t);
     return o->eap.talk ? ERR_OK : ERR_NOMEM;
 }
 
-err_t eap_round_go_on(struct ike_sa *sa, struct why *why)
+err_t eap_round_go_on(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why)
 {
     struct eap *talk = sa->opening->eap.talk;
     struct eap_terms t;
     TRY(terms_fill(sa, &t));
     t.other = *eap_peer(talk);
     eap_set_terms(talk, &t);
+    if (eap_relay_is_on(sa)) return eap_relay_start(sa, done);
     return eap_begin(talk) == ERR_OK ? ERR_OK : none_left(sa, why);
 }
 
@@ -188,6 +202,7 @@ err_t eap_round_take(struct ike_sa *sa, span_t packet, void (*done)(struct ike_s
         return o->eap.err;
     }
     if (sa->work_id) return ERR_AGAIN;
+    if (eap_is_relayed(o->eap.talk)) return eap_relay_go_on(sa, packet, done);
     struct eap_work *p = calloc(1, sizeof *p);
     if (!p) return ERR_NOMEM;
     p->w = (struct ike_work){.run = work_run, .done = work_done, .free = work_free};
@@ -226,6 +241,7 @@ void eap_round_done(struct ike_sa *sa)
     sa->ike->eap_talks -= o->eap.counted;
     eap_free(o->eap.talk);
     eap_judge_free(o->eap.judge);
+    eap_relay_done(&o->eap);
     o->eap = (struct eap_part){0};
 }
 

@@ -18,13 +18,14 @@ bool eap_round_is_alone(const struct ike_sa *sa);
 
 // Initiator, when the responder's identity is known; responder, when it has a connection. Errors
 // with a sentence: ERR_NOCHOICE (responder: none of the methods can be used), ERR_LIMIT, ERR_NOMEM.
-err_t eap_round_begin(struct ike_sa *sa, struct why *why);
+// ERR_AGAIN: a RADIUS server is asked, after which `done` is called and this once more.
+err_t eap_round_begin(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why);
 // A packet of the other side: handled in another thread, after which `done` is called and this once
 // more. ERR_OK: opening->eap.talk has taken it. Errors: ERR_AGAIN, ERR_LIMIT, ERR_NOMEM.
 err_t eap_round_take(struct ike_sa *sa, span_t packet, void (*done)(struct ike_sa *sa));
 // Responder: goes on when it is known whom the initiator calls itself in EAP; the connection may
-// have become another one. Errors as eap_round_begin().
-err_t eap_round_go_on(struct ike_sa *sa, struct why *why);
+// have become another one. Errors as eap_round_begin(); after ERR_AGAIN eap_round_take() follows.
+err_t eap_round_go_on(struct ike_sa *sa, void (*done)(struct ike_sa *sa), struct why *why);
 // May the connection's section have a peer of this name in EAP? 0: no.
 unsigned eap_round_fits(const struct conf_side *side, const struct id *who);
 void eap_round_tell(struct ike_sa *sa); // the sentences of the last step

@@ -87,14 +87,14 @@ static err_t meet_responder(struct turn *t, struct why *why)
     }
     if (!eap_round_is_alone(sa)) {
         TRY(auth_check_responder(t, why));
-        return eap_round_begin(sa, why);
+        return eap_round_begin(sa, receive_resume, why);
     }
     TRY(ident_read(msg_body(t->in, PAYLOAD_IDr), &idr));
     TRY(auth_is_meant(sa, &idr, why));
     TRY(blob_set(&sa->opening->peer_id, msg_body(t->in, PAYLOAD_IDr)));
     sa->remote_id = idr;
     tell(sa->ike, sa, LOG_STORY, SAY_EAP_ONLY);
-    return eap_round_begin(sa, why);
+    return eap_round_begin(sa, receive_resume, why);
 }
 
 // What becomes of the conversation after the responder's packet.
@@ -175,18 +175,21 @@ static err_t begin(struct turn *t, struct why *why)
     if (round_is_first(sa)) TRY(auth_hear_first(t));
     TRY(auth_prove_too(t, why));
     TRY(blob_set(&sa->opening->peer_id, msg_body(t->in, PAYLOAD_IDi)));
-    return eap_round_begin(sa, why);
+    return eap_round_begin(sa, receive_resume, why);
 }
 
 err_t eap_on_wish(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     struct why why = {0};
-    if (sa->opening->eap.phase != EAP_NONE) return ERR_SYNTAX;
+    if (sa->opening->eap.phase != EAP_NONE && !sa->opening->eap.taken) return ERR_SYNTAX;
     err_t err = begin(t, &why);
     if (err == ERR_LIMIT) err = ERR_AGAIN; // too much to do: the peer repeats its message
     if (err == ERR_SYNTAX || err == ERR_SHORT || err == ERR_AGAIN || t->refuse) return err;
     if (err != ERR_OK) return auth_fails(t, why.text[0] ? why.text : err_text(err));
+    if (eap_state(sa->opening->eap.talk) == EAP_FAILED) { // before it has begun
+        return auth_fails(t, eap_why(sa->opening->eap.talk)->text);
+    }
     if (eap_round_is_alone(sa)) {
         put_id(&t->out, PAYLOAD_IDr, &sa->local_id);
         tell(t->ike, sa, LOG_STORY, SAY_EAP_ONLY);
@@ -242,7 +245,7 @@ static err_t name_known(struct turn *t, struct why *why)
     struct ike_sa *sa = t->sa;
     struct id who = *eap_peer(sa->opening->eap.talk);
     if (!eap_round_fits(round_theirs(sa), &who)) TRY(next_conn(t, &who, why));
-    TRY(eap_round_go_on(sa, why));
+    TRY(eap_round_go_on(sa, receive_resume, why));
     eap_round_tell(sa);
     return ERR_OK;
 }
@@ -271,9 +274,9 @@ err_t eap_on_response(struct turn *t)
     if (err == ERR_LIMIT) err = ERR_AGAIN;
     if (err != ERR_OK) return err;
     eap_round_tell(sa);
-    if (eap_state(o->eap.talk) == EAP_KNOWS && name_known(t, &why) != ERR_OK) {
-        return auth_fails(t, why.text);
-    }
+    if (eap_state(o->eap.talk) == EAP_KNOWS) err = name_known(t, &why);
+    if (err == ERR_AGAIN) return err; // a RADIUS server is asked
+    if (err != ERR_OK) return auth_fails(t, why.text[0] ? why.text : err_text(err));
     if (eap_state(o->eap.talk) == EAP_FAILED) return failed(t, eap_why(o->eap.talk)->text);
     if (eap_state(o->eap.talk) == EAP_SUCCEEDED) o->eap.phase = EAP_KEYED;
     put_packet(sa, &t->out);

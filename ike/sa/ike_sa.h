@@ -81,14 +81,17 @@ enum eap_phase {
 };
 struct eap;
 struct eap_judge;
+struct eap_relay;
 struct eap_part {
     enum eap_phase phase;
     struct eap *talk;        // the conversation; in another thread while a work is under way
     struct eap_judge *judge; // of certificates in it
-    bool counted;            // among those of EAP_TALKS_MAX
-    bool taken;              // the packet that was put aside has been handled
-    err_t err;               // ... and what it said cannot be kept
-    uint64_t until;          // responder: monotonic ns
+    struct eap_relay
+        *relay;     // a RADIUS server has its methods (ike/auth/eap_relay.h); NULL: not yet
+    bool counted;   // among those of EAP_TALKS_MAX
+    bool taken;     // the packet that was put aside has been handled
+    err_t err;      // ... and what it said cannot be kept
+    uint64_t until; // responder: monotonic ns
 };
 
 // What only the opening needs; freed when the SA is up.

@@ -3,21 +3,31 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/ike_sa.h"
 
-err_t work_start(struct ike_sa *sa, struct ike_work *w)
+static err_t give(struct ike_sa *sa, struct ike_work *w, err_t (*to)(void *, struct ike_work *))
 {
     struct ike *ike = sa->ike;
     err_t err = sa->work_id ? ERR_STATE : ERR_OK;
-    if (!ike->env.work) err = ERR_UNSUPPORTED;
+    if (!to) err = ERR_UNSUPPORTED;
     w->spi = ike_sa_spi(sa);
     w->id = ++ike->last_work;
     w->source = table_owner(&ike->table, &sa->remote.ip);
-    if (err == ERR_OK) err = ike->env.work(ike->env.ctx, w);
+    if (err == ERR_OK) err = to(ike->env.ctx, w);
     if (err == ERR_OK) {
         sa->work_id = w->id;
     } else {
         w->free(w);
     }
     return err;
+}
+
+err_t work_start(struct ike_sa *sa, struct ike_work *w)
+{
+    return give(sa, w, sa->ike->env.work);
+}
+
+err_t work_ask(struct ike_sa *sa, struct ike_work *w)
+{
+    return give(sa, w, sa->ike->env.radius);
 }
 
 void work_finish(struct ike *ike, struct ike_work *w)

@@ -23,5 +23,8 @@ struct ike_work {
 // Gives w away, whatever the result. Errors: ERR_LIMIT (too much to do already), ERR_STATE (this
 // IKE SA has a work under way), ERR_UNSUPPORTED (nobody works here).
 err_t work_start(struct ike_sa *sa, struct ike_work *w);
+// The same for a struct ike_radius, which a RADIUS server does. Errors also: ERR_NOTFOUND (no
+// server is configured), ERR_CRYPTO, ERR_SPACE.
+err_t work_ask(struct ike_sa *sa, struct ike_work *w);
 // It has run: tells the IKE SA that waits for it, if there still is one, and frees it.
 void work_finish(struct ike *ike, struct ike_work *w);

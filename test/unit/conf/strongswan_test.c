@@ -252,6 +252,68 @@ static void nonsense_is_refused(void **state)
     strongswan_done(&s);
 }
 
+#define RADIUS(text) "charon {\n plugins {\n  eap-radius {\n" text "  }\n }\n}\n"
+
+static void radius_servers(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded(RADIUS("   secret = gv6URkSs\n   server = 10.1.0.10\n"));
+    const struct radius_server *one = &s.radius.server[0];
+    char ip[IP_TEXT_MAX];
+    CHECK_EQ(s.radius.server_n, 1);
+    CHECK_STR(ip_show(&one->ip, ip), "10.1.0.10");
+    CHECK_EQ(one->secret_len, 8);
+    assert_memory_equal(one->secret, "gv6URkSs", 8);
+    CHECK(one->auth_port == 1812 && one->acct_port == 1813 && one->sockets == 1);
+    CHECK(one->tries == 4 && one->timeout_s > 1.9 && one->base > 1.3);
+    CHECK(s.radius.habits.station_port && !s.radius.habits.eap_start);
+    CHECK_STR(text_str(&s.unused), "");
+    strongswan_done(&s);
+    s = loaded(
+        RADIUS("   nas_identifier = moon\n   id_prefix = vpn/\n   station_id_with_port = no\n"
+               "   servers {\n    near {\n     address = 10.1.0.10\n     secret = one\n"
+               "     preference = 5\n     auth_port = 1645\n     sockets = 4\n    }\n"
+               "    far {\n     address = fec0::10\n     secret = two\n"
+               "     nas_identifier = sun\n     retransmit_tries = 1\n    }\n   }\n"));
+    CHECK_EQ(s.radius.server_n, 2);
+    CHECK_STR(s.radius.server[0].nas_identifier, "moon");
+    CHECK_STR(s.radius.server[1].nas_identifier, "sun");
+    CHECK(s.radius.server[0].preference == 5 && s.radius.server[0].sockets == 4);
+    CHECK(s.radius.server[0].auth_port == 1645 && s.radius.server[1].tries == 1);
+    CHECK(!s.radius.habits.station_port);
+    CHECK_STR(s.radius.habits.id_prefix, "vpn/");
+    strongswan_done(&s);
+}
+
+// No word of the secret in what is said of it.
+static void radius_that_cannot_be(void **state)
+{
+    static const char *const bad[][2] = {
+        {RADIUS("   server = 10.1.0.10\n"), "RADIUS server 'primary' has no secret"},
+        {RADIUS("   server = alice\n   secret = tellnobody\n"), "'alice' is no value for server"},
+        {RADIUS("   servers {\n    a {\n     secret = tellnobody\n    }\n   }\n"),
+         "RADIUS server 'a' has no address"},
+        {RADIUS("   dae {\n    enable = yes\n   }\n"), "RFC 5176"},
+        {RADIUS("   class_group = yes\n"), "class_group"},
+        {RADIUS("   retransmit_base = -1\n"), "'-1' is no value for retransmit_base"},
+        {RADIUS("   sockets = 0\n"), "'0' is no value for sockets"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct strongswan s;
+        struct conf_issues issues = {0};
+        CHECK_EQ(load(bad[i][0], &s, &issues), ERR_SYNTAX);
+        bool said = false;
+        for (unsigned k = 0; k < issues.n; k++) {
+            said |= strstr(issues.issue[k].what, bad[i][1]) != NULL;
+            CHECK(!strstr(issues.issue[k].what, "tellnobody"));
+        }
+        if (!said) fail_msg("not said: %s", bad[i][1]);
+        conf_issues_done(&issues);
+        strongswan_done(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +327,8 @@ int main(void)
         cmocka_unit_test(loggers_of_both),
         cmocka_unit_test(the_rest_is_named),
         cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(radius_servers),
+        cmocka_unit_test(radius_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,12 @@
+// radius.h - the daemon's sockets to RADIUS servers (radius/client.h): questions of the diplomat go
+// out, answers come back into the event loop.
+#pragma once
+
+#include "daemon/iked.h"
+
+// Opens sockets to the servers of d->strongswan, instead of those before; what was asked there has
+// failed. A server that has no route yet is tried when it is asked.
+void radius_settings(struct iked *d);
+void radius_stop(struct iked *d);
+// For struct env.
+err_t radius_work(void *ctx, struct ike_work *w);
