@@ -8,10 +8,13 @@
 #include "cli/say.h"
 
 const struct command *const command_all[] = {
-    &command_check,  &command_up,         &command_down,      &command_rekey,   &command_status,
-    &command_conns,  &command_pools,      &command_whitelist, &command_list,    &command_reload,
-    &command_xfrm,   &command_log,        &command_top,       &command_explain, &command_trace,
-    &command_decode, &command_completion, &command_version,   &command_help,    NULL,
+    &command_check,   &command_up,     &command_down,
+    &command_rekey,   &command_status, &command_conns,
+    &command_pools,   &command_lookip, &command_whitelist,
+    &command_list,    &command_reload, &command_xfrm,
+    &command_log,     &command_top,    &command_explain,
+    &command_trace,   &command_decode, &command_completion,
+    &command_version, &command_help,   NULL,
 };
 
 const struct command *command_find(const char *name)

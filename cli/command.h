@@ -16,9 +16,9 @@ struct command {
 };
 
 extern const struct command command_check, command_up, command_down, command_rekey, command_status,
-    command_conns, command_pools, command_whitelist, command_list, command_reload, command_xfrm,
-    command_log, command_top, command_explain, command_trace, command_decode, command_completion,
-    command_version, command_help;
+    command_conns, command_pools, command_lookip, command_whitelist, command_list, command_reload,
+    command_xfrm, command_log, command_top, command_explain, command_trace, command_decode,
+    command_completion, command_version, command_help;
 
 // All of them, NULL-terminated, in the order of the help.
 extern const struct command *const command_all[];

@@ -157,15 +157,18 @@ static void settle_heir(struct ike_sa *sa, enum close_why why)
     }
 }
 
+// While it is still known which virtual addresses the peer had.
+static void tell_down(struct ike_sa *sa, const char *sentence)
+{
+    if (!sa->up_at || sa->rekeyed || sa->elder) return;
+    tell(sa->ike, sa, LOG_STORY, SAY_IKE_DELETED ": %s", sentence);
+    tell_event(IKE_EV_DOWN, sa, NULL);
+}
+
 // Everybody who waits for something of this IKE SA hears how it ended.
 static void dismiss(struct ike_sa *sa, err_t err, const char *sentence)
 {
-    bool was_up = sa->up_at && !sa->rekeyed && !sa->elder;
     if (err == ERR_OK) err = ERR_CLOSED;
-    if (was_up) {
-        tell(sa->ike, sa, LOG_STORY, SAY_IKE_DELETED ": %s", sentence);
-        tell_event(IKE_EV_DOWN, sa, NULL);
-    }
     request_end_all(sa, err, sentence);
     waiter_end(&sa->waiters, err, sentence);
     waiter_end(&sa->enders, ERR_OK, sentence);
@@ -188,7 +191,9 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
     if (asked) why = sa->why;
     if (!sa->up_at && why == CLOSED_FAILED) before_up_failed(sa);
+    if (!sentence) sentence = "the IKE SA is closed";
     while (sa->children) close_child(sa->children, why);
+    tell_down(sa, sentence);
     vips_drop(sa);
     ike_sa_timers_off(sa);
     if (!refused) table_remove_half_open(&ike->table, sa);
@@ -198,7 +203,7 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     } else {
         ike_sa_gone(sa);
     }
-    dismiss(sa, err, sentence ? sentence : "the IKE SA is closed");
+    dismiss(sa, err, sentence);
     open_after(sa);
 }
 

@@ -16,7 +16,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from lab import main, wait_until
+from lab import PAVISE, main, wait_until
 
 GATEWAY = """\
 connections {{
@@ -263,6 +263,13 @@ def listed(world, tap):
               and re.search(r"10\.3\.0\.2 +online +'dave@example\.org'", said), said)
     said = world.moon.pavise("pools").stdout
     tap.check("pavise lists them, too", "carol@example.org" in said and "10.3.0.1" in said, said)
+    said = world.moon.pavise("lookip").stdout
+    tap.check("lookip prints strongSwan's lines", re.search(r"^lookup: +10\.3\.0\.2 +\S+ +rw\[\d+\] dave@example\.org$", said, re.M)
+              and "fd00:3::1" in said, said)
+    said = [world.moon.pavise("lookip", "--lookup", ip).stdout for ip in ("10.3.0.1", "10.3.0.77", "FD00:3::0:1")]
+    tap.equal("lookip of one address, of nobody's, however it is written",
+              [(line.split(":")[0], line.count("\n"), "carol" in line) for line in said],
+              [("lookup", 1, True), ("not found", 1, False), ("lookup", 1, True)])
     said = world.carol.swanctl("--list-sas").stdout + world.moon.swanctl("--list-sas").stdout
     tap.check("both sides show the virtual address with the IKE SA", said.count("[10.3.0.1 fd00:3::1]") == 2, said)
     said = world.carol.pavise("status").stdout
@@ -279,7 +286,12 @@ def rekeyed(world, tap):
 
 
 def given_back(world, tap):
+    ear = world.moon.start([PAVISE, "lookip", "--vici-socket", world.moon.vici, "--dump", "--listen-up", "--listen-down"], "lookip")
+    ear.wait_for("10.3.0.2", 5)
     done = world.carol.pavise("down", "home")
+    told = wait_until(lambda: re.search(r"^down: +10\.3\.0\.1 .*carol", ear.output(), re.M), 5)
+    tap.check("lookip tells whose address is free", told, ear.output())
+    ear.stop()
     tap.check("carol closes", done.returncode == 0, done.stdout + done.stderr)
     tap.equal("her addresses are gone", virtual(world.carol) + virtual(world.carol, 6), [])
     tap.equal("her resolv.conf is as it was", world.resolv_conf(world.carol), RESOLV)
