@@ -210,6 +210,33 @@ err_t rtnl_skip_del(struct rtnl *r, const struct rtnl_skip *skip, struct why *wh
     return ask(r, h, NULL, NULL, "cannot remove a routing rule for marked packets", why);
 }
 
+static struct nlmsghdr *goto_message(struct rtnl *r, const struct rtnl_goto *g, uint16_t type)
+{
+    const struct rtnl_skip head = {
+        .family = g->family, .table = g->table, .priority = g->priority, .target = g->target};
+    struct nlmsghdr *h = start_extra(r, &head, type, FR_ACT_GOTO);
+    mnl_attr_put_u32(h, FRA_GOTO, g->target);
+    if (!g->mark) {
+        mnl_attr_put_strz(h, FRA_IIFNAME, "lo");
+        return h;
+    }
+    mnl_attr_put_u32(h, FRA_FWMARK, g->mark);
+    mnl_attr_put_u32(h, FRA_FWMASK, g->mark);
+    return h;
+}
+
+err_t rtnl_goto_add(struct rtnl *r, const struct rtnl_goto *g, struct why *why)
+{
+    struct nlmsghdr *h = goto_message(r, g, RTM_NEWRULE);
+    return ask(r, h, NULL, NULL, "cannot add a routing rule past ours", why);
+}
+
+err_t rtnl_goto_del(struct rtnl *r, const struct rtnl_goto *g, struct why *why)
+{
+    struct nlmsghdr *h = goto_message(r, g, RTM_DELRULE);
+    return ask(r, h, NULL, NULL, "cannot remove a routing rule past ours", why);
+}
+
 err_t rtnl_target_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why)
 {
     struct nlmsghdr *h = start_extra(r, skip, RTM_NEWRULE, FR_ACT_NOP);

@@ -67,6 +67,15 @@ err_t rtnl_each_rule(struct rtnl *r, uint16_t family, struct rtnl_tables tables,
 // The table is not used: it makes rtnl_clean() find the rule.
 err_t rtnl_skip_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
 err_t rtnl_skip_del(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
+// Packets with one of these bits, or those that this host sends itself, skip the rules up to
+// `target`: "from all fwmark M/M goto T", "from all iif lo goto T". The table as above.
+struct rtnl_goto {
+    uint16_t family;
+    uint32_t mark; // 0: the host's own
+    uint32_t table, priority, target;
+};
+err_t rtnl_goto_add(struct rtnl *r, const struct rtnl_goto *g, struct why *why);
+err_t rtnl_goto_del(struct rtnl *r, const struct rtnl_goto *g, struct why *why);
 // A rule that does nothing, of the priority `target`: somewhere to go to.
 err_t rtnl_target_add(struct rtnl *r, const struct rtnl_skip *skip, struct why *why);
 

@@ -427,6 +427,11 @@ err_t steer_new(const struct steer_conf *conf, struct steer **out, struct why *w
     return ERR_OK;
 }
 
+bool steer_has_leftovers(const struct steer *s)
+{
+    return s->grace != NULL;
+}
+
 static void clean_table(const struct steer *s, uint32_t table)
 {
     struct why why;

@@ -46,6 +46,9 @@ struct steer_conf {
 err_t steer_new(const struct steer_conf *conf, struct steer **out, struct why *why);
 void steer_free(struct steer *s); // rules and routes go; NULL is fine
 
+// Routes of one who died are there, until the grace is over.
+bool steer_has_leftovers(const struct steer *s);
+
 // A policy has come or gone. Policies that need no route are passed over. A route that cannot be
 // set is logged.
 void steer_add(struct steer *s, const struct xfrm_policy *p);

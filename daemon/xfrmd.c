@@ -5,7 +5,7 @@
 //                                  |          v events                v news (ACQUIRE, EXPIRE)
 //                                  +------ on_event <---- control <---+
 //                                             |
-//                                             +--> policies --> guard, steer
+//                                             +--> policies --> guard, steer, past
 //
 // Threads: this one (control: the loop, all of the above but the engine's packets) and the engine's
 // workers.
@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #include "daemon/guard.h"
 #include "daemon/lent.h"
 #include "daemon/marks.h"
+#include "daemon/past.h"
 #include "daemon/policies.h"
 #include "daemon/ready.h"
 #include "daemon/sandbox.h"
@@ -53,6 +55,7 @@ struct xfrmd {
     struct policies *policies;
     struct guard *guard;
     struct steer *steer;
+    struct past *past;
     struct xfrmd_stat *stat;
     struct xfrmd_explain *explain;
     struct xfrmd_trace *trace;
@@ -74,6 +77,7 @@ static void on_policy_add(void *ctx, const struct xfrm_policy *p)
     struct xfrmd *d = ctx;
     guard_add(d->guard, p); // closed before anything is led that way
     steer_add(d->steer, p);
+    past_add(d->past, p);
 }
 
 static void on_policy_del(void *ctx, const struct xfrm_policy *p)
@@ -81,6 +85,7 @@ static void on_policy_del(void *ctx, const struct xfrm_policy *p)
     struct xfrmd *d = ctx;
     steer_del(d->steer, p);
     guard_del(d->guard, p);
+    past_del(d->past, p);
 }
 
 static void on_policy_change(void *ctx, const struct xfrm_policy *old,
@@ -90,6 +95,7 @@ static void on_policy_change(void *ctx, const struct xfrm_policy *old,
     guard_change(d->guard, old, now);
     steer_add(d->steer, now); // first the new, so that a route they share never goes
     steer_del(d->steer, old);
+    past_change(d->past, old, now);
 }
 
 // ---- events and time ----
@@ -99,6 +105,7 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
     struct xfrmd *d = ctx;
     if (d->policies) policies_event(d->policies, ev);
     if (d->guard && ev->kind == XFRM_EV_DEFAULT) guard_defaults(d->guard, ev->defaults);
+    if (d->past && ev->kind == XFRM_EV_DEFAULT) past_defaults(d->past, ev->defaults);
     if (d->server) xfrm_server_event(d->server, ev);
     if (d->engine) engine_kick(d->engine);
     loop_timer_at(d->tick, 0); // deadlines may have changed
@@ -155,6 +162,7 @@ static void on_tick(void *ctx)
     leave_when_idle(d);
     listen_as_needed(d);
     marks_tend(d->marks);
+    past_tend(d->past);
     uint64_t next = control_tick(d->control), latest = clock_mono() + TICK_MAX;
     loop_timer_at(d->tick, next < latest ? next : latest);
 }
@@ -230,6 +238,25 @@ static err_t start_host(struct xfrmd *d, struct why *why)
     if (!d->policies) return why_not(why, ERR_NOMEM, "out of memory");
     guard_watch(d->guard, d->policies);
     return ERR_OK;
+}
+
+static bool is_guarded(const struct xfrmd *d, uint16_t family)
+{
+    return strcmp(guard_way(d->guard, family), "off") != 0;
+}
+
+static err_t start_past(struct xfrmd *d, struct why *why)
+{
+    const struct xfrmd_options *o = &d->options;
+    const struct past_conf conf = {.loop = d->loop,
+                                   .how = o->forward_clear,
+                                   .tun = o->tun,
+                                   .table = o->table,
+                                   .mark = o->clear_mark,
+                                   .v4 = is_guarded(d, AF_INET),
+                                   .v6 = is_guarded(d, AF_INET6),
+                                   .wait_s = steer_has_leftovers(d->steer) ? o->grace : 0};
+    return past_new(&conf, d->policies, &d->past, why);
 }
 
 static err_t start_engine(struct xfrmd *d, struct why *why)
@@ -375,6 +402,7 @@ static err_t xfrmd_start(struct xfrmd *d, struct why *why)
     TRY(sandbox_enter(&sandbox, why));
     TRY(start_core(d, why));
     TRY(start_host(d, why));
+    TRY(start_past(d, why));
     TRY(start_engine(d, why));
     TRY(start_lent(d, why));
     TRY(start_sources(d, why));
@@ -410,6 +438,7 @@ static void xfrmd_stop(struct xfrmd *d)
     if (d->engine) engine_stop(d->engine);
     engine_free(d->engine);
     d->engine = NULL;
+    past_free(d->past);
     steer_free(d->steer);
     guard_free(d->guard);
     policies_free(d->policies);

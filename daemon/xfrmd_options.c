@@ -39,6 +39,11 @@ const char xfrmd_options_help[] =
     "                     padding, at most 1000 (default 0: none)\n"
     "  --guard HOW        who keeps clear text out that policies want protected: xfrm (kernel\n"
     "                     policies, IPv4 only), nft (nftables), off, or auto (the best there is)\n"
+    "  --forward-clear HOW  what no policy names, to a protected destination, is forwarded by the "
+    "host\n"
+    "                     (always, never), or through us where source addresses are translated "
+    "(auto)\n"
+    "  --clear-mark N     bit of the firewall mark that it has then (default 0x8000000)\n"
     "  --allow-clear-in   packets from a tunnel that no inbound policy names may pass\n"
     "  --legacy           take SAs with 3DES and MD5, for peers that know nothing better\n"
     "  --socket NAME      Unix socket of the service (default @pavise-xfrm; @ means abstract);\n"
@@ -64,6 +69,8 @@ enum option_id {
     OPT_TABLE,
     OPT_GRACE,
     OPT_GUARD,
+    OPT_FORWARD_CLEAR,
+    OPT_CLEAR_MARK,
     OPT_ALLOW_CLEAR_IN,
     OPT_LEGACY,
     OPT_MSS_CLAMP,
@@ -88,6 +95,8 @@ static const struct option known[] = {
     {"table", required_argument, NULL, OPT_TABLE},
     {"grace", required_argument, NULL, OPT_GRACE},
     {"guard", required_argument, NULL, OPT_GUARD},
+    {"forward-clear", required_argument, NULL, OPT_FORWARD_CLEAR},
+    {"clear-mark", required_argument, NULL, OPT_CLEAR_MARK},
     {"allow-clear-in", no_argument, NULL, OPT_ALLOW_CLEAR_IN},
     {"legacy", no_argument, NULL, OPT_LEGACY},
     {"mss-clamp", required_argument, NULL, OPT_MSS_CLAMP},
@@ -123,6 +132,8 @@ static const char *const known_names[] = {
     "--workers",
     "--dummy-traffic",
     "--xdp",
+    "--forward-clear",
+    "--clear-mark",
     NULL,
 };
 
@@ -162,6 +173,24 @@ static err_t read_guard(const char *s, struct xfrmd_options *o, struct why *why)
     TRY(read_word("--guard", s, names, &i, why));
     o->guard = (enum guard_mode)i;
     return ERR_OK;
+}
+
+static err_t read_forward_clear(const char *s, struct xfrmd_options *o, struct why *why)
+{
+    static const char *const names[] = {"auto", "always", "never", NULL}; // order of the enum
+    int i = 0;
+    TRY(read_word("--forward-clear", s, names, &i, why));
+    o->forward_clear = (enum past_how)i;
+    return ERR_OK;
+}
+
+// One bit is taken away and given whatever else is in a mark.
+static err_t check_clear_mark(const struct xfrmd_options *o, struct why *why)
+{
+    const uint32_t m = o->clear_mark;
+    if ((m & (m - 1)) == 0 && !(m & o->fwmark)) return ERR_OK;
+    return why_not(why, ERR_RANGE, "--clear-mark 0x%x must be one bit, and none of --fwmark 0x%x",
+                   m, o->fwmark);
 }
 
 static err_t read_log_level(const char *s, struct xfrmd_options *o, struct why *why)
@@ -287,6 +316,10 @@ static err_t take(int id, const char *value, struct xfrmd_options *o, struct why
         return read_xdp(value, o, why);
     case OPT_GUARD:
         return read_guard(value, o, why);
+    case OPT_FORWARD_CLEAR:
+        return read_forward_clear(value, o, why);
+    case OPT_CLEAR_MARK:
+        return read_number("--clear-mark", value, 1, UINT32_MAX, &o->clear_mark, why);
     case OPT_IDLE:
         return read_number("--exit-when-idle", value, 1, IDLE_SECONDS_MAX, &o->idle_seconds, why);
     case OPT_LOG_LEVEL:
@@ -302,6 +335,7 @@ err_t xfrmd_options_read(int argc, char **argv, struct xfrmd_options *out, struc
                               .socket = XFRMD_SOCKET,
                               .mtu = XFRMD_MTU,
                               .fwmark = XFRMD_FWMARK,
+                              .clear_mark = XFRMD_CLEAR_MARK,
                               .table = XFRMD_TABLE,
                               .grace = XFRMD_GRACE,
                               .port = XFRMD_PORT,
@@ -320,6 +354,7 @@ err_t xfrmd_options_read(int argc, char **argv, struct xfrmd_options *out, struc
         return why_not(why, ERR_SYNTAX, "'%s' is not an option; see --help", argv[optind]);
     if (o.no_udp && o.no_raw)
         return why_not(why, ERR_SYNTAX, "--no-udp and --no-raw together leave no way out");
+    TRY(check_clear_mark(&o, why));
     *out = o;
     return ERR_OK;
 }

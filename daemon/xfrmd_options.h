@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/guard.h"
+#include "daemon/past.h"
 #include "netlink/wire.h"
 #include "xfrm/port/xdp_prog.h"
 
@@ -20,6 +21,7 @@
 #define XFRMD_GRACE_MAX 86400
 // The same as pavise-iked's: packets with this mark stay out of the TUN device.
 #define XFRMD_FWMARK WIRE_FWMARK
+#define XFRMD_CLEAR_MARK 0x8000000U
 
 struct xfrmd_options {
     const char *tun, *socket;
@@ -33,6 +35,8 @@ struct xfrmd_options {
     char xdp[XDP_SIDES][IFNAMSIZ]; // interfaces to be served past the host's stack, or empty
     bool allow_clear_in, legacy;
     enum guard_mode guard;
+    enum past_how forward_clear;
+    uint32_t clear_mark; // one bit
     enum log_level log_level;
     bool help, version; // print and leave
 };

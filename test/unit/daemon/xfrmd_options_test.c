@@ -38,6 +38,8 @@ static void nothing_given_means_the_defaults(void **state)
     CHECK_EQ(o.dummy_rate, 0);
     CHECK_EQ(o.fwmark, 0x50415649);
     CHECK_EQ(o.guard, GUARD_AUTO);
+    CHECK_EQ(o.forward_clear, PAST_AUTO);
+    CHECK_EQ(o.clear_mark, 0x8000000);
     CHECK_EQ(o.idle_seconds, 0);
     CHECK_EQ(o.log_level, LOG_STORY);
     CHECK(!o.no_raw && !o.no_udp && !o.allow_clear_in && !o.legacy && !o.help && !o.version);
@@ -53,6 +55,9 @@ static void everything_given_is_taken(void **state)
     CHECK_EQ(o.table, 1000);
     CHECK_EQ(o.guard, GUARD_NFT);
     CHECK(o.no_raw && !o.no_udp);
+    CHECK_OK(READ(&o, &why, "--forward-clear", "never", "--clear-mark", "0x100"));
+    CHECK_EQ(o.forward_clear, PAST_NEVER);
+    CHECK_EQ(o.clear_mark, 0x100);
     CHECK_OK(READ(&o, &why, "--grace", "0"));
     CHECK_EQ(o.grace, 0);
     CHECK_OK(READ(&o, &why, "--allow-clear-in", "--foreground", "--log-level", "debug", "--help",
@@ -105,6 +110,10 @@ static void what_is_wrong_is_said(void **state)
     check_refused("--table", "254", "one of the kernel's own tables");
     check_refused("--exit-when-idle", "0", "from 1 to 86400");
     check_refused("--guard", "maybe", "one of auto, xfrm, nft, off, not 'maybe'");
+    check_refused("--forward-clear", "on", "one of auto, always, never, not 'on'");
+    check_refused("--clear-mark", "0", "from 1 to");
+    check_refused("--clear-mark", "0x300", "must be one bit");
+    check_refused("--clear-mark", "0x400", "none of --fwmark 0x50415649");
     check_refused("--log-level", "loud", "one of error, warn, story, info, debug");
     check_refused("--no-udp=1", NULL, "takes no value");
     check_refused("eth0", NULL, "'eth0' is not an option");
