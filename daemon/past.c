@@ -26,9 +26,9 @@ struct past {
     struct rtnl *rtnl;
     struct loop_timer *timer;
     struct text loaded; // what nft has taken; empty: there is no table
+    bool unsure;        // or something else: it has said that it failed
     bool open;          // the rules are there
     bool wanted[FAMILIES];
-    bool told;     // that nft has failed
     bool blocked;  // what no policy names is to go nowhere
     uint64_t from; // not earlier
     uint64_t next_look;
@@ -94,10 +94,10 @@ static err_t run(struct past *p, const char *script)
 {
     struct why why;
     err_t e = guard_nft_run(script, &why);
-    if (e != ERR_OK && !p->told)
+    if (e != ERR_OK && !p->unsure) // once is enough
         log_say(LOG_WARN, "past", "%s: what no policy names leaves as a packet of this host's own",
                 why.text);
-    p->told = e != ERR_OK; // once is enough
+    p->unsure = e != ERR_OK;
     return e;
 }
 
@@ -105,7 +105,7 @@ static void load_script(struct past *p, struct text *script)
 {
     const bool none = script->len == 0;
     if (none) close_rules(p); // before the marks go, which take away what others have set
-    bool same = strcmp(text_str(script), text_str(&p->loaded)) == 0;
+    bool same = !p->unsure && strcmp(text_str(script), text_str(&p->loaded)) == 0;
     err_t e = same ? ERR_OK : run(p, none ? PAST_REMOVE : text_str(script));
     if (e != ERR_OK) {
         close_rules(p);
@@ -253,7 +253,7 @@ void past_free(struct past *p)
 {
     if (!p) return;
     if (p->rtnl) close_rules(p);
-    if (p->loaded.len) IGNORE(run(p, PAST_REMOVE)); // it has said why not
+    if (p->loaded.len || p->unsure) IGNORE(run(p, PAST_REMOVE)); // it has said why not
     loop_timer_free(p->timer);
     rtnl_close(p->rtnl);
     text_done(&p->loaded);
