@@ -79,7 +79,7 @@ static void every_command_explains_itself(void **state)
         while ((*c)->options[count].name) count++;
         CHECK(count <= ARGS_OPTIONS_MAX);
     }
-    CHECK_EQ(n, 19);
+    CHECK_EQ(n, 20);
     CHECK(command_find("chek") == NULL);
 }
 
