@@ -228,6 +228,14 @@ static void check_eap_radius(struct load *ld, const struct origin *o, const stru
         issue_hint(ld->issues,
                    "write auth = eap here; in remote, if we are the gateway, eap-radius");
     }
+    bool asked = false, pool = false;
+    for (const struct conf_side *s = &c->remote; s; s = s->next) asked |= s->radius;
+    for (unsigned i = 0; i < c->pool_n; i++) pool |= strcmp(c->pool[i], CONF_POOL_RADIUS) == 0;
+    if (pool && !asked) {
+        issue_error(ld->issues, schema_place(ld, o->conn, "pools"), CONF_POOL_RADIUS,
+                    "no RADIUS server is asked about these clients");
+        issue_hint(ld->issues, "write auth = eap-radius in remote, or name a section of pools");
+    }
     if (!c->remote.radius || c->local.auth != CONF_AUTH_EAP) return;
     issue_error(ld->issues, schema_place(ld, o->remote[0], "auth"), "auth",
                 "nobody but the RADIUS server knows whether EAP proves the gateway, too");

@@ -56,6 +56,7 @@ struct creds;      // creds.h: certificates and private keys
 struct side_creds; // ... of one side of a connection
 // What becomes of a certificate that may have been revoked and of which nothing can be learnt.
 enum conf_revocation { CONF_REVOCATION_RELAXED, CONF_REVOCATION_IFURI, CONF_REVOCATION_STRICT };
+#define CONF_POOL_RADIUS "radius" // not a pool: the address that a RADIUS server has for the client
 #define CONF_POLICIES_MAX 8
 #define CONF_GROUPS_MAX 16
 // Rounds of authentication of one side: each costs a round trip and a proof.

@@ -259,7 +259,6 @@ void pools_read(struct load *ld, const struct node *n, void *config)
 static bool pool_elsewhere(const struct arg *a, const struct element *e)
 {
     static const char *const others[][2] = {
-        {"radius", "addresses from a RADIUS server are not supported"},
         {"dhcp", "addresses from a DHCP server are not supported"}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         if (strcmp(e->text, others[i][0]) != 0) continue;
@@ -316,7 +315,7 @@ void set_vips(const struct arg *a)
 
 static void check_named(struct load *ld, const struct node *n, const char *name)
 {
-    if (config_pool(ld->out, name)) return;
+    if (config_pool(ld->out, name) || strcmp(name, CONF_POOL_RADIUS) == 0) return;
     const char **names = arena_array(&ld->tree->arena, ld->out->pool_n + 1, sizeof *names);
     if (!names) {
         ld->nomem = true;

@@ -220,7 +220,8 @@ static void side_read(struct load *ld, const struct schema *s, const struct node
 {
     schema_read(ld, s, n, to);
     if (!to->auth) to->auth = CONF_AUTH_PUBKEY;
-    if (!to->group_n || to->auth == CONF_AUTH_PUBKEY) return;
+    // A RADIUS server says which groups are the client's.
+    if (!to->group_n || to->auth == CONF_AUTH_PUBKEY || to->radius) return;
     issue_error(ld->issues, schema_place(ld, n, "groups"), to->group[0],
                 "groups belong to certificates, and this peer has none to show (auth)");
     issue_hint(ld->issues, "remove groups, or write auth = pubkey");

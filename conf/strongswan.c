@@ -114,6 +114,7 @@ struct strongswan strongswan_default(void)
         .addrblock_strict = true,
         .cert_cache = true,
         .radius.habits.station_port = true,
+        .radius.acct.close_on_timeout = true,
     };
 }
 

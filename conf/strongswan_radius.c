@@ -12,7 +12,17 @@
 #define AUTH_PORT 1812 // RFC 2865 3
 #define ACCT_PORT 1813 // RFC 2866 3
 
-enum kind { IS_NAME, IS_SECRET, IS_ADDRESS, IS_PORT, IS_SOCKETS, IS_NUMBER, IS_REAL, IS_YES };
+enum kind {
+    IS_NAME,
+    IS_SECRET,
+    IS_ADDRESS,
+    IS_PORT,
+    IS_SOCKETS,
+    IS_NUMBER,
+    IS_SECONDS,
+    IS_REAL,
+    IS_YES
+};
 
 struct entry {
     const char *name;
@@ -27,6 +37,10 @@ struct entry {
 #define OF_HABITS(name, kind, field)                      \
     {                                                     \
         name, kind, offsetof(struct radius_habits, field) \
+    }
+#define OF_ACCT(name, kind, field)                            \
+    {                                                         \
+        name, kind, offsetof(struct radius_accounting, field) \
     }
 // clang-format off: tables keep their columns
 static const struct entry server_keys[] = {OF_SERVER("address", IS_ADDRESS, ip),
@@ -53,19 +67,21 @@ static const struct entry plugin_keys[] = {OF_SERVER("server", IS_ADDRESS, ip),
 static const struct entry habit_keys[] = {OF_HABITS("eap_start", IS_YES, eap_start),
                                           OF_HABITS("id_prefix", IS_NAME, id_prefix),
                                           OF_HABITS("station_id_with_port", IS_YES, station_port),
+                                          OF_HABITS("class_group", IS_YES, class_group),
+                                          OF_HABITS("filter_id", IS_YES, filter_id),
                                           {0}};
+static const struct entry acct_keys[] = {
+    OF_ACCT("accounting", IS_YES, on),
+    OF_ACCT("accounting_interval", IS_SECONDS, interval_s),
+    OF_ACCT("accounting_requires_vip", IS_YES, requires_vip),
+    OF_ACCT("accounting_send_class", IS_YES, send_class),
+    OF_ACCT("accounting_close_on_timeout", IS_YES, close_on_timeout),
+    {0}};
 // clang-format on
 
 // What is not done, where it is asked for.
 static const char *const refused[][2] = {
-    {"accounting", "there is no accounting by RADIUS here"},
-    {"accounting_close_on_timeout", NULL}, // without effect where there is no accounting
-    {"accounting_interval", NULL},
-    {"accounting_requires_vip", NULL},
-    {"accounting_send_class", NULL},
     {"close_all_on_timeout", "IKE SAs are not closed because a RADIUS server is silent"},
-    {"class_group", "groups by the attribute Class are not there"},
-    {"filter_id", "groups by the attribute Filter-Id are not there"},
 };
 static const char *const refused_sections[][2] = {
     {"dae", "a RADIUS server cannot close or change IKE SAs (RFC 5176)"},
@@ -136,6 +152,8 @@ static const char *take(const char *text, const struct entry *k, void *base)
         return take_count(text, 1, RADIUS_SOCKETS_MAX, to) ? "write a number to 16" : NULL;
     case IS_NUMBER:
         return take_count(text, 0, 1000, to);
+    case IS_SECONDS:
+        return take_count(text, 0, 1000000, to);
     case IS_REAL:
         return take_real(text, to);
     case IS_YES:
@@ -223,7 +241,9 @@ static void read_plugin(const struct node *n, struct reading *r)
         if (k) put(s, k, &r->usual, r->issues);
         if (k && k->kind == IS_ADDRESS) r->alone = s;
         if (habit) put(s, habit, &r->out->habits, r->issues);
-        if (k || habit || strcmp(s->key, "load") == 0 || is_refused(s, r->issues)) continue;
+        const struct entry *acct = entry_of(acct_keys, s->key);
+        if (acct) put(s, acct, &r->out->acct, r->issues);
+        if (k || habit || acct || strcmp(s->key, "load") == 0 || is_refused(s, r->issues)) continue;
         unknown(s, plugin_keys, r->issues);
     }
     check_sections(n, r->issues);

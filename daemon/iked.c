@@ -26,6 +26,7 @@
 #include "daemon/names.h"
 #include "daemon/network.h"
 #include "daemon/radius.h"
+#include "daemon/radius_acct.h"
 #include "daemon/ready.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
@@ -294,6 +295,8 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     if (d->strongswan.farp) TRY(farp_new(&d->farp, why));
     TRY(start_keylog(d, why));
     radius_settings(d);
+    d->acct = acct_new(d);
+    if (!d->acct) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     TRY(start_diplomat(d, why));
     return vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
 }
@@ -367,6 +370,8 @@ static void stop(struct iked *d)
     leases_done(d);
     ike_free(d->ike);
     d->ike = NULL;
+    acct_free(d->acct);
+    d->acct = NULL;
     radius_stop(d);
     given_free(d->given, !d->leaving);
     routes_free(d->routes, !d->leaving);

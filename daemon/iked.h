@@ -21,6 +21,7 @@ struct loaded;
 struct network;
 struct net;
 struct radius;
+struct radius_acct;
 struct reload;
 struct resolver;
 struct routes;
@@ -41,6 +42,7 @@ struct iked {
     struct routes *routes; // NULL: the executor sees to them, or nobody shall
     struct works *works;
     struct radius *radius;     // NULL: no RADIUS servers are configured
+    struct radius_acct *acct;  // NULL: nobody is accounted for
     struct keylog *keylog;     // NULL = off
     struct story *story;       // what has been told; NULL: not started
     struct scripts *scripts;   // NULL: the configuration at the start had none

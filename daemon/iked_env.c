@@ -10,6 +10,7 @@
 #include "daemon/keylog.h"
 #include "daemon/network.h"
 #include "daemon/radius.h"
+#include "daemon/radius_acct.h"
 #include "daemon/resolver.h"
 #include "daemon/routes.h"
 #include "daemon/works.h"
@@ -74,6 +75,7 @@ static void env_event(void *ctx, enum ike_event_kind kind, const struct ike_sa *
 {
     struct iked *d = ctx;
     routes_event(d->routes, kind, sa, child); // before scripts are told
+    acct_event(d, kind, sa);
     events_sa(d, kind, sa, child);
 }
 

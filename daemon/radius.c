@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "crypto/rng.h"
+#include "daemon/radius_acct.h"
 #include "ike/radius.h"
 #include "radius/client.h"
 
@@ -137,17 +138,23 @@ static void on_answer(struct radius_query *q)
     if (!d->ike) ask->w.free(&ask->w);
 }
 
+err_t radius_send(struct iked *d, struct radius_query *q, struct why *why)
+{
+    if (!d->radius) return why_not(why, ERR_NOTFOUND, "no RADIUS server is configured");
+    err_t err = radius_ask(d->radius->client, q, why);
+    rearm(d->radius);
+    return err;
+}
+
 err_t radius_work(void *ctx, struct ike_work *w)
 {
     struct iked *d = ctx;
     struct ike_radius *ask = (struct ike_radius *)w;
     struct why why = {0};
-    if (!d->radius) return ERR_NOTFOUND;
     ask->q.ctx = d;
     ask->q.done = on_answer;
-    err_t err = radius_ask(d->radius->client, &ask->q, &why);
+    err_t err = radius_send(d, &ask->q, &why);
     if (err != ERR_OK) log_say(LOG_WARN, "radius", "%s", why.text);
-    rearm(d->radius);
     return err;
 }
 
@@ -191,6 +198,7 @@ void radius_settings(struct iked *d)
     if (!c->server_n) return;
     d->radius = start(d);
     if (!d->radius) log_say(LOG_ERROR, "radius", "out of memory: no RADIUS server can be asked");
+    acct_go_on(d->acct);
     for (unsigned i = 0; i < c->server_n && d->radius; i++) {
         char ip[IP_TEXT_MAX];
         log_say(LOG_STORY, "radius", "RADIUS server '%s' at %s", c->server[i].name,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/words.h"
 #include "daemon/commands.h"
 #include "daemon/log_to.h"
@@ -158,6 +159,7 @@ void settings_again(struct iked *d)
     bool asked_elsewhere = memcmp(&now.radius, &d->strongswan.radius, sizeof now.radius) != 0;
     strongswan_done(&d->strongswan);
     d->strongswan = now;
+    wipe(&now.radius, sizeof now.radius); // its secrets
     if (asked_elsewhere) radius_settings(d);
     network_settings(d->network);
 }
@@ -204,6 +206,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.eap_in_peap = s->eap_in_peap;
     o.eap_prefer_peer = s->eap_prefer_user;
     o.radius = s->radius.habits;
+    o.counts = s->radius.acct.on;
     o.tls_min = s->tls_min;
     o.tls_max = s->tls_max;
     (void)snprintf(o.tls_suites, sizeof o.tls_suites, "%s", s->tls_suites ? s->tls_suites : "");

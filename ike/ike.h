@@ -38,6 +38,7 @@ struct ike_options {
     uint8_t eap_in_ttls, eap_in_peap;  // ... the methods inside; 0: those of passwords
     bool eap_prefer_peer;              // ... and of those the peer's choice goes first
     struct radius_habits radius;       // ... and RADIUS servers have them
+    bool counts;                       // keeps what child SAs have carried that are gone
     uint16_t tls_min, tls_max;         // versions in EAP; 0: 1.2, and 1.3
     char tls_suites[TLS_SUITES_MAX];   // ... and cipher suites; "": sound ones
     bool one_round;                    // neither MULTIPLE_AUTH_SUPPORTED (RFC 4739) nor such rounds
@@ -139,6 +140,10 @@ void ike_shutdown(struct ike *ike, uint64_t timeout_ns, ike_done_fn *done, void 
 // without a gap.
 
 // ---- views for list-sas, stats; valid during the callback only ----
+// Of inner packets, as the executor counts them.
+struct ike_traffic {
+    uint64_t bytes_in, packets_in, bytes_out, packets_out;
+};
 // A callback looks and does not act: no commands from within.
 enum ike_state_view {
     IKE_VIEW_CONNECTING,

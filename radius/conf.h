@@ -24,12 +24,19 @@ struct radius_server {
 struct radius_habits {
     bool given;                      // there are servers
     bool station_port;               // in Called-Station-Id and Calling-Station-Id
+    bool class_group, filter_id;     // attributes that say groups
     bool eap_start;                  // lets the server ask who the client is
     char id_prefix[RADIUS_NAME_MAX]; // stands before the client's name
+};
+
+struct radius_accounting {
+    bool on, requires_vip, send_class, close_on_timeout;
+    uint32_t interval_s; // of interim records; 0: where the server asks for them
 };
 
 struct radius_conf {
     unsigned server_n;
     struct radius_server server[RADIUS_SERVERS_MAX];
     struct radius_habits habits;
+    struct radius_accounting acct;
 };

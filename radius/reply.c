@@ -91,6 +91,9 @@ static void take_grant(const struct radius_attr *a, struct radius_grant *g)
     case RADIUS_FILTER_ID:
         keep_more(g->filter, RADIUS_FILTERS_MAX, &g->filter_n, a->value);
         break;
+    case RADIUS_TUNNEL_TYPE: // behind a tag
+        g->tunnel_esp |= a->value.len == 4 && (get32(a->value.at) & 0xffffff) == RADIUS_TUNNEL_ESP;
+        break;
     case RADIUS_FRAMED_IP_ADDRESS:
         keep_ip(&g->ip4, AF_INET, a->value);
         break;

@@ -7,6 +7,7 @@
 #define RADIUS_MSK_LEN 64
 #define RADIUS_CLASSES_MAX 8 // more are left out
 #define RADIUS_FILTERS_MAX 8
+#define RADIUS_TUNNEL_ESP 9 // of Tunnel-Type
 #define RADIUS_DNS_MAX 4
 
 struct radius_bytes {
@@ -17,6 +18,7 @@ struct radius_bytes {
 // What an accepted client may have and must do, and what is to be said again in accounting.
 struct radius_grant {
     unsigned class_n, filter_n, dns_n;
+    bool tunnel_esp; // Tunnel-Type says that Filter-Id is about ESP
     struct radius_bytes class[RADIUS_CLASSES_MAX], filter[RADIUS_FILTERS_MAX];
     ip_t ip4, ip6; // AF_UNSPEC: none
     ip_t dns[RADIUS_DNS_MAX];

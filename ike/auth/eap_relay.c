@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/words.h"
 #include "eap/relay.h"
@@ -10,12 +11,14 @@
 #include "ike/auth/round.h"
 #include "ike/radius.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/granted.h"
 #include "radius/access.h"
 
 // What the server wants to hear again.
 struct eap_relay {
     int server;
     struct radius_bytes state;
+    struct granted *granted; // NULL: not accepted yet
 };
 
 struct relay_ask {
@@ -31,7 +34,9 @@ bool eap_relay_is_on(const struct ike_sa *sa)
 
 void eap_relay_done(struct eap_part *part)
 {
-    if (part->relay) wipe(part->relay, sizeof *part->relay);
+    if (!part->relay) return;
+    granted_free(part->relay->granted);
+    wipe(part->relay, sizeof *part->relay);
     free(part->relay);
     part->relay = NULL;
 }
@@ -50,6 +55,51 @@ static void tell_end(struct ike_sa *sa, bool accepted)
          id_show(&sa->remote_id, name));
 }
 
+static bool names(const struct radius_bytes *b, const char *group)
+{
+    return b->len == strlen(group) && strncasecmp((const char *)b->at, group, b->len) == 0;
+}
+
+// Is it in one of the groups that the section wants? The server says which are the client's.
+static bool is_in_group(const struct ike_sa *sa, const struct radius_grant *g)
+{
+    const struct conf_side *side = round_theirs(sa);
+    const struct radius_habits *habits = &sa->ike->opt.radius;
+    bool found = side->group_n == 0;
+    for (unsigned i = 0; i < side->group_n; i++) {
+        for (unsigned k = 0; k < g->class_n && habits->class_group; k++) {
+            found |= names(&g->class[k], side -> group[i]);
+        }
+        for (unsigned k = 0; k < g->filter_n && habits->filter_id && g->tunnel_esp; k++) {
+            found |= names(&g->filter[k], side->group[i]);
+        }
+    }
+    if (!found) tell(sa->ike, sa, LOG_STORY, SAY_GROUPS, side->group[0]);
+    return found;
+}
+
+static void grant(struct ike_sa *sa, const struct radius_grant *g)
+{
+    struct eap_part *part = &sa->opening->eap;
+    if (!is_in_group(sa, g)) {
+        eap_relay_lose(part->talk, "the RADIUS server names no group of the client that the "
+                                   "connection wants (groups)");
+        return;
+    }
+    granted_free(part->relay->granted);
+    part->relay->granted = granted_new(g);
+    if (!part->relay->granted) eap_relay_lose(part->talk, err_text(ERR_NOMEM));
+}
+
+void eap_relay_known(struct ike_sa *sa)
+{
+    struct eap_relay *relay = sa->opening->eap.relay;
+    if (!relay) return;
+    granted_free(sa->granted);
+    sa->granted = relay->granted;
+    relay->granted = NULL;
+}
+
 static void take_reply(struct ike_sa *sa, const struct radius_reply *r)
 {
     struct eap_part *part = &sa->opening->eap;
@@ -58,7 +108,9 @@ static void take_reply(struct ike_sa *sa, const struct radius_reply *r)
                           : r->code == RADIUS_ACCESS_ACCEPT  ? EAP_SUCCEEDED
                                                              : EAP_FAILED;
     part->relay->state = r->state;
-    eap_relay_give(part->talk, what, packet, span(r->msk, r->msk_len));
+    if (what == EAP_SUCCEEDED) grant(sa, &r->grant);
+    if (eap_state(part->talk) == EAP_RUNS)
+        eap_relay_give(part->talk, what, packet, span(r->msk, r->msk_len));
     if (what != EAP_RUNS) tell_end(sa, eap_state(part->talk) == EAP_SUCCEEDED);
 }
 

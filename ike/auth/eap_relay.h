@@ -12,4 +12,6 @@ bool eap_relay_is_on(const struct ike_sa *sa);
 err_t eap_relay_start(struct ike_sa *sa, void (*done)(struct ike_sa *sa));
 // The peer's next packet. Results likewise.
 err_t eap_relay_go_on(struct ike_sa *sa, span_t packet, void (*done)(struct ike_sa *sa));
+// The peer has proved itself: what the server has granted it is the IKE SA's.
+void eap_relay_known(struct ike_sa *sa);
 void eap_relay_done(struct eap_part *part); // wipes

@@ -232,6 +232,7 @@ err_t eap_round_known(struct ike_sa *sa)
     sa->eap_id = malloc(sizeof *sa->eap_id);
     if (!sa->eap_id) return ERR_NOMEM;
     *sa->eap_id = *who;
+    eap_relay_known(sa);
     return ERR_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
+#include "ike/sa/traffic.h"
 #include "ike/sa/vip.h"
 
 // A peer that missed our last answer repeats its request after 4 and 11 s.
@@ -58,6 +59,7 @@ static void child_gone(struct child_sa *c)
     c->enders = NULL;
     (void)snprintf(said, sizeof said, "child SA %.100s is closed", c->conf->name);
     install_sweep_early(c);
+    traffic_keep(c);
     install_remove(c);
     child_sa_free(c);
     waiter_end(&enders, ERR_OK, said);
@@ -96,6 +98,7 @@ void close_child(struct child_sa *c, enum close_why why)
 void close_child_softly(struct child_sa *c)
 {
     switch_successor(c);
+    traffic_keep_out(c);
     install_remove_out(c);
     close_child_later(c);
 }
@@ -190,6 +193,7 @@ void close_ike(struct ike_sa *sa, enum close_why why, err_t err, const char *sen
     bool answers = (why == CLOSED_BY_PEER && ike_sa_has_keys(sa)) || refused;
     bool asked = sa->state == IKE_DELETING || queue_find(&sa->queue, TASK_DELETE_IKE, 0);
     if (asked) why = sa->why;
+    sa->why = why;
     if (!sa->up_at && why == CLOSED_FAILED) before_up_failed(sa);
     if (!sentence) sentence = "the IKE SA is closed";
     while (sa->children) close_child(sa->children, why);

@@ -7,6 +7,7 @@
 #include "ike/exchange/message.h"
 #include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/granted.h"
 #include "ike/sa/vip.h"
 
 static void put_cp(struct msgw *m, const struct cp *c)
@@ -253,10 +254,40 @@ static bool wants_address(const struct cp *request)
     return wants(request, CP_IP4_ADDRESS) || wants(request, CP_IP6_ADDRESS);
 }
 
+static bool pools_are_asked(const struct conf_conn *c)
+{
+    for (unsigned i = 0; i < c->pool_n; i++) {
+        if (strcmp(c->pool[i], CONF_POOL_RADIUS) == 0) return true;
+    }
+    return false;
+}
+
+// The address that a RADIUS server has for the peer. NULL: none of this family, or it has it.
+static const ip_t *granted_address(const struct ike_sa *sa, const struct vips *v, uint16_t family)
+{
+    const struct granted *g = sa->granted;
+    if (!g || !pools_are_asked(&sa->conn->conf)) return NULL;
+    const ip_t *ip = family == AF_INET6 ? &g->ip6 : &g->ip4;
+    if (ip->family != family || !is_usable(sa, ip)) return NULL;
+    for (unsigned i = 0; i < v->n; i++) {
+        if (ip_eq(&v->ip[i], ip)) return NULL;
+    }
+    return ip;
+}
+
+static err_t take_lease(struct ike_sa *sa, struct vips *v, const struct lease_wish *w,
+                        struct why *why)
+{
+    struct lease *l = NULL;
+    TRY(pools_acquire(sa->ike->pools, w, &l, why));
+    v->lease[v->n] = l;
+    v->ip[v->n++] = *lease_ip(l);
+    return ERR_OK;
+}
+
 // One more address for the peer, as this attribute asks for it.
 static err_t give_one(struct ike_sa *sa, struct vips *v, const struct cp_attr *a, struct why *why)
 {
-    struct lease *l = NULL;
     char ip[IP_TEXT_MAX], name[ID_TEXT_MAX];
     enum conf_unique unique = sa->conn->conf.unique;
     struct lease_wish w = {.pools = sa->conn->conf.pool,
@@ -270,10 +301,10 @@ static err_t give_one(struct ike_sa *sa, struct vips *v, const struct cp_attr *a
     w.ip.family = a->type == CP_IP6_ADDRESS ? AF_INET6 : AF_INET;
     tell(sa->ike, sa, LOG_STORY, SAY_WANTS_ADDRESS,
          ip_is_any(&w.ip) ? (w.ip.family == AF_INET ? "%any" : "%any6") : ip_show(&w.ip, ip));
-    TRY(pools_acquire(sa->ike->pools, &w, &l, why));
-    v->lease[v->n] = l;
-    v->ip[v->n++] = *lease_ip(l);
-    tell(sa->ike, sa, LOG_STORY, SAY_ASSIGNED, ip_show(lease_ip(l), ip), id_show(w.who, name));
+    const ip_t *granted = granted_address(sa, v, w.ip.family);
+    if (granted) v->ip[v->n++] = *granted;
+    if (!granted) TRY(take_lease(sa, v, &w, why));
+    tell(sa->ike, sa, LOG_STORY, SAY_ASSIGNED, ip_show(&v->ip[v->n - 1], ip), id_show(w.who, name));
     return ERR_OK;
 }
 
@@ -339,6 +370,12 @@ static void reply_make(const struct ike_sa *sa, const struct cp *request, struct
         bool v6 = is_family(AF_INET6, &sa->vips->ip[i]);
         (void)cp_add(reply, v6 ? CP_IP6_ADDRESS : CP_IP4_ADDRESS,
                      addr_value(&sa->vips->ip[i], value[i])); // the first ones: they have room
+    }
+    const struct granted *g = sa->granted;
+    for (unsigned i = 0; g && i < g->dns_n; i++) {
+        bool v6 = is_family(AF_INET6, &g->dns[i]);
+        (void)cp_add(reply, v6 ? CP_IP6_DNS : CP_IP4_DNS, // likewise
+                     span(g->dns[i].b, ip_len(g->dns[i].family)));
     }
     for (unsigned i = 0; i < 2 * c->pool_n; i++) { // servers first, then their domains
         const struct conf_pool *p = config_pool(sa->ike->config, c->pool[i % c->pool_n]);

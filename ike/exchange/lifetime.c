@@ -4,6 +4,7 @@
 #include "base/words.h"
 #include "ike/exchange/message.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/granted.h"
 
 // A peer that wants it more often than this gets a busy line, not us.
 #define LIFETIME_MIN_S 30
@@ -11,7 +12,8 @@
 void lifetime_put(const struct ike_sa *sa, struct msgw *out)
 {
     uint8_t seconds[4];
-    uint64_t s = sa->conn->conf.reauth_s;
+    uint64_t s = sa->conn->conf.reauth_s, granted = granted_session_s(sa);
+    if (granted && (!s || granted < s)) s = granted;
     if (!s) return;
     put32(seconds, s > UINT32_MAX ? UINT32_MAX : (uint32_t)s);
     put_notify(out, N_AUTH_LIFETIME, SPAN(seconds));

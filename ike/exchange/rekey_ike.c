@@ -17,6 +17,7 @@
 #include "ike/exchange/terms.h"
 #include "ike/exchange/up.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/granted.h"
 #include "ike/sa/install.h"
 #include "ike/sa/keylog.h"
 #include "ike/sa/vip.h"
@@ -91,7 +92,8 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     // Authentication is as old as it was: a rekeying does not renew it (RFC 7296 2.8.3).
     ike_sa_timer(sa, TIMER_REAUTH, old->timer[TIMER_REAUTH]);
     up_clocks(sa);
-    if (old->conn->conf.reauth_s && old->timer[TIMER_LIFE] < sa->timer[TIMER_LIFE]) {
+    bool bounded = old->conn->conf.reauth_s || granted_session_s(old);
+    if (bounded && old->timer[TIMER_LIFE] < sa->timer[TIMER_LIFE]) {
         ike_sa_timer(sa, TIMER_LIFE, old->timer[TIMER_LIFE]);
     }
     keylog_ike(sa);
@@ -126,6 +128,8 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
     if (heir->redirect.client && heir->redirect.name.len)
         ike_sa_timer(heir, TIMER_REDIRECT, ike_now(heir->ike));
     vips_move(old, heir);
+    granted_move(old, heir);
+    heir->past = old->past;
     waiter_move(&old->enders, &heir->enders);
     tell(heir->ike, heir, LOG_STORY, "IKE SA %s[%u] goes on as [%u], with fresh keys",
          ike_sa_name(heir), old->id, heir->id);

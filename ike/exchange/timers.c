@@ -97,7 +97,7 @@ static void on_idle(struct child_sa *c)
     }
     if (!idle_is_over(c)) return;
     tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} was not used for %lu s: closing it",
-         c->conf->name, c->id, (unsigned long)c->conf->inactivity_s);
+         c->conf->name, c->id, (unsigned long)idle_limit_s(c));
     if (c->sa->ike->opt.idle_closes_ike && !is_accompanied(c)) {
         close_ike_ask(c->sa, CLOSED_ASKED, 0, NULL);
         return;

@@ -6,6 +6,7 @@
 #include "ike/exchange/close.h"
 #include "ike/exchange/request.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/granted.h"
 
 static uint64_t in_seconds(const struct ike_sa *sa, uint64_t s)
 {
@@ -32,6 +33,10 @@ void up_clocks(struct ike_sa *sa)
     if (c->reauth_s && sa->timer[TIMER_REAUTH] == DUE_NEVER) {
         ike_sa_timer(sa, TIMER_REAUTH, jittered(sa, c->reauth_s, c->rand_s));
         uint64_t over = in_seconds(sa, c->reauth_s + c->over_s);
+        if (over < life) life = over;
+    }
+    if (granted_session_s(sa)) { // and not a second longer, whatever it does
+        uint64_t over = in_seconds(sa, granted_session_s(sa));
         if (over < life) life = over;
     }
     ike_sa_timer(sa, TIMER_LIFE, life);

@@ -1,4 +1,5 @@
 #include "ike/sa/ike_sa.h"
+#include "ike/sa/granted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,7 @@ void ike_sa_free(struct ike_sa *sa)
     blocks_free(sa->blocks);
     for (unsigned i = 0; i < 2; i++) reassembly_done(&sa->pieces[i], &ike->reassembling);
     conn_put(sa->conn);
+    granted_free(sa->granted);
     free(sa->eap_id);
     free(sa);
 }

@@ -152,6 +152,8 @@ struct redirect {
     bool peer_can;    // gateway: the client can be redirected
 };
 
+struct granted;
+
 struct ike_sa {
     struct ike *ike;
     struct ike_sa *next, *prev; // all IKE SAs
@@ -173,7 +175,9 @@ struct ike_sa {
     endpoint_t came_from;             // half-open: where the first request came from
     struct conn *conn;                // counted; NULL while a responder does not know yet
     struct id local_id, remote_id;    // ID_ANY before IKE_AUTH
-    struct id *eap_id;                // whom EAP has proved the peer to be; NULL: no such proof
+    struct granted *granted; // by a RADIUS server that knows the peer (granted.h); NULL: nothing
+    struct ike_traffic past; // of child SAs that are gone (traffic.h)
+    struct id *eap_id;       // whom EAP has proved the peer to be; NULL: no such proof
     bool nat_local, nat_remote, encap_forced;
     bool no_natt;                  // the peer has said nothing of NAT detection
     int64_t cert_from, cert_until; // of the peer's certificate, seconds since 1970; 0: none
@@ -203,7 +207,7 @@ struct ike_sa {
 
     struct child_sa *children;
     unsigned child_n;
-    enum close_why why;   // of our DELETE
+    enum close_why why;   // of our DELETE; of its end when that has come
     bool rekeyed;         // another one has taken over: its end is no news
     uint32_t parent;      // id of the IKE SA that it was made from by rekeying; 0 = none
     uint32_t elder;       // id of the IKE SA that this one may replace, while that is undecided

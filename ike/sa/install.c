@@ -9,6 +9,7 @@
 #include "ike/sa/keylog.h"
 #include "ike/sa/stale.h"
 #include "ike/sa/told.h"
+#include "ike/sa/traffic.h"
 
 #define CPI_MIN 0x100 // rfc3173 3.3: those that are agreed on
 #define CPI_MAX 0xefff
@@ -358,6 +359,7 @@ static void selectors_follow(struct child_sa *c)
 void install_move(struct child_sa *c, unsigned which)
 {
     const struct ike_sa *sa = c->sa;
+    const struct ike_traffic before = traffic_here(c);
     struct why why = {0};
     if (which & INSTALL_IN) {
         if (c->in_there) move_sa(c, false);
@@ -371,6 +373,7 @@ void install_move(struct child_sa *c, unsigned which)
         c->via = sa->local.ip;
         c->remote = sa->remote.ip;
     }
+    traffic_moved(c, &before);
     c->udp = ike_sa_udp(sa) && c->chosen->protocol == PROTO_ESP;
     c->moved_at = ike_now(sa->ike);
     if (ike_sa_udp(sa) && c->chosen->protocol == PROTO_AH) {
@@ -386,16 +389,23 @@ void install_move(struct child_sa *c, unsigned which)
     }
 }
 
-static uint64_t packets(const struct child_sa *c, bool out)
+bool install_counted(const struct child_sa *c, bool out, uint64_t *bytes, uint64_t *packets)
 {
     const struct xfrm_api *xfrm = &c->sa->ike->env.xfrm;
     struct xfrm_sa_id id = told_id(c, out);
     struct xfrm_sa x;
     bool there = out ? c->out_there : c->in_there;
-    if (!there || xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return 0;
-    uint64_t count = x.current.packets;
+    if (!there || xfrm->ops->sa_get(xfrm->ctx, &id, &x) != ERR_OK) return false;
+    *bytes = x.current.bytes;
+    *packets = x.current.packets;
     wipe(&x, sizeof x);
-    return count;
+    return true;
+}
+
+static uint64_t packets(const struct child_sa *c, bool out)
+{
+    uint64_t bytes, count = 0;
+    return install_counted(c, out, &bytes, &count) ? count : 0;
 }
 
 uint64_t install_packets_in(const struct child_sa *c)

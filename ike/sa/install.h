@@ -35,3 +35,5 @@ void install_sweep_early(struct child_sa *c);
 // Packets received by the child's inbound SA so far.
 uint64_t install_packets_in(const struct child_sa *c);
 uint64_t install_packets(const struct child_sa *c); // in both directions
+// What one of its SAs has carried so far. false: it is not there.
+bool install_counted(const struct child_sa *c, bool out, uint64_t *bytes, uint64_t *packets);

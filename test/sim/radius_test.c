@@ -8,6 +8,9 @@
 #include "eap/eap.h"
 #include "ike/radius.h"
 #include "ike/sa/diplomat.h"
+#include "ike/sa/granted.h"
+#include "ike/sa/traffic.h"
+#include "ike/sa/vip.h"
 #include "radius/packet.h"
 #include "test/sim/papers.h"
 
@@ -24,6 +27,7 @@ static struct server {
     unsigned full; // questions that there is no room for
     unsigned questions;
     struct radius_bytes user;
+    struct radius_grant grant;
     size_t eap_len; // of the last packet
     uint8_t eap[RADIUS_MAX];
 } server;
@@ -115,6 +119,7 @@ static void say(struct radius_reply *r)
     r->msk_len = (uint8_t)msk.len;
     if (msk.len) memcpy(r->msk, msk.at, msk.len);
     r->state.len = 5;
+    if (r->code == RADIUS_ACCESS_ACCEPT) r->grant = server.grant;
 }
 
 static void answer(void)
@@ -267,6 +272,154 @@ static void messages_get_lost(void **state)
     }
 }
 
+// ---- what the server grants --------------------------------------------------------------------
+
+static void reconfigure(struct sim *s, const char *gateway, const char *client)
+{
+    char conf[2000];
+    (void)snprintf(conf, sizeof conf,
+                   "connections { net {\n " SIM_SUITE "\n %s local " GATE "remote %s\n"
+                   "children { net { local_ts = 10.2.0.0/16\n } } } }\n"
+                   "pools { spare { addrs = 10.8.0.0/24\n } }\n",
+                   gateway, client);
+    sim_configure(s, BOB, conf);
+    sim_configure(
+        s, ALICE,
+        "connections { net {\n " SIM_SUITE "\n remote_addrs = 192.0.2.2\n vips = 0.0.0.0\n"
+        "local " CLIENT "remote " GATE "children { net { remote_ts = 10.2.0.0/16\n } } } }\n"
+        "secrets { eap-carol { id = carol\n secret = Ar3etTnp\n } }\n");
+}
+
+static void give_grant(void)
+{
+    struct radius_grant *g = &server.grant;
+    g->ip4 = ip_from(AF_INET, (uint8_t[]){10, 7, 0, 9});
+    g->dns[g->dns_n++] = ip_from(AF_INET, (uint8_t[]){10, 2, 0, 53});
+    g->session_s = 600;
+    g->class_n = g->filter_n = 1;
+    memcpy(g->class[0].at, "friends", g->class[0].len = 7);
+    memcpy(g->filter[0].at, "guests", g->filter[0].len = 6);
+}
+
+static void addresses_and_time(void **state)
+{
+    struct sim *s = world(80, CLIENT, ASKED, "Ar3etTnp");
+    struct sim_result r;
+    (void)state;
+    reconfigure(s, "pools = radius\n", ASKED);
+    give_grant();
+    sim_initiate(s, ALICE, "net", &r);
+    run(s, 5);
+    CHECK_EQ(r.err, ERR_OK);
+    CHECK(sim_told(s, BOB, "assigning virtual IP 10.7.0.9 to peer 'carol'"));
+    CHECK(sim_told(s, ALICE, "the gateway names the DNS server 10.2.0.53"));
+    CHECK(sim_told(s, ALICE, "received AUTH_LIFETIME of 600s"));
+    // Rekeying does not make the session longer, nor does it lose the address.
+    sim_rekey_ike(s, BOB);
+    run(s, 5);
+    struct ike_sa *sa = s->node[BOB].ike->all;
+    CHECK(sa->granted && sa->granted->session_s == 600);
+    CHECK(sa->timer[TIMER_LIFE] <= s->now + 600 * SECOND);
+    CHECK(sa->vips && sa->vips->n == 1);
+    CHECK_EQ(sa->granted->classes.len, 9);
+    end(s);
+}
+
+// A client that does not come again is put out.
+static void the_session_is_over(void **state)
+{
+    struct sim *s = world(81, CLIENT, ASKED, "Ar3etTnp");
+    struct sim_result r;
+    (void)state;
+    reconfigure(s, "pools = radius\n", ASKED);
+    give_grant();
+    sim_initiate(s, ALICE, "net", &r);
+    run(s, 5);
+    CHECK_EQ(sim_ikes(s, BOB), 1);
+    ike_sa_timer(s->node[ALICE].ike->all, TIMER_REAUTH, DUE_NEVER);
+    ike_sa_timer(s->node[ALICE].ike->all, TIMER_LIFE, DUE_NEVER);
+    run(s, 590);
+    CHECK_EQ(sim_ikes(s, BOB), 1);
+    run(s, 20);
+    CHECK_EQ(sim_ikes(s, BOB), 0);
+    end(s);
+}
+
+static void without_an_address_of_its_own(void **state)
+{
+    struct sim *s = world(82, CLIENT, ASKED, "Ar3etTnp");
+    struct sim_result r;
+    (void)state;
+    reconfigure(s, "pools = radius, spare\n", ASKED);
+    sim_initiate(s, ALICE, "net", &r);
+    run(s, 5);
+    CHECK(sim_told(s, BOB, "assigning virtual IP 10.8.0.1 to peer 'carol'"));
+    end(s);
+    // What is no address of a host is not given, and nobody else's is.
+    s = world(83, CLIENT, ASKED, "Ar3etTnp");
+    reconfigure(s, "pools = radius\n", ASKED);
+    server.grant.ip4 = ip_from(AF_INET, (uint8_t[]){127, 0, 0, 1});
+    sim_initiate(s, ALICE, "net", &r);
+    run(s, 5);
+    CHECK_EQ(sim_children(s, BOB), 0);
+    end(s);
+}
+
+static void groups_by_class(void **state)
+{
+    static const struct {
+        const char *group;
+        bool by_class, by_filter, in;
+    } cases[] = {{"friends", true, false, true},   {"FRIENDS", true, false, true},
+                 {"enemies", true, true, false},   {"friends", false, false, false},
+                 {"guests", false, true, true},    {"guests", true, false, false},
+                 {"friends2", true, false, false}, {"enemies, friends", true, false, true}};
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char remote[200];
+        (void)snprintf(remote, sizeof remote,
+                       "{ auth = eap-radius\n eap_id = %%any\n groups = %s\n }", cases[i].group);
+        struct sim *s = world(90 + i, CLIENT, remote, "Ar3etTnp");
+        s->node[BOB].opt.radius.class_group = cases[i].by_class;
+        s->node[BOB].opt.radius.filter_id = cases[i].by_filter;
+        ike_set_options(s->node[BOB].ike, &s->node[BOB].opt);
+        give_grant();
+        server.grant.tunnel_esp = true;
+        if (cases[i].in) {
+            comes_in(s);
+            end(s);
+        } else {
+            is_refused(s, BOB, "names no group of the client that the connection wants");
+        }
+    }
+}
+
+// Child SAs that are gone still count.
+static void traffic_of_all(void **state)
+{
+    struct sim *s = world(110, CLIENT, ASKED, "Ar3etTnp");
+    (void)state;
+    s->node[BOB].opt.counts = true;
+    ike_set_options(s->node[BOB].ike, &s->node[BOB].opt);
+    comes_in(s);
+    struct ike_sa *sa = s->node[BOB].ike->all;
+    for (unsigned i = 0; i < s->node[BOB].xfrm.top; i++) {
+        s->node[BOB].xfrm.sa[i].x.current.bytes = 1000;
+        s->node[BOB].xfrm.sa[i].x.current.packets = 10;
+    }
+    struct ike_traffic t = traffic_of(sa);
+    CHECK(t.bytes_in == 1000 && t.bytes_out == 1000 && t.packets_in == 10 && t.packets_out == 10);
+    sim_rekey_child(s, ALICE);
+    run(s, 20); // the old one is gone
+    t = traffic_of(sa);
+    CHECK(t.bytes_in == 1000 && t.bytes_out == 1000 && t.packets_in == 10 && t.packets_out == 10);
+    sim_rekey_ike(s, ALICE);
+    run(s, 20);
+    t = traffic_of(s->node[BOB].ike->all);
+    CHECK(t.bytes_in == 1000 && t.packets_out == 10);
+    end(s);
+}
+
 // ---- who does not ------------------------------------------------------------------------------
 
 static void a_wrong_password(void **state)
@@ -356,6 +509,11 @@ int main(void)
         cmocka_unit_test(the_server_asks),
         cmocka_unit_test(questions_that_have_to_wait),
         cmocka_unit_test(messages_get_lost),
+        cmocka_unit_test(addresses_and_time),
+        cmocka_unit_test(the_session_is_over),
+        cmocka_unit_test(without_an_address_of_its_own),
+        cmocka_unit_test(groups_by_class),
+        cmocka_unit_test(traffic_of_all),
         cmocka_unit_test(a_wrong_password),
         cmocka_unit_test(a_silent_server),
         cmocka_unit_test(no_server_at_all),

@@ -269,6 +269,11 @@ static void radius_servers(void **state)
     CHECK(s.radius.habits.station_port && !s.radius.habits.eap_start);
     CHECK_STR(text_str(&s.unused), "");
     strongswan_done(&s);
+    s = loaded(RADIUS("   accounting = yes\n   accounting_interval = 5m\n   class_group = yes\n"
+                      "   accounting_close_on_timeout = no\n"));
+    CHECK(s.radius.acct.on && !s.radius.acct.close_on_timeout && s.radius.habits.class_group);
+    CHECK_EQ(s.radius.acct.interval_s, 300);
+    strongswan_done(&s);
     s = loaded(
         RADIUS("   nas_identifier = moon\n   id_prefix = vpn/\n   station_id_with_port = no\n"
                "   servers {\n    near {\n     address = 10.1.0.10\n     secret = one\n"
@@ -294,7 +299,8 @@ static void radius_that_cannot_be(void **state)
         {RADIUS("   servers {\n    a {\n     secret = tellnobody\n    }\n   }\n"),
          "RADIUS server 'a' has no address"},
         {RADIUS("   dae {\n    enable = yes\n   }\n"), "RFC 5176"},
-        {RADIUS("   class_group = yes\n"), "class_group"},
+        {RADIUS("   close_all_on_timeout = yes\n"), "close_all_on_timeout"},
+        {RADIUS("   accounting = perhaps\n"), "'perhaps' is no value for accounting"},
         {RADIUS("   retransmit_base = -1\n"), "'-1' is no value for retransmit_base"},
         {RADIUS("   sockets = 0\n"), "'0' is no value for sockets"},
     };
