@@ -137,9 +137,7 @@ const struct conf_conn *config_conn(const struct config *c, const char *name)
 
 const char *config_kernel_only(const struct conf_child *c, const char **why)
 {
-    *why = c->interface ? "packets that pass its TUN device have lost the device they came by"
-                        : "its sockets do not tell the marks of ESP packets";
-    if (c->interface) return "interface";
+    *why = "its sockets do not tell the marks of ESP packets";
     return c->mark_in_sa ? "mark_in_sa" : NULL;
 }
 

@@ -21,7 +21,7 @@ struct guard {
     struct guard_xfrm *xfrm; // IPv4, or NULL
     struct guard_nft_conf nft;
     bool nft_on;
-    bool v6_told; // a warning once is enough
+    bool v6_told, broad_told; // a warning once is enough
     struct loop_timer *timer;
     struct loop_timer *grace;    // of what one who died has left
     bool defaults_left;          // and he who sets them has not spoken yet
@@ -31,18 +31,24 @@ struct guard {
 
 // ---- nft: the whole table, soon ----
 
-static void nft_load(void *ctx)
+static bool nft_load(struct guard *g)
 {
-    struct guard *g = ctx;
     AUTO(text) struct text script = {0};
     struct why why;
     uint64_t start = clock_mono();
     guard_nft_script(&g->nft, g->policies, &script);
-    if (guard_nft_run(text_str(&script), &why) != ERR_OK)
+    bool good = guard_nft_run(text_str(&script), &why) == ERR_OK;
+    if (!good)
         log_say(LOG_ERROR, "guard", "policies are not guarded as they should be: %s", why.text);
     g->nft_done = clock_mono();
     g->nft_took = g->nft_done - start;
     g->spent += g->nft_took;
+    return good;
+}
+
+static void on_timer(void *ctx)
+{
+    (void)nft_load(ctx);
 }
 
 static bool nft_affordable(struct guard *g, uint64_t now)
@@ -59,7 +65,7 @@ static void nft_changed(struct guard *g)
     uint64_t next = g->nft_done + g->nft_took * NFT_PAUSE, now = clock_mono();
     loop_timer_stop(g->timer);
     if (now >= next || nft_affordable(g, now))
-        nft_load(g);
+        (void)nft_load(g);
     else
         loop_timer_at(g->timer, next);
 }
@@ -68,6 +74,39 @@ static bool nft_covers(const struct guard *g, const struct xfrm_policy *p)
 {
     if (!g->nft_on) return false;
     return (g->nft.v4 && p->sel.family != AF_INET6) || (g->nft.v6 && p->sel.family != AF_INET);
+}
+
+// ---- kernel policies, or nft for both families ----
+
+static bool by_xfrm(const struct guard *g)
+{
+    return g->xfrm && !g->nft.v4;
+}
+
+static void drop_mirror(void *ctx, const struct xfrm_policy *p)
+{
+    guard_xfrm_del(((struct guard *)ctx)->xfrm, p);
+}
+
+// nft can tell by which device a packet came. What one who died has left in the kernel stays until
+// the grace is over.
+static void leave_to_nft(struct guard *g)
+{
+    static const bool nothing[XFRM_DIRS];
+    g->nft.v4 = g->nft_on;
+    if (g->nft_on) g->nft.v4 = nft_load(g);
+    if (!g->nft.v4) {
+        if (!g->broad_told)
+            log_say(
+                LOG_WARN, "guard",
+                "which device a packet came by only nft can tell: what inbound policies for one "
+                "device drop is dropped on all of them, and what they let pass is not let pass");
+        g->broad_told = true;
+        return;
+    }
+    guard_xfrm_defaults(g->xfrm, nothing);
+    policies_each(g->policies, drop_mirror, g);
+    log_say(LOG_INFO, "guard", "policies name devices: nft guards IPv4 as well");
 }
 
 // ---- policies ----
@@ -91,7 +130,7 @@ static bool any(const bool block[XFRM_DIRS])
 static void set_defaults(struct guard *g, const bool block[XFRM_DIRS])
 {
     bool same = memcmp(g->nft.block, block, sizeof g->nft.block) == 0;
-    if (g->xfrm) guard_xfrm_defaults(g->xfrm, block);
+    if (by_xfrm(g)) guard_xfrm_defaults(g->xfrm, block);
     memcpy(g->nft.block, block, sizeof g->nft.block);
     if (g->nft_on && !same) nft_changed(g);
 }
@@ -196,25 +235,27 @@ void guard_device(struct guard *g, const char *name, bool on)
 void guard_add(struct guard *g, const struct xfrm_policy *p)
 {
     warn_unguarded(g, p);
-    if (g->xfrm) guard_xfrm_add(g->xfrm, p);
+    if (by_xfrm(g) && guard_xfrm_is_broad(p)) leave_to_nft(g);
+    if (by_xfrm(g)) guard_xfrm_add(g->xfrm, p);
     if (nft_covers(g, p)) nft_changed(g);
 }
 
 void guard_del(struct guard *g, const struct xfrm_policy *p)
 {
-    if (g->xfrm) guard_xfrm_del(g->xfrm, p);
+    if (by_xfrm(g)) guard_xfrm_del(g->xfrm, p);
     if (nft_covers(g, p)) nft_changed(g);
 }
 
 void guard_change(struct guard *g, const struct xfrm_policy *old, const struct xfrm_policy *now)
 {
-    if (g->xfrm) guard_xfrm_change(g->xfrm, old, now);
+    if (by_xfrm(g) && guard_xfrm_is_broad(now)) leave_to_nft(g);
+    if (by_xfrm(g)) guard_xfrm_change(g->xfrm, old, now);
     if (nft_covers(g, now)) nft_changed(g);
 }
 
 const char *guard_way(const struct guard *g, uint16_t family)
 {
-    if (family == AF_INET && g->xfrm) return "xfrm";
+    if (family == AF_INET && by_xfrm(g)) return "xfrm";
     return g->nft_on && (family == AF_INET6 ? g->nft.v6 : g->nft.v4) ? "nft" : "off";
 }
 
@@ -285,7 +326,7 @@ static void clean_other_ways(const struct guard *g)
 static err_t choose(struct guard *g, struct why *why)
 {
     clean_other_ways(g);
-    g->timer = loop_timer_new(g->conf.loop, nft_load, g);
+    g->timer = loop_timer_new(g->conf.loop, on_timer, g);
     g->grace = loop_timer_new(g->conf.loop, on_grace, g);
     if (!g->timer || !g->grace) return why_not(why, ERR_NOMEM, "out of memory");
     switch (g->conf.mode) {

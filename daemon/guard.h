@@ -10,6 +10,8 @@
 // names: on every device but the loopback and the TUN device, and but for the executor's and the
 // IKE daemon's own packets.
 //
+// Policies for one device are taken at their word; guard_nft.h says what that is.
+//
 // Two ways to tell the kernel (RFC 4301 5.1, 5.2 by other means):
 //   xfrm   the kernel's own IPsec policies; they need no ESP to say no. The TUN device is exempt
 //          by disable_policy and disable_xfrm. IPv4 only: for IPv6 the kernel knows that exemption
@@ -24,7 +26,8 @@
 #include "daemon/policies.h"
 
 enum guard_mode {
-    GUARD_AUTO, // IPv4: xfrm, or nft where the kernel has no XFRM; IPv6: nft
+    GUARD_AUTO, // IPv4: xfrm, or nft where the kernel has no XFRM, or from the first policy on that
+                // is about the device that packets come by; IPv6: nft
     GUARD_XFRM, // IPv4 only; IPv6 is not guarded
     GUARD_NFT,
     GUARD_OFF,

@@ -58,18 +58,34 @@ static void write_ports(struct text *out, const struct xfrm_selector *s)
     write_port(out, bits, bits, s->dport, s->dport_mask);
 }
 
-// Exact where it lets pass, broad where it drops: the safe reading of spd.h.
-static bool is_safe(const struct xfrm_policy *p)
+static bool passes(const struct xfrm_policy *p)
 {
-    return p->action == XFRM_BLOCK || xfrm_policy_protects(p) || p->sel.ifindex == 0;
+    return p->action == XFRM_ALLOW && !xfrm_policy_protects(p);
 }
 
-static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t family)
+// By which meetings with the policy's device a packet belongs to it: a rule each, up to NULL.
+struct at_device {
+    const char *word[2];
+};
+
+static struct at_device at_device(const struct xfrm_policy *p)
+{
+    const struct at_device any = {{"", NULL}};
+    if (p->sel.ifindex == 0) return any;
+    if (p->sel.ifindex < 0) return passes(p) ? (struct at_device){{NULL}} : any; // there is none
+    if (p->dir == XFRM_OUT) return (struct at_device){{"oif", NULL}};
+    if (xfrm_policy_protects(p)) return any; // what it came by proves nothing
+    if (p->dir == XFRM_IN) return (struct at_device){{"iif", NULL}};
+    return passes(p) ? (struct at_device){{"oif", NULL}} : (struct at_device){{"oif", "iif"}};
+}
+
+static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t family,
+                       const char *device)
 {
     const struct xfrm_selector *s = &p->sel;
-    if (s->family != AF_UNSPEC && s->family != family) return;
-    bool pass = p->action == XFRM_ALLOW && !xfrm_policy_protects(p);
+    bool pass = passes(p);
     text_add(w->out, "  meta nfproto %s", family == AF_INET6 ? "ipv6" : "ipv4");
+    if (*device) text_add(w->out, " %s %d", device, s->ifindex);
     if (p->mark.mask) text_add(w->out, " meta mark & 0x%x == 0x%x", p->mark.mask, p->mark.value);
     write_net(w->out, family, "saddr", &s->src);
     write_net(w->out, family, "daddr", &s->dst);
@@ -79,12 +95,19 @@ static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t f
              w->dir == XFRM_OUT ? "out" : "in");
 }
 
+static void write_in_family(struct writer *w, const struct xfrm_policy *p, uint16_t family)
+{
+    const struct at_device at = at_device(p);
+    if (p->sel.family != AF_UNSPEC && p->sel.family != family) return;
+    for (int i = 0; i < 2 && at.word[i]; i++) write_rule(w, p, family, at.word[i]);
+}
+
 static void write_policy(void *ctx, const struct xfrm_policy *p)
 {
     struct writer *w = ctx;
-    if (p->dir != w->dir || p->type != 0 || !is_safe(p)) return;
-    if (w->conf->v4) write_rule(w, p, AF_INET);
-    if (w->conf->v6) write_rule(w, p, AF_INET6);
+    if (p->dir != w->dir || p->type != 0) return;
+    if (w->conf->v4) write_in_family(w, p, AF_INET);
+    if (w->conf->v6) write_in_family(w, p, AF_INET6);
 }
 
 // ---- the table ----

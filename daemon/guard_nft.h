@@ -7,6 +7,12 @@
 //     chain rest_0_in  what no policy names. Each input_N ends with its own
 //     counter slot_0   its chains are in use
 //
+// A policy for one device (struct xfrm_selector, ifindex): outbound, what is about to leave by it.
+// Inbound the kernel compares nothing that stays here with it, and of what is forwarded where it
+// leaves. So do rules that let forwarded packets pass; those that drop them are about what comes by
+// it, too, and the others inbound just about that. Where protection is asked for it may not come in
+// clear by any.
+//
 // The number is the slot. One who finds slots in use starts in another one and leaves them as they
 // are: a packet that the rules of any of them forbid is dropped.
 #pragma once

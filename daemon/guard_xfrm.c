@@ -260,7 +260,10 @@ static struct xfrm_policy mirror_of(const struct xfrm_policy *p)
                             .limit = forever,
                             .mark = p->mark};
     m.sel.family = m.sel.src.ip.family = m.sel.dst.ip.family = AF_INET;
-    m.sel.ifindex = 0; // the safe reading of spd.h
+    if (p->dir != XFRM_OUT && p->sel.ifindex) {
+        m.sel.user = (uint32_t)p->sel.ifindex; // tells those of two devices apart, and no more
+        m.sel.ifindex = 0;
+    }
     if (protect && p->dir == XFRM_OUT) m.action = XFRM_BLOCK;
     if (protect && p->dir != XFRM_OUT) {
         m.tmpl_count = 1;
@@ -269,10 +272,16 @@ static struct xfrm_policy mirror_of(const struct xfrm_policy *p)
     return m;
 }
 
-// An allowance that is bound to a device is not mirrored: the safe reading, again.
+// The safe reading of spd.h: an allowance inbound that is bound to a device is not mirrored.
 static bool is_safe(const struct xfrm_policy *p)
 {
-    return p->sel.ifindex == 0 || p->action == XFRM_BLOCK || xfrm_policy_protects(p);
+    bool bound = p->sel.ifindex && p->dir != XFRM_OUT;
+    return !bound || p->action == XFRM_BLOCK || xfrm_policy_protects(p);
+}
+
+bool guard_xfrm_is_broad(const struct xfrm_policy *p)
+{
+    return guard_xfrm_covers(p) && p->sel.ifindex && p->dir != XFRM_OUT && !xfrm_policy_protects(p);
 }
 
 static void put(struct guard_xfrm *g, const struct xfrm_policy *p, bool update)

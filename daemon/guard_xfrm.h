@@ -1,5 +1,8 @@
 // guard_xfrm.h - the guard's policies as IPv4 policies of the host kernel (guard.h). They can be
 // told from other people's by their index, which the kernel lets us choose.
+//
+// The kernel cannot say by which device a packet came: what inbound policies for one device keep
+// out is kept out on all of them, and what they let pass is not let pass.
 #pragma once
 
 #include "daemon/guard.h"
@@ -23,5 +26,7 @@ void guard_xfrm_change(struct guard_xfrm *g, const struct xfrm_policy *old,
                        const struct xfrm_policy *now);
 // Does the kernel hold policies for this one? (IPv4, or any family)
 bool guard_xfrm_covers(const struct xfrm_policy *p);
+// Is it about the device that a packet came by, which nftables can tell?
+bool guard_xfrm_is_broad(const struct xfrm_policy *p);
 // What /proc/net/xfrm_stat says. Nothing where the kernel keeps no such statistics.
 void guard_xfrm_counts(struct guard_counts *out);

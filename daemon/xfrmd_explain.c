@@ -163,13 +163,18 @@ static uint32_t ask_link(void *ctx, const ip_t *dst, const ip_t *src)
     return link_mtu_ask(ctx, dst, src);
 }
 
+static uint32_t ask_device(void *ctx, const ip_t *dst, const ip_t *src)
+{
+    return link_mtu_device(ctx, dst, src);
+}
+
 char *xfrmd_explain_answer(struct xfrmd_explain *e, const char *request, size_t len)
 {
     struct why why = {{0}};
     struct explain_ask ask = {0};
     struct explain x;
     struct worker w = {.db = e->conf.db,
-                       .exits = {.link_mtu = ask_link, .ctx = e->links},
+                       .exits = {.link_mtu = ask_link, .device = ask_device, .ctx = e->links},
                        .now = clock_mono(),
                        .allow_clear_in = e->conf.allow_clear_in};
     json_t *j = json_loadb(request, len, JSON_REJECT_DUPLICATES, NULL), *answer = NULL;

@@ -53,6 +53,7 @@ struct seat {
     // worker thread
     struct worker worker;
     struct link_mtu *links;
+    struct egress *egress;
     struct hops *hops;            // NULL: nothing goes past the host's stack
     struct port *fast[XDP_SIDES]; // by which it does
     struct entrance in[ENGINE_PORTS];

@@ -14,6 +14,7 @@
 #include "xfrm/db/counter.h"
 #include "xfrm/engine_part.h"
 #include "xfrm/path/ip_head.h"
+#include "xfrm/port/egress.h"
 #include "xfrm/port/ether.h"
 #include "xfrm/port/hop.h"
 #include "xfrm/port/link_mtu.h"
@@ -153,6 +154,12 @@ static void exit_deliver(void *ctx, struct pkt **p, unsigned n)
 static uint32_t exit_link_mtu(void *ctx, const ip_t *dst, const ip_t *src)
 {
     return link_mtu_ask(((struct seat *)ctx)->links, dst, src);
+}
+
+static uint32_t exit_device(void *ctx, const ip_t *dst, const ip_t *src)
+{
+    const struct seat *s = ctx;
+    return egress_device(s->egress, dst, src, s->worker.now);
 }
 
 static void exit_event(void *ctx, const struct xfrm_event *ev)
@@ -525,7 +532,8 @@ static err_t seat_build(struct seat *s, unsigned index, struct why *why)
 {
     const struct engine *e = s->engine;
     static const struct colleagues colleagues = {exit_hand_over, exit_give_back};
-    const struct exits exits = {exit_send, exit_deliver, exit_bypass, exit_event, s, exit_link_mtu};
+    const struct exits exits = {exit_send, exit_deliver,  exit_bypass, exit_event,
+                                s,         exit_link_mtu, exit_device};
     unsigned buffers = ENGINE_BUFFERS + (e->handover ? HANDOVER_MAX : 0);
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -540,6 +548,8 @@ static err_t seat_build(struct seat *s, unsigned index, struct why *why)
     s->worker.dummy.rate = e->conf.dummy_rate;
     s->dummies_due = UINT64_MAX;
     TRY(link_mtu_new(e->conf.fwmark, &s->links, why));
+    s->egress = egress_new(s->links);
+    if (!s->egress) return why_not(why, ERR_NOMEM, "engine: out of memory");
     TRY(find_fast(s, why));
     return add_entrances(s, why);
 }
@@ -568,6 +578,7 @@ void seat_free(struct seat *s)
     for (struct news *n; s->news && (n = ring_first(s->news)); ring_drop(s->news))
         wipe(&n->sa, sizeof n->sa);
     ring_free(s->news);
+    egress_free(s->egress);
     link_mtu_free(s->links);
     hops_free(s->hops);
     if (s->wake_fd >= 0) (void)close(s->wake_fd);

@@ -67,6 +67,7 @@ struct xfrm_policy policy_forwarded_out(const struct xfrm_selector *sel, const s
     p.priority = f->priority ? f->priority : selector_priority(sel, PRIORITY_IPSEC, true);
     p.mark = s->out;
     p.if_id = s->if_id_out;
+    p.sel.ifindex = (int32_t)s->device;
     p.limit = (struct xfrm_lifetime){XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0};
     return p;
 }

@@ -82,8 +82,9 @@ err_t steering_check(const struct ike *ike, const struct conf_child *f, struct w
 void steering_policy(const struct steering *s, const struct conf_child *f, struct xfrm_policy *p)
 {
     bool out = p->dir == XFRM_OUT;
+    bool shunt = f->mode == CONF_PASS || f->mode == CONF_DROP;
     p->mark = out ? s->out : s->in;
     p->if_id = out ? s->if_id_out : s->if_id_in;
-    if (out) p->sel.ifindex = (int32_t)s->device;
+    if (out || shunt) p->sel.ifindex = (int32_t)s->device;
     if (f->icmp) p->flags |= XFRM_POLICY_ICMP;
 }

@@ -192,7 +192,7 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
 
 static void side_new(struct side *s, struct gateway *g)
 {
-    const struct exits exits = {near_send, far_deliver, far_deliver, on_event, g, NULL};
+    const struct exits exits = {near_send, far_deliver, far_deliver, on_event, g, NULL, NULL};
     s->db = db_new();
     s->control = s->db ? control_new(s->db, on_event, NULL) : NULL;
     if (!s->control || worker_init(&s->w, s->db, &exits, 1) != ERR_OK)

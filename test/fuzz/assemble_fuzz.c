@@ -147,7 +147,7 @@ static void add_sa(unsigned v6, uint8_t mode)
 
 static void site_make(void)
 {
-    static const struct exits exits = {on_send, on_deliver, on_bypass, on_event, NULL, NULL};
+    static const struct exits exits = {on_send, on_deliver, on_bypass, on_event, NULL, NULL, NULL};
     rcu_register_thread();
     site.db = db_new();
     MUST(site.db != NULL);

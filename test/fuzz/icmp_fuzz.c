@@ -138,7 +138,8 @@ static void add_policy(unsigned i, const char *all)
 
 static void site_make(void)
 {
-    static const struct exits exits = {on_send, on_deliver, on_send, on_event, NULL, on_link_mtu};
+    static const struct exits exits = {on_send, on_deliver,  on_send, on_event,
+                                       NULL,    on_link_mtu, NULL};
     rcu_register_thread();
     site.db = db_new();
     MUST(site.db != NULL);

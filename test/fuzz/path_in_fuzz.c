@@ -184,7 +184,7 @@ static void add_sa(unsigned i)
 
 static void site_make(void)
 {
-    static const struct exits exits = {on_send, on_deliver, on_send, on_event, NULL, NULL};
+    static const struct exits exits = {on_send, on_deliver, on_send, on_event, NULL, NULL, NULL};
     rcu_register_thread();
     site.db = db_new();
     MUST(site.db != NULL);

@@ -255,7 +255,7 @@ static void site_make(struct site *s)
 // The worker of this place works for this site now.
 static void site_staff(struct site *s, unsigned place)
 {
-    const struct exits exits = {on_leave, on_leave, on_bypass, on_event, s, NULL};
+    const struct exits exits = {on_leave, on_leave, on_bypass, on_event, s, NULL, NULL};
     struct worker *w = &workers[place];
     if (!w->pool) MUST(worker_init(w, s->db, &exits, 1) == ERR_OK);
     w->db = s->db;

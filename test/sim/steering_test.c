@@ -205,6 +205,20 @@ static void what_the_kernel_is_told(void **state)
     sim_free(s);
 }
 
+// A shunt for one device is for what comes and goes by it; a child's packets are those that leave
+// by it, and what comes in may come by any.
+static void devices_of_shunts(void **state)
+{
+    struct sim *s = world(7);
+    (void)state;
+    sim_net_net_side(s, ALICE, "", "mode = drop\n interface = eth0\n start_action = trap");
+    for (enum xfrm_dir dir = XFRM_IN; dir < XFRM_DIRS; dir++) {
+        CHECK_EQ(policy_of(s, ALICE, dir)->action, XFRM_BLOCK);
+        CHECK_EQ(policy_of(s, ALICE, dir)->sel.ifindex, DEVICE);
+    }
+    sim_free(s);
+}
+
 // What the executor cannot do, and a device that is not there, are refused before anything is
 // negotiated, whoever begins.
 static void what_cannot_be(void **state)
@@ -213,7 +227,7 @@ static void what_cannot_be(void **state)
         const char *line, *told;
         bool kernel;
     } cases[] = {
-        {"interface = eth0", "interface of net is nothing that pavise-xfrmd can do", false},
+        {"interface = eth9", "there is no device eth9 (interface of net)", false},
         {"mark_in_sa = yes\n mark_in = 5", "mark_in_sa of net is nothing", false},
         {"interface = eth9", "there is no device eth9 (interface of net)", true},
     };
@@ -238,9 +252,13 @@ static void what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_mark_for_each_sa),           cmocka_unit_test(a_mark_for_each_direction),
-        cmocka_unit_test(an_interface_for_each_ike_sa), cmocka_unit_test(a_trap_and_its_sa_are_one),
-        cmocka_unit_test(what_the_kernel_is_told),      cmocka_unit_test(what_cannot_be),
+        cmocka_unit_test(a_mark_for_each_sa),
+        cmocka_unit_test(a_mark_for_each_direction),
+        cmocka_unit_test(an_interface_for_each_ike_sa),
+        cmocka_unit_test(a_trap_and_its_sa_are_one),
+        cmocka_unit_test(what_the_kernel_is_told),
+        cmocka_unit_test(devices_of_shunts),
+        cmocka_unit_test(what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

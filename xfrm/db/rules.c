@@ -16,10 +16,11 @@ struct tuple {
     uint64_t best; // no rule here has a smaller rank (atomic)
     uint32_t id;
     uint32_t mark_mask;
+    uint32_t device; // of the selectors; 0: any
     uint16_t sport_mask, dport_mask;
     uint8_t family; // AF_UNSPEC: rules that take any
     uint8_t src_len, dst_len;
-    bool proto;
+    bool proto, strict;
     uint32_t count; // control thread
 };
 
@@ -144,6 +145,12 @@ static inline bool tuple_may(const struct tuple *t, const struct flow *f)
     return !f->fragment || !(t->sport_mask | t->dport_mask);
 }
 
+static inline bool device_may(const struct tuple *t, const struct rule_ask *ask)
+{
+    if (t->device == 0 || t->device == ask->device) return true;
+    return ask->device == 0 && !t->strict;
+}
+
 struct rule *rules_find(const struct rules *rs, const struct rule_ask *ask)
 {
     const struct tuples *ts = rcu_dereference(rs->tuples[ask->dir]);
@@ -153,7 +160,7 @@ struct rule *rules_find(const struct rules *rs, const struct rule_ask *ask)
     address_words(&ask->flow->src, &ask->flow->dst, ask->flow->src.family == AF_INET6, address);
     for (unsigned i = 0; i < ts->n; i++) {
         const struct tuple *t = &ts->t[i];
-        if (!tuple_may(t, ask->flow)) continue;
+        if (!tuple_may(t, ask->flow) || !device_may(t, ask)) continue;
         if (best && __atomic_load_n(&t->best, __ATOMIC_RELAXED) > best->rank) continue;
         const struct rule_key k = key_asked(t, ask, address);
         struct rule *r = first_of(rs, &k, key_words(t));
@@ -212,6 +219,8 @@ static struct tuple tuple_of(const struct rule_want *want)
     bool any = s->family == AF_UNSPEC;
     struct tuple t = {
         .mark_mask = want->mark.mask,
+        .device = (uint32_t)s->ifindex,
+        .strict = want->strict,
         .sport_mask = want->no_ports ? 0 : s->sport_mask,
         .dport_mask = want->no_ports ? 0 : s->dport_mask,
         .family = (uint8_t)s->family,
@@ -227,7 +236,8 @@ static bool tuple_alike(const struct tuple *a, const struct tuple *b)
 {
     return a->family == b->family && a->src_len == b->src_len && a->dst_len == b->dst_len &&
            a->proto == b->proto && a->sport_mask == b->sport_mask &&
-           a->dport_mask == b->dport_mask && a->mark_mask == b->mark_mask;
+           a->dport_mask == b->dport_mask && a->mark_mask == b->mark_mask &&
+           a->device == b->device && a->strict == b->strict;
 }
 
 static struct tuple *tuple_like(struct tuples *ts, const struct tuple *like)

@@ -2,10 +2,10 @@
 // precedence (RFC 4301 4.4.1).
 //
 // Tuple space search: rules that look at the same bits of a packet (prefix lengths, ports,
-// protocol, mark) form a tuple; the bits they want to see there are the key of one hash table for
-// all tuples. A look-up costs one probe for each tuple that could still do better than what has
-// been found, no matter how many rules a tuple has. Rules with the same key shadow each other: the
-// table knows the first, which heads a heap of the others.
+// protocol, mark), and at the same device, form a tuple; the bits they want to see there are the
+// key of one hash table for all tuples. A look-up costs one probe for each tuple that could still
+// do better than what has been found, no matter how many rules a tuple has. Rules with the same key
+// shadow each other: the table knows the first, which heads a heap of the others.
 #pragma once
 
 #include "base/heap.h"
@@ -40,12 +40,14 @@ struct rule_want {
     uint32_t if_id;
     uint8_t dir;
     bool no_ports; // as if the selector left the ports open
+    bool strict;   // only where the device is known to be the selector's
 };
 
 // What is known of a packet.
 struct rule_ask {
     const struct flow *flow;
     uint32_t mark, if_id;
+    uint32_t device; // its index; 0: not known
     uint8_t dir;
 };
 
@@ -59,7 +61,8 @@ void rules_del(struct rules *rs, struct rule *r);
 unsigned rules_tuples(const struct rules *rs, uint8_t dir);
 
 // ---- any RCU reader ----
-// A fragment without ports satisfies only rules that leave the ports open. NULL: none.
+// A fragment without ports satisfies only rules that leave the ports open; a packet whose device is
+// not known those for one device that are not strict. NULL: none.
 struct rule *rules_find(const struct rules *rs, const struct rule_ask *ask);
 // For a burst: first every packet's first hint, which brings the bucket closer and returns what the
 // second wants to know, then every packet's second, which tells the rule that the packet probably

@@ -1,8 +1,8 @@
 // selector.h - does a packet belong to a selector? (RFC 4301 4.4.1.1, 7; struct xfrm_selector)
 //
 // Ports are masks over bits, as in the kernel. For ICMP and Mobility Header the type is the source
-// port and the code the destination port. The `ifindex` and `user` fields are not looked at: behind
-// a TUN device neither is known (spd.h says what that means for policies).
+// port and the code the destination port. The `ifindex` and `user` fields are not looked at:
+// devices are a matter of policies (spd.h), and a packet's user is not known.
 #pragma once
 
 #include <stdbool.h>

@@ -14,6 +14,7 @@ struct spd {
     struct hash_key hash_key;
     uint64_t next_age;
     uint32_t count[XFRM_DIRS];
+    uint32_t devices; // outbound policies for one device (atomic)
     struct cds_list_head all;
 };
 
@@ -56,8 +57,11 @@ void spd_free(struct spd *s, struct lanes *ls)
 struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f)
 {
     struct flow whole;
-    struct rule_ask a = {
-        .flow = f, .mark = ask->mark, .if_id = ask->if_id, .dir = (uint8_t)ask->dir};
+    struct rule_ask a = {.flow = f,
+                         .mark = ask->mark,
+                         .if_id = ask->if_id,
+                         .device = ask->device,
+                         .dir = (uint8_t)ask->dir};
     struct rule *r;
     if (!ask->guard) {
         r = rules_find(s->exact, &a);
@@ -68,6 +72,11 @@ struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const st
     a.flow = &whole;
     r = rules_find(s->guard, &a);
     return r ? caa_container_of(r, struct policy, guard) : NULL;
+}
+
+bool spd_asks_device(const struct spd *s)
+{
+    return __atomic_load_n(&s->devices, __ATOMIC_RELAXED) > 0;
 }
 
 uint64_t spd_hint(const struct spd *s, const struct spd_ask *ask, const struct flow *f)
@@ -142,8 +151,7 @@ static err_t list(struct spd *s, struct policy *p)
 {
     const struct xfrm_policy *c = &p->conf;
     struct rule_want want = {.sel = &c->sel, .mark = c->mark, .if_id = c->if_id, .dir = c->dir};
-    // One that would bypass on some interface cannot be trusted to.
-    if (c->sel.ifindex && policy_is_bypass(p)) return ERR_OK;
+    want.strict = policy_is_bypass(p);
     TRY(rules_add(s->exact, &p->exact, &want));
     p->listed = true;
     if (policy_is_bypass(p) || !(c->sel.sport_mask | c->sel.dport_mask)) return ERR_OK;
@@ -151,6 +159,12 @@ static err_t list(struct spd *s, struct policy *p)
     TRY(rules_add(s->guard, &p->guard, &want));
     p->guards = true;
     return ERR_OK;
+}
+
+static void count_device(struct spd *s, const struct xfrm_policy *c, uint32_t more)
+{
+    if (c->dir == XFRM_OUT && c->sel.ifindex)
+        __atomic_store_n(&s->devices, s->devices + more, __ATOMIC_RELAXED);
 }
 
 static void unlist(struct spd *s, struct policy *p)
@@ -184,6 +198,7 @@ err_t spd_add(struct spd *s, struct policy *p, const struct policy *old)
     htab_add(&s->by_id, policy_hash(s, p), p);
     cds_list_add(&p->all, &s->all);
     s->count[p->conf.dir]++;
+    count_device(s, &p->conf, 1);
     return ERR_OK;
 }
 
@@ -201,6 +216,7 @@ void spd_del(struct spd *s, struct policy *p)
     htab_del(&s->by_id, policy_hash(s, p), p);
     cds_list_del(&p->all);
     s->count[p->conf.dir]--;
+    count_device(s, &p->conf, UINT32_MAX);
 }
 
 // ---- the control thread's questions ----

@@ -4,8 +4,10 @@
 // The policy of a packet is the matching one of the smallest priority value, the oldest among
 // equals; rules.h is how it is found. One writer (the control thread), lock-free readers.
 //
-// A selector's ifindex cannot be compared behind a TUN device. The safe reading is taken: a policy
-// with one still protects or blocks on its addresses alone, but never lets a packet pass in clear.
+// A selector's ifindex is the device that a packet would leave by, as in the kernel: behind a TUN
+// device whoever asks has to find that out (struct spd_ask). Where it is not known, and of inbound
+// packets it never is, the safe reading is taken: a policy with one protects or blocks on its
+// addresses alone, but lets no packet pass in clear.
 #pragma once
 
 #include "base/rcu.h"
@@ -51,10 +53,13 @@ void spd_free(struct spd *s, struct lanes *ls); // and the policies still there;
 struct spd_ask {
     enum xfrm_dir dir;
     uint32_t mark, if_id;
+    uint32_t device; // 0: not known
     bool guard; // which policy that names ports might it be, if the packet's were known? Only such
                 // as do not bypass
 };
 struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
+// Are there outbound policies for one device, so that it is worth while to find it out?
+bool spd_asks_device(const struct spd *s);
 // For a burst, as in rules.h: every packet's first, then every packet's second.
 uint64_t spd_hint(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
 void spd_hint_more(const struct spd *s, enum xfrm_dir dir, uint64_t hint);

@@ -137,7 +137,7 @@ static bool is_wanted(const struct worker *w, const struct pkt *p, const struct 
     f.fragment = true;
     f.sport = f.dport = 0;
     f.proto = piece->s.next;
-    struct spd_ask ask = {.dir = XFRM_OUT, .mark = p->mark};
+    struct spd_ask ask = classify_ask(w, p);
     const struct policy *policy = spd_find(w->db->spd, &ask, &f);
     ask.guard = true;
     const struct policy *guard = spd_find(w->db->spd, &ask, &f);

@@ -2,6 +2,14 @@
 #include "xfrm/path/quoted.h"
 #include "xfrm/path/stages.h"
 
+struct spd_ask classify_ask(const struct worker *w, const struct pkt *p)
+{
+    struct spd_ask ask = {.dir = XFRM_OUT, .mark = p->mark};
+    if (w->exits.device && spd_asks_device(w->db->spd))
+        ask.device = w->exits.device(w->exits.ctx, &p->flow.dst, &p->flow.src);
+    return ask;
+}
+
 // The policy of the packet; that of the one before it when their flows are alike.
 static const struct policy *policy_of(const struct worker *w, const struct pkt *p,
                                       const struct pkt *before)
@@ -9,7 +17,8 @@ static const struct policy *policy_of(const struct worker *w, const struct pkt *
     bool alike = before && (p->run == before->run || flow_alike(p, before));
     // Errors that look alike may be about different flows.
     if (alike && !quoted_is_there(&p->flow)) return before->policy;
-    struct policy *policy = db_policy(w->db, XFRM_OUT, p->mark, &p->flow);
+    const struct spd_ask ask = classify_ask(w, p);
+    struct policy *policy = spd_find(w->db->spd, &ask, &p->flow);
     if (!policy) policy = quoted_policy(w, XFRM_OUT, p, p->mark);
     if (policy) policy_touch(policy, w->wall, w->now);
     return policy;
@@ -20,7 +29,8 @@ static const struct policy *policy_of(const struct worker *w, const struct pkt *
 static bool is_suspect(const struct worker *w, const struct pkt *p)
 {
     if (!p->flow.fragment) return false;
-    struct spd_ask ask = {.dir = XFRM_OUT, .mark = p->mark, .guard = true};
+    struct spd_ask ask = classify_ask(w, p);
+    ask.guard = true;
     const struct policy *guard = spd_find(w->db->spd, &ask, &p->flow);
     return guard && policy_goes_before(guard, p->policy);
 }

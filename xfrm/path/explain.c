@@ -82,12 +82,21 @@ const char *explain_why_text(enum explain_why why)
         [WHY_DPORT] = "is for another destination port",
         [WHY_MARK] = "is for packets with another mark",
         [WHY_IF_ID] = "belongs to an xfrm interface",
+        [WHY_DEVICE] = "is for packets that pass another device",
         [WHY_LATER] = "would match, but one of higher precedence does",
     };
     return texts[why];
 }
 
-static enum explain_why why_not_this(const struct policy *policy, const struct pkt *p)
+// Where it is not known, one that lets pass is not believed to be meant.
+static bool device_fits(const struct policy *policy, uint32_t device)
+{
+    const uint32_t wanted = (uint32_t)policy->conf.sel.ifindex;
+    return !wanted || wanted == device || (!device && !policy_is_bypass(policy));
+}
+
+static enum explain_why why_not_this(const struct policy *policy, const struct pkt *p,
+                                     uint32_t device)
 {
     const struct xfrm_selector *s = &policy->conf.sel;
     const struct flow *f = &p->flow;
@@ -98,11 +107,13 @@ static enum explain_why why_not_this(const struct policy *policy, const struct p
     if ((s->sport ^ f->sport) & s->sport_mask) return WHY_SPORT;
     if ((s->dport ^ f->dport) & s->dport_mask) return WHY_DPORT;
     if ((p->mark & policy->conf.mark.mask) != policy->conf.mark.value) return WHY_MARK;
-    return policy->conf.if_id ? WHY_IF_ID : WHY_LATER;
+    if (policy->conf.if_id) return WHY_IF_ID;
+    return device_fits(policy, device) ? WHY_LATER : WHY_DEVICE;
 }
 
 // Keeps those of highest precedence, in order.
-static void other_add(struct explain *x, const struct policy *policy, const struct pkt *p)
+static void other_add(struct explain *x, const struct policy *policy, const struct pkt *p,
+                      uint32_t device)
 {
     unsigned at = x->others;
     while (at > 0 && policy_goes_before(policy, x->other[at - 1].policy)) at--;
@@ -110,19 +121,20 @@ static void other_add(struct explain *x, const struct policy *policy, const stru
     if (at == EXPLAIN_OTHERS_MAX) return;
     if (x->others < EXPLAIN_OTHERS_MAX) x->others++;
     memmove(&x->other[at + 1], &x->other[at], (x->others - at - 1) * sizeof x->other[0]);
-    x->other[at] = (struct explain_other){policy, why_not_this(policy, p)};
+    x->other[at] = (struct explain_other){policy, why_not_this(policy, p, device)};
 }
 
 // Those that were looked at before the one that decides: all of them if none does.
 static void others_find(const struct worker *w, const struct pkt *p, enum xfrm_dir dir,
                         struct explain *x)
 {
+    const uint32_t device = dir == XFRM_OUT ? classify_ask(w, p).device : 0;
     const struct policy *policy;
     cds_list_for_each_entry(policy, spd_all(w->db->spd), all)
     {
         bool forward = dir == XFRM_IN && policy->conf.dir == XFRM_FWD;
         if ((policy->conf.dir != dir && !forward) || policy == x->policy) continue;
-        if (!x->policy || policy_goes_before(policy, x->policy)) other_add(x, policy, p);
+        if (!x->policy || policy_goes_before(policy, x->policy)) other_add(x, policy, p, device);
     }
 }
 
@@ -175,7 +187,8 @@ static bool resolve(const struct worker *w, struct explain *x, struct pkt *p)
 
 static void walk_out(struct worker *w, struct explain *x, struct pkt *p)
 {
-    p->policy = x->policy = db_policy(w->db, XFRM_OUT, p->mark, &p->flow);
+    const struct spd_ask ask = classify_ask(w, p);
+    p->policy = x->policy = spd_find(w->db->spd, &ask, &p->flow);
     others_find(w, p, XFRM_OUT, x);
     classify_decide(w, p);
     x->drop = p->drop;

@@ -26,6 +26,7 @@ enum explain_why {
     WHY_DPORT,
     WHY_MARK,
     WHY_IF_ID,
+    WHY_DEVICE,
     WHY_LATER, // it would match, but this one goes before it
 };
 const char *explain_why_text(enum explain_why why);
@@ -53,7 +54,8 @@ struct explain {
     bool cut;           // is fragmented on its way
 };
 
-// The worker is one whose stages decide: db, exits.link_mtu, allow_clear_in, now and cpu are looked
+// The worker is one whose stages decide: db, exits.link_mtu, exits.device,
+// allow_clear_in, now and cpu are looked
 // at. Policies and SAs stay valid as long as the caller's RCU read side lasts.
 // ERR_SYNTAX: no packet can be like that (families, protocol).
 err_t explain_packet(struct worker *w, const struct explain_ask *ask, struct explain *out,

@@ -34,6 +34,9 @@ struct exits {
     void *ctx;
     // MTU of the link that leads from src to dst; 0: not known. NULL: links have no limit.
     uint32_t (*link_mtu)(void *ctx, const ip_t *dst, const ip_t *src);
+    // The index of the device that a packet from src to dst would leave by in clear; 0: not known.
+    // Asked only while there are outbound policies for one device. NULL: nobody knows.
+    uint32_t (*device)(void *ctx, const ip_t *dst, const ip_t *src);
 };
 
 // How one of several workers reaches the others; ctx is that of its exits.

@@ -57,6 +57,8 @@ struct policy *quoted_policy(const struct worker *w, enum xfrm_dir dir, const st
 {
     struct flow reply;
     if (!quoted_reply(p, &reply)) return NULL;
-    struct policy *policy = db_policy(w->db, dir, mark, &reply);
+    const struct spd_ask ask = dir == XFRM_OUT ? classify_ask(w, p) // the reply has its destination
+                                               : (struct spd_ask){.dir = dir, .mark = mark};
+    struct policy *policy = spd_find(w->db->spd, &ask, &reply);
     return policy && policy->conf.flags & XFRM_POLICY_ICMP ? policy : NULL;
 }

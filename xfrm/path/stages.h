@@ -68,7 +68,9 @@ static inline uint32_t pkt_room_behind(const struct pkt *p)
 }
 
 // ---- what explain.c asks of the stages: their decisions, which change nothing but p ----
-// classify.c: sets drop, or done for what goes on in clear, by p->policy.
+// classify.c: what the database is asked about an outbound packet whose flow has been read.
+struct spd_ask classify_ask(const struct worker *w, const struct pkt *p);
+// Sets drop, or done for what goes on in clear, by p->policy.
 void classify_decide(const struct worker *w, struct pkt *p);
 // resolve.c: the SA that serves a template of p->policy now, or NULL.
 struct sa *resolve_sa(const struct worker *w, const struct pkt *p, unsigned tmpl);

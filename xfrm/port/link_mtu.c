@@ -60,7 +60,7 @@ static void add(struct ask *a, uint16_t type, const void *data, uint16_t len)
     a->head.nlmsg_len += (uint32_t)RTA_SPACE(len);
 }
 
-static bool ask(struct link_mtu *l, const ip_t *dst, const ip_t *src)
+static bool ask(struct link_mtu *l, unsigned flags, const ip_t *dst, const ip_t *src)
 {
     uint8_t len = (uint8_t)ip_len(dst->family);
     struct ask a = {
@@ -68,10 +68,9 @@ static bool ask(struct link_mtu *l, const ip_t *dst, const ip_t *src)
                  .nlmsg_type = RTM_GETROUTE,
                  .nlmsg_flags = NLM_F_REQUEST,
                  .nlmsg_seq = ++l->seq},
-        // the route as it was configured, without what was learned for this destination
         .route = {.rtm_family = (uint8_t)dst->family,
                   .rtm_dst_len = (uint8_t)(len * 8),
-                  .rtm_flags = RTM_F_FIB_MATCH},
+                  .rtm_flags = flags},
     };
     add(&a, RTA_DST, dst->b, len);
     if (l->fwmark) add(&a, RTA_MARK, &l->fwmark, sizeof l->fwmark);
@@ -148,8 +147,19 @@ static uint32_t device_mtu(const struct link_mtu *l, uint32_t device)
 uint32_t link_mtu_ask(struct link_mtu *l, const ip_t *dst, const ip_t *src)
 {
     struct route r = {0};
-    if (!ask(l, dst, src) || !answer(l, &r)) return 0;
+    // the route as it was configured, without what was learned for this destination
+    if (!ask(l, RTM_F_FIB_MATCH, dst, src) || !answer(l, &r)) return 0;
     uint32_t mtu = device_mtu(l, r.device);
     if (r.mtu && (!mtu || r.mtu < mtu)) mtu = r.mtu;
     return mtu > MTU_MAX ? MTU_MAX : mtu;
+}
+
+uint32_t link_mtu_device(struct link_mtu *l, const ip_t *dst, const ip_t *src)
+{
+    struct route r = {0};
+    // Of IPv4 the kernel does not say how what has another host's address leaves. So it is asked
+    // without, and rules for source addresses have no say.
+    bool known = (ask(l, 0, dst, src) && answer(l, &r)) ||
+                 (ask(l, 0, dst, &(ip_t){.family = 0}) && answer(l, &r));
+    return known ? r.device : 0;
 }

@@ -14,3 +14,5 @@ void link_mtu_free(struct link_mtu *l); // NULL is fine
 // Bytes, at most 65535; 0: there is no route, or the kernel does not say. `src` AF_UNSPEC or all
 // zero: any. Three system calls; one thread at a time.
 uint32_t link_mtu_ask(struct link_mtu *l, const ip_t *dst, const ip_t *src);
+// The device that the link is at: its index; 0: there is no route. Two or four system calls.
+uint32_t link_mtu_device(struct link_mtu *l, const ip_t *dst, const ip_t *src);

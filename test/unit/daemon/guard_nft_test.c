@@ -94,15 +94,41 @@ static void allowed_passes_and_blocked_does_not(void **state)
     check_rule(&p, NULL, "input", "ip daddr 10.1.0.0/16 accept\n");
     p.action = XFRM_BLOCK;
     check_rule(&p, NULL, "input", "drop\n");
-    p.sel.ifindex = 3;
-    check_rule(&p, NULL, "input", "drop\n"); // on every device: the safe reading
     p.action = XFRM_ALLOW;
-    check_rule(&p, NULL, "input", NULL); // allowed on one device only: not said at all
-    p.sel.ifindex = 0;
     p.mark = (struct xfrm_mark){1, 0xf};
     check_rule(&p, NULL, "input",
                "nfproto ipv4 meta mark & 0xf == 0x1 ip saddr 10.2.0.0/16 ip daddr 10.1.0.0/16 "
                "accept\n");
+}
+
+// What is kept out of a device, and let pass by one: each direction meets it in its own way.
+static void a_device_is_taken_at_its_word(void **state)
+{
+    static const struct {
+        uint8_t dir, action;
+        const char *chain, *rules;
+    } rows[] = {
+        {XFRM_IN, XFRM_BLOCK, "input", "  meta nfproto ipv4 iif 3 counter name clear_in drop\n"},
+        {XFRM_IN, XFRM_ALLOW, "input", "  meta nfproto ipv4 iif 3 accept\n"},
+        {XFRM_OUT, XFRM_BLOCK, "leave", "  meta nfproto ipv4 oif 3 counter name clear_out drop\n"},
+        {XFRM_OUT, XFRM_ALLOW, "leave", "  meta nfproto ipv4 oif 3 accept\n"},
+        {XFRM_FWD, XFRM_BLOCK, "forward",
+         "  meta nfproto ipv4 oif 3 counter name clear_in drop\n"
+         "  meta nfproto ipv4 iif 3 counter name clear_in drop\n"},
+        {XFRM_FWD, XFRM_ALLOW, "forward",
+         "  jump own_forward\n  meta nfproto ipv4 oif 3 accept\n  jump"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct xfrm_policy p = policy(rows[i].dir, "0.0.0.0/0", "0.0.0.0/0");
+        p.tmpl_count = 0;
+        p.action = rows[i].action;
+        p.sel.ifindex = 3;
+        check_rule(&p, NULL, rows[i].chain, rows[i].rules);
+        p.sel.ifindex = -1; // nft knows no such device, and would refuse all
+        check_rule(&p, NULL, rows[i].chain,
+                   p.action == XFRM_BLOCK ? "  meta nfproto ipv4 counter name" : NULL);
+    }
 }
 
 static void a_device_does_not_weaken_protection(void **state)
@@ -110,7 +136,10 @@ static void a_device_does_not_weaken_protection(void **state)
     (void)state;
     struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
     p.sel.ifindex = 3;
-    check_rule(&p, NULL, "input", "counter name clear_in drop\n");
+    check_rule(&p, NULL, "input", " ip daddr 10.1.0.0/16 counter name clear_in drop\n");
+    p.dir = XFRM_OUT;
+    check_rule(&p, NULL, "leave", "ipv4 oif 3 ip saddr 10.2.0.0/16 ip daddr 10.1.0.0/16 counter");
+    p.dir = XFRM_IN;
     p.mark = (struct xfrm_mark){1, UINT32_MAX}; // it is for no other packets
     check_rule(&p, NULL, "input",
                "nfproto ipv4 meta mark & 0xffffffff == 0x1 ip saddr 10.2.0.0/16 ip daddr "
@@ -252,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(protected_is_dropped_in_its_direction),
         cmocka_unit_test(allowed_passes_and_blocked_does_not),
+        cmocka_unit_test(a_device_is_taken_at_its_word),
         cmocka_unit_test(a_device_does_not_weaken_protection),
         cmocka_unit_test(further_devices_are_ours_too),
         cmocka_unit_test(ports_and_icmp_types),

@@ -128,7 +128,7 @@ static void a_worker_reads_while_control_writes(void **state)
     (void)state;
     static struct traffic t;
     struct rig *r = rig_new();
-    const struct exits exits = {on_send, on_deliver, on_bypass, on_event, &t, NULL};
+    const struct exits exits = {on_send, on_deliver, on_bypass, on_event, &t, NULL, NULL};
     struct xfrm_policy out = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
     struct xfrm_policy in = rig_policy(XFRM_IN, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
     pthread_t thread;

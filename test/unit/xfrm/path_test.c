@@ -676,7 +676,48 @@ static void a_hole_for_an_interface_lets_nothing_through(void **state)
     rig_out(r, packet, len);
     CHECK_EQ(r->bypassed.n, 0);
     CHECK_EQ(hold_count(r->w.hold), 1);
+    r->device = 4;
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 0);
+    CHECK_EQ(hold_count(r->w.hold), 2);
+    r->device = 3; // unless that is where it would leave
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 1);
+    CHECK_EQ(hold_count(r->w.hold), 2);
     rig_free(r);
+}
+
+// A wall and a tunnel for one device, in the order of priority; the wall alone where it is the only
+// one for the device that the packet would leave by.
+static void policies_for_devices_have_their_order(void **state)
+{
+    static const struct {
+        uint32_t device;
+        unsigned sent, blocked, bypassed;
+    } rows[] = {{3, 1, 0, 0}, {4, 0, 1, 0}, {5, 0, 0, 1}, {0, 1, 0, 0}};
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rig *r = rig_new();
+        struct xfrm_policy wall = rig_policy(XFRM_OUT, "0.0.0.0/0", "0.0.0.0/0", NULL, NULL);
+        struct xfrm_policy tunnel = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", MOON, SUN);
+        struct xfrm_sa x = rig_sa(MOON, SUN, 0x101);
+        uint8_t packet[100];
+        uint32_t len = alice_to_bob(packet, 0, 10);
+        r->device = rows[i].device;
+        tunnel.priority = 2;
+        tunnel.sel.ifindex = 3;
+        wall.action = XFRM_BLOCK;
+        wall.priority = 4;
+        rig_add_sa(r, &x);
+        rig_add_policy(r, &tunnel);
+        for (wall.sel.ifindex = 3; wall.sel.ifindex <= 4; wall.sel.ifindex++)
+            rig_add_policy(r, &wall); // alike but for the device
+        rig_out(r, packet, len);
+        CHECK_EQ(r->sent.n, rows[i].sent);
+        CHECK_EQ(r->bypassed.n, rows[i].bypassed);
+        CHECK_EQ(rig_drops(r, DROP_POLICY_OUT), rows[i].blocked);
+        rig_free(r);
+    }
 }
 
 static void level_use_goes_clear_without_an_sa_and_asks(void **state)
@@ -741,6 +782,7 @@ int main(void)
         cmocka_unit_test(block_and_bypass_policies),
         cmocka_unit_test(a_fragment_does_not_slip_past_a_policy_with_ports),
         cmocka_unit_test(a_hole_for_an_interface_lets_nothing_through),
+        cmocka_unit_test(policies_for_devices_have_their_order),
         cmocka_unit_test(level_use_goes_clear_without_an_sa_and_asks),
         cmocka_unit_test(the_mark_of_an_sa_goes_out_with_the_packet),
     };

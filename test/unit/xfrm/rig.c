@@ -62,6 +62,12 @@ static uint32_t on_link_mtu(void *ctx, const ip_t *dst, const ip_t *src)
     return ((struct rig *)ctx)->link_mtu;
 }
 
+static uint32_t on_device(void *ctx, const ip_t *dst, const ip_t *src)
+{
+    (void)dst, (void)src;
+    return ((struct rig *)ctx)->device;
+}
+
 static void on_worker_event(void *ctx, const struct xfrm_event *ev)
 {
     struct rig *r = ctx;
@@ -119,7 +125,8 @@ struct rig *rig_new(void)
     assert_non_null(r->control);
     control_set_clock(r->control, (struct control_clock){rig_mono, rig_wall, r});
     r->api = control_api(r->control);
-    const struct exits exits = {on_send, on_deliver, on_bypass, on_worker_event, r, on_link_mtu};
+    const struct exits exits = {on_send, on_deliver,  on_bypass, on_worker_event,
+                                r,       on_link_mtu, on_device};
     assert_int_equal(worker_init(&r->w, r->db, &exits, 1), ERR_OK);
     rig_pass(r, 0);
     return r;

@@ -50,6 +50,7 @@ struct rig {
     struct rig_event event[RIG_EVENTS];
     unsigned worker_events;
     uint32_t link_mtu; // of every link; 0: not known
+    uint32_t device;   // that all would leave by; 0: not known
     bool deaf;         // worker's events get lost on the way to control
 };
 

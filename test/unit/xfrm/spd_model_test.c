@@ -36,16 +36,21 @@ static bool bypasses(const struct xfrm_policy *p)
     return p->action == XFRM_ALLOW && p->tmpl_count == 0;
 }
 
+static bool device_fits(const struct xfrm_policy *p, const struct spd_ask *ask)
+{
+    if (!p->sel.ifindex || (uint32_t)p->sel.ifindex == ask->device) return true;
+    return !ask->device && !bypasses(p);
+}
+
 static bool fits(const struct xfrm_policy *p, const struct spd_ask *ask, const struct flow *f)
 {
     if (p->dir != ask->dir || p->if_id != ask->if_id) return false;
     if ((ask->mark & p->mark.mask) != p->mark.value) return false;
     if (ask->guard) {
         bool ports = p->sel.sport_mask || p->sel.dport_mask;
-        return ports && !bypasses(p) && selector_match_addresses(&p->sel, f);
+        return ports && !bypasses(p) && device_fits(p, ask) && selector_match_addresses(&p->sel, f);
     }
-    if (p->sel.ifindex && bypasses(p)) return false;
-    return selector_match(&p->sel, f);
+    return device_fits(p, ask) && selector_match(&p->sel, f);
 }
 
 static uint32_t naive(const struct model *m, const struct spd_ask *ask, const struct flow *f)
@@ -104,7 +109,7 @@ static struct xfrm_policy random_policy(void)
     p.sel.sport = (uint16_t)pick(3);
     p.sel.dport = (uint16_t)(pick(3) + (pick(4) == 0 ? 256 : 0));
     p.sel.proto = pick(2) ? random_proto() : 0;
-    p.sel.ifindex = pick(16) == 0;
+    p.sel.ifindex = pick(8) == 0 ? (int32_t)pick(3) : 0;
     p.mark.mask = mark_mask[pick(5)];
     p.mark.value = pick(4) & p.mark.mask;
     p.if_id = pick(4) == 0 ? pick(3) : 0;
@@ -170,6 +175,7 @@ static void look(const struct rig *r, const struct model *m)
     struct spd_ask ask = {.dir = pick(XFRM_DIRS),
                           .mark = pick(4),
                           .if_id = pick(4) == 0 ? pick(3) : 0,
+                          .device = pick(4),
                           .guard = pick(4) == 0};
     const struct policy *p = spd_find(r->db->spd, &ask, &f);
     CHECK_EQ(p ? p->conf.index : 0, naive(m, &ask, &f));
