@@ -351,6 +351,7 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
     strongswan_radius(t, s, issues);
     bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
     s->farp = plugin_is_loaded(t, "farp");
+    s->connmark = plugin_is_loaded(t, "connmark");
     s->libipsec = plugin_is_loaded(t, "kernel-libipsec");
     s->udp_esp = s->libipsec && !raw;
     for (const struct node *n = t->root->subs; n; n = n->next) {

@@ -58,6 +58,7 @@ struct strongswan {
     char *tls_suites;                 // NULL: not given
     bool follow_redirects;
     bool farp;             // the plugin farp is loaded
+    bool connmark;         // the plugin connmark is
     bool libipsec;         // the plugin kernel-libipsec: its words for acquires
     bool udp_esp;          // kernel-libipsec without raw_esp: ESP always in UDP
     bool ocsp, crl;        // plugin revocation: ask at all?

@@ -86,7 +86,8 @@ static void write_rule(struct writer *w, const struct xfrm_policy *p, uint16_t f
     bool pass = passes(p);
     text_add(w->out, "  meta nfproto %s", family == AF_INET6 ? "ipv6" : "ipv4");
     if (*device) text_add(w->out, " %s %d", device, s->ifindex);
-    if (p->mark.mask) text_add(w->out, " meta mark & 0x%x == 0x%x", p->mark.mask, p->mark.value);
+    const bool marked = p->mark.mask && !(p->flags & XFRM_POLICY_FLOWS);
+    if (marked) text_add(w->out, " meta mark & 0x%x == 0x%x", p->mark.mask, p->mark.value);
     write_net(w->out, family, "saddr", &s->src);
     write_net(w->out, family, "daddr", &s->dst);
     if (s->proto) text_add(w->out, " meta l4proto %u", s->proto);

@@ -259,9 +259,13 @@ static struct xfrm_policy mirror_of(const struct xfrm_policy *p)
                             .priority = p->priority,
                             .limit = forever,
                             .mark = p->mark};
+    if (p->flags & XFRM_POLICY_FLOWS && p->mark.mask) {
+        m.sel.user = p->mark.value; // as many as there are marks
+        m.mark = (struct xfrm_mark){0};
+    }
     m.sel.family = m.sel.src.ip.family = m.sel.dst.ip.family = AF_INET;
     if (p->dir != XFRM_OUT && p->sel.ifindex) {
-        m.sel.user = (uint32_t)p->sel.ifindex; // tells those of two devices apart, and no more
+        m.sel.user ^= (uint32_t)p->sel.ifindex; // tells those of two devices apart, and no more
         m.sel.ifindex = 0;
     }
     if (protect && p->dir == XFRM_OUT) m.action = XFRM_BLOCK;

@@ -216,6 +216,10 @@ static err_t start_diplomat(struct iked *d, struct why *why)
     struct ike_options o = settings_for_ike(&d->strongswan);
     o.natt_port = d->options.port_nat_t;
     o.executor_is_kernel = d->executor.kernel;
+    if (o.connmark && d->executor.kernel)
+        log_say(LOG_WARN, "iked",
+                "plugin connmark: with the kernel as executor no flow is remembered; rules of your "
+                "own have to give replies their child's mark");
     d->given = given_new(d);
     d->ike = ike_new(&env, &o);
     if (!d->ike) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/connmark.h"
 #include "daemon/guard_nft.h"
 #include "daemon/sources.h"
 
@@ -21,19 +22,51 @@ struct marked {
     struct xfrm_mark mark;
     unsigned leads; // policies that are about it
     unsigned given; // SAs that set it
+    unsigned flows; // policies that are about flows that came in with it
     bool gives;     // the host gives it to what comes: it stays so until the device goes
     char name[IFNAMSIZ];
     struct port *port[WORKERS_MAX];
 };
 
+#define FORMER_MAX 64 // the latest; flows of others wait until conntrack has forgotten them
+
 struct marks {
     struct marks_conf conf;
+    struct xfrm_mark former[FORMER_MAX]; // flows may still have them
+    unsigned formers;                    // ever; the next one's place is that modulo FORMER_MAX
     struct marked all[1 + STEER_LANES_MAX];
     bool idle; // there may be one that nobody needs
     bool table;
 };
 
 // ---- the mark of what is given to the host ----
+
+static bool is_there(const struct marks *m, const struct xfrm_mark *mark)
+{
+    for (unsigned i = 1; i <= STEER_LANES_MAX; i++) {
+        const struct marked *one = &m->all[i];
+        bool same = one->mark.value == mark->value && one->mark.mask == mark->mask;
+        if (same && one->open && one->flows > 0) return true;
+    }
+    return false;
+}
+
+static void write_flows(const struct marks *m, struct text *script)
+{
+    struct connmark all[STEER_LANES_MAX + FORMER_MAX];
+    unsigned n = 0;
+    for (unsigned i = 1; i <= STEER_LANES_MAX; i++) {
+        const struct marked *one = &m->all[i];
+        if (!one->open || (!one->gives && one->flows == 0)) continue;
+        all[n++] =
+            (struct connmark){one->mark, one->gives ? one->name : NULL, one->flows > 0, false};
+    }
+    for (unsigned i = 0; i < m->formers && i < FORMER_MAX; i++) {
+        if (!is_there(m, &m->former[i]))
+            all[n++] = (struct connmark){m->former[i], NULL, true, true};
+    }
+    connmark_rules(all, n, script);
+}
 
 static err_t write_table(struct marks *m, struct why *why)
 {
@@ -43,11 +76,14 @@ static err_t write_table(struct marks *m, struct why *why)
                              "  type filter hook prerouting priority -310; policy accept;\n");
     for (unsigned i = 1; i <= STEER_LANES_MAX; i++) {
         const struct marked *one = &m->all[i];
+        any |= one->open && one->flows > 0;
         if (!one->open || !one->gives) continue;
         text_add(&script, "  iifname \"%s\" meta mark set 0x%x\n", one->name, one->mark.value);
         any = true;
     }
-    text_add(&script, " }\n}\n");
+    text_add(&script, " }\n");
+    write_flows(m, &script);
+    text_add(&script, "}\n");
     if (!any && !m->table) return ERR_OK;
     TRY(guard_nft_run(any ? text_str(&script) : REMOVE, why));
     m->table = any;
@@ -165,21 +201,51 @@ static err_t check_apart(const struct marks *m, const struct xfrm_mark *mark, st
     return ERR_OK;
 }
 
-static err_t on_lead(void *ctx, const struct xfrm_mark *mark, struct why *why)
+static err_t flows_add(struct marks *m, struct marked *one, struct why *why)
 {
+    struct why nft;
+    if (one->flows++ > 0) return ERR_OK;
+    err_t e = write_table(m, &nft);
+    if (e == ERR_OK) return ERR_OK;
+    one->flows--;
+    return why_not(why, e, "flows cannot be remembered by their mark: %.120s", nft.text);
+}
+
+static bool is_former(const struct marks *m, const struct xfrm_mark *mark)
+{
+    unsigned i = 0, n = m->formers < FORMER_MAX ? m->formers : FORMER_MAX;
+    while (i < n && (m->former[i].value != mark->value || m->former[i].mask != mark->mask)) i++;
+    return i < n;
+}
+
+static void flows_drop(struct marks *m, struct marked *one)
+{
+    struct why why;
+    if (--one->flows > 0) return;
+    if (!is_former(m, &one->mark)) m->former[m->formers++ % FORMER_MAX] = one->mark;
+    if (write_table(m, &why) != ERR_OK) log_say(LOG_WARN, "marks", "%s", why.text);
+}
+
+static err_t on_lead(void *ctx, const struct xfrm_policy *p, struct why *why)
+{
+    struct marks *m = ctx;
     struct marked *one;
-    TRY(check_apart(ctx, mark, why));
-    TRY(get(ctx, mark, &one, why));
+    TRY(check_apart(m, &p->mark, why));
+    TRY(get(m, &p->mark, &one, why));
+    m->idle = true; // if the flows cannot be had
+    if (p->flags & XFRM_POLICY_FLOWS) TRY(flows_add(m, one, why));
     one->leads++;
     return ERR_OK;
 }
 
-static void on_unlead(void *ctx, const struct xfrm_mark *mark)
+static void on_unlead(void *ctx, const struct xfrm_policy *p)
 {
     struct marks *m = ctx;
-    struct marked *one = find(m, mark);
-    if (one) one->leads--;
+    struct marked *one = find(m, &p->mark);
     m->idle = true;
+    if (!one) return;
+    one->leads--;
+    if (p->flags & XFRM_POLICY_FLOWS) flows_drop(m, one);
 }
 
 static bool is_inbound(const struct xfrm_sa *x)

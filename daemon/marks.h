@@ -6,6 +6,7 @@
 //     in    SAs that set a mark (XFRMA_SET_MARK): what they open goes to the host by the device,
 //     and
 //           the table inet pavise_mark of nftables gives it the mark before anybody else sees it
+//     both  policies for flows (XFRM_POLICY_FLOWS): that table remembers the mark (connmark.h)
 //
 // A device comes with the first that needs it and goes, with its rule, soon after the last. They
 // are called as the first TUN device with "-1" and so on behind it. Control thread.

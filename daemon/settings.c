@@ -210,6 +210,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.tls_min = s->tls_min;
     o.tls_max = s->tls_max;
     (void)snprintf(o.tls_suites, sizeof o.tls_suites, "%s", s->tls_suites ? s->tls_suites : "");
+    o.connmark = s->connmark;
     o.one_round = !s->multiple_authentication;
     o.classic_signatures = !s->signature_authentication;
     o.vendor_id = s->send_vendor_id;

@@ -206,18 +206,38 @@ static void del_in_family(struct steer *s, const struct xfrm_policy *p, uint16_t
     steer_aside_settle(s, &like.dst);
 }
 
+// What a policy for flows names is led to us without a mark, too: it must not leave in clear if
+// nobody knows its flow any more.
+static struct xfrm_policy without_mark(const struct xfrm_policy *p)
+{
+    struct xfrm_policy any = *p;
+    any.mark = (struct xfrm_mark){0};
+    return any;
+}
+
+static bool is_for_flows(const struct xfrm_policy *p)
+{
+    return p->flags & XFRM_POLICY_FLOWS && p->mark.mask;
+}
+
 void steer_add(struct steer *s, const struct xfrm_policy *p)
 {
+    const struct xfrm_policy any = without_mark(p);
     for (int i = 0; i < 2; i++) {
-        if (needs_route(s, p, steer_families[i])) add_in_family(s, p, steer_families[i]);
+        bool wanted = needs_route(s, p, steer_families[i]);
+        if (wanted) add_in_family(s, p, steer_families[i]);
+        if (wanted && is_for_flows(p)) add_in_family(s, &any, steer_families[i]);
         steer_aside_add(s, p, steer_families[i]);
     }
 }
 
 void steer_del(struct steer *s, const struct xfrm_policy *p)
 {
+    const struct xfrm_policy any = without_mark(p);
     for (int i = 0; i < 2; i++) {
-        if (needs_route(s, p, steer_families[i])) del_in_family(s, p, steer_families[i]);
+        bool wanted = needs_route(s, p, steer_families[i]);
+        if (wanted) del_in_family(s, p, steer_families[i]);
+        if (wanted && is_for_flows(p)) del_in_family(s, &any, steer_families[i]);
         steer_aside_del(s, p, steer_families[i]);
     }
 }

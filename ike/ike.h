@@ -52,6 +52,7 @@ struct ike_options {
     bool break_before_make;            // reauthentication: the old IKE SA goes first
     bool hash_and_url;                 // look up certificates that peers name by hash and URL
     bool rsa_pss;                      // PSS wherever `auth` leaves the padding open
+    bool connmark;                     // flows of transport mode remember their SA by its mark
     bool executor_is_kernel;           // sees more of packets (config_kernel_only)
     bool libipsec_words;               // of acquires also what strongSwan's user-space ESP says
     bool executor_has_raw_esp;         // false: UDP encapsulation is forced (faked NAT detection)

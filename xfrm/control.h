@@ -57,13 +57,13 @@ void control_on_sources(struct control *c, const struct control_sources *s);
 // Marks that packets have on their way into the executor or out of it: behind a device that does
 // not tell them, each needs a way of its own. NULL (the default): packets come with theirs.
 struct control_marks {
-    // Packets with this mark are to come with it: of an outbound policy. Counts.
+    // Packets with the mark of this outbound policy are to come with it. Counts.
     // Errors, with a sentence, are the requester's: the policy is not entered.
-    err_t (*lead)(void *ctx, const struct xfrm_mark *mark, struct why *why);
+    err_t (*lead)(void *ctx, const struct xfrm_policy *p, struct why *why);
     // What SAs like x open is to go to the host with this mark, which is not 0. Counts.
     // ERR_NOTFOUND: x is not inbound; other errors as above.
     err_t (*give)(void *ctx, const struct xfrm_sa *x, uint32_t mark, struct why *why);
-    void (*unlead)(void *ctx, const struct xfrm_mark *mark); // each undoes one
+    void (*unlead)(void *ctx, const struct xfrm_policy *p); // each undoes one
     void (*ungive)(void *ctx, uint32_t mark);
     void *ctx;
 };

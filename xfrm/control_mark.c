@@ -67,7 +67,7 @@ err_t control_policy_hold(struct control *c, const struct xfrm_policy *p, struct
         return why_not(why, ERR_LIMIT, "inbound policies have %u different marks already",
                        DB_MARKS_MAX);
     }
-    return c->marks.lead ? c->marks.lead(c->marks.ctx, &p->mark, why) : ERR_OK;
+    return c->marks.lead ? c->marks.lead(c->marks.ctx, p, why) : ERR_OK;
 }
 
 void control_policy_release(struct control *c, const struct xfrm_policy *p)
@@ -76,5 +76,5 @@ void control_policy_release(struct control *c, const struct xfrm_policy *p)
     if (p->dir != XFRM_OUT)
         db_mark_drop(c->db, p->mark.value);
     else if (c->marks.unlead)
-        c->marks.unlead(c->marks.ctx, &p->mark);
+        c->marks.unlead(c->marks.ctx, p);
 }

@@ -168,7 +168,11 @@ struct xfrm_policy {
     struct xfrm_tmpl tmpl[XFRM_TMPL_MAX];
 };
 
-#define XFRM_POLICY_ICMP 2    // flags: ICMP errors about such packets are for it, too
+#define XFRM_POLICY_ICMP 2 // flags: ICMP errors about such packets are for it, too
+// flags, of policies with a mark (Pavise's own; a kernel keeps it and does nothing): their packets
+// are those of flows that have come in with that mark, which the executor sees to. What they name
+// and has no mark is not known to belong to any, and neither leaves nor comes in in clear.
+#define XFRM_POLICY_FLOWS 128
 #define XFRM_POLICY_PER_CPU 4 // flags: each CPU asks for SAs of its own (XFRM_POLICY_CPU_ACQUIRE)
 
 struct xfrm_policy_id {

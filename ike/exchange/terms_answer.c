@@ -125,12 +125,13 @@ static err_t refuse_ts(struct turn *t, const struct deal *d)
 static err_t check_rival(struct turn *t, const struct deal *d)
 {
     char id[ID_TEXT_MAX], ip[IP_TEXT_MAX];
-    const struct ike_sa *rival = terms_nat_rival(t->sa, &d->tsi, &d->tsr);
+    const struct ike_sa *rival = terms_nat_rival(t->sa, d->conf, &d->tsi, &d->tsr);
     if (!rival) return ERR_OK;
     return refuse(
         t, N_TS_UNACCEPTABLE, ERR_EXISTS,
         "%.90s, behind the same NAT (%s), uses transport mode for the same ports: nobody "
-        "could tell the two apart (give clients virtual addresses, or ports of their own)",
+        "could tell the two apart (give clients virtual addresses, ports of their own, or marks: "
+        "mark_in and mark_out = %%unique with the plugin connmark)",
         id_show(&rival->remote_id, id), ip_show(&rival->remote.ip, ip));
 }
 

@@ -31,8 +31,17 @@ static bool meet(const struct ts_list *a, const struct ts_list *b)
     return ts_narrow(a, b, &both) == ERR_OK;
 }
 
-const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct ts_list *tsi,
-                                     const struct ts_list *tsr)
+// Then whatever gives the marks tells their packets apart: the plugin connmark, or the host's
+// rules.
+static bool marked_apart(const struct child_sa *c, const struct conf_child *f)
+{
+    bool both = c->steering.in.value && c->steering.out.value && f->mark_in && f->mark_out;
+    bool chosen = f->mark_out >= CONF_EACH_DIR;
+    return both && (chosen || f->mark_out != c->steering.out.value);
+}
+
+const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct conf_child *f,
+                                     const struct ts_list *tsi, const struct ts_list *tsr)
 {
     const ip_t *nat = &sa->remote.ip;
     for (struct ike_sa *other = NULL; (other = ike_sa_of_host(sa->ike, nat, other));) {
@@ -41,6 +50,7 @@ const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct ts_li
         if (other == sa || same || !other->nat_remote) continue;
         for (const struct child_sa *c = other->children; c; c = c->next) {
             if (c->mode != XFRM_TRANSPORT || !child_sa_in_use(c)) continue;
+            if (marked_apart(c, f)) continue;
             if (meet(c->remote_ts, tsi) && meet(c->local_ts, tsr)) return other;
         }
     }

@@ -9,6 +9,7 @@ void terms_nat_in(const struct ike_sa *sa, struct ts_list *tsi, struct ts_list *
 // Initiator: the selectors as answered, in our view.
 void terms_nat_back(const struct ike_sa *sa, struct ts_list *tsi, struct ts_list *tsr);
 // Responder: another host behind the same NAT whose packets in transport mode could not be told
-// from those of this child SA: from outside both have one address. NULL: there is none.
-const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct ts_list *tsi,
-                                     const struct ts_list *tsr);
+// from those of this child SA, which is to be f: from outside both have one address, and no marks
+// tell them apart. NULL: there is none.
+const struct ike_sa *terms_nat_rival(const struct ike_sa *sa, const struct conf_child *f,
+                                     const struct ts_list *tsi, const struct ts_list *tsr);

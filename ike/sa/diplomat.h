@@ -50,6 +50,7 @@ struct ike {
     unsigned eap_talks; // conversations by EAP with initiators
     uint32_t last_given_id;
     uint32_t last_mark, last_if_id; // chosen (steering.h)
+    bool marks_looked;              // ... behind those that an earlier run has left
     unsigned given_n;               // IKE SAs that have virtual addresses of this host
     struct cookies cookies;
     struct ike_stats stats;

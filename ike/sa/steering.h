@@ -17,6 +17,7 @@ struct steering {
     struct xfrm_mark sa_in;           // of the inbound SA (mark_in_sa)
     struct xfrm_mark set_in, set_out; // on what the SAs have opened, and on what they have sealed
     uint32_t if_id_in, if_id_out;
+    bool flows;      // policies are about flows that came in with the mark of outbound ones
     uint32_t device; // of outbound policies and of shunts: its index; 0: any
 };
 

@@ -1,5 +1,6 @@
 // Marks, interface ids and devices: what is chosen (%unique), how long it stays the same, and what
 // the executor is told of all of it.
+#include <stdio.h>
 #include <string.h>
 
 #include "test/sim/sim.h"
@@ -205,6 +206,61 @@ static void what_the_kernel_is_told(void **state)
     sim_free(s);
 }
 
+// The plugin connmark: what comes in gets the mark of the policy by which replies leave, and
+// policies say what that is for; of transport mode alone.
+static void flows_of_transport_mode(void **state)
+{
+    static const struct {
+        const char *lines;
+        bool flows;
+        uint32_t given;
+    } rows[] = {
+        {"mode = transport\n mark_in = %unique\n mark_out = %unique", true, 1},
+        {"mode = transport\n mark_in = %unique-dir\n mark_out = %unique-dir", true, 2},
+        {"mode = transport\n mark_in = 5\n mark_out = 5\n set_mark_in = %same", true, 5},
+        {"mode = transport\n mark_out = 5", false, 0},
+        {"mark_in = %unique\n mark_out = %unique", false, 0},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sim *s = world(30 + i);
+        bool transport = strstr(rows[i].lines, "transport") != NULL;
+        char lines[256];
+        (void)snprintf(lines, sizeof lines, "local_ts = dynamic\n remote_ts = dynamic\n %s",
+                       rows[i].lines);
+        s->node[ALICE].opt.connmark = true;
+        s->node[ALICE].opt.executor_is_kernel = false;
+        sim_net_net_side(s, BOB, "",
+                         transport ? "local_ts = dynamic\n remote_ts = dynamic\n mode = transport"
+                                   : "local_ts = dynamic\n remote_ts = dynamic");
+        sim_net_net_side(s, ALICE, "", lines);
+        initiate(s);
+        const struct xfrm_policy *out = policy_of(s, ALICE, XFRM_OUT);
+        CHECK_EQ(!!(out->flags & XFRM_POLICY_FLOWS), rows[i].flows);
+        CHECK_EQ(policy_of(s, ALICE, XFRM_IN)->flags, out->flags);
+        CHECK_EQ(sa_of(s, ALICE, false)->output_mark.value, rows[i].given);
+        CHECK_EQ(policy_of(s, BOB, XFRM_OUT)->flags, 0);
+        sim_free(s);
+    }
+}
+
+// What an earlier run has left may be another peer's, and so may flows that have its mark.
+static void marks_of_an_earlier_run_are_left_alone(void **state)
+{
+    struct sim *s = world(40);
+    (void)state;
+    sim_net_net_side(s, BOB, "", "");
+    sim_net_net_side(s, ALICE, "", "mark_in = %unique\n mark_out = %unique");
+    initiate(s);
+    CHECK_EQ(policy_of(s, ALICE, XFRM_OUT)->mark.value, 1);
+    sim_switch_off(s, ALICE);
+    sim_run(s, SECOND);
+    sim_net_net_side(s, ALICE, "", "mark_in = %unique\n mark_out = %unique");
+    initiate(s);
+    CHECK_EQ(sa_of(s, ALICE, true)->mark.value, 2);
+    sim_free(s);
+}
+
 // A shunt for one device is for what comes and goes by it; a child's packets are those that leave
 // by it, and what comes in may come by any.
 static void devices_of_shunts(void **state)
@@ -257,7 +313,9 @@ int main(void)
         cmocka_unit_test(an_interface_for_each_ike_sa),
         cmocka_unit_test(a_trap_and_its_sa_are_one),
         cmocka_unit_test(what_the_kernel_is_told),
+        cmocka_unit_test(flows_of_transport_mode),
         cmocka_unit_test(devices_of_shunts),
+        cmocka_unit_test(marks_of_an_earlier_run_are_left_alone),
         cmocka_unit_test(what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

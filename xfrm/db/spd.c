@@ -9,7 +9,7 @@
 #define POLICY_HOT offsetof(struct policy, lane[1]) // what most outbound packets read
 
 struct spd {
-    struct rules *exact, *guard;
+    struct rules *exact, *guard, *flows;
     struct htab by_index, by_id;
     struct hash_key hash_key;
     uint64_t next_age;
@@ -25,7 +25,8 @@ static bool spd_init(struct spd *s)
     if (htab_init(&s->by_index) != ERR_OK || htab_init(&s->by_id) != ERR_OK) return false;
     s->exact = rules_new();
     s->guard = rules_new();
-    return s->exact && s->guard;
+    s->flows = rules_new();
+    return s->exact && s->guard && s->flows;
 }
 
 struct spd *spd_new(void)
@@ -47,6 +48,7 @@ void spd_free(struct spd *s, struct lanes *ls)
     }
     rules_free(s->exact);
     rules_free(s->guard);
+    rules_free(s->flows);
     htab_done(&s->by_index);
     htab_done(&s->by_id);
     free(s);
@@ -63,6 +65,10 @@ struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const st
                          .device = ask->device,
                          .dir = (uint8_t)ask->dir};
     struct rule *r;
+    if (ask->flows) {
+        r = rules_find(s->flows, &a);
+        return r ? caa_container_of(r, struct policy, flow) : NULL;
+    }
     if (!ask->guard) {
         r = rules_find(s->exact, &a);
         return r ? caa_container_of(r, struct policy, exact) : NULL;
@@ -154,6 +160,11 @@ static err_t list(struct spd *s, struct policy *p)
     want.strict = policy_is_bypass(p);
     TRY(rules_add(s->exact, &p->exact, &want));
     p->listed = true;
+    if (c->dir == XFRM_OUT && c->flags & XFRM_POLICY_FLOWS) {
+        want.mark = (struct xfrm_mark){0};
+        TRY(rules_add(s->flows, &p->flow, &want));
+        p->flows = true;
+    }
     if (policy_is_bypass(p) || !(c->sel.sport_mask | c->sel.dport_mask)) return ERR_OK;
     want.no_ports = true;
     TRY(rules_add(s->guard, &p->guard, &want));
@@ -171,7 +182,8 @@ static void unlist(struct spd *s, struct policy *p)
 {
     if (p->listed) rules_del(s->exact, &p->exact);
     if (p->guards) rules_del(s->guard, &p->guard);
-    p->listed = p->guards = false;
+    if (p->flows) rules_del(s->flows, &p->flow);
+    p->listed = p->guards = p->flows = false;
 }
 
 // Policies of type sub (1) go before all of type main (0), as in the kernel.
@@ -187,8 +199,8 @@ err_t spd_add(struct spd *s, struct policy *p, const struct policy *old)
     TRY(htab_reserve(&s->by_index));
     TRY(htab_reserve(&s->by_id));
     p->serial = s->next_age++;
-    p->exact.age = p->guard.age = inherits ? old->exact.age : p->serial;
-    p->exact.rank = p->guard.rank = rank;
+    p->exact.age = p->guard.age = p->flow.age = inherits ? old->exact.age : p->serial;
+    p->exact.rank = p->guard.rank = p->flow.rank = rank;
     err_t e = list(s, p);
     if (e != ERR_OK) {
         unlist(s, p);

@@ -34,8 +34,9 @@ struct policy {
     struct xfrm_policy conf;          // immutable; `current` is not kept here
     uint64_t used_mono;               // first match: monotonic ns
     struct rule guard;                // without its ports, for packets that do not show theirs
+    struct rule flow;                 // without its mark (XFRM_POLICY_FLOWS)
     // keeping, control thread
-    bool listed, guards; // in which classifier it is
+    bool listed, guards, flows; // in which classifier it is
     bool soft_told;
     struct heap_node timer;
     uint64_t due;    // as in struct sa
@@ -56,6 +57,7 @@ struct spd_ask {
     uint32_t device; // 0: not known
     bool guard; // which policy that names ports might it be, if the packet's were known? Only such
                 // as do not bypass
+    bool flows; // which policy for flows that came in with a mark would it be with the right one?
 };
 struct policy *spd_find(const struct spd *s, const struct spd_ask *ask, const struct flow *f);
 // Are there outbound policies for one device, so that it is worth while to find it out?

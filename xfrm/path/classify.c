@@ -35,6 +35,16 @@ static bool is_suspect(const struct worker *w, const struct pkt *p)
     return guard && policy_goes_before(guard, p->policy);
 }
 
+// Other packets between those addresses are protected, by the SA that their flow came in by. Of
+// this one nobody knows.
+static bool is_flowless(const struct worker *w, const struct pkt *p)
+{
+    struct spd_ask ask = classify_ask(w, p);
+    ask.flows = true;
+    const struct policy *policy = spd_find(w->db->spd, &ask, &p->flow);
+    return policy && policy_goes_before(policy, p->policy);
+}
+
 void classify_decide(const struct worker *w, struct pkt *p)
 {
     if (p->policy && p->policy->action == XFRM_BLOCK) {
@@ -42,8 +52,9 @@ void classify_decide(const struct worker *w, struct pkt *p)
     } else if (!p->policy && db_blocks(w->db, XFRM_OUT)) {
         p->drop = DROP_NO_POLICY_OUT;
     } else if (!p->policy || policy_is_bypass(p->policy)) {
-        p->done = !is_suspect(w, p);
-        if (!p->done) p->drop = DROP_POLICY_OUT;
+        if (is_suspect(w, p)) p->drop = DROP_POLICY_OUT;
+        if (!p->drop && is_flowless(w, p)) p->drop = DROP_NO_FLOW;
+        p->done = !p->drop;
         if (p->cut && w->exits.link_mtu) // put together to be judged: in fragments again
             p->path_mtu = w->exits.link_mtu(w->exits.ctx, &p->flow.dst, &(ip_t){.family = 0});
     }

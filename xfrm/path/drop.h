@@ -27,6 +27,8 @@
     X(POLICY_OUT, "policy-out", "XfrmOutPolBlock", "outbound policy says block")                  \
     X(NO_POLICY_OUT, "no-policy-out", "XfrmOutPolBlock",                                          \
       "no outbound policy matches, and the default is to block")                                  \
+    X(NO_FLOW, "no-flow", "XfrmOutPolBlock",                                                      \
+      "belongs to no flow that came in by an SA, and others of that network are protected")       \
     X(ACQUIRE_FULL, "acquire-full", "XfrmOutNoStates", "no SA yet and the waiting room is full")  \
     X(ACQUIRE_TIMEOUT, "acquire-timeout", "XfrmOutNoStates", "no SA came in time")                \
     X(EXPIRED_OUT, "expired-out", "XfrmOutStateExpired",                                          \

@@ -212,6 +212,13 @@ static void the_rest_is_named(void **state)
                                  " syslog {\n  daemon {\n   knl = 2\n  }\n }\n}\n"
                                  "swanctl {\n load = pem\n}\n");
     CHECK_STR(text_str(&s.unused), "charon.threads, charon.plugins.farp.x");
+    CHECK(!s.connmark);
+    strongswan_done(&s);
+    s = loaded("charon {\n load = random connmark vici\n}\n");
+    CHECK(s.connmark);
+    strongswan_done(&s);
+    s = loaded("charon {\n load_modular = yes\n plugins {\n connmark {\n load = yes\n}\n}\n}\n");
+    CHECK(s.connmark);
     strongswan_done(&s);
 }
 

@@ -146,6 +146,17 @@ static void a_device_does_not_weaken_protection(void **state)
                "10.1.0.0/16 counter name clear_in drop\n");
 }
 
+// What a policy for flows names may not pass in clear with any mark, or none.
+static void flows_need_no_mark_to_be_kept(void **state)
+{
+    (void)state;
+    struct xfrm_policy p = policy(XFRM_IN, "10.2.0.0/16", "10.1.0.0/16");
+    p.mark = (struct xfrm_mark){1, UINT32_MAX};
+    p.flags = XFRM_POLICY_FLOWS;
+    check_rule(&p, NULL, "input",
+               "  meta nfproto ipv4 ip saddr 10.2.0.0/16 ip daddr 10.1.0.0/16 counter");
+}
+
 static void further_devices_are_ours_too(void **state)
 {
     (void)state;
@@ -283,6 +294,7 @@ int main(void)
         cmocka_unit_test(allowed_passes_and_blocked_does_not),
         cmocka_unit_test(a_device_is_taken_at_its_word),
         cmocka_unit_test(a_device_does_not_weaken_protection),
+        cmocka_unit_test(flows_need_no_mark_to_be_kept),
         cmocka_unit_test(further_devices_are_ours_too),
         cmocka_unit_test(ports_and_icmp_types),
         cmocka_unit_test(only_the_families_asked_for),

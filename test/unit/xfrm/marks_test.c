@@ -199,6 +199,40 @@ static void there_is_an_end_of_inbound_marks(void **state)
     rig_free(r);
 }
 
+// Two SAs between the same addresses, told apart by marks: what has none belongs to no flow that is
+// known, and does not go in clear; what nobody asks to be protected does.
+static void what_belongs_to_no_flow_does_not_leave(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct xfrm_policy p = rig_policy(XFRM_OUT, ALICE "/32", BOB "/32", MOON, SUN);
+    struct xfrm_policy hole = rig_policy(XFRM_OUT, "10.1.0.0/16", "10.2.0.0/16", NULL, NULL);
+    uint8_t packet[100];
+    uint32_t len = rig_udp(packet, ALICE, BOB, 1, 2, 8);
+    p.flags = XFRM_POLICY_FLOWS;
+    p.priority = 10;
+    for (p.mark = whole(1); p.mark.value <= 2; p.mark.value++) rig_add_policy(r, &p);
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 0);
+    CHECK_EQ(rig_drops(r, DROP_NO_FLOW), 1);
+    hole.priority = 20;
+    rig_add_policy(r, &hole); // comes behind
+    rig_out(r, packet, len);
+    CHECK_EQ(rig_drops(r, DROP_NO_FLOW), 2);
+    packet[19] = 11; // another host
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 1);
+    packet[19] = 10;
+    hole.priority = 5;
+    CHECK_OK(r->api.ops->policy_add(r->api.ctx, &hole, true, NULL));
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 2);
+    CHECK_OK(r->api.ops->policy_flush(r->api.ctx, 0));
+    rig_out(r, packet, len);
+    CHECK_EQ(r->bypassed.n, 3);
+    rig_free(r);
+}
+
 // ---- what the host is asked for ----
 
 struct asked {
@@ -206,11 +240,11 @@ struct asked {
     bool full;
 };
 
-static err_t on_lead(void *ctx, const struct xfrm_mark *mark, struct why *oops)
+static err_t on_lead(void *ctx, const struct xfrm_policy *p, struct why *oops)
 {
     struct asked *a = ctx;
     if (a->full) return why_not(oops, ERR_LIMIT, "no more marks");
-    a->lead[mark->value]++;
+    a->lead[p->mark.value]++;
     return ERR_OK;
 }
 
@@ -223,10 +257,10 @@ static err_t on_give(void *ctx, const struct xfrm_sa *x, uint32_t mark, struct w
     return ERR_OK;
 }
 
-static void on_unlead(void *ctx, const struct xfrm_mark *mark)
+static void on_unlead(void *ctx, const struct xfrm_policy *p)
 {
     struct asked *a = ctx;
-    CHECK(a->lead[mark->value]-- > 0);
+    CHECK(a->lead[p->mark.value]-- > 0);
 }
 
 static void on_ungive(void *ctx, uint32_t mark)
@@ -310,6 +344,7 @@ int main(void)
         cmocka_unit_test(neighbours_of_two_sas_are_judged_apart),
         cmocka_unit_test(a_mark_opens_no_way_past_a_block),
         cmocka_unit_test(there_is_an_end_of_inbound_marks),
+        cmocka_unit_test(what_belongs_to_no_flow_does_not_leave),
         cmocka_unit_test(a_way_is_there_as_long_as_a_policy_needs_it),
         cmocka_unit_test(and_as_long_as_an_sa_sets_it),
     };
