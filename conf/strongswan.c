@@ -115,6 +115,8 @@ struct strongswan strongswan_default(void)
         .cert_cache = true,
         .radius.habits.station_port = true,
         .radius.acct.close_on_timeout = true,
+        .radius.dae.listen.family = AF_INET,
+        .radius.dae.port = 3799, // RFC 5176 2.1
     };
 }
 

@@ -14,6 +14,7 @@
 
 enum kind {
     IS_NAME,
+    IS_DAE_SECRET,
     IS_SECRET,
     IS_ADDRESS,
     IS_PORT,
@@ -41,6 +42,10 @@ struct entry {
 #define OF_ACCT(name, kind, field)                            \
     {                                                         \
         name, kind, offsetof(struct radius_accounting, field) \
+    }
+#define OF_DAE(name, kind, field)                           \
+    {                                                       \
+        name, kind, offsetof(struct radius_dae_conf, field) \
     }
 // clang-format off: tables keep their columns
 static const struct entry server_keys[] = {OF_SERVER("address", IS_ADDRESS, ip),
@@ -77,6 +82,11 @@ static const struct entry acct_keys[] = {
     OF_ACCT("accounting_send_class", IS_YES, send_class),
     OF_ACCT("accounting_close_on_timeout", IS_YES, close_on_timeout),
     {0}};
+static const struct entry dae_keys[] = {OF_DAE("enable", IS_YES, on),
+                                        OF_DAE("listen", IS_ADDRESS, listen),
+                                        OF_DAE("port", IS_PORT, port),
+                                        OF_DAE("secret", IS_DAE_SECRET, secret),
+                                        {0}};
 // clang-format on
 
 // What is not done, where it is asked for.
@@ -84,21 +94,30 @@ static const char *const refused[][2] = {
     {"close_all_on_timeout", "IKE SAs are not closed because a RADIUS server is silent"},
 };
 static const char *const refused_sections[][2] = {
-    {"dae", "a RADIUS server cannot close or change IKE SAs (RFC 5176)"},
     {"forward", "attributes are not carried between IKE and RADIUS"},
     {"xauth", "XAuth belongs to IKEv1, which is not supported"},
 };
 
 // ---- values ----
 
-static const char *take_secret(const char *text, struct radius_server *s)
+static const char *take_secret(const char *text, uint8_t to[RADIUS_SECRET_MAX], uint8_t *len)
 {
     size_t n = strlen(text);
-    if (n > sizeof s->secret) return "write at most 128 characters";
-    wipe(s->secret, sizeof s->secret);
-    memcpy(s->secret, text, n);
-    s->secret_len = (uint8_t)n;
+    if (n > RADIUS_SECRET_MAX) return "write at most 128 characters";
+    wipe(to, RADIUS_SECRET_MAX);
+    memcpy(to, text, n);
+    *len = (uint8_t)n;
     return NULL;
+}
+
+static const char *take_of_server(const char *text, struct radius_server *s)
+{
+    return take_secret(text, s->secret, &s->secret_len);
+}
+
+static const char *take_of_dae(const char *text, struct radius_dae_conf *c)
+{
+    return take_secret(text, c->secret, &c->secret_len);
 }
 
 static const char *take_name(const char *text, char *to)
@@ -142,7 +161,9 @@ static const char *take(const char *text, const struct entry *k, void *base)
     case IS_NAME:
         return take_name(text, to);
     case IS_SECRET:
-        return take_secret(text, base);
+        return take_of_server(text, base);
+    case IS_DAE_SECRET:
+        return take_of_dae(text, base);
     case IS_ADDRESS:
         return ip_parse(text, to) == ERR_OK ? NULL
                                             : "write its IP address: names are not looked up";
@@ -176,7 +197,7 @@ static void put(const struct setting *s, const struct entry *k, void *base,
 {
     const char *hint = take(s->value.text, k, base);
     if (!hint) return;
-    bool hidden = k->kind == IS_SECRET;
+    bool hidden = k->kind == IS_SECRET || k->kind == IS_DAE_SECRET;
     issue_error(issues, s->at, s->key, "%s%s%s is no value for %s", hidden ? "this" : "'",
                 hidden ? "" : s->value.text, hidden ? "" : "'", s->key);
     issue_hint(issues, "%s", hint);
@@ -214,11 +235,8 @@ static void check_sections(const struct node *n, struct conf_issues *issues)
 {
     for (const struct node *sub = n->subs; sub; sub = sub->next) {
         for (size_t i = 0; i < sizeof refused_sections / sizeof *refused_sections; i++) {
-            const struct setting *on = sub->settings;
-            bool off = strcmp(sub->name, "dae") == 0;
-            for (; off && on && strcmp(on->key, "enable") != 0; on = on->next) {}
-            if (strcmp(sub->name, refused_sections[i][0]) != 0 || !on) continue;
-            if (!value_is_no(on->value.text)) refuse(on, refused_sections[i][1], issues);
+            bool named = strcmp(sub->name, refused_sections[i][0]) == 0;
+            if (named && sub->settings) refuse(sub->settings, refused_sections[i][1], issues);
         }
     }
 }
@@ -247,6 +265,20 @@ static void read_plugin(const struct node *n, struct reading *r)
         unknown(s, plugin_keys, r->issues);
     }
     check_sections(n, r->issues);
+}
+
+static void read_dae(const struct node *n, struct reading *r)
+{
+    struct radius_dae_conf *to = &r->out->dae;
+    for (const struct setting *s = n->settings; s; s = s->next) {
+        const struct entry *k = entry_of(dae_keys, s->key);
+        if (k && s->value.len) put(s, k, to, r->issues);
+        if (!k) unknown(s, dae_keys, r->issues);
+    }
+    if (!to->on || to->secret_len) return;
+    issue_error(r->issues, n->at, n->name,
+                "whoever wants could disconnect clients: dae has no secret");
+    issue_hint(r->issues, "write secret = ..., the same that the server has for us");
 }
 
 static struct radius_server *server_named(struct radius_conf *c, const char *name)
@@ -326,7 +358,9 @@ void strongswan_radius(const struct tree *t, struct strongswan *s, struct conf_i
     struct reading r = {.out = &s->radius, .issues = issues, .usual = usual};
     for (size_t i = 0; i < 2; i++) {
         const struct node *n = plugin_of(t, sections[i]);
+        const struct node *dae = n ? tree_sub(t, n, "dae") : NULL;
         if (n) read_plugin(n, &r);
+        if (dae) read_dae(dae, &r);
     }
     for (size_t i = 0; i < 2; i++) {
         const struct node *n = plugin_of(t, sections[i]);

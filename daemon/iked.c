@@ -27,6 +27,7 @@
 #include "daemon/network.h"
 #include "daemon/radius.h"
 #include "daemon/radius_acct.h"
+#include "daemon/radius_dae.h"
 #include "daemon/ready.h"
 #include "daemon/reload.h"
 #include "daemon/resolver.h"
@@ -301,6 +302,7 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     radius_settings(d);
     d->acct = acct_new(d);
     if (!d->acct) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    dae_settings(d);
     TRY(start_diplomat(d, why));
     return vici_server_new(d->loop, socket, commands, events_names, d, &d->vici, why);
 }
@@ -374,6 +376,7 @@ static void stop(struct iked *d)
     leases_done(d);
     ike_free(d->ike);
     d->ike = NULL;
+    dae_stop(d);
     acct_free(d->acct);
     d->acct = NULL;
     radius_stop(d);

@@ -22,6 +22,7 @@ struct network;
 struct net;
 struct radius;
 struct radius_acct;
+struct radius_dae;
 struct reload;
 struct resolver;
 struct routes;
@@ -43,6 +44,7 @@ struct iked {
     struct works *works;
     struct radius *radius;     // NULL: no RADIUS servers are configured
     struct radius_acct *acct;  // NULL: nobody is accounted for
+    struct radius_dae *dae;    // NULL: RADIUS servers cannot disconnect anybody
     struct keylog *keylog;     // NULL = off
     struct story *story;       // what has been told; NULL: not started
     struct scripts *scripts;   // NULL: the configuration at the start had none

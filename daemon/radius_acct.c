@@ -347,6 +347,12 @@ static void end(struct radius_acct *a, const struct ike_sa *sa)
     session_free(s);
 }
 
+bool acct_is(struct radius_acct *a, uint32_t sa, span_t session)
+{
+    const struct session *s = a ? *place_of(a, sa) : NULL;
+    return s && span_eq(session, span_str(s->id));
+}
+
 void acct_go_on(struct radius_acct *a)
 {
     if (a) send_more(a);

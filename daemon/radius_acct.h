@@ -17,5 +17,7 @@ struct radius_acct;
 struct radius_acct *acct_new(struct iked *d);
 void acct_free(struct radius_acct *a);  // NULL is fine
 void acct_go_on(struct radius_acct *a); // there are servers again. NULL is fine
+// Is this the Acct-Session-Id of the IKE SA with this number? acct may be NULL.
+bool acct_is(struct radius_acct *a, uint32_t sa, span_t session);
 // What happens to IKE SAs; the record follows a moment later, when all is known.
 void acct_event(struct iked *d, enum ike_event_kind kind, const struct ike_sa *sa);

@@ -12,6 +12,7 @@
 #include "daemon/log_to.h"
 #include "daemon/network.h"
 #include "daemon/radius.h"
+#include "daemon/radius_dae.h"
 #include "daemon/reload.h"
 
 #define FRAGMENT_MIN 576 // every IPv4 path takes packets of this size
@@ -160,7 +161,10 @@ void settings_again(struct iked *d)
     strongswan_done(&d->strongswan);
     d->strongswan = now;
     wipe(&now.radius, sizeof now.radius); // its secrets
-    if (asked_elsewhere) radius_settings(d);
+    if (asked_elsewhere) {
+        radius_settings(d);
+        dae_settings(d);
+    }
     network_settings(d->network);
 }
 

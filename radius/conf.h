@@ -34,9 +34,17 @@ struct radius_accounting {
     uint32_t interval_s; // of interim records; 0: where the server asks for them
 };
 
+struct radius_dae_conf { // RFC 5176
+    bool on;
+    ip_t listen;
+    uint16_t port;
+    uint8_t secret_len, secret[RADIUS_SECRET_MAX];
+};
+
 struct radius_conf {
     unsigned server_n;
     struct radius_server server[RADIUS_SERVERS_MAX];
     struct radius_habits habits;
     struct radius_accounting acct;
+    struct radius_dae_conf dae;
 };

@@ -173,15 +173,21 @@ static bool has_attr(const struct radius_packet *p, uint8_t type)
     return false;
 }
 
+err_t radius_proof_check(const struct radius_packet *p, const uint8_t auth[RADIUS_AUTH_LEN],
+                         span_t secret)
+{
+    const uint8_t *proof = proof_of(p);
+    if (proof) return verify_proof(p, proof, auth, secret);
+    return has_attr(p, RADIUS_MESSAGE_AUTHENTICATOR) ? ERR_AUTH : ERR_OK;
+}
+
 err_t radius_verify(const struct radius_packet *p, const uint8_t request_auth[RADIUS_AUTH_LEN],
                     span_t secret)
 {
     uint8_t want[MD5_LEN];
-    const uint8_t *proof = proof_of(p);
     // rfc3579 3.2 MUST: without it, or with a wrong one, it is discarded silently.
-    bool must = is_about_access(p->code) || has_attr(p, RADIUS_MESSAGE_AUTHENTICATOR);
-    if (must && !proof) return ERR_AUTH;
-    if (proof) TRY(verify_proof(p, proof, request_auth, secret));
+    if (is_about_access(p->code) && !proof_of(p)) return ERR_AUTH;
+    TRY(radius_proof_check(p, request_auth, secret));
     const span_t parts[] = {span(p->all.at, RADIUS_HEAD_LEN - RADIUS_AUTH_LEN),
                             span(request_auth, RADIUS_AUTH_LEN), p->attrs, secret};
     TRY(hash_md5(parts, sizeof parts / sizeof *parts, want));

@@ -100,6 +100,9 @@ bool radius_next(rd_t *r, struct radius_attr *out);
 // the secret (RFC 3579 3.2, CVE-2024-3596). ERR_AUTH, ERR_CRYPTO.
 err_t radius_verify(const struct radius_packet *p, const uint8_t request_auth[RADIUS_AUTH_LEN],
                     span_t secret);
+// Its Message-Authenticator, by this authenticator in the header's place; without one ERR_OK.
+err_t radius_proof_check(const struct radius_packet *p, const uint8_t auth[RADIUS_AUTH_LEN],
+                         span_t secret);
 // A key of RFC 2548 2.4.2 or 2.4.3; *len: the room, then its bytes. ERR_SYNTAX, ERR_SPACE,
 // ERR_CRYPTO.
 err_t radius_mppe(span_t value, const uint8_t request_auth[RADIUS_AUTH_LEN], span_t secret,

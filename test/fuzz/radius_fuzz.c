@@ -1,11 +1,14 @@
 // radius_fuzz.c - answers of a RADIUS server that has the secret: whatever it says, it is read
 // within bounds, and a conversation by EAP ends with a key or a reason.
 //
+// The same packets are read as requests of RFC 5176, too.
+//
 // Packets, each behind two bytes that say its length.
 #include <stdlib.h>
 #include <string.h>
 
 #include "eap/relay.h"
+#include "radius/dae.h"
 #include "radius/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
@@ -42,6 +45,17 @@ static void relay(struct eap *e, const struct radius_reply *r)
     if (eap_state(e) == EAP_SUCCEEDED) must(eap_relayed_type(e) > EAP_NAK);
 }
 
+// The other way round: it asks us to disconnect somebody.
+static void ask(const struct radius_packet *p)
+{
+    static struct radius_whom whom;
+    uint8_t buf[RADIUS_DAE_ANSWER_MAX];
+    wr_t w = wr_into(buf, sizeof buf);
+    enum radius_error error = radius_dae_read(p, &whom);
+    if (error == RADIUS_DONE) must(whom.user.len || whom.session.len || whom.ip.family);
+    must(radius_dae_answer(p, error, span(NULL, 0), &w) == ERR_OK);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 {
     static const uint8_t auth[RADIUS_AUTH_LEN] = {1, 2, 3};
@@ -54,6 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
         span_t bytes = rd_bytes(&rd, len < rd_left(&rd) ? len : rd_left(&rd));
         if (radius_open(bytes, &p) != ERR_OK) continue;
         (void)radius_verify(&p, auth, SPAN(auth));
+        (void)radius_dae_open(bytes, SPAN(auth), 0, &p);
+        ask(&p);
         if (radius_reply_read(&p, auth, SPAN(auth), &r) != ERR_OK) continue;
         must(r.msk_len == 0 || r.msk_len == RADIUS_MSK_LEN);
         must(r.eap_len < RADIUS_MAX && r.grant.class_n <= RADIUS_CLASSES_MAX);

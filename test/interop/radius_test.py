@@ -92,6 +92,11 @@ charon {{
             accounting = yes
             accounting_send_class = yes
             class_group = yes
+            dae {{
+                enable = yes
+                listen = 127.0.0.1
+                secret = "{secret}"
+            }}
             retransmit_timeout = 0.3
             retransmit_tries = 1
             servers {{
@@ -240,6 +245,39 @@ def carol(site, tap, server):
               [start.get("Acct-Session-Id"), "420", "420", "5", "5", "User-Request"])
 
 
+ASK = """\
+import hashlib, socket, struct, sys
+secret, user = sys.argv[1].encode(), sys.argv[2].encode()
+attrs = bytes([1, 2 + len(user)]) + user
+head = struct.pack(">BBH", 40, 9, 20 + len(attrs))
+packet = head + hashlib.md5(head + bytes(16) + attrs + secret).digest() + attrs
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+for i in range(2):
+    s.sendto(packet, ("127.0.0.1", 3799))
+    try:
+        print(s.recv(4096)[0])
+    except socket.timeout:
+        print("silence")
+        break
+"""
+
+
+def put_out(site, tap):
+    """A server disconnects a client, by its name and the secret (RFC 5176)."""
+    def ask(secret, user):
+        return site.sun(["/usr/bin/python3", "-c", ASK, secret, user]).split()
+
+    good, said = comes(site, "carol", "Ar3etTnp")
+    tap.check("she comes again", good, said)
+    tap.equal("a Disconnect-Request with another secret is not answered", ask("another", "carol"), ["silence"])
+    tap.equal("... nor does one about somebody else do anything: NAK", ask(SECRET, "dave"), ["42", "42"])
+    tap.equal("... she is still here", site.moon.ping(BOB[4], 2, 0.05), 2)
+    tap.equal("one about her is done, once: ACK, and the same when it is repeated", ask(SECRET, "carol"), ["41", "41"])
+    tap.check("... and she is out", wait_until(lambda: site.spis(site.sun) == set(), 30), site.iked[site.sun].output()[-2000:])
+    goes(site)
+
+
 def others(site, tap, server):
     good, said = comes(site, "dave", "W7R0g3do")
     told = site.iked[site.sun].output()
@@ -269,6 +307,7 @@ def test(lab, tap):
     site.iked[site.sun] = site.sun.iked(GATEWAY, "--strongswan-conf", conf)
     carol(site, tap, server)
     others(site, tap, server)
+    put_out(site, tap)
     tap.equal("no SA is left", wait_until(lambda: site.spis(site.sun) == set(), 30) or site.spis(site.sun), True)
     site.iked[site.sun].stop()
     server.process.stop()

@@ -280,6 +280,11 @@ static void radius_servers(void **state)
                       "   accounting_close_on_timeout = no\n"));
     CHECK(s.radius.acct.on && !s.radius.acct.close_on_timeout && s.radius.habits.class_group);
     CHECK_EQ(s.radius.acct.interval_s, 300);
+    CHECK(!s.radius.dae.on);
+    strongswan_done(&s);
+    s = loaded(RADIUS("   dae {\n    enable = yes\n    secret = one\n    port = 3000\n   }\n"));
+    CHECK(s.radius.dae.on && s.radius.dae.port == 3000 && s.radius.dae.secret_len == 3);
+    CHECK(s.radius.dae.listen.family == AF_INET && ip_is_any(&s.radius.dae.listen));
     strongswan_done(&s);
     s = loaded(
         RADIUS("   nas_identifier = moon\n   id_prefix = vpn/\n   station_id_with_port = no\n"
@@ -305,7 +310,10 @@ static void radius_that_cannot_be(void **state)
         {RADIUS("   server = alice\n   secret = tellnobody\n"), "'alice' is no value for server"},
         {RADIUS("   servers {\n    a {\n     secret = tellnobody\n    }\n   }\n"),
          "RADIUS server 'a' has no address"},
-        {RADIUS("   dae {\n    enable = yes\n   }\n"), "RFC 5176"},
+        {RADIUS("   dae {\n    enable = yes\n   }\n"), "dae has no secret"},
+        {RADIUS("   dae {\n    listen = moon\n    secret = tellnobody\n   }\n"),
+         "'moon' is no value for listen"},
+        {RADIUS("   forward {\n    ike_to_radius = 1\n   }\n"), "between IKE and RADIUS"},
         {RADIUS("   close_all_on_timeout = yes\n"), "close_all_on_timeout"},
         {RADIUS("   accounting = perhaps\n"), "'perhaps' is no value for accounting"},
         {RADIUS("   retransmit_base = -1\n"), "'-1' is no value for retransmit_base"},
