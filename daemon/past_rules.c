@@ -174,15 +174,15 @@ static void write_judge(const struct past_rules_conf *conf, const struct pairs *
     const int digit = all->family == AF_INET ? 4 : 6;
     for (unsigned i = 0; i < all->n; i++)
         if (all->at[i].leads) all->work[n++] = all->at[i].dst;
-    text_add(out, " chain judge_%d {\n", digit);
+    text_add(out, " chain judge_%d {\n ", digit);
+    if (write_match(all, "daddr !=", n, out)) text_add(out, " return"); // most packets end here
+    text_add(out, "\n");
     write_errors(all, out);
     // What stays on its link has never been let out of the TUN device either.
     text_add(out, "  %s return\n",
              digit == 4 ? "ip daddr { 169.254.0.0/16, 224.0.0.0-255.255.255.255 }"
                         : "ip6 daddr { fe80::/10, ff00::/8 }");
-    text_add(out, " ");
-    if (write_match(all, "daddr !=", n, out)) text_add(out, " return");
-    text_add(out, "\n  meta mark set meta mark | 0x%x\n  goto cover_%d\n }\n", conf->mark, digit);
+    text_add(out, "  meta mark set meta mark | 0x%x\n  goto cover_%d\n }\n", conf->mark, digit);
 }
 
 static bool write_family(const struct past_rules_conf *conf, const struct policies *ps,

@@ -78,8 +78,9 @@ static void what_a_policy_names_has_no_mark(void **state)
                "  ip saddr { 10.1.0.0-10.1.255.255 } ip daddr { 10.2.0.1 } "
                "meta mark set meta mark & 0xfffffeff return\n }\n");
     check_says(&p, 1,
-               "  ip daddr != { 10.2.0.1 } return\n"
-               "  meta mark set meta mark | 0x100\n  goto cover_4\n");
+               " chain judge_4 {\n  ip daddr != { 10.2.0.1 } return\n"
+               "  ip daddr { 169.254.0.0/16, 224.0.0.0-255.255.255.255 } return\n"
+               "  meta mark set meta mark | 0x100\n  goto cover_4\n }\n");
     check_lacks(&p, 1, "ip6");
     // by its addresses, whatever else it names
     p.sel.proto = 6;
@@ -93,7 +94,7 @@ static void what_a_policy_names_has_no_mark(void **state)
                "& 0xfffffeff return\n");
     p = policy("fd00:1::/64", "::/0");
     check_says(&p, 1, "  ip6 saddr { fd00:1::-fd00:1::ffff:ffff:ffff:ffff } meta mark set");
-    check_says(&p, 1, "return\n \n  meta mark set meta mark | 0x100\n  goto cover_6\n");
+    check_says(&p, 1, " chain judge_6 {\n \n  ip6 daddr { fe80::/10, ff00::/8 } return\n");
     check_says(&p, 1, "  meta nfproto ipv6 jump judge_6\n }\n");
 }
 
@@ -162,12 +163,12 @@ static void errors_are_judged_where_a_policy_wants_them(void **state)
     check_lacks(&p, 1, "icmp");
     p.flags = XFRM_POLICY_ICMP;
     check_says(&p, 1,
-               " chain judge_4 {\n  icmp type { 3, 4, 5, 11, 12 } return\n"
+               " return\n  icmp type { 3, 4, 5, 11, 12 } return\n"
                "  ip protocol icmp ip frag-off & 0x1fff != 0 return\n");
     p = policy("fd00:1::/64", "fd00:2::/64");
     p.flags = XFRM_POLICY_ICMP;
     check_says(&p, 1,
-               " chain judge_6 {\n  icmpv6 type { 1, 2, 3, 4 } return\n"
+               " return\n  icmpv6 type { 1, 2, 3, 4 } return\n"
                "  meta l4proto 58 frag frag-off != 0 return\n");
 }
 
