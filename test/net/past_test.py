@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import XFRMD, main, wait_until
+from lab import PAVISE, XFRMD, main, wait_until
 
 FULL = os.environ.get("PAVISE_FULL") == "1"
 FAMILIES = (4, 6)
@@ -127,24 +127,31 @@ def named(moon, verb):
         policy(moon, verb, f"{ALICE[f]}/{BITS[f]}", NETS[f][1], "priority 7")
 
 
+def guard_drops(moon):
+    return json.loads(moon([PAVISE, "xfrm", "stat", "--json"]))["guard"]["clear_out"]
+
+
 def flood(tap, alice, moon, cafe):
-    """A policy that names alice comes and goes: from its answer until it goes none of her packets is seen."""
+    """A policy that names alice comes and goes: from its answer until it goes none of her packets is seen, nor is it the guard
+    that has kept them in."""
     running = [alice.start(["ping", "-n", "-q", "-i", "0.003", BOB[f]], "flood") for f in FAMILIES]
-    leaked, passed = [0, 0], 0
+    leaked, passed, stopped = [0, 0], 0, 0
     for turn in range(TURNS):
         start = seen(cafe)
         passed += wait_until(lambda start=start: all(now > then for now, then in zip(seen(cafe), start)), 30)
         named(moon, "add")
-        before = seen(cafe)
+        before, drops = seen(cafe), guard_drops(moon)
         if turn % 3 == 1:  # others come meanwhile, too many for nft to be asked each time
             moon.ip_xfrms([f"policy add src 10.1.{turn}.{i} dst 10.2.{turn}.{i} dir out {TMPL}" for i in range(60)])
         time.sleep(0.05)
+        stopped += guard_drops(moon) - drops
         leaked = [n + now - then for n, now, then in zip(leaked, seen(cafe), before)]
         named(moon, "del")
     for process in running:
         process.stop(signal.SIGINT)
     tap.equal(f"{TURNS} times a policy comes and goes under a flood: what it does not name passes", passed, TURNS)
     tap.equal("and nothing does while it is there", leaked, [0, 0])
+    tap.equal("nor comes as far as to the guard", stopped, 0)
 
 
 def nft_fails(tap, alice, moon, cafe):
