@@ -114,7 +114,7 @@ static void on_down(void *ctx, err_t err, const char *sentence)
 {
     struct iked *d = ctx;
     if (err != ERR_OK) log_say(LOG_WARN, "iked", "%s", sentence);
-    loop_stop(d->loop);
+    acct_end_loop(d, SHUTDOWN_NS);
 }
 
 static void on_end_signal(void *ctx, int signal)

@@ -49,8 +49,9 @@ struct radius_acct {
     struct session *bucket[BUCKETS];
     struct record *first, **last; // that wait
     unsigned waiting, asked;
-    bool fresh;  // there are sessions whose beginning is to be told
-    bool ending; // nobody is to be closed any more
+    bool fresh;      // there are sessions whose beginning is to be told
+    bool last_words; // the loop ends when all is acknowledged
+    bool ending;     // nobody is to be closed any more
 };
 
 static void look_again(struct radius_acct *a);
@@ -111,6 +112,7 @@ static void on_answer(struct radius_query *q)
     wipe(p, sizeof *p);
     free(p);
     if (err != ERR_CLOSED) send_more(a);
+    if (a->last_words && !a->asked && !a->first) loop_stop(a->d->loop);
 }
 
 static err_t send_one(struct radius_acct *a, struct record *r)
@@ -284,6 +286,10 @@ static void on_time(void *ctx)
 {
     struct radius_acct *a = ctx;
     uint64_t now = clock_mono();
+    if (a->last_words) { // nobody waits any longer
+        loop_stop(a->d->loop);
+        return;
+    }
     a->fresh = false;
     for (unsigned i = 0; i < BUCKETS && a->d->ike; i++) {
         for (struct session *s = a->bucket[i]; s; s = s->next) look(a, s, now);
@@ -345,6 +351,17 @@ static void end(struct radius_acct *a, const struct ike_sa *sa)
         add(a, s, ACCT_STOP, wr_span(&w));
     }
     session_free(s);
+}
+
+void acct_end_loop(struct iked *d, uint64_t wait_ns)
+{
+    struct radius_acct *a = d->acct;
+    if (!a || (!a->asked && !a->first)) {
+        loop_stop(d->loop);
+        return;
+    }
+    a->last_words = true;
+    loop_timer_at(a->timer, clock_mono() + wait_ns);
 }
 
 bool acct_is(struct radius_acct *a, uint32_t sa, span_t session)

@@ -17,6 +17,8 @@ struct radius_acct;
 struct radius_acct *acct_new(struct iked *d);
 void acct_free(struct radius_acct *a);  // NULL is fine
 void acct_go_on(struct radius_acct *a); // there are servers again. NULL is fine
+// Ends the event loop when the last records are acknowledged, or this time is over.
+void acct_end_loop(struct iked *d, uint64_t wait_ns);
 // Is this the Acct-Session-Id of the IKE SA with this number? acct may be NULL.
 bool acct_is(struct radius_acct *a, uint32_t sa, span_t session);
 // What happens to IKE SAs; the record follows a moment later, when all is known.

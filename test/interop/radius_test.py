@@ -90,6 +90,7 @@ charon {{
     plugins {{
         eap-radius {{
             accounting = yes
+            accounting_interval = 1
             accounting_send_class = yes
             class_group = yes
             dae {{
@@ -204,6 +205,9 @@ class Server:
             return []
         return [dict(re.findall(r"^\t(\S+) = \"?([^\"\n]*)", part, re.M)) for part in text.split("\n\n") if part.strip()]
 
+    def count(self, status):
+        return sum(r.get("Acct-Status-Type") == status for r in self.records())
+
     def record(self, status, user):
         found = [r for r in self.records() if r.get("Acct-Status-Type") == status and r.get("User-Name") == user]
         return found[-1] if found else None
@@ -236,6 +240,8 @@ def carol(site, tap, server):
     start = server.record("Start", "carol") or {}
     tap.equal("accounting: it has begun", (start.get("Framed-IP-Address"), start.get("Class"), start.get("NAS-Identifier")),
               ("10.7.0.9", "0x667269656e6473", "strongSwan"))
+    tap.check("... and goes on", wait_until(lambda: (server.record("Interim-Update", "carol") or {}).get("Acct-Input-Octets") == "420", 30),
+              server.records())
     goes(site)
     wait_until(lambda: server.record("Stop", "carol"), 30)
     stop = server.record("Stop", "carol") or {}
@@ -308,8 +314,12 @@ def test(lab, tap):
     carol(site, tap, server)
     others(site, tap, server)
     put_out(site, tap)
-    tap.equal("no SA is left", wait_until(lambda: site.spis(site.sun) == set(), 30) or site.spis(site.sun), True)
+    good, said = comes(site, "carol", "Ar3etTnp")
+    ends = server.count("Stop")
     site.iked[site.sun].stop()
+    tap.equal("the gateway ends: its last record is there before it has", (good, server.count("Stop")), (True, ends + 1))
+    goes(site)
+    tap.equal("no SA is left", wait_until(lambda: site.spis(site.sun) == set(), 30) or site.spis(site.sun), True)
     server.process.stop()
 
 

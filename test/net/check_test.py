@@ -73,11 +73,60 @@ def strongswan(tap):
         os.rmdir(path)
 
 
+GATE = """\
+connections {
+    gate {
+        local {
+            auth = psk
+            id = moon.example.org
+        }
+        remote {
+            auth = eap-radius
+            eap_id = %any
+        }
+        children {
+            net {
+            }
+        }
+    }
+}
+secrets {
+    ike-1 {
+        id = sun.example.org
+        secret = "correct horse battery staple"
+    }
+}
+"""
+
+
+def radius(tap):
+    """What one file asks for, and the other one has not got."""
+    path = "/tmp/pavise-check-radius-" + str(os.getpid())
+    os.mkdir(path)
+    names = [os.path.join(path, name) for name in ("swanctl.conf", "strongswan.conf")]
+    try:
+        for server, want in (("", ["auth = eap-radius, and no RADIUS server is configured"]),
+                             ("server = 10.1.0.10\n secret = gv6URkSs0ja\n", [])):
+            for name, text in zip(names, (GATE, "charon {\n plugins {\n eap-radius {\n" + server + "}\n }\n}\n")):
+                with open(name, "w", encoding="utf-8") as file:
+                    file.write(text)
+            done = check("good", "--json", *names)
+            said = [i["what"] for part in json.loads(done.stdout) for i in part["issues"]]
+            tap.equal(f"RADIUS servers: {len(want)} warnings", (done.returncode, said), (0, want))
+            people_see = check("good", *names).stdout
+            tap.equal("... and for people", "no RADIUS server is configured" in people_see, bool(want))
+    finally:
+        for name in names:
+            os.unlink(name)
+        os.rmdir(path)
+
+
 def test(_lab, tap):
     for folder, status in (("bad", 1), ("warned", 0), ("papers", 1), ("papers/warned", 0), ("locked", 1)):
         corpus(tap, folder, status)
     people(tap)
     strongswan(tap)
+    radius(tap)
 
 
 if __name__ == "__main__":
