@@ -142,3 +142,4 @@
 #define SAY_CA_SENT "sending issuer cert \"%s\""
 #define SAY_CERT_HEARD "received end entity cert \"%s\""
 #define SAY_CA_HEARD "received issuer cert \"%s\""
+#define SAY_DNS_ASK "performing a DNS query for %s RRs of '%s'" // IPSECKEY, CERT; name

@@ -119,9 +119,12 @@ static void check_remote(struct load *ld, const struct creds *c, const struct no
     if (!n || !shows_cert(side) || c->cas) return;
     if (s && (s->certs || s->cacerts || s->pubkeys)) return;
     issue_warn(ld->issues, n->at, n->name,
-               "no certificate of an authority is there, so that the peer cannot be believed");
-    issue_hint(ld->issues, "put it into %s/x509ca, or name the peer's own in certs or pubkeys",
-               ld->folder);
+               "no certificate of an authority is there, so that nothing here can prove the peer");
+    issue_hint(
+        ld->issues,
+        "put it into %s/x509ca, or name the peer's own in certs or pubkeys; DNSSEC can prove it, "
+        "too (pavise-strongswan.conf(5): charon.plugins.ipseckey, dnscert)",
+        ld->folder);
 }
 
 void creds_check(struct load *ld, const struct creds *c)

@@ -75,6 +75,10 @@ static const struct effective {
     TAKES("plugins.revocation.enable_crl", IS_YES, crl),
     TAKES("plugins.addrblock.strict", IS_YES, addrblock_strict),
     TAKES("plugins.whitelist.enable", IS_YES, whitelist),
+    TAKES("plugins.ipseckey.enable", IS_YES, ipseckey),
+    TAKES("plugins.dnscert.enable", IS_YES, dnscert),
+    TAKES("plugins.unbound.resolv_conf", IS_TEXT, dns_resolv_conf),
+    TAKES(DNSSEC_ANCHORS, IS_TEXT, dns_anchors),
     TAKES("plugins.eap-dynamic.prefer_user", IS_YES, eap_prefer_user),
     TAKES("interfaces_use", IS_TEXT, interfaces_use),
     TAKES("interfaces_ignore", IS_TEXT, interfaces_ignore),
@@ -307,6 +311,7 @@ static bool is_idle(const char *path)
     if (strongswan_is_radius(path)) return true;
     if (strcmp(path, "plugins.kernel-libipsec.raw_esp") == 0) return true;
     if (strcmp(path, BLOCKS_DEPTH) == 0) return true;
+    if (strcmp(path, DNSSEC_DLV) == 0) return true;
     if (strcmp(path, EAP_PREFERRED) == 0) return true;
     if (strcmp(path, EAP_IN_TTLS) == 0 || strcmp(path, EAP_IN_PEAP) == 0) return true;
     for (size_t i = 0; i < sizeof effective / sizeof *effective; i++) {
@@ -351,6 +356,7 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
     strongswan_logs(t, s, issues);
     strongswan_eap(t, s, issues);
     strongswan_radius(t, s, issues);
+    strongswan_dnssec(t, s, issues);
     bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
     s->farp = plugin_is_loaded(t, "farp");
     s->connmark = plugin_is_loaded(t, "connmark");

@@ -66,8 +66,12 @@ struct strongswan {
     bool addrblock_strict; // RFC 3779: refuse who has no blocks below an authority that has some
     // Names with commas or blanks between them; NULL: not given.
     char *interfaces_use, *interfaces_ignore;
-    bool cert_cache; // may judge the same certificates once in a while
-    bool cache_crls; // put lists that were fetched into x509crl
+    // Plugins ipseckey, dnscert and unbound: keys and certificates of peers from DNSSEC.
+    bool ipseckey, dnscert;
+    char *dns_resolv_conf; // whose name servers are asked; NULL: the host's
+    char *dns_anchors;     // NULL only if neither plugin is enabled
+    bool cert_cache;       // may judge the same certificates once in a while
+    bool cache_crls;       // put lists that were fetched into x509crl
     unsigned log_n;
     struct strongswan_log log[STRONGSWAN_LOGS_MAX];
     char *syslog_ident;

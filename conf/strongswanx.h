@@ -23,6 +23,10 @@ void strongswan_attributes(const struct tree *t, struct strongswan *s, struct co
 bool strongswan_is_attribute(const char *path);
 // Plugin eap-dynamic, and libtls (strongswan_eap.c).
 void strongswan_eap(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
+// Plugins ipseckey, dnscert and unbound (strongswan_dnssec.c).
+#define DNSSEC_ANCHORS "plugins.unbound.trust_anchors"
+#define DNSSEC_DLV "plugins.unbound.dlv_anchors"
+void strongswan_dnssec(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 // filelog, syslog and journal (strongswan_log.c).
 void strongswan_logs(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 bool strongswan_is_log(const char *path);

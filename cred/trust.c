@@ -199,6 +199,16 @@ const struct fetcher *trust_fetcher(const struct trust *t)
     return t->fetcher;
 }
 
+void trust_set_dnssec(struct trust *t, const struct dnssec_source *source)
+{
+    if (t->dnssec != source) t->dnssec = source; // others may be reading it
+}
+
+const struct dnssec_source *trust_dnssec(const struct trust *t)
+{
+    return t->dnssec;
+}
+
 const struct cert *trust_ca_at(const struct trust *t, unsigned i)
 {
     return i < t->cas.n ? t->cas.at[i] : NULL;

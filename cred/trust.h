@@ -8,6 +8,7 @@
 #include "cred/acert.h"
 #include "cred/blocks.h"
 #include "cred/cert.h"
+#include "cred/dnssec.h"
 #include "cred/fetch.h"
 #include "cred/rules.h"
 
@@ -47,6 +48,9 @@ err_t trust_add_ocsp_uri(struct trust *t, const struct cert *ca, const char *uri
 // May fetch, and keeps what it fetched there. Both must outlive the store.
 void trust_set_fetching(struct trust *t, const struct fetcher *fetcher, struct crl_cache *cache);
 const struct fetcher *trust_fetcher(const struct trust *t); // NULL: nothing is fetched
+// Who asks DNS for keys and certificates of peers; it must outlive the store. NULL: nobody.
+void trust_set_dnssec(struct trust *t, const struct dnssec_source *source);
+const struct dnssec_source *trust_dnssec(const struct trust *t);
 
 // Which ways to ask are used at all; both by default.
 void trust_set_checks(struct trust *t, bool ocsp, bool crl);

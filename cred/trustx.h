@@ -30,6 +30,7 @@ struct trust {
     struct authority *authorities;
     const struct fetcher *fetcher;
     struct crl_cache *cache;
+    const struct dnssec_source *dnssec;
     bool no_ocsp, no_crl, any_critical, may_lack_blocks, no_verdicts;
     trust_crl_fn *keeper; // NULL: nobody
     void *keeper_ctx;

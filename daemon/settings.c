@@ -128,7 +128,9 @@ static bool waits_for_start(const struct strongswan *a, const struct strongswan 
 {
     return a->port != b->port || a->port_nat_t != b->port_nat_t || a->fwmark != b->fwmark ||
            a->udp_esp != b->udp_esp || a->install_virtual_ip != b->install_virtual_ip ||
-           a->cache_crls != b->cache_crls ||
+           a->cache_crls != b->cache_crls || a->ipseckey != b->ipseckey ||
+           a->dnscert != b->dnscert || !same_text(a->dns_resolv_conf, b->dns_resolv_conf) ||
+           !same_text(a->dns_anchors, b->dns_anchors) ||
            !same_text(a->install_virtual_ip_on, b->install_virtual_ip_on) ||
            !same_text(a->vici_socket, b->vici_socket) || !same_text(a->resolv_conf, b->resolv_conf);
 }
@@ -146,10 +148,11 @@ void settings_again(struct iked *d)
         return;
     }
     if (waits_for_start(&d->strongswan, &now)) {
-        log_say(LOG_WARN, "conf",
-                "%s: ports, marks, the control socket, ESP in UDP, folders that are written to and "
-                "what becomes of virtual addresses wait for the next start",
-                path);
+        log_say(
+            LOG_WARN, "conf",
+            "%s: ports, marks, the control socket, ESP in UDP, folders that are written to, keys "
+            "from DNS and what becomes of virtual addresses wait for the next start",
+            path);
     }
     if (d->options.log_n == 0) change_logs(&now);
     const struct ike_options o = settings_for_ike(&now);

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "conf/creds.h"
 #include "cred/crl.h"
+#include "cred/dnssec.h"
 #include "cred/fetch.h"
 #include "daemon/crew.h"
 #include "daemon/crl_keep.h"
@@ -14,6 +16,8 @@ struct works {
     struct crew *crew;
     struct crl_cache *cache;
     struct fetcher fetcher;
+    struct dnssec *dnssec; // NULL: nobody wants keys from DNS
+    struct dnssec_source source;
     char *crl_folder; // where lists that were fetched are kept
 };
 
@@ -32,6 +36,32 @@ static err_t get(void *ctx, const struct fetch *ask, struct fetched *out, struct
     err = fetch_http(NULL, ask, out, why);
     crew_go_on(w->crew);
     return err;
+}
+
+// Whose name is asked for is a stranger's choice, too.
+static err_t ask(void *ctx, const char *name, uint16_t type, struct dnssec_answer *out,
+                 struct why *why)
+{
+    struct works *w = ctx;
+    err_t err = crew_pause(w->crew, CREW_PAUSED_STRANGERS);
+    if (err != ERR_OK) return why_not(why, err, "too many servers are being waited for");
+    err = dnssec_ask(w->dnssec, name, type, out, why);
+    crew_go_on(w->crew);
+    return err;
+}
+
+static err_t start_dnssec(struct works *w, const struct strongswan *s, struct why *why)
+{
+    if (!s->ipseckey && !s->dnscert) return ERR_OK;
+    const char *servers = s->dns_resolv_conf ? s->dns_resolv_conf : DNSSEC_RESOLV_CONF;
+    err_t err = dnssec_new(servers, s->dns_anchors, &w->dnssec);
+    if (err != ERR_OK) return why_not(why, err, "%s", err_text(err));
+    w->source =
+        (struct dnssec_source){.ctx = w, .ipseckey = s->ipseckey, .cert = s->dnscert, .ask = ask};
+    log_say(LOG_INFO, "cert", "peers are also proved by what DNSSEC proves of their names: %s%s%s",
+            s->ipseckey ? "IPSECKEY" : "", s->ipseckey && s->dnscert ? ", " : "",
+            s->dnscert ? "CERT" : "");
+    return ERR_OK;
 }
 
 char *works_crl_folder(const struct iked_options *o)
@@ -53,7 +83,8 @@ err_t works_start(struct iked *d, struct why *why)
     w->crl_folder = works_crl_folder(&d->options);
     if (!w->cache || !w->crew || !w->crl_folder) return why_not(why, ERR_NOMEM, "no threads");
     err_t err = fetch_init();
-    return err == ERR_OK ? err : why_not(why, err, "libcurl does not start");
+    if (err != ERR_OK) return why_not(why, err, "libcurl does not start");
+    return start_dnssec(w, &d->strongswan, why);
 }
 
 void works_stop(struct iked *d)
@@ -63,6 +94,7 @@ void works_stop(struct iked *d)
     d->works = NULL;
     // Who is still waiting for a server uses them; the process ends before he does.
     if (!crew_free(w->crew)) return;
+    dnssec_free(w->dnssec);
     crl_cache_free(w->cache);
     free(w->crl_folder);
     free(w);
@@ -77,6 +109,7 @@ void works_serve(struct iked *d, struct config *c)
     trust_set_critical(c->creds->trust, d->strongswan.enforce_critical);
     trust_set_blocks(c->creds->trust, d->strongswan.addrblock_strict);
     trust_set_keeping(c->creds->trust, d->strongswan.cert_cache);
+    if (w->dnssec) trust_set_dnssec(c->creds->trust, &w->source);
     if (d->strongswan.cache_crls) trust_set_keeper(c->creds->trust, crl_keep, w->crl_folder);
 }
 

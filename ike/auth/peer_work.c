@@ -8,6 +8,7 @@
 #include "cred/rules.h"
 #include "cred/verdict.h"
 #include "ike/auth/own.h"
+#include "ike/auth/peer_dns.h"
 
 // The certificates that were sent, and the key that has to have signed.
 struct sent {
@@ -101,7 +102,7 @@ static err_t scheme_of(const struct peer_work *p, struct scheme *scheme, span_t 
     return why_not(why, ERR_AUTH, "it has signed with an algorithm that is not known here");
 }
 
-static err_t signature_check(const struct peer_work *p, const struct pubkey *key, struct why *why)
+err_t peer_work_signature(const struct peer_work *p, const struct pubkey *key, struct why *why)
 {
     struct key_rules rules = p->side->ike_rules.rules;
     struct scheme scheme;
@@ -120,7 +121,7 @@ static err_t signature_check(const struct peer_work *p, const struct pubkey *key
     return why_not(why, ERR_AUTH, "its signature is not of the key that it shows");
 }
 
-static void say_how(struct peer_work *p)
+void peer_work_say_how(struct peer_work *p)
 {
     char text[SCHEME_TEXT_MAX];
     struct scheme scheme = {0};
@@ -204,6 +205,9 @@ static void terms_fill(struct terms *w, struct peer_work *p)
         .answers = w->answers,
         .n_answers = answers_list(p, w->answers),
     };
+    if (!p->proven) return;
+    w->t.certs = &p->proven;
+    w->t.n_certs = 1;
 }
 
 static void believed(struct peer_work *p, const struct cert *own, struct blocks *blocks,
@@ -249,10 +253,10 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
 static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned n,
                         const struct terms *terms, const uint8_t *key)
 {
-    TRY(signature_check(p, cert_pubkey(chain[0]), &p->why));
+    TRY(peer_work_signature(p, cert_pubkey(chain[0]), &p->why));
     p->key_is_right = true;
     TRY(chain_check(p, chain, n, terms, key));
-    say_how(p);
+    peer_work_say_how(p);
     return ERR_OK;
 }
 
@@ -296,11 +300,11 @@ static err_t check_again(struct peer_work *p, const uint8_t key[VERDICT_KEY_LEN]
     tell_cert(p, own, true);
     log_say(p->level, "cert", SAY_CERT, cert_name(own, name));
     log_say(p->level, "cert", "it was judged good a moment ago, and by the same rules");
-    err_t err = signature_check(p, cert_pubkey(own), &p->why);
+    err_t err = peer_work_signature(p, cert_pubkey(own), &p->why);
     p->key_is_right = err == ERR_OK;
     if (err == ERR_OK) {
         believed(p, own, blocks, &note);
-        say_how(p);
+        peer_work_say_how(p);
     }
     blocks_free(blocks);
     cert_free(own);
@@ -327,10 +331,10 @@ static err_t check_key(struct peer_work *p, const struct pubkey *key)
          l = l->next) {
         known[n++] = l->key;
     }
-    TRY(signature_check(p, key, &p->why));
+    TRY(peer_work_signature(p, key, &p->why));
     p->key_is_right = true;
     TRY(trust_verify_key(key, known, n, &side->ike_rules.rules, &p->why));
-    say_how(p);
+    peer_work_say_how(p);
     return ERR_OK;
 }
 
@@ -348,9 +352,9 @@ static err_t check_key_by_id(struct peer_work *p)
         struct id id = own_key_id(l->key);
         struct pubkey *one = l->key;
         if (!id_eq(&id, &p->id)) continue;
-        TRY(signature_check(p, one, &p->why));
+        TRY(peer_work_signature(p, one, &p->why));
         TRY(trust_verify_key(one, &one, 1, rules, &p->why));
-        say_how(p);
+        peer_work_say_how(p);
         return ERR_OK;
     }
     return ERR_NOTFOUND;
@@ -425,11 +429,23 @@ err_t peer_work_judge(struct peer_work *p, struct cert *const *chain, unsigned n
     return p->err;
 }
 
+err_t peer_work_proven(struct peer_work *p, struct cert *cert)
+{
+    struct terms terms;
+    p->proven = cert;
+    terms_fill(&terms, p);
+    err_t err =
+        p->again ? chain_check(p, &cert, 1, &terms, NULL) : check_cert(p, &cert, 1, &terms, NULL);
+    p->proven = NULL;
+    return err;
+}
+
 void peer_work_run(struct ike_work *w)
 {
     struct peer_work *p = (struct peer_work *)w;
     struct sent s = {0};
     p->err = judge(p, &s);
+    if (p->err != ERR_OK) peer_dns_judge(p, s.n ? s.cert[0] : NULL);
     if (p->err == ERR_LIMIT) p->err = ERR_AUTH; // a verdict: it must not look like too much to do
     sent_done(&s);
 }

@@ -30,6 +30,7 @@ struct peer_work {
     bool takes_ocsp;      // OCSP answers beside certificates (RFC 4806)
     unsigned answer_n;    // ... of those
     unsigned groups_n;    // attribute certificates (RFC 5755), where groups are asked for
+    struct cert *proven;  // by DNSSEC: the only one that counts while it is judged; borrowed
     unsigned cert_n;
     struct {
         uint8_t encoding;

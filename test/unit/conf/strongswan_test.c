@@ -131,6 +131,42 @@ static void limits_and_habits(void **state)
     strongswan_done(&s);
 }
 
+// Plugins ipseckey, dnscert and unbound. Without keys to begin with nothing can be proved.
+static void keys_from_dns(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded("charon {\n load = unbound ipseckey\n plugins {\n"
+                                 "  ipseckey {\n   enable = yes\n  }\n  unbound {\n"
+                                 "   resolv_conf = /run/resolv.conf\n"
+                                 "   trust_anchors = /dev/null\n  }\n }\n}\n");
+    CHECK(s.ipseckey && !s.dnscert);
+    CHECK_STR(s.dns_resolv_conf, "/run/resolv.conf");
+    CHECK_STR(s.dns_anchors, "/dev/null");
+    CHECK_STR(text_str(&s.unused), "");
+    strongswan_done(&s);
+    s = loaded("charon {\n plugins {\n  unbound {\n   trust_anchors = /nowhere\n  }\n }\n}\n");
+    CHECK(!s.ipseckey && !s.dnscert); // nobody reads them
+    strongswan_done(&s);
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"dnscert {\n enable = yes\n }\n unbound {\n trust_anchors = /nowhere\n }",
+         "the trust anchors in /nowhere cannot be read"},
+        {"unbound {\n dlv_anchors = /dev/null\n }", "look-aside validation (DLV) is not done"},
+        {"ipseckey {\n enable = perhaps\n }", "'perhaps' is no value"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[300];
+        struct conf_issues issues = {0};
+        (void)snprintf(text, sizeof text, "charon {\n plugins {\n %s\n }\n}\n", bad[i].text);
+        CHECK_EQ(load(text, &s, &issues), ERR_SYNTAX);
+        CHECK_EQ(issues.n, 1);
+        CHECK(strstr(issues.issue[0].what, bad[i].says) && issues.issue[0].hint);
+        conf_issues_done(&issues);
+        strongswan_done(&s);
+    }
+}
+
 // Plugin attr, and the settings of old: what every client is told beside its pool's attributes.
 static void attributes_for_everybody(void **state)
 {
@@ -343,6 +379,7 @@ int main(void)
         cmocka_unit_test(the_systemd_section_goes_before),
         cmocka_unit_test(user_space_esp_is_in_udp),
         cmocka_unit_test(limits_and_habits),
+        cmocka_unit_test(keys_from_dns),
         cmocka_unit_test(attributes_for_everybody),
         cmocka_unit_test(loggers),
         cmocka_unit_test(loggers_of_both),
