@@ -197,6 +197,7 @@ void peer_dns_judge(struct peer_work *p, struct cert *shown)
     p->err = ERR_AUTH;
     p->why = before;
     if (!l.why.text[0]) return;
-    IGNORE(why_not(&p->why, ERR_AUTH, "%.140s; nor does DNS prove it: %.90s", before.text,
+    const char *first = before.text[0] ? before.text : "nothing at hand proves it";
+    IGNORE(why_not(&p->why, ERR_AUTH, "%.140s; nor does DNS prove it: %.90s", first,
                    l.why.text)); // the verdict stands
 }
