@@ -137,8 +137,8 @@ static void set_rules(const struct arg *a, const struct element *e, struct conf_
 // ---- EAP ----
 
 static const char eap_hint[] =
-    "eap-tls, eap-ttls, eap-peap, eap-mschapv2, eap-md5, eap-gtc; or eap: whatever both "
-    "sides can; or, in remote, eap-radius: a RADIUS server decides";
+    "eap-tls, eap-ttls, eap-peap, eap-mschapv2, eap-md5, eap-gtc, eap-sim, eap-aka, eap-aka-prime; "
+    "or eap: whatever both sides can; or, in remote, eap-radius: a RADIUS server decides";
 
 // "eap-tls:rsa-3072-sha256": keys and hashes of certificates in it.
 static void set_eap_rules(const struct arg *a, const char *rules, struct conf_side *side)

@@ -80,6 +80,11 @@ static const struct effective {
     TAKES("plugins.unbound.resolv_conf", IS_TEXT, dns_resolv_conf),
     TAKES(DNSSEC_ANCHORS, IS_TEXT, dns_anchors),
     TAKES("plugins.eap-dynamic.prefer_user", IS_YES, eap_prefer_user),
+    TAKES("plugins.eap-sim.request_identity", IS_YES, sim.sim_asks),
+    TAKES("plugins.eap-aka.request_identity", IS_YES, sim.aka_asks),
+    TAKES("plugins.eap-aka-3gpp2.seq_check", IS_YES, sim.check_3gpp2),
+    TAKES("plugins.eap-aka-3gpp.seq_check", IS_YES, sim.check_3gpp),
+    TAKES("plugins.eap-sim-file.triplets", IS_TEXT, triplets),
     TAKES("interfaces_use", IS_TEXT, interfaces_use),
     TAKES("interfaces_ignore", IS_TEXT, interfaces_ignore),
     TAKES("cert_cache", IS_YES, cert_cache),
@@ -91,6 +96,7 @@ static const struct effective {
 struct strongswan strongswan_default(void)
 {
     return (struct strongswan){
+        .sim = sim_settings_default(),
         .retransmit_timeout = 4,
         .retransmit_base = 1.8,
         .retransmit_tries = 5,
@@ -282,8 +288,7 @@ static void judge(const struct tree *t, struct strongswan *s, struct conf_issues
     issue_hint(issues, "write unix:// and a path: who may command the daemon is known there only");
 }
 
-// Is the plugin in the list `load`, or loaded by its own section?
-static bool plugin_is_loaded(const struct tree *t, const char *name)
+bool strongswan_loads(const struct tree *t, const char *name)
 {
     char path[96];
     const char *list = strongswan_get(t, "load", NULL);
@@ -358,9 +363,9 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
     strongswan_radius(t, s, issues);
     strongswan_dnssec(t, s, issues);
     bool raw = is_yes(t, "plugins.kernel-libipsec.raw_esp");
-    s->farp = plugin_is_loaded(t, "farp");
-    s->connmark = plugin_is_loaded(t, "connmark");
-    s->libipsec = plugin_is_loaded(t, "kernel-libipsec");
+    s->farp = strongswan_loads(t, "farp");
+    s->connmark = strongswan_loads(t, "connmark");
+    s->libipsec = strongswan_loads(t, "kernel-libipsec");
     s->udp_esp = s->libipsec && !raw;
     for (const struct node *n = t->root->subs; n; n = n->next) {
         bool ours = strcmp(n->name, "charon") == 0 || strcmp(n->name, "charon-systemd") == 0;

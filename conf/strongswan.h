@@ -53,6 +53,8 @@ struct strongswan {
     uint8_t eap_in_ttls, eap_in_peap; // phase2_method of eap-ttls, eap-peap; 0: not given
     bool eap_prefer_user;             // ... but the client's choice goes first
     struct radius_conf radius;        // plugin eap-radius; no servers: not given
+    struct sim_settings sim;          // plugins eap-sim, eap-aka, and those of theirs
+    char *triplets;                   // eap-sim-file: the file; NULL: not given
     bool whitelist;                   // plugin whitelist: only listed identities may call
     uint16_t tls_min, tls_max;        // libtls, in EAP; 0: not given
     char *tls_suites;                 // NULL: not given

@@ -15,7 +15,7 @@ static void take_preferred(const struct tree *t, struct strongswan *s, struct co
         if (len && !type) {
             issue_warn(issues, from->at, from->key, "'%.*s' is no method of EAP here: left out",
                        (int)len, list + skip);
-            issue_hint(issues, "tls, ttls, peap, mschapv2, md5 and gtc are");
+            issue_hint(issues, "tls, ttls, peap, mschapv2, md5, gtc, aka-prime, aka and sim are");
         }
         if (type && s->eap_order_n < EAP_KINDS_MAX) s->eap_order[s->eap_order_n++] = type;
         list += skip + len;
@@ -28,10 +28,29 @@ static uint8_t inside_of(const struct tree *t, const char *path, struct conf_iss
     const char *name = strongswan_get(t, path, &from);
     if (!name) return EAP_ANY;
     uint8_t type = eap_by_name(name, strlen(name));
-    if (type && !eap_takes_cert(type)) return type;
+    if (type && !eap_may_be_alone(type)) return type;
     issue_warn(issues, from->at, from->key, "'%s' is no method that goes inside TLS here", name);
     issue_hint(issues, "mschapv2, md5 and gtc are");
     return EAP_ANY;
+}
+
+// EAP-SIM and AKA: what charon has plugins for is on or off here.
+static void take_sim(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
+{
+    static const char *const readers[] = {"eap-sim-pcsc", "eap-simaka-sql"};
+    bool milenage = strongswan_loads(t, "eap-aka-3gpp");
+    bool other = strongswan_loads(t, "eap-aka-3gpp2");
+    const struct setting *from;
+    s->sim.pseudonyms = strongswan_loads(t, "eap-simaka-pseudonym");
+    s->sim.reauth = strongswan_loads(t, "eap-simaka-reauth");
+    s->sim.family = milenage == other ? SIM_BY_LENGTH : milenage ? SIM_3GPP : SIM_3GPP2;
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+        if (!strongswan_loads(t, readers[i]) || !strongswan_get(t, "load", &from)) continue;
+        issue_warn(issues, from->at, from->key,
+                   "plugin %s: cards in readers and databases of SIMs are not read here",
+                   readers[i]);
+        issue_hint(issues, "triplets stand in %s, keys of USIMs in secrets.eap", SIM_TRIPLETS_FILE);
+    }
 }
 
 static uint16_t version_of(const struct setting *set, struct conf_issues *issues)
@@ -47,6 +66,7 @@ void strongswan_eap(const struct tree *t, struct strongswan *s, struct conf_issu
 {
     const struct node *tls = tree_sub(t, t->root, "libtls");
     take_preferred(t, s, issues);
+    take_sim(t, s, issues);
     s->eap_in_ttls = inside_of(t, EAP_IN_TTLS, issues);
     s->eap_in_peap = inside_of(t, EAP_IN_PEAP, issues);
     if (!tls) return;

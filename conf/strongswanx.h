@@ -18,6 +18,8 @@ bool strongswan_number(const char *text, double *out);
 // Plugin eap-radius (strongswan_radius.c).
 void strongswan_radius(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 bool strongswan_is_radius(const char *path);
+// Is the plugin in the list `load`, or loaded by its own section?
+bool strongswan_loads(const struct tree *t, const char *plugin);
 // Plugin attr, and dns1, dns2, nbns1, nbns2 (strongswan_attr.c).
 void strongswan_attributes(const struct tree *t, struct strongswan *s, struct conf_issues *issues);
 bool strongswan_is_attribute(const char *path);

@@ -225,6 +225,7 @@ static err_t start_diplomat(struct iked *d, struct why *why)
     d->ike = ike_new(&env, &o);
     if (!d->ike) return why_not(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     leases_restore(d);
+    settings_triplets(d);
     if (d->strongswan.whitelist) commands_whitelist_switch(d, true);
     return ERR_OK;
 }

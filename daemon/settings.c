@@ -135,6 +135,18 @@ static bool waits_for_start(const struct strongswan *a, const struct strongswan 
            !same_text(a->vici_socket, b->vici_socket) || !same_text(a->resolv_conf, b->resolv_conf);
 }
 
+// Without a word of it in strongswan.conf there need not be any.
+void settings_triplets(const struct iked *d)
+{
+    struct why why = {0};
+    const char *given = d->strongswan.triplets, *path = given ? given : SIM_TRIPLETS_FILE;
+    unsigned n;
+    err_t e = sim_triplets_load(ike_simcards(d->ike), path, &n, &why);
+    if (e == ERR_OK) log_say(LOG_INFO, "conf", "read %u triplets from %s", n, path);
+    if (e == ERR_OK || (e == ERR_NOTFOUND && !given)) return;
+    log_say(LOG_ERROR, "conf", "%s; no triplets of EAP-SIM are read from there", why.text);
+}
+
 void settings_again(struct iked *d)
 {
     struct why why = {0};
@@ -168,6 +180,7 @@ void settings_again(struct iked *d)
         radius_settings(d);
         dae_settings(d);
     }
+    if (d->ike) settings_triplets(d);
     network_settings(d->network);
 }
 
@@ -214,6 +227,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.eap_prefer_peer = s->eap_prefer_user;
     o.radius = s->radius.habits;
     o.counts = s->radius.acct.on;
+    o.sim = s->sim;
     o.tls_min = s->tls_min;
     o.tls_max = s->tls_max;
     (void)snprintf(o.tls_suites, sizeof o.tls_suites, "%s", s->tls_suites ? s->tls_suites : "");

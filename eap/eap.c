@@ -10,7 +10,8 @@
 #include "eap/method.h"
 
 static const struct eap_method *const methods[] = {&eap_md5, &eap_gtc,  &eap_mschapv2,
-                                                   &eap_tls, &eap_ttls, &eap_peap};
+                                                   &eap_tls, &eap_ttls, &eap_peap,
+                                                   &eap_sim, &eap_aka,  &eap_aka_prime};
 #define METHODS (sizeof methods / sizeof *methods)
 
 const struct eap_method *eap_method_of(uint8_t type)
@@ -68,6 +69,7 @@ static void terms_hold(const struct eap_terms *t)
 {
     psk_store_ref(t->secrets);
     psk_store_ref(t->hashes);
+    (void)simcards_ref(t->sim);
     tls_terms_hold(&t->tls);
 }
 
@@ -75,6 +77,7 @@ static void terms_release(const struct eap_terms *t)
 {
     psk_store_free(t->secrets);
     psk_store_free(t->hashes);
+    simcards_free(t->sim);
     tls_terms_release(&t->tls);
 }
 
@@ -180,14 +183,28 @@ void packet_end(struct eap *e, const wr_t *w)
     put16(e->out + 2, (uint16_t)e->out_len);
 }
 
+static void because(struct eap *e, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+static void because(struct eap *e, const char *fmt, va_list ap)
+{
+    if (!e->why.text[0]) (void)vsnprintf(e->why.text, sizeof e->why.text, fmt, ap);
+}
+
+void eap_because(struct eap *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    because(e, fmt, ap);
+    va_end(ap);
+}
+
 void eap_fail(struct eap *e, const char *fmt, ...)
 {
     va_list ap;
     e->state = EAP_FAILED;
     e->msk_len = 0;
-    if (e->why.text[0]) return;
     va_start(ap, fmt);
-    (void)vsnprintf(e->why.text, sizeof e->why.text, fmt, ap);
+    because(e, fmt, ap);
     va_end(ap);
 }
 
@@ -197,6 +214,7 @@ void eap_take(struct eap *e, span_t packet)
     uint8_t code = rd_u8(&r), id = rd_u8(&r);
     uint16_t len = rd_u16(&r);
     e->out_len = e->said_n = 0;
+    e->in = packet;
     if (e->state != EAP_RUNS) {
         eap_fail(e, "the conversation by EAP is over, and the other side goes on with it");
         return;
@@ -223,7 +241,7 @@ bool eap_may(const struct eap *e, const struct eap_method *m)
         named |= t->order[i] == m->type;
     if (t->alone && !m->alone) return false;
     if (m->certs && !t->tls.key && (t->server || !m->tunnel)) return false;
-    return named;
+    return named && (t->method != EAP_ANY || !m->can || m->can(e));
 }
 
 void eap_say(struct eap *e, const char *fmt, ...)

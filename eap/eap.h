@@ -8,12 +8,13 @@
 #include "cred/id.h"
 #include "cred/psk.h"
 #include "cred/tls.h"
+#include "eap/sim.h"
 
 #define EAP_SEND_MAX 1100U  // bytes of a packet of ours: IKE's messages pass any path with it
 #define EAP_TAKE_MAX 8192U  // ... and of the other side's
 #define EAP_ROUNDS_MAX 100U // requests of one conversation; chains of certificates take some 20
 #define EAP_MSK_MAX 64U
-#define EAP_KINDS_MAX 8
+#define EAP_KINDS_MAX 10
 #define EAP_SAID_MAX 6 // sentences of one step
 
 enum eap_type {
@@ -24,9 +25,12 @@ enum eap_type {
     EAP_MD5 = 4,
     EAP_GTC = 6,
     EAP_TLS = 13,
+    EAP_SIM = 18,
     EAP_TTLS = 21,
+    EAP_AKA = 23,
     EAP_PEAP = 25,
     EAP_MSCHAPV2 = 26,
+    EAP_AKA_PRIME = 50,
 };
 
 // By its name in swanctl.conf, "md5"; EAP_ANY: no such method here.
@@ -53,6 +57,9 @@ struct eap_terms {
     struct id other;          // the other side: a server, or before it has said so a peer
     // Of swanctl.conf's secrets: passwords, and NT hashes of such. Both counted.
     struct psk_store *secrets, *hashes;
+    struct simcards *sim;        // EAP-SIM and AKA: what is known of them; NULL: nothing. Counted
+    struct sim_settings sim_set; // ... and how they are done
+    uint64_t now_s;              // wall clock, of sequence numbers
     struct tls_terms tls;
     void (*random)(void *out, size_t n); // NULL: the system's
 };

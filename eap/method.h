@@ -29,10 +29,14 @@ struct eap {
     enum eap_state state;
     const struct eap_method *method; // NULL: none yet
     bool begun;                      // the other side takes part in it: another one is too late
-    bool done;              // server: the peer has proved itself; peer: it would believe a Success
-    unsigned rounds, tried; // requests; server: methods, as a set
-    uint8_t id;             // of the last request
-    struct id peer;         // server: who the peer says it is
+    bool done;       // server: the peer has proved itself; peer: it would believe a Success
+    unsigned rounds; // requests
+    uint64_t tried;  // server: methods, as a set
+    uint8_t id;      // of the last request
+    span_t in;       // the packet under way; borrowed
+    struct id peer;  // server: who the peer says it is
+    bool aliased;    // ... by a name that it was given, `alias`
+    struct id alias;
     struct why why;
     uint8_t msk[EAP_MSK_MAX];
     size_t msk_len;
@@ -47,6 +51,7 @@ struct eap {
         uint8_t challenge[EAP_CHALLENGE_LEN];
         struct eap_mschapv2 mschap;
         struct eap_tls *tls;
+        struct simaka *simaka;
     } own;
 };
 
@@ -56,16 +61,20 @@ struct eap_method {
     uint8_t type;
     const char *keyword, *name;
     bool alone, certs, tunnel;                // tunnel: another conversation goes on inside
+    bool (*can)(const struct eap *e);         // is there what it takes? NULL: always
     err_t (*begin)(struct eap *e, wr_t *out); // server
     err_t (*serve)(struct eap *e, span_t in, wr_t *out);  // server: a response
     err_t (*answer)(struct eap *e, span_t in, wr_t *out); // peer: a request
     void (*end)(struct eap *e);                           // NULL: nothing to give back
 };
-extern const struct eap_method eap_md5, eap_gtc, eap_mschapv2, eap_tls, eap_ttls, eap_peap;
+extern const struct eap_method eap_md5, eap_gtc, eap_mschapv2, eap_tls, eap_ttls, eap_peap, eap_sim,
+    eap_aka, eap_aka_prime;
 const struct eap_method *eap_method_of(uint8_t type);          // NULL: none
 bool eap_may(const struct eap *e, const struct eap_method *m); // by the terms
 
 void eap_say(struct eap *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// Why it will fail; what has been said first counts.
+void eap_because(struct eap *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void eap_random(struct eap *e, void *out, size_t n);
 // The password that we share with this one, who is the peer. ERR_NOTFOUND.
 err_t eap_secret(const struct eap *e, const struct id *who, struct secret *out);

@@ -73,8 +73,9 @@ static void on_request(struct eap *e, uint8_t id, span_t body)
     } else {
         if (!e->begun)
             eap_say(e, "server requested %s authentication (id 0x%02X)", eap_name(type, name), id);
-        if (m && eap_may(e, m)) on_method(e, m, id, rd_rest(&r));
-        if (!m || !eap_may(e, m)) nak(e, id);
+        bool may = m && (e->begun || eap_may(e, m)); // one that is under way has been judged
+        if (may) on_method(e, m, id, rd_rest(&r));
+        if (!may) nak(e, id);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "eap/method.h"
+#include "eap/sim_store.h"
 
 static void success(struct eap *e)
 {
@@ -42,7 +43,7 @@ static bool is_named(span_t wanted, uint8_t type)
 
 static bool is_open(const struct eap *e, const struct eap_method *m)
 {
-    return m && eap_may(e, m) && !(e->tried >> m->type & 1);
+    return m && eap_may(e, m) && !(e->tried & UINT64_C(1) << m->type);
 }
 
 // wanted: what the peer has named; at NULL: nothing yet.
@@ -70,7 +71,7 @@ static err_t method_start(struct eap *e, const struct eap_method *m)
     wipe(&e->own, sizeof e->own);
     e->method = m;
     e->state = EAP_RUNS;
-    e->tried |= 1U << m->type;
+    e->tried |= UINT64_C(1) << m->type;
     wr_t w = packet_begin(e, EAP_CODE_REQUEST, ++e->id, m->type);
     TRY(m->begin(e, &w));
     packet_end(e, &w);
@@ -98,6 +99,20 @@ static void on_nak(struct eap *e, span_t wanted)
     failure(e);
 }
 
+// A name that EAP-SIM or EAP-AKA has given: whoever decides about the peer hears the permanent one.
+static void name_resolve(struct eap *e, span_t said)
+{
+    char name[ID_TEXT_MAX];
+    struct sim_name who;
+    struct id permanent;
+    bool given = e->terms.sim && sim_find(e->terms.sim, EAP_ANY, said, &who) == ERR_OK;
+    if (!given || eap_identity(sim_name_span(&who), &permanent) != ERR_OK) return;
+    e->alias = e->peer;
+    e->aliased = true;
+    e->peer = permanent;
+    eap_say(e, "this stands for '%.180s'", id_show(&e->peer, name));
+}
+
 static void on_identity(struct eap *e, span_t body)
 {
     char name[ID_TEXT_MAX];
@@ -108,6 +123,7 @@ static void on_identity(struct eap *e, span_t body)
     }
     e->state = EAP_KNOWS;
     eap_say(e, "received EAP identity '%.180s'", id_show(&e->peer, name));
+    name_resolve(e, body);
 }
 
 static void on_method(struct eap *e, span_t body)

@@ -38,6 +38,7 @@ struct ike_options ike_options_default(void)
         .follow_redirects = true,
         .linger_ns = 5 * NSEC_PER_SEC,
         .executor_has_raw_esp = true,
+        .sim = sim_settings_default(),
     };
 }
 
@@ -66,6 +67,7 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     ike->opt = *opt;
     env->random(env->ctx, key, sizeof key);
     ike->psk = psk_store_new();
+    ike->sim = simcards_new(env->wall(env->ctx));
     err_t err = table_init(&ike->table, key);
     if (err == ERR_OK) err = reqids_init(&ike->reqids, &ike->env.xfrm);
     if (err == ERR_OK) err = stale_init(&ike->stale);
@@ -76,7 +78,7 @@ struct ike *ike_new(const struct env *env, const struct ike_options *opt)
     env->random(env->ctx, key, sizeof key);
     ike->pools = pools_new(key);
     if (err == ERR_OK) err = whitelist_init(&ike->whitelist, key);
-    if (err == ERR_OK && ike->psk && ike->pools) return ike;
+    if (err == ERR_OK && ike->psk && ike->sim && ike->pools) return ike;
     ike_free(ike);
     return NULL;
 }
@@ -113,6 +115,7 @@ void ike_free(struct ike *ike)
     psk_store_free(ike->psk);
     psk_store_free(ike->eap_secrets);
     psk_store_free(ike->nt_hashes);
+    simcards_free(ike->sim);
     pools_free(ike->pools);
     whitelist_done(&ike->whitelist);
     counters_done(&ike->counters);
@@ -249,6 +252,11 @@ void ike_configure(struct ike *ike, const struct config *config)
 struct counters *ike_counters(struct ike *ike)
 {
     return &ike->counters;
+}
+
+struct simcards *ike_simcards(struct ike *ike)
+{
+    return ike->sim;
 }
 
 struct whitelist *ike_whitelist(struct ike *ike)

@@ -39,6 +39,7 @@ struct ike_options {
     bool eap_prefer_peer;              // ... and of those the peer's choice goes first
     struct radius_habits radius;       // ... and RADIUS servers have them
     bool counts;                       // keeps what child SAs have carried that are gone
+    struct sim_settings sim;           // EAP-SIM and AKA
     uint16_t tls_min, tls_max;         // versions in EAP; 0: 1.2, and 1.3
     char tls_suites[TLS_SUITES_MAX];   // ... and cipher suites; "": sound ones
     bool one_round;                    // neither MULTIPLE_AUTH_SUPPORTED (RFC 4739) nor such rounds
@@ -79,6 +80,8 @@ struct pools *ike_pools(struct ike *ike);
 
 // What has been said and heard, for every connection: to look at and to reset.
 struct counters *ike_counters(struct ike *ike);
+// What is known of SIMs and USIMs: to bring triplets.
+struct simcards *ike_simcards(struct ike *ike);
 // Who may call; off and empty at first. What changes counts for who comes from then on.
 struct whitelist *ike_whitelist(struct ike *ike);
 

@@ -38,8 +38,11 @@ bool eap_round_is_alone(const struct ike_sa *sa)
 
 // ---- the terms ---------------------------------------------------------------------------------
 
-// As we like them where nothing is configured: those that prove both sides first.
-static const uint8_t best_first[] = {EAP_TLS, EAP_TTLS, EAP_PEAP, EAP_MSCHAPV2, EAP_MD5, EAP_GTC};
+// As we like them where nothing is configured: those that prove both sides first, but for those of
+// SIMs, which hardly anybody has who can do others.
+static const uint8_t best_first[] = {EAP_TLS, EAP_TTLS,      EAP_PEAP, EAP_MSCHAPV2, EAP_MD5,
+                                     EAP_GTC, EAP_AKA_PRIME, EAP_AKA,  EAP_SIM};
+_Static_assert(sizeof best_first <= EAP_KINDS_MAX, "all of them are offered");
 
 static void order_fill(const struct ike_sa *sa, struct eap_terms *t)
 {
@@ -83,7 +86,10 @@ static err_t terms_fill(struct ike_sa *sa, struct eap_terms *t)
                             .us = our_id(sa),
                             .other = other_id(sa),
                             .secrets = sa->ike->eap_secrets,
-                            .hashes = sa->ike->nt_hashes};
+                            .hashes = sa->ike->nt_hashes,
+                            .sim = sa->ike->sim,
+                            .sim_set = sa->ike->opt.sim,
+                            .now_s = sa->ike->env.wall(sa->ike->env.ctx)};
     order_fill(sa, t);
     eap_judge_free(o->eap.judge);
     o->eap.judge = eap_judge_new(sa, sa->initiator ? its_section(sa) : side);

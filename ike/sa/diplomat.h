@@ -31,6 +31,7 @@ struct ike {
     struct conns conns;          // in force
     struct psk_store *psk;
     struct psk_store *eap_secrets, *nt_hashes; // counted by conversations, too
+    struct simcards *sim;                      // likewise
     struct ike_sa *all;                        // every IKE SA, oldest first
     struct ike_sa *last;
     struct table table;

@@ -31,15 +31,21 @@ static struct eap *side_new(uint8_t what)
 {
     static const uint8_t methods[] = {EAP_ANY, EAP_MD5,  EAP_GTC, EAP_MSCHAPV2,
                                       EAP_TLS, EAP_TTLS, EAP_PEAP};
+    static const uint8_t more[] = {EAP_SIM, EAP_AKA, EAP_AKA_PRIME}; // of peers that do all
     struct eap_terms t = {.server = what & 1, .alone = what & 2, .random = fixed};
     t.method = methods[(what >> 2) % sizeof methods];
     t.tls.judge = nobody;
     must(id_parse("carol", t.server ? &t.other : &t.us, NULL) == ERR_OK);
     memcpy(t.order, methods + 1, t.order_n = sizeof methods - 1);
+    memcpy(t.order + t.order_n, more, sizeof more);
+    t.order_n += sizeof more;
+    t.sim = simcards_new(1);
+    t.sim_set = sim_settings_default();
     t.secrets = psk_store_new();
     must(t.secrets && psk_add(t.secrets, span_str("a password"), NULL, 0) == ERR_OK);
     struct eap *e = eap_new(&t);
     psk_store_free(t.secrets);
+    simcards_free(t.sim);
     return e;
 }
 

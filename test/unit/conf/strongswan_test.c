@@ -53,6 +53,48 @@ static void values_are_charons(void **state)
     strongswan_done(&s);
 }
 
+// EAP-SIM and AKA: settings, and what plugins of charon's stand for.
+static void sims(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded("charon {\n load = eap-sim eap-simaka-reauth eap-aka-3gpp2\n"
+                                 " plugins {\n  eap-sim {\n   request_identity = no\n  }\n"
+                                 "  eap-aka-3gpp2 {\n   seq_check = no\n  }\n"
+                                 "  eap-sim-file {\n   triplets = /tmp/x.dat\n  }\n }\n}\n");
+    CHECK(!s.sim.sim_asks && s.sim.aka_asks && !s.sim.check_3gpp2 && s.sim.check_3gpp);
+    CHECK(s.sim.reauth && !s.sim.pseudonyms);
+    CHECK_EQ(s.sim.family, SIM_3GPP2);
+    CHECK_STR(s.triplets, "/tmp/x.dat");
+    strongswan_done(&s);
+    s = loaded("charon {\n load_modular = yes\n plugins {\n eap-aka-3gpp {\n load = yes\n }\n"
+               "eap-simaka-pseudonym {\n load = yes\n }\n }\n}\n");
+    CHECK(s.sim.pseudonyms && !s.sim.reauth);
+    CHECK_EQ(s.sim.family, SIM_3GPP);
+    strongswan_done(&s);
+    s = loaded("charon {\n load = eap-aka-3gpp eap-aka-3gpp2\n}\n");
+    CHECK_EQ(s.sim.family, SIM_BY_LENGTH);
+    strongswan_done(&s);
+}
+
+static void cards_in_readers(void **state)
+{
+    struct strongswan s;
+    struct conf_issues issues = {0};
+    (void)state;
+    CHECK_OK(load("charon {\n load = eap-sim eap-sim-pcsc\n}\n", &s, &issues));
+    CHECK_EQ(issues.n, 1);
+    CHECK(issues.issue[0].warning && strstr(issues.issue[0].what, "eap-sim-pcsc"));
+    conf_issues_done(&issues);
+    strongswan_done(&s);
+    // Nor does such a method go inside TLS.
+    CHECK_OK(
+        load("charon {\n plugins {\n eap-ttls {\n phase2_method = sim\n }\n }\n}\n", &s, &issues));
+    CHECK_EQ(issues.n, 1);
+    CHECK_EQ(s.eap_in_ttls, EAP_ANY);
+    conf_issues_done(&issues);
+    strongswan_done(&s);
+}
+
 // Nobody has to indent.
 static void a_flat_file_counts(void **state)
 {
@@ -384,6 +426,8 @@ int main(void)
         cmocka_unit_test(loggers),
         cmocka_unit_test(loggers_of_both),
         cmocka_unit_test(the_rest_is_named),
+        cmocka_unit_test(sims),
+        cmocka_unit_test(cards_in_readers),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(radius_servers),
         cmocka_unit_test(radius_that_cannot_be),
