@@ -43,6 +43,16 @@ def refused_settings(tap):
     tap.equal("... and none that is taken", [n for n in named if n in known and n not in refused + PARTLY], [])
 
 
+def radius_settings():
+    """Those of charon.plugins.eap-radius, DAE's with `dae` before them; those of its servers stand together."""
+    text = source("conf/strongswan_radius.c")
+    own = re.findall(r'(?:OF_HABITS|OF_ACCT)\("([a-z_]+)"', text)
+    own += re.findall(r'OF_SERVER\("([a-z_]+)"', text.split("plugin_keys[] = {")[1].split("};")[0])
+    own += ["dae." + name for name in re.findall(r'OF_DAE\("([a-z_]+)"', text)] + ["servers"]
+    own += re.findall(r'^    \{"([a-z_]+)", "', text, re.M)
+    return ["plugins.eap-radius." + name for name in own]
+
+
 def test(_lab, tap):
     names = [line.split()[0] for line in helped(PAVISE, "help").splitlines() if re.match(r"  \w", line)]
     page = manual("pavise.8")
@@ -62,6 +72,7 @@ def test(_lab, tap):
     settings = re.findall(r'TAKES\("([a-z0-9_.-]+)"', source("conf/strongswan.c"))
     settings += re.findall(r'\{"([a-z]+[12])", "', source("conf/strongswan_attr.c"))
     settings += re.findall(r'"(plugins\.[a-z0-9_.-]+)"', source("conf/strongswanx.h"))
+    settings += radius_settings()
     refused_settings(tap)
     page = manual("pavise-strongswan.conf.5")
     tap.equal("pavise-strongswan.conf.5: every setting", (len(settings) > 15, [s for s in settings if not has(page, "charon." + s)]),
