@@ -590,6 +590,29 @@ static void a_name_is_spent(void **state)
     host_done(&carol);
 }
 
+// ... even if that one came to nothing.
+static void a_name_is_spent_at_once(void **state)
+{
+    struct host gate = host_new(SECRET, NULL), carol = host_new(SECRET, NULL);
+    struct way half = {0}, w = {0};
+    (void)state;
+    CHECK(meet(NULL, &gate, &carol, EAP_AKA));
+    struct eap *server = side_new(&gate, true, EAP_AKA), *peer = side_new(&carol, false, EAP_AKA);
+    CHECK_OK(eap_ask(server));
+    pass(&half, server, peer);
+    pass(&half, peer, server);
+    CHECK_OK(eap_begin(server));
+    pass(&half, server, peer);
+    pass(&half, peer, server);
+    CHECK_EQ(eap_packet(server).at[5], SIM_REAUTHENTICATION);
+    eap_free(server);
+    eap_free(peer);
+    CHECK(meet(&w, &gate, &carol, EAP_AKA));
+    CHECK(!met(&w, SIM_REAUTHENTICATION));
+    host_done(&gate);
+    host_done(&carol);
+}
+
 // Dave's name for reauthentication does not make a carol of him, nor the other way round.
 static void a_name_of_somebody_else(void **state)
 {
@@ -710,6 +733,7 @@ int main(void)
         cmocka_unit_test(names_are_not_asked_for_again),
         cmocka_unit_test(a_replayed_challenge),
         cmocka_unit_test(a_name_is_spent),
+        cmocka_unit_test(a_name_is_spent_at_once),
         cmocka_unit_test(a_name_of_somebody_else),
         cmocka_unit_test(triplets_take_turns),
         cmocka_unit_test(files_that_are_wrong),
