@@ -176,7 +176,8 @@ static void write_judge(const struct past_rules_conf *conf, const struct pairs *
         if (all->at[i].leads) all->work[n++] = all->at[i].dst;
     text_add(out, " chain judge_%d {\n ", digit);
     if (write_match(all, "daddr !=", n, out)) text_add(out, " return"); // most packets end here
-    text_add(out, "\n");
+    // The host's rules may compare all of the mark that they have set.
+    text_add(out, "\n  meta mark != 0 return\n");
     write_errors(all, out);
     // What stays on its link has never been let out of the TUN device either.
     text_add(out, "  %s return\n",

@@ -2,9 +2,9 @@
 // a script for nft -f: the table inet pavise_past.
 //
 //     chain prerouting   behind the translation of destinations: takes the bit away, whoever has
-//     set
-//                        it; then judge_4 and judge_6
-//     chain judge_4      sets the bit, where the destination is led into the TUN device
+//                        set it; then judge_4 and judge_6
+//     chain judge_4      sets the bit, where the destination is led into the TUN device; not beside
+//                        a mark of others, who may compare all of it
 //     chain cover_4      takes it away again from what a policy may be about
 //     chain input        and from what has arrived
 //     chain leave        behind the translation of sources: drops what a policy is about by now

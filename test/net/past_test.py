@@ -122,6 +122,19 @@ def errors(tap, alice, moon):
     tap.equal("and pings are forwarded", pings(alice), [3, 3])
 
 
+def marked(tap, alice, moon):
+    """What has a mark of the host's rules keeps it as it is: others compare all of it."""
+    moon.nft("""table inet mine {
+        counter exact { }
+        chain before { type filter hook prerouting priority mangle; iifname eth1 meta mark set 4; }
+        chain forwarded { type filter hook forward priority -10; iifname eth1 meta mark 4 counter name exact; }
+    }""")
+    pings(alice, 2)
+    said = moon("nft list counter inet mine exact")
+    tap.check("what has a mark already keeps it as it is", int(re.search(r"packets (\d+)", said)[1]) >= 4, said)
+    moon.nft("delete table inet mine")
+
+
 def named(moon, verb):
     for f in FAMILIES:
         policy(moon, verb, f"{ALICE[f]}/{BITS[f]}", NETS[f][1], "priority 7")
@@ -259,6 +272,7 @@ def test(lab, tap):
     xfrmd = executor(moon)
     forwarded(tap, alice, moon)
     errors(tap, alice, moon)
+    marked(tap, alice, moon)
     flood(tap, alice, moon, cafe)
     nft_fails(tap, alice, moon, cafe)
     translated(tap, alice, moon, cafe)

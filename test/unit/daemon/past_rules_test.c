@@ -78,7 +78,7 @@ static void what_a_policy_names_has_no_mark(void **state)
                "  ip saddr { 10.1.0.0-10.1.255.255 } ip daddr { 10.2.0.1 } "
                "meta mark set meta mark & 0xfffffeff return\n }\n");
     check_says(&p, 1,
-               " chain judge_4 {\n  ip daddr != { 10.2.0.1 } return\n"
+               " chain judge_4 {\n  ip daddr != { 10.2.0.1 } return\n  meta mark != 0 return\n"
                "  ip daddr { 169.254.0.0/16, 224.0.0.0-255.255.255.255 } return\n"
                "  meta mark set meta mark | 0x100\n  goto cover_4\n }\n");
     check_lacks(&p, 1, "ip6");
@@ -94,7 +94,9 @@ static void what_a_policy_names_has_no_mark(void **state)
                "& 0xfffffeff return\n");
     p = policy("fd00:1::/64", "::/0");
     check_says(&p, 1, "  ip6 saddr { fd00:1::-fd00:1::ffff:ffff:ffff:ffff } meta mark set");
-    check_says(&p, 1, " chain judge_6 {\n \n  ip6 daddr { fe80::/10, ff00::/8 } return\n");
+    check_says(&p, 1,
+               " chain judge_6 {\n \n  meta mark != 0 return\n  ip6 daddr { fe80::/10, ff00::/8 } "
+               "return\n");
     check_says(&p, 1, "  meta nfproto ipv6 jump judge_6\n }\n");
 }
 
