@@ -69,6 +69,14 @@
 #define SAY_ADDRESS_HERE "installing new virtual IP %s"
 #define SAY_DNS_HERE "installing DNS server %s to %s" // address, file
 
+// strongSwan's plugin dhcp: hardware address, addresses.
+#define SAY_DHCP_DISCOVER "sending DHCP DISCOVER for %s to %s"
+#define SAY_DHCP_OFFER "received DHCP OFFER %s from %s"
+#define SAY_DHCP_REQUEST "sending DHCP REQUEST for %s to %s"
+#define SAY_DHCP_ACK "received DHCP ACK for %s"
+#define SAY_DHCP_RELEASE "sending DHCP RELEASE for %s to %s"
+#define SAY_DHCP_TIMEOUT "DHCP %s timed out" // DISCOVER, REQUEST
+
 // ---- child SAs
 #define SAY_CHILD_UP "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s"
 #define SAY_CHILD_REFUSED "received %s notify, no CHILD_SA built"

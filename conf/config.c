@@ -141,6 +141,24 @@ const char *config_kernel_only(const struct conf_child *c, const char **why)
     return c->mark_in_sa ? "mark_in_sa" : NULL;
 }
 
+bool conf_conn_asks_dhcp(const struct conf_conn *c, unsigned *before)
+{
+    for (unsigned i = 0; i < c->pool_n; i++) {
+        if (strcmp(c->pool[i], CONF_POOL_DHCP) != 0) continue;
+        if (before) *before = i;
+        return true;
+    }
+    return false;
+}
+
+bool config_asks_dhcp(const struct config *c)
+{
+    for (unsigned i = 0; i < c->conn_n; i++) {
+        if (conf_conn_asks_dhcp(&c->conn[i], NULL)) return true;
+    }
+    return false;
+}
+
 const struct conf_pool *config_pool(const struct config *c, const char *name)
 {
     for (unsigned i = 0; i < c->pool_n; i++) {

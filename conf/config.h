@@ -14,12 +14,13 @@
 #define CONF_PROPOSALS_MAX 32
 #define CONF_TRANSFORMS_MAX 40
 #define CONF_LIST_MAX 32
-#define CONF_ROUNDS_MAX 7    // additional key exchanges of a proposal
-#define CONF_REPLAY_MAX 4096 // packets of the largest replay window
-#define CONF_VIPS_MAX 8      // virtual IP addresses of one IKE SA
-#define CONF_POOLS_MAX 8     // pools of one connection
-#define CONF_ATTRS_MAX 64    // attributes of one pool, each value counted
-#define CONF_ATTR_LEN 255    // bytes of one attribute's value: a DNS name, with room
+#define CONF_ROUNDS_MAX 7     // additional key exchanges of a proposal
+#define CONF_REPLAY_MAX 4096  // packets of the largest replay window
+#define CONF_VIPS_MAX 8       // virtual IP addresses of one IKE SA
+#define CONF_POOLS_MAX 8      // pools of one connection
+#define CONF_POOL_DHCP "dhcp" // ... this one is no section: a DHCP server has the addresses
+#define CONF_ATTRS_MAX 64     // attributes of one pool, each value counted
+#define CONF_ATTR_LEN 255     // bytes of one attribute's value: a DNS name, with room
 
 // One proposal string, e.g. "aes256gcm16-prfsha384-ecp384".
 struct conf_proposal {
@@ -201,7 +202,7 @@ struct conf_conn {
     // Client: addresses to ask the peer for; all zero: any of that family.
     unsigned vip_n;
     ip_t vip[CONF_VIPS_MAX];
-    // Gateway: names of the pools that its clients' addresses come from.
+    // Gateway: names of the pools that its clients' addresses come from; or CONF_POOL_DHCP.
     unsigned pool_n;
     char *pool[CONF_POOLS_MAX];
     unsigned child_n;
@@ -289,3 +290,6 @@ const struct conf_conn *config_conn(const struct config *c, const char *name);
 // The key of a child that only the kernel can carry out, and why pavise-xfrmd cannot. NULL: none.
 const char *config_kernel_only(const struct conf_child *c, const char **why);
 const struct conf_pool *config_pool(const struct config *c, const char *name);
+// Is CONF_POOL_DHCP among its pools? before: how many stand before it.
+bool conf_conn_asks_dhcp(const struct conf_conn *c, unsigned *before);
+bool config_asks_dhcp(const struct config *c); // any of its connections

@@ -232,6 +232,11 @@ static void pool_read(struct load *ld, const struct node *n, void *config)
 {
     struct config *out = config;
     struct conf_pool *p = &out->pool[out->pool_n++];
+    if (strcmp(n->name, CONF_POOL_DHCP) == 0) {
+        issue_error(ld->issues, n->at, n->name,
+                    "no pool can be called 'dhcp': that means the addresses of a DHCP server");
+        issue_hint(ld->issues, "give the section another name, there and in pools = ...");
+    }
     schema_read(ld, &schema_pool, n, p);
     p->name = arena_str(&out->arena, n->name, strlen(n->name));
     if (!p->name) ld->nomem = true;
@@ -256,19 +261,6 @@ void pools_read(struct load *ld, const struct node *n, void *config)
 
 // ---- connections ----
 
-static bool pool_elsewhere(const struct arg *a, const struct element *e)
-{
-    static const char *const others[][2] = {
-        {"dhcp", "addresses from a DHCP server are not supported"}};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (strcmp(e->text, others[i][0]) != 0) continue;
-        issue_error(a->ld->issues, element_place(a, e, 0), e->text, "%s", others[i][1]);
-        issue_hint(a->ld->issues, "name a section of pools { ... } with addrs");
-        return true;
-    }
-    return false;
-}
-
 static void too_many(const struct arg *a, const struct element *e, unsigned max)
 {
     issue_error(a->ld->issues, element_place(a, e, 0), e->text, "this list is too long");
@@ -283,7 +275,6 @@ void set_pools(const struct arg *a)
             too_many(a, &e, CONF_POOLS_MAX);
             return;
         }
-        if (pool_elsewhere(a, &e)) continue;
         c->pool[c->pool_n] = arena_str(&a->ld->out->arena, e.text, e.len);
         if (!c->pool[c->pool_n]) {
             a->ld->nomem = true;
@@ -315,7 +306,8 @@ void set_vips(const struct arg *a)
 
 static void check_named(struct load *ld, const struct node *n, const char *name)
 {
-    if (config_pool(ld->out, name) || strcmp(name, CONF_POOL_RADIUS) == 0) return;
+    bool elsewhere = strcmp(name, CONF_POOL_RADIUS) == 0 || strcmp(name, CONF_POOL_DHCP) == 0;
+    if (config_pool(ld->out, name) || elsewhere) return;
     const char **names = arena_array(&ld->tree->arena, ld->out->pool_n + 1, sizeof *names);
     if (!names) {
         ld->nomem = true;

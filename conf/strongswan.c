@@ -85,6 +85,11 @@ static const struct effective {
     TAKES("plugins.eap-aka-3gpp2.seq_check", IS_YES, sim.check_3gpp2),
     TAKES("plugins.eap-aka-3gpp.seq_check", IS_YES, sim.check_3gpp),
     TAKES("plugins.eap-sim-file.triplets", IS_TEXT, triplets),
+    TAKES("plugins.dhcp.identity_lease", IS_YES, dhcp.identity_lease),
+    TAKES("plugins.dhcp.use_server_port", IS_YES, dhcp.use_server_port),
+    TAKES("plugins.dhcp.force_server_address", IS_YES, dhcp.force_server),
+    TAKES("plugins.dhcp.server", IS_TEXT, dhcp.server_text),
+    TAKES("plugins.dhcp.interface", IS_TEXT, dhcp.interface),
     TAKES("interfaces_use", IS_TEXT, interfaces_use),
     TAKES("interfaces_ignore", IS_TEXT, interfaces_ignore),
     TAKES("cert_cache", IS_YES, cert_cache),
@@ -111,6 +116,7 @@ struct strongswan strongswan_default(void)
         .dos_protection = true,
         .spi_min = 0xc0000000,
         .spi_max = 0xcfffffff,
+        .dhcp.server = {AF_INET, {255, 255, 255, 255}},
         .reuse_ikesa = true,
         .multiple_authentication = true,
         .signature_authentication = true,
@@ -263,6 +269,22 @@ static void judge_depth(const struct tree *t, struct conf_issues *issues)
                        "some are let in by charon.plugins.addrblock.strict = no");
 }
 
+static void judge_dhcp(const struct tree *t, struct strongswan_dhcp *d, struct conf_issues *issues)
+{
+    const struct setting *from;
+    ip_t ip;
+    if (!d->server_text) return;
+    if (ip_parse(d->server_text, &ip) == ERR_OK && ip.family == AF_INET && !ip_is_any(&ip)) {
+        d->server = ip;
+        return;
+    }
+    (void)strongswan_get(t, "plugins.dhcp.server", &from);
+    issue_error(issues, from->at, from->key, "'%s' is no IPv4 address of a DHCP server",
+                d->server_text);
+    issue_hint(issues, "write its address, or the broadcast address of its network; without it "
+                       "255.255.255.255 is asked");
+}
+
 // Values that mean something only together, or within bounds.
 static void judge(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
 {
@@ -355,8 +377,10 @@ static void list_unused(const struct node *n, const char *prefix, struct text *o
 static void read_tree(const struct tree *t, struct strongswan *s, struct conf_issues *issues)
 {
     take_all(t, s, issues);
+    s->dhcp.load = strongswan_loads(t, "dhcp");
     judge(t, s, issues);
     judge_depth(t, issues);
+    judge_dhcp(t, &s->dhcp, issues);
     strongswan_attributes(t, s, issues);
     strongswan_logs(t, s, issues);
     strongswan_eap(t, s, issues);

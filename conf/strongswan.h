@@ -21,6 +21,16 @@ struct strongswan_log {
     signed char level[SWAN_GROUPS];
 };
 
+// Plugin dhcp: addresses for clients from a DHCP server (pools = dhcp).
+struct strongswan_dhcp {
+    bool load;                     // the plugin is loaded
+    bool identity_lease;           // a client's hardware address is made of its identity
+    bool use_server_port;          // a relay sends from port 67, too
+    bool force_server;             // RELEASE goes to `server` as well
+    char *server_text, *interface; // NULL: not given
+    ip_t server;                   // 255.255.255.255: who is there
+};
+
 // Seconds are charon's; the values of an empty file are charon's defaults.
 struct strongswan {
     double retransmit_timeout, retransmit_base, keep_alive;
@@ -31,6 +41,7 @@ struct strongswan {
     uint32_t block_threshold, ikesa_limit;                         // 0: no limit
     bool dos_protection; // no: neither cookies nor block_threshold
     uint32_t spi_min, spi_max;
+    struct strongswan_dhcp dhcp;
     uint32_t fragment_size;
     uint32_t port, port_nat_t; // 0 = not given
     bool initiator_only;       // nobody may call us

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "daemon/commands.h"
+#include "daemon/dhcp.h"
 #include "daemon/events.h"
 #include "daemon/farp.h"
 #include "daemon/given.h"
@@ -298,7 +299,8 @@ static err_t start_parts(struct iked *d, const char *socket, struct why *why)
     TRY(start_net(d, why));
     TRY(network_new(d, &d->network, why));
     if (d->executor.kernel && d->strongswan.install_routes) TRY(routes_new(d, &d->routes, why));
-    if (d->strongswan.farp) TRY(farp_new(&d->farp, why));
+    if (d->dhcp) TRY(dhcp_start(d, why));
+    if (d->farp) TRY(farp_start(d, why));
     TRY(start_keylog(d, why));
     radius_settings(d);
     d->acct = acct_new(d);
@@ -343,6 +345,13 @@ static const char *socket_of(const struct iked *d, const struct config *c)
     return d->strongswan.vici_socket && !given ? d->strongswan.vici_socket : c->vici_socket;
 }
 
+// The sandbox forbids them. Without the former there are other ways to an address.
+static err_t open_packet_sockets(struct iked *d, const struct config *c, struct why *why)
+{
+    if (d->strongswan.dhcp.load || config_asks_dhcp(c)) d->dhcp = dhcp_open(&d->strongswan.dhcp);
+    return d->strongswan.farp ? farp_open(&d->farp, why) : ERR_OK;
+}
+
 static err_t start(struct iked *d, struct why *why)
 {
     struct config *c = NULL;
@@ -353,6 +362,7 @@ static err_t start(struct iked *d, struct why *why)
     const char *socket = socket_of(d, c);
     start_state(&d->options);
     if (e == ERR_OK && scripts_needed(c)) e = scripts_start(d->options.config, c, &d->scripts, why);
+    if (e == ERR_OK) e = open_packet_sockets(d, c, why);
     if (e == ERR_OK) e = start_sandbox(d, socket, why);
     if (e == ERR_OK && d->scripts) e = scripts_listen(d->scripts, d->loop);
     if (e == ERR_OK && d->scripts) e = hold_start(d);
@@ -389,6 +399,7 @@ static void stop(struct iked *d)
     network_free(d->network);
     hold_end(d);
     farp_free(d->farp);
+    dhcp_free(d->dhcp, !d->leaving);
     net_free(d->net);
     executor_close(&d->executor);
     scripts_free(d->scripts);

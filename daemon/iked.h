@@ -11,6 +11,7 @@
 #include "ike/ike.h"
 #include "vici/server.h"
 
+struct dhcp;
 struct farp;
 struct given;
 struct hold;
@@ -48,6 +49,7 @@ struct iked {
     struct keylog *keylog;     // NULL = off
     struct story *story;       // what has been told; NULL: not started
     struct scripts *scripts;   // NULL: the configuration at the start had none
+    struct dhcp *dhcp;         // NULL: no addresses from DHCP servers
     struct farp *farp;         // NULL: ARP is answered for nobody
     struct hold *hold;         // what waits for scripts; NULL: there are none
     struct loop_timer *ticker; // for ike_next()

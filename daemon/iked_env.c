@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "crypto/rng.h"
+#include "daemon/dhcp.h"
 #include "daemon/events.h"
 #include "daemon/given.h"
 #include "daemon/hold.h"
@@ -124,5 +125,7 @@ struct env iked_env(struct iked *d)
         .keylog = d->keylog ? env_keylog : NULL,
         .given_put = env_given_put,
         .given_take = env_given_take,
+        .dhcp_ask = dhcp_ask,
+        .dhcp_release = dhcp_release,
     };
 }

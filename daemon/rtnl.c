@@ -520,30 +520,6 @@ err_t rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct w
 
 #define GROUP(name) (1U << (RTNLGRP_##name - 1))
 
-static struct nlmsghdr *proxy_message(struct rtnl *r, uint16_t type, uint16_t flags,
-                                      uint32_t ifindex, const ip_t *addr)
-{
-    struct nlmsghdr *h = start(r, type, flags);
-    struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
-    m->ndm_family = (uint8_t)addr->family;
-    m->ndm_ifindex = (int)ifindex;
-    m->ndm_flags = NTF_PROXY;
-    put_ip(h, NDA_DST, addr);
-    return h;
-}
-
-err_t rtnl_proxy_put(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why)
-{
-    struct nlmsghdr *h = proxy_message(r, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE, ifindex, addr);
-    return ask(r, h, NULL, NULL, "cannot answer ARP for another host", why);
-}
-
-err_t rtnl_proxy_del(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why)
-{
-    struct nlmsghdr *h = proxy_message(r, RTM_DELNEIGH, NLM_F_ACK, ifindex, addr);
-    return ask(r, h, NULL, NULL, "cannot stop answering ARP", why);
-}
-
 err_t rtnl_watch(bool routes, int *fd, struct why *why)
 {
     struct sockaddr_nl at = {.nl_family = AF_NETLINK,

@@ -101,11 +101,6 @@ err_t rtnl_each_addr(struct rtnl *r, void (*fn)(void *ctx, const ip_t *addr), vo
 err_t rtnl_addr_put(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why);
 err_t rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why);
 
-// ARP for this address is answered on the device, in place of who has it (proxy ARP); it is no
-// error if it is so already.
-err_t rtnl_proxy_put(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why);
-err_t rtnl_proxy_del(struct rtnl *r, uint32_t ifindex, const ip_t *addr, struct why *why);
-
 // A socket that becomes readable when addresses or links change, with `routes` also when routes or
 // routing rules do; rtnl_drain() empties it.
 err_t rtnl_watch(bool routes, int *fd, struct why *why);

@@ -123,9 +123,17 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool dhcp_waits(const struct strongswan_dhcp *a, const struct strongswan_dhcp *b)
+{
+    return a->load != b->load || a->identity_lease != b->identity_lease ||
+           a->use_server_port != b->use_server_port || a->force_server != b->force_server ||
+           !ip_eq(&a->server, &b->server) || !same_text(a->interface, b->interface);
+}
+
 // What was opened at the start, or was decided with it.
 static bool waits_for_start(const struct strongswan *a, const struct strongswan *b)
 {
+    if (dhcp_waits(&a->dhcp, &b->dhcp)) return true;
     return a->port != b->port || a->port_nat_t != b->port_nat_t || a->fwmark != b->fwmark ||
            a->udp_esp != b->udp_esp || a->install_virtual_ip != b->install_virtual_ip ||
            a->cache_crls != b->cache_crls || a->ipseckey != b->ipseckey ||
@@ -163,7 +171,7 @@ void settings_again(struct iked *d)
         log_say(
             LOG_WARN, "conf",
             "%s: ports, marks, the control socket, ESP in UDP, folders that are written to, keys "
-            "from DNS and what becomes of virtual addresses wait for the next start",
+            "from DNS, DHCP and what becomes of virtual addresses wait for the next start",
             path);
     }
     if (d->options.log_n == 0) change_logs(&now);

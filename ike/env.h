@@ -92,4 +92,10 @@ struct env {
     // Errors of the first: with a sentence; nothing is left of it then.
     err_t (*given_put)(void *ctx, const struct ike_given *g, struct why *why);
     void (*given_take)(void *ctx, const struct ike_given *g);
+    // An address of a DHCP server: a struct dhcp_ask (ike/sa/lease.h). Takes it only if it returns
+    // ERR_OK, fills in the answer some time after that and then calls ike_work_done(). ERR_LIMIT:
+    // too many wait already; ERR_UNSUPPORTED: nobody can be asked. NULL: likewise.
+    err_t (*dhcp_ask)(void *ctx, struct ike_work *w);
+    // A lease is not needed any more, as often as it was given.
+    void (*dhcp_release)(void *ctx, uint32_t lease);
 };

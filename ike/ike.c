@@ -6,6 +6,7 @@
 #include "ike/auth/choose.h"
 #include "ike/auth/eap_round.h"
 #include "ike/auth/round.h"
+#include "ike/exchange/close.h"
 #include "ike/exchange/command.h"
 #include "ike/exchange/receive.h"
 #include "ike/exchange/replaced.h"
@@ -16,6 +17,7 @@
 #include "ike/sa/child_sa.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/view.h"
+#include "ike/sa/vip.h"
 #include "ike/sa/work.h"
 
 struct ike_options ike_options_default(void)
@@ -311,6 +313,18 @@ void ike_work_done(struct ike *ike, struct ike_work *w)
 {
     enter(ike);
     work_finish(ike, w);
+    leave(ike);
+}
+
+void ike_lease_lost(struct ike *ike, uint32_t lease)
+{
+    enter(ike);
+    for (struct ike_sa *sa = ike->all, *next; sa; sa = next) {
+        next = sa->next;
+        if (!sa->vips || !sa->vips->lent || sa->vips->lent->id != lease) continue;
+        tell(ike, sa, LOG_WARN, "the peer's address is not its own any more: the IKE SA ends");
+        close_ike_ask(sa, CLOSED_EXPIRED, 0, NULL);
+    }
     leave(ike);
 }
 

@@ -97,6 +97,8 @@ void ike_xfrm_event(struct ike *ike, const struct xfrm_event *ev);
 void ike_network_changed(struct ike *ike);
 // A work (env.h) has run.
 void ike_work_done(struct ike *ike, struct ike_work *w);
+// A DHCP server has taken an address back (env.h: dhcp_ask): who has it, goes.
+void ike_lease_lost(struct ike *ike, uint32_t lease);
 // The executor is back after it had gone, and its SAs and policies with it: policies are installed
 // again at once, so that it fails closed, and child SAs get fresh keys from their peers.
 void ike_executor_returned(struct ike *ike);

@@ -36,6 +36,12 @@ bool round_is_first(const struct ike_sa *sa)
     return !sa->opening->ours_n && !sa->opening->theirs_n;
 }
 
+bool round_is_last(const struct ike_sa *sa)
+{
+    const struct conf_side *ours = round_ours(sa), *theirs = round_theirs(sa);
+    return !(ours && ours->next) && !(theirs && theirs->next);
+}
+
 void round_offer(const struct ike_sa *sa, struct msgw *m)
 {
     if (!sa->ike->opt.one_round) put_notify(m, N_MULTIPLE_AUTH_SUPPORTED, span(NULL, 0));

@@ -16,6 +16,7 @@ const struct conf_side *round_last(const struct conf_side *first);
 bool round_any_by_key(const struct conf_side *first); // is one of them a public key?
 
 bool round_is_first(const struct ike_sa *sa);
+bool round_is_last(const struct ike_sa *sa);
 
 // MULTIPLE_AUTH_SUPPORTED, in the responder's IKE_SA_INIT and in the initiator's first IKE_AUTH.
 void round_offer(const struct ike_sa *sa, struct msgw *m);

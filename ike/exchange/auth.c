@@ -18,6 +18,7 @@
 #include "ike/exchange/config.h"
 #include "ike/exchange/handlers.h"
 #include "ike/exchange/intermediate.h"
+#include "ike/exchange/lease.h"
 #include "ike/exchange/lifetime.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/mobike.h"
@@ -565,18 +566,40 @@ static void all_proved(struct turn *t)
 
 // By the name that the round under way has proved: where that was EAP, the one IKE has is
 // anybody's.
+static const struct id *listed_as(const struct ike_sa *sa)
+{
+    return eap_round_is_on(sa) && sa->eap_id ? sa->eap_id : &sa->remote_id;
+}
+
+static bool is_listed(const struct ike_sa *sa)
+{
+    const struct whitelist *list = &sa->ike->whitelist;
+    return !list->on || !round_theirs(sa) || whitelist_has(list, listed_as(sa));
+}
+
 static err_t judge_listed(const struct turn *t, struct why *why)
 {
     const struct ike_sa *sa = t->sa;
-    const struct whitelist *list = &t->ike->whitelist;
-    const struct id *who = eap_round_is_on(sa) && sa->eap_id ? sa->eap_id : &sa->remote_id;
+    const struct id *who = listed_as(sa);
     char name[ID_TEXT_MAX];
-    if (!list->on || !round_theirs(sa) || whitelist_has(list, who)) return ERR_OK;
+    if (is_listed(sa)) return ERR_OK;
     tell(t->ike, sa, LOG_STORY, SAY_NOT_LISTED, id_show(who, name));
     return why_not(why, ERR_AUTH,
                    "%.90s has proved who it is, but is not in the list of those who may come in "
                    "('pavise whitelist list')",
                    name);
+}
+
+err_t auth_wait_for_lease(struct turn *t)
+{
+    struct ike_sa *sa = t->sa;
+    const struct held *asked = &sa->opening->asked;
+    struct datagram d;
+    struct msg first;
+    if (!round_is_last(sa) || !is_listed(sa)) return ERR_OK;
+    if (up_must_refuse(sa, sa->initial_contact)) return ERR_OK;
+    if (!asked->full) return lease_wait(t, t->in);
+    return held_get(asked, &first, &d) == ERR_OK ? lease_wait(t, &first) : ERR_OK;
 }
 
 err_t auth_end_round(struct turn *t)
@@ -605,8 +628,9 @@ err_t auth_on_request(struct turn *t)
     struct ike_sa *sa = t->sa;
     struct why why = {0};
     if (sa->opening->eap.phase != EAP_NONE) return ERR_SYNTAX; // in the middle of it
-    err_t err = authenticate(t, &why);
+    err_t err = lease_waited(sa) ? ERR_OK : authenticate(t, &why);
     if (err == ERR_OK) err = auth_prove_too(t, &why);
+    if (err == ERR_OK) err = auth_wait_for_lease(t);
     // Too much to do: the peer repeats its message.
     if (err == ERR_LIMIT) err = ERR_AGAIN;
     if (err == ERR_SYNTAX || err == ERR_SHORT || err == ERR_AGAIN || t->refuse) return err;

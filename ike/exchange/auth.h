@@ -31,6 +31,8 @@ err_t auth_prove_too(struct turn *t, struct why *why);
 err_t auth_wait(struct turn *t);
 // The round is over: all that was asked for is answered after the last one.
 err_t auth_end_round(struct turn *t);
+// ... before that: ERR_AGAIN while a DHCP server is asked for the peer's address.
+err_t auth_wait_for_lease(struct turn *t);
 // Refuses, in the same words whatever the reason is.
 err_t auth_fails(struct turn *t, const char *sentence);
 

@@ -1,6 +1,7 @@
 #include "ike/exchange/config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/words.h"
 #include "ike/exchange/close.h"
@@ -262,6 +263,15 @@ static bool pools_are_asked(const struct conf_conn *c)
     return false;
 }
 
+// Has the IKE SA this address already?
+static bool has_ip(const struct vips *v, const ip_t *ip)
+{
+    for (unsigned i = 0; i < v->n; i++) {
+        if (ip_eq(&v->ip[i], ip)) return true;
+    }
+    return false;
+}
+
 // The address that a RADIUS server has for the peer. NULL: none of this family, or it has it.
 static const ip_t *granted_address(const struct ike_sa *sa, const struct vips *v, uint16_t family)
 {
@@ -269,51 +279,97 @@ static const ip_t *granted_address(const struct ike_sa *sa, const struct vips *v
     if (!g || !pools_are_asked(&sa->conn->conf)) return NULL;
     const ip_t *ip = family == AF_INET6 ? &g->ip6 : &g->ip4;
     if (ip->family != family || !is_usable(sa, ip)) return NULL;
-    for (unsigned i = 0; i < v->n; i++) {
-        if (ip_eq(&v->ip[i], ip)) return NULL;
-    }
-    return ip;
+    return has_ip(v, ip) ? NULL : ip;
 }
 
-static err_t take_lease(struct ike_sa *sa, struct vips *v, const struct lease_wish *w,
-                        struct why *why)
+// The one that a DHCP server has given, once.
+static err_t give_lent(const struct ike_sa *sa, struct vips *v, const struct lease_wish *w,
+                       struct why *why)
+{
+    const struct why *reason = &sa->opening->lease.why;
+    if (w->ip.family != AF_INET) {
+        return why_not(why, ERR_NOTFOUND, "DHCP servers are asked for IPv4 addresses only");
+    }
+    if (!v->lent && reason->text[0]) return why_not(why, ERR_LIMIT, "%s", reason->text);
+    if (!v->lent || has_ip(v, &v->lent->ip)) {
+        return why_not(why, ERR_LIMIT, "a DHCP server gives one address to an IKE SA");
+    }
+    v->lease[v->n] = NULL;
+    v->ip[v->n] = v->lent->ip;
+    return ERR_OK;
+}
+
+// Of the connection's pools those from `first` to the one before `end`.
+static err_t give_pooled(const struct ike_sa *sa, struct vips *v, struct lease_wish *w,
+                         unsigned first, unsigned end, struct why *why)
 {
     struct lease *l = NULL;
+    if (first >= end) return ERR_NOTFOUND;
+    w->pools = sa->conn->conf.pool + first;
+    w->pool_n = end - first;
     TRY(pools_acquire(sa->ike->pools, w, &l, why));
     v->lease[v->n] = l;
-    v->ip[v->n++] = *lease_ip(l);
+    v->ip[v->n] = *lease_ip(l);
     return ERR_OK;
+}
+
+// In the order in which the connection names them.
+static err_t give_any(const struct ike_sa *sa, struct vips *v, struct lease_wish *w,
+                      struct why *why)
+{
+    const struct conf_conn *c = &sa->conn->conf;
+    unsigned dhcp;
+    if (!conf_conn_asks_dhcp(c, &dhcp)) return give_pooled(sa, v, w, 0, c->pool_n, why);
+    err_t err = give_pooled(sa, v, w, 0, dhcp, why);
+    if (err == ERR_NOTFOUND || err == ERR_LIMIT) err = give_lent(sa, v, w, why);
+    if (err != ERR_NOTFOUND && err != ERR_LIMIT) return err;
+    err_t last = give_pooled(sa, v, w, dhcp + 1, c->pool_n, why);
+    return last == ERR_NOTFOUND ? err : last;
 }
 
 // One more address for the peer, as this attribute asks for it.
 static err_t give_one(struct ike_sa *sa, struct vips *v, const struct cp_attr *a, struct why *why)
 {
     char ip[IP_TEXT_MAX], name[ID_TEXT_MAX];
-    enum conf_unique unique = sa->conn->conf.unique;
-    struct lease_wish w = {.pools = sa->conn->conf.pool,
-                           .pool_n = sa->conn->conf.pool_n,
-                           .who = ike_sa_whose(sa),
+    struct lease_wish w = {.who = ike_sa_whose(sa),
                            .has = (const struct lease *const *)v->lease,
-                           .has_n = v->n};
-    w.replaces = unique == CONF_UNIQUE_REPLACE || unique == CONF_UNIQUE_KEEP ||
-                 (sa->initial_contact && unique != CONF_UNIQUE_NEVER);
+                           .has_n = v->n,
+                           .replaces = vips_replaces(sa)};
     if (cp_addr(a, &w.ip) != ERR_OK) w.ip = (ip_t){0};
     w.ip.family = a->type == CP_IP6_ADDRESS ? AF_INET6 : AF_INET;
     tell(sa->ike, sa, LOG_STORY, SAY_WANTS_ADDRESS,
          ip_is_any(&w.ip) ? (w.ip.family == AF_INET ? "%any" : "%any6") : ip_show(&w.ip, ip));
     const ip_t *granted = granted_address(sa, v, w.ip.family);
-    if (granted) v->ip[v->n++] = *granted;
-    if (!granted) TRY(take_lease(sa, v, &w, why));
-    tell(sa->ike, sa, LOG_STORY, SAY_ASSIGNED, ip_show(&v->ip[v->n - 1], ip), id_show(w.who, name));
+    if (granted) v->ip[v->n] = *granted;
+    if (!granted) TRY(give_any(sa, v, &w, why));
+    tell(sa->ike, sa, LOG_STORY, SAY_ASSIGNED, ip_show(&v->ip[v->n++], ip), id_show(w.who, name));
     return ERR_OK;
+}
+
+// Where they will be: what a DHCP server has lent waits there already.
+static struct vips *place(struct ike_sa *sa)
+{
+    if (sa->vips && sa->vips->lent) return sa->vips;
+    vips_drop(sa);
+    return sa->vips = calloc(1, sizeof *sa->vips);
+}
+
+// A pool that the connection names before has had an address after all.
+static void give_back_unused(struct ike_sa *sa)
+{
+    const struct env *env = &sa->ike->env;
+    struct vips *v = sa->vips;
+    if (!v->lent || has_ip(v, &v->lent->ip)) return;
+    env->dhcp_release(env->ctx, v->lent->id);
+    free(v->lent);
+    v->lent = NULL;
 }
 
 static err_t give_all(struct turn *t, const struct cp *request)
 {
     struct ike_sa *sa = t->sa;
     struct why why = {0};
-    vips_forget(sa);
-    struct vips *v = sa->vips = calloc(1, sizeof *v);
+    struct vips *v = place(sa);
     if (!v) return refuse(t, N_INTERNAL_ADDRESS_FAILURE, ERR_NOMEM, "out of memory");
     for (unsigned i = 0; i < request->n && v->n < CONF_VIPS_MAX; i++) {
         if (!is_address(request->attr[i].type)) continue;
@@ -321,8 +377,9 @@ static err_t give_all(struct turn *t, const struct cp *request)
         err_t err = give_one(sa, v, &request->attr[i], &why);
         if (err == ERR_LIMIT) tell(t->ike, sa, LOG_WARN, "%s", why.text);
     }
+    give_back_unused(sa);
     if (v->n) return ERR_OK;
-    vips_forget(sa);
+    vips_drop(sa);
     tell_alert(t->ike, sa, ALERT_VIP_FAILURE);
     return refuse(t, N_INTERNAL_ADDRESS_FAILURE, ERR_LIMIT, "no address for the peer: %s",
                   why.text);
@@ -360,6 +417,14 @@ static void reply_attrs(const struct ike_sa *sa, const struct conf_pool *p,
     }
 }
 
+// What the DHCP server says beside the address; there is room for many more.
+static void reply_lent(const struct dhcp_lease *l, struct cp *reply)
+{
+    for (unsigned i = 0; i < l->dns_n; i++) (void)cp_add(reply, CP_IP4_DNS, span(l->dns[i].b, 4));
+    for (unsigned i = 0; i < l->nbns_n; i++)
+        (void)cp_add(reply, CP_IP4_NBNS, span(l->nbns[i].b, 4));
+}
+
 // The peer's addresses and what belongs to them. value: room for the addresses.
 static void reply_make(const struct ike_sa *sa, const struct cp *request, struct cp *reply,
                        uint8_t value[][17])
@@ -377,6 +442,7 @@ static void reply_make(const struct ike_sa *sa, const struct cp *request, struct
         (void)cp_add(reply, v6 ? CP_IP6_DNS : CP_IP4_DNS, // likewise
                      span(g->dns[i].b, ip_len(g->dns[i].family)));
     }
+    if (sa->vips->lent) reply_lent(sa->vips->lent, reply);
     for (unsigned i = 0; i < 2 * c->pool_n; i++) { // servers first, then their domains
         const struct conf_pool *p = config_pool(sa->ike->config, c->pool[i % c->pool_n]);
         if (p && pool_serves(sa, p)) reply_attrs(sa, p, request, i >= c->pool_n, reply);
@@ -388,8 +454,10 @@ static void reply_make(const struct ike_sa *sa, const struct cp *request, struct
 static err_t without_request(struct turn *t)
 {
     for (unsigned i = 0; i < t->sa->conn->conf.pool_n; i++) {
-        const struct conf_pool *p = config_pool(t->ike->config, t->sa->conn->conf.pool[i]);
-        if (!p || p->lo.family == AF_UNSPEC) continue;
+        const char *name = t->sa->conn->conf.pool[i];
+        const struct conf_pool *p = config_pool(t->ike->config, name);
+        bool dhcp = strcmp(name, CONF_POOL_DHCP) == 0;
+        if (!dhcp && (!p || p->lo.family == AF_UNSPEC)) continue;
         return refuse(t, N_FAILED_CP_REQUIRED, ERR_NOCHOICE,
                       "the peer asks for no address, but %s has pools and gives one to everybody",
                       ike_sa_name(t->sa));

@@ -18,6 +18,7 @@
 #include "ike/auth/round.h"
 #include "ike/exchange/auth.h"
 #include "ike/exchange/handlers.h"
+#include "ike/exchange/lease.h"
 #include "ike/exchange/message.h"
 #include "ike/exchange/receive.h"
 #include "ike/sa/diplomat.h"
@@ -283,16 +284,22 @@ err_t eap_on_response(struct turn *t)
     return auth_wait(t);
 }
 
+static err_t hear_proof(struct turn *t, struct why *why)
+{
+    TRY(round_expects_more(t->sa, t->in, why));
+    TRY(check_auth(t, why));
+    return eap_round_known(t->sa);
+}
+
 err_t eap_on_proof(struct turn *t)
 {
     struct ike_sa *sa = t->sa;
     struct opening *o = sa->opening;
     struct why why = {0};
     if (o->eap.phase != EAP_KEYED) return ERR_SYNTAX;
-    err_t err = round_expects_more(sa, t->in, &why);
-    if (err == ERR_OK) err = check_auth(t, &why);
-    if (err == ERR_SYNTAX || err == ERR_SHORT) return err;
-    if (err == ERR_OK) err = eap_round_known(sa);
+    err_t err = lease_waited(sa) ? ERR_OK : hear_proof(t, &why);
+    if (err == ERR_OK) err = auth_wait_for_lease(t);
+    if (err == ERR_SYNTAX || err == ERR_SHORT || err == ERR_AGAIN) return err;
     if (err == ERR_OK) err = proof_put_auth(sa, &sa->remote_id, &t->out, &why);
     if (err != ERR_OK) return auth_fails(t, why.text[0] ? why.text : err_text(err));
     if (round_is_first(sa)) ppk_confirm(sa, &t->out);

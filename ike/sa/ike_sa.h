@@ -135,6 +135,10 @@ struct opening {
     unsigned tried_n;
     unsigned tries_used; // signatures of the peer's certificates, for all of these together
     struct held asked;   // responder: the first IKE_AUTH, answered whole after the last round
+    struct {             // responder: the client's address is a DHCP server's (exchange/lease.h)
+        bool asked;      // all has been proved, and the message under way has waited for it
+        struct why why;  // ... in vain
+    } lease;
     bool peer_natt;      // NAT_DETECTION_* were in the peer's message
     bool peer_childless; // CHILDLESS_IKEV2_SUPPORTED
     struct why refused;  // an error that may be forged: believed if nothing better comes

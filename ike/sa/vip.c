@@ -11,6 +11,7 @@ void vips_forget(struct ike_sa *sa)
     for (unsigned i = 0; i < v->n; i++) pools_release(sa->ike->pools, v->lease[i]);
     if (v->given) sa->ike->given_n--;
     free(v->given);
+    free(v->lent);
     free(v);
     sa->vips = NULL;
 }
@@ -23,7 +24,15 @@ void vips_drop(struct ike_sa *sa)
         g->conn = ike_sa_name(sa);
         env->given_take(env->ctx, g);
     }
+    if (sa->vips && sa->vips->lent) env->dhcp_release(env->ctx, sa->vips->lent->id);
     vips_forget(sa);
+}
+
+bool vips_replaces(const struct ike_sa *sa)
+{
+    enum conf_unique unique = sa->conn->conf.unique;
+    return unique == CONF_UNIQUE_REPLACE || unique == CONF_UNIQUE_KEEP ||
+           (sa->initial_contact && unique != CONF_UNIQUE_NEVER);
 }
 
 void vips_move(struct ike_sa *from, struct ike_sa *to)

@@ -5,6 +5,7 @@
 
 #include "ike/sa/dynamic.h"
 #include "ike/sa/ike_sa.h"
+#include "ike/sa/lease.h"
 #include "ike/sa/pool.h"
 
 struct vips {
@@ -12,6 +13,7 @@ struct vips {
     ip_t ip[CONF_VIPS_MAX];
     struct lease *lease[CONF_VIPS_MAX]; // gateway: held; NULL otherwise
     struct ike_given *given;            // client: all that we were given; NULL on a gateway
+    struct dhcp_lease *lent;            // gateway: of a DHCP server; NULL: none
 };
 
 // The IKE SA is over: leases are given back, the host loses its address.
@@ -19,6 +21,8 @@ void vips_drop(struct ike_sa *sa);
 // Frees only: what the host has stays.
 void vips_forget(struct ike_sa *sa);
 void vips_move(struct ike_sa *from, struct ike_sa *to);
+// Gateway: will the peer's other IKE SAs go, so that this one may have an address of theirs?
+bool vips_replaces(const struct ike_sa *sa);
 // Is it a virtual address of this host? Then nobody reaches us there outside of a tunnel.
 bool vips_has(const struct ike *ike, const ip_t *ip);
 

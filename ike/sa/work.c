@@ -30,6 +30,11 @@ err_t work_ask(struct ike_sa *sa, struct ike_work *w)
     return give(sa, w, sa->ike->env.radius);
 }
 
+err_t work_lease(struct ike_sa *sa, struct ike_work *w)
+{
+    return give(sa, w, sa->ike->env.dhcp_ask);
+}
+
 void work_finish(struct ike *ike, struct ike_work *w)
 {
     struct ike_sa *sa = table_find(&ike->table, w->spi);

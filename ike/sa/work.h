@@ -26,5 +26,7 @@ err_t work_start(struct ike_sa *sa, struct ike_work *w);
 // The same for a struct ike_radius, which a RADIUS server does. Errors also: ERR_NOTFOUND (no
 // server is configured), ERR_CRYPTO, ERR_SPACE.
 err_t work_ask(struct ike_sa *sa, struct ike_work *w);
+// The same for a struct dhcp_ask (lease.h), which a DHCP server does.
+err_t work_lease(struct ike_sa *sa, struct ike_work *w);
 // It has run: tells the IKE SA that waits for it, if there still is one, and frees it.
 void work_finish(struct ike *ike, struct ike_work *w);

@@ -282,6 +282,26 @@ static void loggers_of_both(void **state)
     strongswan_done(&s);
 }
 
+static void addresses_from_dhcp(void **state)
+{
+    (void)state;
+    char text[IP_TEXT_MAX];
+    struct strongswan s = loaded("charon {\n load = random dhcp farp\n plugins {\n  dhcp {\n"
+                                 "   server = 10.1.255.255\n   interface = eth1\n"
+                                 "   identity_lease = yes\n   use_server_port = yes\n"
+                                 "   force_server_address = yes\n  }\n }\n}\n");
+    CHECK(s.dhcp.load && s.dhcp.identity_lease && s.dhcp.use_server_port && s.dhcp.force_server);
+    CHECK_STR(ip_show(&s.dhcp.server, text), "10.1.255.255");
+    CHECK_STR(s.dhcp.interface, "eth1");
+    CHECK_STR(text_str(&s.unused), "");
+    strongswan_done(&s);
+    s = loaded("charon {\n load = random\n}\n");
+    CHECK(!s.dhcp.load && !s.dhcp.identity_lease && !s.dhcp.use_server_port);
+    CHECK_STR(ip_show(&s.dhcp.server, text), "255.255.255.255");
+    assert_null(s.dhcp.interface);
+    strongswan_done(&s);
+}
+
 static void the_rest_is_named(void **state)
 {
     (void)state;
@@ -320,6 +340,8 @@ static void nonsense_is_refused(void **state)
         "charon {\n plugins {\n attr {\n colour = red\n}\n}\n}\n",
         "charon {\n plugins {\n addrblock {\n depth = 1\n}\n}\n}\n",
         "charon {\n plugins {\n addrblock {\n strict = perhaps\n}\n}\n}\n",
+        "charon {\n plugins {\n dhcp {\n server = ::1\n}\n}\n}\n",
+        "charon {\n plugins {\n dhcp {\n server = 0.0.0.0\n}\n}\n}\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -425,6 +447,7 @@ int main(void)
         cmocka_unit_test(attributes_for_everybody),
         cmocka_unit_test(loggers),
         cmocka_unit_test(loggers_of_both),
+        cmocka_unit_test(addresses_from_dhcp),
         cmocka_unit_test(the_rest_is_named),
         cmocka_unit_test(sims),
         cmocka_unit_test(cards_in_readers),
