@@ -169,9 +169,11 @@ def tap(script, *arguments, env=None):
 # Network tests wait most of the time, so some share the machine. These measure what a busy machine would spoil:
 ALONE = ("net/workers", "ASan net/workers")
 ALONE_IN_FULL = ("interop/stock", "net/rekey")  # whose figures are written down
+# On one core each, for minutes.
+COMPUTING = ("fuzz", "collisions of IKE, two mishaps each", "threads (gcc, TSan)")
 AT_ONCE = 4
 # The long ones begin first, so that none is left over when all others have ended.
-FIRST = ("build/clang", "interop/strongswan", "net/restart", "net/transport", "net/xfrmd", "net/tunnel", "net/demo", "net/rekey",
+FIRST = (*COMPUTING, "build/clang", "interop/strongswan", "net/restart", "net/transport", "net/xfrmd", "net/tunnel", "net/demo", "net/rekey",
          "interop/stock", "interop/strongswan_cert", "net/af_xdp", "interop/autostart", "net/kernel")
 THREADED = ("xfrm/engine", "xfrm/db", "xfrm/trace", "base/ring", "base/htab", "daemon/crew",
             "cred/revoke", "cred/trust", "cred/fetch", "vici/server")
@@ -244,7 +246,7 @@ def run_beside(title, name, stage, tally):
 def run_all(chosen, tally, full):
     """Those that others would spoil have the machine for themselves, one by one; then the rest side by side."""
     measuring = ALONE + (ALONE_IN_FULL if full else ())
-    alone = [s for s in chosen if "/" not in s[0] or s[0] in measuring]
+    alone = [s for s in chosen if ("/" not in s[0] and s[0] not in COMPUTING) or s[0] in measuring]
     beside = [s for s in chosen if s not in alone]
     beside.sort(key=lambda s: FIRST.index(s[0]) if s[0] in FIRST else len(FIRST))
     titled = [(f"[{number}/{len(chosen)}] {name}", name, stage) for number, (name, stage) in enumerate(alone + beside, 1)]
