@@ -1,7 +1,7 @@
 // ppk.h - post-quantum preshared keys, so that who breaks the key exchange later reads no traffic.
 // Who opens offers the key of its connection (ppk_id; by RFC 9867 all that a pattern there fits);
-// who answers takes any that it has, or those of the connection only. Two ways; who opens says which
-// (ppk_exchange), and who answers takes the first where it may:
+// who answers takes any that it has, or those of the connection only. Two ways; who opens says
+// which (ppk_exchange), and who answers takes the first where it may:
 //   RFC 9867  settled in the last IKE_INTERMEDIATE, mixed into all keys: IKE_AUTH is covered, too
 //   RFC 8784  settled in IKE_AUTH, mixed into SK_d, SK_pi and SK_pr: covers what comes behind it
 #pragma once
