@@ -214,7 +214,9 @@ err_t sock_source_for(const ip_t *peer, uint32_t fwmark, ip_t *out)
     int fd = socket(peer->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return ERR_SYSTEM;
     err_t e = fwmark ? option_set(fd, SOL_SOCKET, SO_MARK, (int)fwmark) : ERR_OK;
-    // connect() of a UDP socket sends nothing: it only asks the routes
+    // connect() of a UDP socket sends nothing: it only asks the routes; and the host's IPsec
+    // policies, which for two hosts are about this very way
+    if (e == ERR_OK) e = bypass_prepare(fd, peer->family);
     if (e == ERR_OK && connect(fd, (const struct sockaddr *)&sa, len) != 0) e = ERR_SYSTEM;
     len = sizeof sa;
     if (e == ERR_OK && getsockname(fd, (struct sockaddr *)&sa, &len) != 0) e = ERR_SYSTEM;

@@ -25,9 +25,9 @@ COMP = Flow.child + "\n        ipcomp = yes"
 # The flow, and which SAs it has in one direction.
 FLOWS = [
     (Flow(mode="tunnel", family=4, child=AH), ["ah"]),
-    (Flow(mode="tunnel", family=6, child=COMP), ["comp", "esp"]),
-    (Flow(mode="transport", family=6, child=AH), ["ah"]),
     (Flow(mode="transport", family=4, child=COMP), ["comp", "esp"]),
+    (Flow(mode="transport", family=6, child=AH), ["ah"]),
+    (Flow(mode="tunnel", family=6, child=COMP), ["comp", "esp"]),
     (Flow(mode="transport", family=4, child="ah_proposals = sha384"), ["ah"]),
     (Flow(mode="tunnel", family=6, child="ah_proposals = sha512-esn-noesn"), ["ah"]),
     (Flow(mode="tunnel", family=4, encap=True, child=COMP), ["comp", "esp"]),
