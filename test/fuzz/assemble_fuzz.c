@@ -73,7 +73,8 @@ static void on_send(void *ctx, struct pkt **p, unsigned n)
         uint32_t left = len - ESP_HEADER - trail;
         struct ip_split s = {.len = 0};
         bool tunnel = next == IPPROTO_IPIP || next == IPPROTO_IPV6;
-        if (tunnel) MUST(ip_split(text, left, true, &s));
+        // What was damaged may be protected without being understood.
+        if (tunnel && !ip_split(text, left, true, &s)) MUST(site.damaged);
         if (left > s.len) check_payload(text + s.len, left - s.len);
     }
 }
