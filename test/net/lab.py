@@ -23,6 +23,7 @@ import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("PAVISE_BUILD", "build/release"))
+SANITIZED = os.path.basename(BUILD) in ("asan", "tsan")  # takes more memory, and other system calls
 IKED = os.path.join(BUILD, "daemon/pavise-iked")
 XFRMD = os.path.join(BUILD, "daemon/pavise-xfrmd")
 PAVISE = os.path.join(BUILD, "cli/pavise")
