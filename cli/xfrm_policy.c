@@ -36,8 +36,9 @@ static void show_tmpl(struct fields *f, const struct xfrm_tmpl *t)
     if (t->spi) fields_add(f, "this very SA (RFC 4301 4.1)", "spi 0x%08x", t->spi);
     fields_add(f, "and is an SA of this number (Linux only)", "reqid %u", t->reqid);
     fields_add(f,
-               t->mode == XFRM_TUNNEL ? "around a whole packet (RFC 4301 3.2)"
-                                      : "inside the packet (RFC 4301 3.2)",
+               t->mode == XFRM_TUNNEL  ? "around a whole packet (RFC 4301 3.2)"
+               : t->mode == XFRM_IPTFS ? "around packets put together and cut (RFC 9347)"
+                                       : "inside the packet (RFC 4301 3.2)",
                "mode %s", xfrm_show_mode(t->mode));
     fields_end(f);
     if (!t->optional) return;

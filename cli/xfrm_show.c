@@ -30,6 +30,8 @@ const char *xfrm_show_mode(uint8_t mode)
         return "tunnel";
     case XFRM_BEET:
         return "beet";
+    case XFRM_IPTFS:
+        return "iptfs";
     default:
         return "unknown";
     }

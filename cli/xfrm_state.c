@@ -38,6 +38,18 @@ static const char *proto_meaning(uint8_t proto)
     }
 }
 
+static const char *mode_meaning(uint8_t mode)
+{
+    switch (mode) {
+    case XFRM_TUNNEL:
+        return "a whole packet is put inside a new one (RFC 4301 3.2)";
+    case XFRM_IPTFS:
+        return "packets are put together and cut to fill new ones (RFC 9347)";
+    default:
+        return "the payload of a packet is protected (RFC 4301 3.2)";
+    }
+}
+
 static void show_identity(struct fields *f, const struct xfrm_sa *sa)
 {
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX], proto[16];
@@ -52,10 +64,7 @@ static void show_identity(struct fields *f, const struct xfrm_sa *sa)
     fields_add(f, "in every packet: tells the receiver which SA it is (RFC 4301 4.1)", "spi 0x%08x",
                sa->spi);
     fields_add(f, "ties it to the policies of the same number (Linux only)", "reqid %u", sa->reqid);
-    fields_add(f,
-               sa->mode == XFRM_TUNNEL ? "a whole packet is put inside a new one (RFC 4301 3.2)"
-                                       : "the payload of a packet is protected (RFC 4301 3.2)",
-               "mode %s", xfrm_show_mode(sa->mode));
+    fields_add(f, mode_meaning(sa->mode), "mode %s", xfrm_show_mode(sa->mode));
     fields_end(f);
 }
 
@@ -127,6 +136,30 @@ static void show_encap(struct fields *f, const struct xfrm_encap *e)
     fields_add(f, "the peer's UDP port (RFC 3948 2.1)", "dport %u", e->dport);
     fields_add(f, "a field of the past, unused (RFC 3947 5.2)", "addr %s",
                e->oa.family ? ip_show(&e->oa, ip) : "0.0.0.0");
+    fields_end(f);
+}
+
+// In the words of `ip xfrm state add ... iptfs-opts`.
+static void show_iptfs(struct fields *f, const struct xfrm_sa *sa)
+{
+    const struct xfrm_iptfs *t = &sa->iptfs;
+    if (sa->mode != XFRM_IPTFS) return;
+    fields_line(f, "\t");
+    if (sa->dir == 1) {
+        fields_add(f, "so long a missing packet is waited for, us (RFC 9347 2.5)",
+                   "iptfs-opts drop-time %u", t->drop_time_us);
+        fields_add(f, "while so many later ones have come (RFC 9347 2.5)", "reorder-window %u",
+                   t->reorder_window);
+    } else {
+        fields_add(f, "how long packets wait for others to go with, us (RFC 9347 2.1)",
+                   "iptfs-opts init-delay %u", t->init_delay_us);
+        fields_add(f, "bytes that may wait (Linux only)", "max-queue-size %u", t->max_queue);
+        fields_add(f, "bytes of a new packet, 0: what the path takes (RFC 9347 4.1)", "pkt-size %u",
+                   t->pkt_size);
+        if (t->dont_frag) {
+            fields_add(f, "none is cut, whatever room is left (RFC 9347 2.2.3)", "dont-frag");
+        }
+    }
     fields_end(f);
 }
 
@@ -218,6 +251,7 @@ void xfrm_show_sa(struct fields *f, const struct xfrm_sa *sa)
         fields_end(f);
     }
     show_encap(f, &sa->encap);
+    show_iptfs(f, sa);
     show_replay(f, &sa->replay);
     if (sa->if_id) {
         fields_line(f, "\t");
@@ -259,6 +293,18 @@ static json_t *lifetime_json(const struct xfrm_lifetime *l)
                      (json_int_t)l->hard_add_s);
 }
 
+static json_t *iptfs_json(const struct xfrm_sa *sa)
+{
+    const struct xfrm_iptfs *t = &sa->iptfs;
+    if (sa->dir == 1) {
+        return json_pack("{s:I, s:i}", "drop_time_us", (json_int_t)t->drop_time_us,
+                         "reorder_window", t->reorder_window);
+    }
+    return json_pack("{s:I, s:I, s:I, s:b}", "init_delay_us", (json_int_t)t->init_delay_us,
+                     "max_queue", (json_int_t)t->max_queue, "pkt_size", (json_int_t)t->pkt_size,
+                     "dont_frag", t->dont_frag);
+}
+
 json_t *xfrm_show_sa_json(const struct xfrm_sa *sa, bool keys)
 {
     char src[IP_TEXT_MAX], dst[IP_TEXT_MAX], proto[16], spi[16];
@@ -283,5 +329,6 @@ json_t *xfrm_show_sa_json(const struct xfrm_sa *sa, bool keys)
                                             sa->encap.sport, "dport", sa->encap.dport));
     }
     if (sa->if_id) (void)json_object_set_new(j, "if_id", json_integer(sa->if_id));
+    if (sa->mode == XFRM_IPTFS) (void)json_object_set_new(j, "iptfs", iptfs_json(sa));
     return j;
 }

@@ -23,7 +23,16 @@ json_t *show_selector(const struct xfrm_selector *s)
 
 const char *show_mode(uint8_t mode)
 {
-    return mode == XFRM_TUNNEL ? "tunnel" : mode == XFRM_BEET ? "beet" : "transport";
+    switch (mode) {
+    case XFRM_TUNNEL:
+        return "tunnel";
+    case XFRM_BEET:
+        return "beet";
+    case XFRM_IPTFS:
+        return "iptfs";
+    default:
+        return "transport";
+    }
 }
 
 const char *show_proto(uint8_t proto)

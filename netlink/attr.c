@@ -39,6 +39,12 @@ static const uint16_t least[UAPI_ATTR_MAX + 1] = {
     [UAPI_SA_DIR] = sizeof(uint8_t),
     [UAPI_NAT_KEEPALIVE] = sizeof(uint32_t),
     [UAPI_SA_PCPU] = sizeof(uint32_t),
+    [UAPI_IPTFS_DROP_TIME] = sizeof(uint32_t),
+    [UAPI_IPTFS_REORDER_WINDOW] = sizeof(uint16_t),
+    [UAPI_IPTFS_DONT_FRAG] = 0,
+    [UAPI_IPTFS_INIT_DELAY] = sizeof(uint32_t),
+    [UAPI_IPTFS_MAX_QSIZE] = sizeof(uint32_t),
+    [UAPI_IPTFS_PKT_SIZE] = sizeof(uint32_t),
 };
 
 // The same of NEWSPDINFO (xfrma_spd_policy).

@@ -95,14 +95,14 @@ static void tmpls_put(struct message *m, const struct xfrm_policy *p)
 static err_t tmpl_check(const struct xfrm_user_tmpl *u, uint16_t inner, uint8_t dir,
                         struct why *why)
 {
-    bool wraps = u->mode == XFRM_TUNNEL || u->mode == XFRM_BEET;
+    bool wraps = u->mode == XFRM_TUNNEL || u->mode == XFRM_BEET || u->mode == XFRM_IPTFS;
     if (wraps && u->optional && dir == XFRM_OUT) {
         return why_not(why, ERR_SYNTAX, "an outbound tunnel template cannot be optional");
     }
     if (!wraps && u->family != inner) {
         return why_not(why, ERR_SYNTAX, "only a tunnel can change the address family");
     }
-    if (u->mode >= XFRM_MODE_MAX || !ip_len(u->family)) {
+    if (u->mode >= UAPI_MODE_MAX || !ip_len(u->family)) {
         return why_not(why, ERR_SYNTAX, "template with mode %u, address family %u", u->mode,
                        u->family);
     }

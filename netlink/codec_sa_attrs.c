@@ -89,6 +89,22 @@ void codec_replay_write(struct message *m, const struct xfrm_sa *sa)
     memcpy(u->bmp, r->bitmap, words * sizeof(uint32_t));
 }
 
+// As the kernel shows them: those of the SA's direction.
+static void iptfs_put(struct message *m, const struct xfrm_sa *sa)
+{
+    const struct xfrm_iptfs *t = &sa->iptfs;
+    if (sa->mode != XFRM_IPTFS) return;
+    if (sa->dir == DIR_IN) {
+        message_put_u32(m, UAPI_IPTFS_DROP_TIME, t->drop_time_us);
+        message_put(m, UAPI_IPTFS_REORDER_WINDOW, &t->reorder_window, sizeof t->reorder_window);
+    }
+    if (sa->dir != DIR_OUT) return;
+    if (t->dont_frag) (void)message_reserve(m, UAPI_IPTFS_DONT_FRAG, 0);
+    message_put_u32(m, UAPI_IPTFS_INIT_DELAY, t->init_delay_us);
+    message_put_u32(m, UAPI_IPTFS_MAX_QSIZE, t->max_queue);
+    message_put_u32(m, UAPI_IPTFS_PKT_SIZE, t->pkt_size);
+}
+
 void codec_sa_attrs_write(struct message *m, const struct xfrm_sa *sa)
 {
     if (sa->extra_flags) message_put_u32(m, XFRMA_SA_EXTRA_FLAGS, sa->extra_flags);
@@ -103,6 +119,7 @@ void codec_sa_attrs_write(struct message *m, const struct xfrm_sa *sa)
     if (sa->dir) message_put_u8(m, UAPI_SA_DIR, sa->dir);
     if (sa->nat_keepalive_s) message_put_u32(m, UAPI_NAT_KEEPALIVE, sa->nat_keepalive_s);
     if (sa->pcpu != UINT32_MAX) message_put_u32(m, UAPI_SA_PCPU, sa->pcpu);
+    iptfs_put(m, sa);
 }
 
 // ---- reading ----
@@ -213,6 +230,23 @@ void codec_replay_legacy_read(const struct attrs *a, struct xfrm_replay *out)
     out->bitmap[0] = u.bitmap;
 }
 
+static void iptfs_read(const struct attrs *a, struct xfrm_sa *sa)
+{
+    struct xfrm_iptfs *t = &sa->iptfs;
+    if (sa->mode != XFRM_IPTFS) return;
+    bool in = sa->dir == DIR_IN, out = sa->dir == DIR_OUT;
+    *t = (struct xfrm_iptfs){
+        .drop_time_us = in ? attrs_u32(a, UAPI_IPTFS_DROP_TIME, XFRM_IPTFS_DROP_TIME) : 0,
+        .dont_frag = out && attrs_has(a, UAPI_IPTFS_DONT_FRAG),
+        .init_delay_us = out ? attrs_u32(a, UAPI_IPTFS_INIT_DELAY, 0) : 0,
+        .max_queue = out ? attrs_u32(a, UAPI_IPTFS_MAX_QSIZE, XFRM_IPTFS_MAX_QUEUE) : 0,
+        .pkt_size = out ? attrs_u32(a, UAPI_IPTFS_PKT_SIZE, 0) : 0,
+    };
+    bool given =
+        attrs_copy(a, UAPI_IPTFS_REORDER_WINDOW, &t->reorder_window, sizeof t->reorder_window);
+    if (in && !given) t->reorder_window = XFRM_IPTFS_REORDER_WINDOW;
+}
+
 err_t codec_sa_attrs_read(const struct attrs *a, struct xfrm_sa *sa, struct why *why)
 {
     TRY(algs_read(a, sa, why));
@@ -229,5 +263,6 @@ err_t codec_sa_attrs_read(const struct attrs *a, struct xfrm_sa *sa, struct why 
     sa->nat_keepalive_s = attrs_u32(a, UAPI_NAT_KEEPALIVE, 0);
     sa->pcpu = attrs_u32(a, UAPI_SA_PCPU, UINT32_MAX);
     (void)attrs_copy(a, UAPI_SA_DIR, &sa->dir, sizeof sa->dir);
+    iptfs_read(a, sa);
     return ERR_OK;
 }

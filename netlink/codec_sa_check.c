@@ -3,6 +3,14 @@
 
 #define HAS(name) attrs_has(a, XFRMA_##name)
 
+static bool has_iptfs(const struct attrs *a)
+{
+    for (unsigned i = UAPI_IPTFS_DROP_TIME; i <= UAPI_IPTFS_PKT_SIZE; i++) {
+        if (attrs_has(a, i)) return true;
+    }
+    return false;
+}
+
 static err_t check_esp(const struct attrs *a, const struct xfrm_sa *sa, struct why *why)
 {
     bool separate = HAS(ALG_AUTH) || HAS(ALG_AUTH_TRUNC) || HAS(ALG_CRYPT);
@@ -15,6 +23,9 @@ static err_t check_esp(const struct attrs *a, const struct xfrm_sa *sa, struct w
     }
     if (HAS(TFCPAD) && sa->mode != XFRM_TUNNEL) {
         return why_not(why, ERR_SYNTAX, "TFC padding needs tunnel mode");
+    }
+    if (has_iptfs(a) && sa->mode != XFRM_IPTFS) {
+        return why_not(why, ERR_SYNTAX, "IP-TFS attributes need mode iptfs");
     }
     return ERR_OK;
 }
@@ -89,13 +100,28 @@ static err_t check_replay(const struct attrs *a, const struct xfrm_sa *sa, uint8
 
 // ---- what does not go with a direction (XFRMA_SA_DIR) ----
 
-#define DIR_IN 1
-#define DIR_OUT 2
-
 static err_t misplaced(const char *what, uint8_t dir, struct why *why)
 {
     return why_not(why, ERR_SYNTAX, "%s does not go with an SA for %s packets", what,
                    dir == DIR_IN ? "incoming" : "outgoing");
+}
+
+// What says how to send, and what says how to receive.
+static err_t check_iptfs_in(const struct attrs *a, struct why *why)
+{
+    if (attrs_has(a, UAPI_IPTFS_DONT_FRAG)) return misplaced("IP-TFS dont-frag", DIR_IN, why);
+    if (attrs_has(a, UAPI_IPTFS_INIT_DELAY)) return misplaced("IP-TFS init-delay", DIR_IN, why);
+    if (attrs_has(a, UAPI_IPTFS_MAX_QSIZE)) {
+        return misplaced("IP-TFS max-queue-size", DIR_IN, why);
+    }
+    return attrs_has(a, UAPI_IPTFS_PKT_SIZE) ? misplaced("IP-TFS pkt-size", DIR_IN, why) : ERR_OK;
+}
+
+static err_t check_iptfs_out(const struct attrs *a, struct why *why)
+{
+    if (attrs_has(a, UAPI_IPTFS_DROP_TIME)) return misplaced("IP-TFS drop-time", DIR_OUT, why);
+    if (!attrs_has(a, UAPI_IPTFS_REORDER_WINDOW)) return ERR_OK;
+    return misplaced("IP-TFS reorder-window", DIR_OUT, why);
 }
 
 static err_t check_flags_in(const struct xfrm_sa *sa, struct why *why)
@@ -147,6 +173,7 @@ static err_t check_dir(const struct attrs *a, const struct xfrm_sa *sa, uint8_t 
     }
     if (!sa->dir) return ERR_OK;
     TRY(sa->dir == DIR_IN ? check_flags_in(sa, why) : check_flags_out(a, sa, why));
+    TRY(sa->dir == DIR_IN ? check_iptfs_in(a, why) : check_iptfs_out(a, why));
     return check_numbers(a, sa, legacy_window, why);
 }
 
@@ -167,15 +194,32 @@ static err_t check_context(const struct attrs *a, struct why *why)
     return why_not(why, ERR_SYNTAX, "security context: %u bytes do not hold %u", u.len, u.ctx_len);
 }
 
+// RFC 9347 2: around ESP only, and the two directions have little in common.
+static err_t check_mode(const struct xfrm_sa *sa, struct why *why)
+{
+    switch (sa->mode) {
+    case XFRM_TRANSPORT:
+    case XFRM_TUNNEL:
+    case XFRM_BEET:
+        return ERR_OK;
+    case XFRM_MODE_ROUTEOPTIMIZATION:
+        return why_not(why, ERR_UNSUPPORTED, "route optimization (Mobile IPv6) is not supported");
+    case XFRM_IPTFS:
+        if (sa->proto != XFRM_PROTO_ESP) {
+            return why_not(why, ERR_SYNTAX, "mode iptfs is for ESP only");
+        }
+        if (sa->dir) return ERR_OK;
+        return why_not(why, ERR_SYNTAX, "mode iptfs needs a direction (XFRMA_SA_DIR)");
+    default:
+        return why_not(why, ERR_SYNTAX, "mode %u is neither transport, tunnel, beet nor iptfs",
+                       sa->mode);
+    }
+}
+
 static err_t check_rest(const struct attrs *a, const struct xfrm_sa *sa, struct why *why)
 {
     struct xfrm_user_offload offload;
-    if (sa->mode == XFRM_MODE_ROUTEOPTIMIZATION) {
-        return why_not(why, ERR_UNSUPPORTED, "route optimization (Mobile IPv6) is not supported");
-    }
-    if (sa->mode != XFRM_TRANSPORT && sa->mode != XFRM_TUNNEL && sa->mode != XFRM_BEET) {
-        return why_not(why, ERR_SYNTAX, "mode %u is neither transport, tunnel nor beet", sa->mode);
-    }
+    TRY(check_mode(sa, why));
     if (HAS(ENCAP) && sa->encap.type == 0) {
         return why_not(why, ERR_SYNTAX, "encapsulation 0 is none: leave it out");
     }

@@ -28,7 +28,7 @@ enum xfrm_proto {
     XFRM_PROTO_COMP = 108,
     XFRM_PROTO_ANY = 255
 };
-enum xfrm_mode { XFRM_TRANSPORT = 0, XFRM_TUNNEL = 1, XFRM_BEET = 4 };
+enum xfrm_mode { XFRM_TRANSPORT = 0, XFRM_TUNNEL = 1, XFRM_BEET = 4, XFRM_IPTFS = 5 };
 enum xfrm_dir { XFRM_IN = 0, XFRM_OUT = 1, XFRM_FWD = 2, XFRM_DIRS = 3 };
 // A policy of type sub is looked for before those of type main.
 enum xfrm_type { XFRM_TYPE_MAIN = 0, XFRM_TYPE_SUB = 1 };
@@ -83,6 +83,23 @@ struct xfrm_replay {
     uint32_t bitmap[XFRM_REPLAY_MAX / 32]; // bit of in_seq as the kernel lays it out
 };
 
+// How mode iptfs puts packets together and takes them apart (RFC 9347), as Linux 6.14 has it. Such
+// an SA is ESP and names its direction; what belongs to the other one is not looked at.
+struct xfrm_iptfs {
+    // in: the numbers after a missing one that are waited with, and how long
+    uint32_t drop_time_us;
+    uint16_t reorder_window;
+    // out
+    bool dont_frag;         // what does not fit goes with the next one, and is never cut
+    uint32_t init_delay_us; // from the first packet that waits to the moment when all leave
+    uint32_t max_queue;     // bytes of packets that may wait; others are dropped
+    uint32_t pkt_size;      // bytes of the outer packet at most; 0: what the path takes
+};
+// What the kernel takes for what is not given.
+#define XFRM_IPTFS_DROP_TIME 1000000U
+#define XFRM_IPTFS_REORDER_WINDOW 3U
+#define XFRM_IPTFS_MAX_QUEUE (10U * 1024 * 1024)
+
 struct xfrm_stats { // struct xfrm_stats: errors seen by an SA
     uint32_t replay_window, replay, integrity_failed;
 };
@@ -112,10 +129,11 @@ struct xfrm_sa {
     uint32_t pcpu; // XFRMA_SA_PCPU; UINT32_MAX = not given
     // Replay state is told after so many packets, or so much time (100 ms); 0: not for that.
     uint32_t ae_packets, ae_timer;
-    uint32_t mapping_s; // told again of a moved peer with the same port after this; 0: once
-                        // (MTIMER_THRESH)
-    bool larval;        // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
-    bool plain;         // made by the executor for tunnel packets that IPComp does not shrink
+    uint32_t mapping_s;      // told again of a moved peer with the same port after this; 0: once
+                             // (MTIMER_THRESH)
+    bool larval;             // ALLOCSPI made it; no keys yet (kernel: XFRM_STATE_ACQ)
+    bool plain;              // made by the executor for tunnel packets that IPComp does not shrink
+    struct xfrm_iptfs iptfs; // mode iptfs only; zeros otherwise
     // What no packet needs stands behind what packets need: there may be 100,000 of them.
     struct xfrm_current current;
     struct xfrm_stats stats;

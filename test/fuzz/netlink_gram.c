@@ -48,6 +48,7 @@ static uint8_t mode_pick(struct gram *g)
 {
     static const uint8_t known[] = {XFRM_TUNNEL, XFRM_TRANSPORT, XFRM_BEET, XFRM_TUNNEL};
     uint8_t d = gram_u8(g);
+    if (d >= 240 && d < 250) return XFRM_IPTFS;
     return d < 250 ? known[d % sizeof known] : gram_u8(g);
 }
 
@@ -309,6 +310,10 @@ static size_t value_more(struct gram *g, uint16_t type, uint8_t *to)
                                        .reqid = gram_u8(g) % 4,
                                        .old_family = family_pick(g),
                                        .new_family = family_pick(g)});
+    case UAPI_IPTFS_DONT_FRAG:
+        return 0;
+    case UAPI_IPTFS_REORDER_WINDOW:
+        PUT((uint16_t)(gram_u8(g)));
     case XFRMA_PROTO:
     case UAPI_SA_DIR:
         PUT((uint8_t)(gram_u8(g) % 4));
@@ -351,11 +356,18 @@ static size_t aligned(size_t n)
     return (n + 3) / 4 * 4;
 }
 
+// Older seeds mean what they meant, but for those of mode iptfs.
+static uint16_t type_pick(struct gram *g, uint8_t d)
+{
+    if (d < 216) return d % (UAPI_SA_PCPU + 1);
+    return d < 240 ? (uint16_t)(UAPI_IPTFS_DROP_TIME + d % 6) : (uint16_t)gram_u32(g);
+}
+
 // One attribute at `to`; returns its bytes with padding, 0 when it has no room.
 static size_t attr_write(struct gram *g, uint8_t *to, size_t room)
 {
     uint8_t value[1024], d = gram_u8(g);
-    struct nlattr a = {.nla_type = d < 240 ? d % (UAPI_ATTR_MAX + 1) : (uint16_t)gram_u32(g)};
+    struct nlattr a = {.nla_type = type_pick(g, d)};
     size_t n = value_write(g, a.nla_type & 0x3fff, value);
     uint8_t lie = gram_u8(g);
     if (lie >= 240 && n > 0) n -= 1 + gram_u8(g) % n; // too short, truly

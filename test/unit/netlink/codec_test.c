@@ -82,6 +82,12 @@ static void sa_same(const struct xfrm_sa *a, const struct xfrm_sa *b)
     CHECK_EQ(a->nat_keepalive_s, b->nat_keepalive_s);
     CHECK_EQ(a->dir, b->dir);
     CHECK_EQ(a->pcpu, b->pcpu);
+    CHECK_EQ(a->iptfs.drop_time_us, b->iptfs.drop_time_us);
+    CHECK_EQ(a->iptfs.reorder_window, b->iptfs.reorder_window);
+    CHECK_EQ(a->iptfs.dont_frag, b->iptfs.dont_frag);
+    CHECK_EQ(a->iptfs.init_delay_us, b->iptfs.init_delay_us);
+    CHECK_EQ(a->iptfs.max_queue, b->iptfs.max_queue);
+    CHECK_EQ(a->iptfs.pkt_size, b->iptfs.pkt_size);
 }
 
 static void tmpl_same(const struct xfrm_tmpl *a, const struct xfrm_tmpl *b)
@@ -381,6 +387,113 @@ static void requests_are_judged(void **state)
     CHECK_EQ(request(&sa, &out), ERR_SHORT);
 }
 
+static err_t policy_request(const struct xfrm_policy *p)
+{
+    struct xfrm_policy out;
+    struct message m = start(XFRM_MSG_NEWPOLICY);
+    codec_policy_write(&m, p);
+    return codec_policy_read(m.h, &out, NULL);
+}
+
+// One of mode iptfs, for one direction.
+static struct xfrm_sa sample_iptfs(uint8_t dir)
+{
+    struct xfrm_sa sa = sample_sa();
+    sa.mode = XFRM_IPTFS;
+    sa.flags = 0;
+    sa.extra_flags = sa.mapping_s = sa.nat_keepalive_s = 0;
+    sa.dir = dir;
+    sa.tfcpad = 0;
+    sa.replay = (struct xfrm_replay){0};
+    if (dir == 1) sa.iptfs = (struct xfrm_iptfs){.drop_time_us = 61, .reorder_window = 62};
+    if (dir == 2) {
+        sa.iptfs = (struct xfrm_iptfs){
+            .dont_frag = true, .init_delay_us = 63, .max_queue = 64, .pkt_size = 65};
+    }
+    return sa;
+}
+
+static void iptfs_round_trip(void **state)
+{
+    (void)state;
+    struct xfrm_sa out;
+    for (uint8_t dir = 1; dir <= 2; dir++) {
+        struct xfrm_sa sa = sample_iptfs(dir);
+        CHECK_OK(request(&sa, &out));
+        struct message m = start(XFRM_MSG_NEWSA);
+        codec_sa_write(&m, &sa);
+        CHECK_OK(codec_sa_read(m.h, &out, NULL));
+        sa_same(&sa, &out);
+        m = start(XFRM_MSG_DELSA);
+        codec_sa_gone_write(&m, &sa);
+        CHECK_OK(codec_sa_gone_read(m.h, &out, NULL));
+        sa_same(&sa, &out);
+    }
+    struct xfrm_policy p = sample_policy();
+    p.tmpl[0].mode = XFRM_IPTFS;
+    CHECK_OK(policy_request(&p));
+    p.tmpl[0].optional = 1;
+    CHECK_EQ(policy_request(&p), ERR_SYNTAX);
+}
+
+// What Linux 6.14 takes where nothing is said.
+static void iptfs_defaults(void **state)
+{
+    (void)state;
+    struct xfrm_sa out, sa = sample_iptfs(1);
+    sa.mode = XFRM_TUNNEL; // writes no attributes of iptfs
+    for (uint8_t dir = 1; dir <= 2; dir++) {
+        struct message m = start(XFRM_MSG_NEWSA);
+        sa.dir = dir;
+        codec_sa_write(&m, &sa);
+        struct xfrm_usersa_info u;
+        memcpy(&u, (uint8_t *)m.h + NLMSG_HDRLEN, sizeof u);
+        u.mode = XFRM_IPTFS;
+        memcpy((uint8_t *)m.h + NLMSG_HDRLEN, &u, sizeof u);
+        CHECK_OK(codec_sa_request_read(m.h, &out, NULL));
+        CHECK_EQ(out.iptfs.drop_time_us, dir == 1 ? 1000000 : 0);
+        CHECK_EQ(out.iptfs.reorder_window, dir == 1 ? 3 : 0);
+        CHECK_EQ(out.iptfs.init_delay_us, 0);
+        CHECK_EQ(out.iptfs.max_queue, dir == 1 ? 0 : 10485760);
+        CHECK_EQ(out.iptfs.pkt_size, 0);
+        CHECK(!out.iptfs.dont_frag);
+    }
+}
+
+// One more attribute on an SA's request.
+static err_t request_with(const struct xfrm_sa *sa, uint16_t attr, size_t n)
+{
+    struct xfrm_sa out;
+    struct message m = start(XFRM_MSG_NEWSA);
+    codec_sa_write(&m, sa);
+    message_put(&m, attr, "\1\0\0\0\0", n);
+    return codec_sa_request_read(m.h, &out, NULL);
+}
+
+static void iptfs_is_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t attr, bytes;
+        uint8_t dir;
+    } all[] = {{36, 4, 1}, {37, 2, 1}, {38, 0, 2}, {39, 4, 2}, {40, 4, 2}, {41, 4, 2}};
+    struct xfrm_sa out, sa = sample_iptfs(0);
+    CHECK_EQ(request(&sa, &out), ERR_SYNTAX); // without a direction
+    sa = sample_iptfs(1);
+    sa.proto = XFRM_PROTO_AH;
+    sa.crypt.name[0] = 0;
+    CHECK_EQ(request(&sa, &out), ERR_SYNTAX);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        uint8_t other = all[i].dir == 1 ? 2 : 1;
+        struct xfrm_sa fits = sample_iptfs(all[i].dir), turned = sample_iptfs(other), tunnel = fits;
+        tunnel.mode = XFRM_TUNNEL;
+        CHECK_OK(request_with(&fits, all[i].attr, all[i].bytes));
+        CHECK_EQ(request_with(&fits, all[i].attr, all[i].bytes + 1), ERR_SYNTAX);
+        CHECK_EQ(request_with(&turned, all[i].attr, all[i].bytes), ERR_SYNTAX);
+        CHECK_EQ(request_with(&tunnel, all[i].attr, all[i].bytes), ERR_SYNTAX);
+    }
+}
+
 static void requests_are_completed(void **state)
 {
     (void)state;
@@ -397,14 +510,6 @@ static void requests_are_completed(void **state)
     sa.flags = XFRM_STATE_AF_UNSPEC;
     CHECK_OK(request(&sa, &out));
     CHECK_EQ(out.sel.family, AF_UNSPEC);
-}
-
-static err_t policy_request(const struct xfrm_policy *p)
-{
-    struct xfrm_policy out;
-    struct message m = start(XFRM_MSG_NEWPOLICY);
-    codec_policy_write(&m, p);
-    return codec_policy_read(m.h, &out, NULL);
 }
 
 static void policies_are_judged(void **state)
@@ -606,6 +711,9 @@ int main(void)
         cmocka_unit_test(counts_round_trip),
         cmocka_unit_test(requests_are_judged),
         cmocka_unit_test(requests_are_completed),
+        cmocka_unit_test(iptfs_round_trip),
+        cmocka_unit_test(iptfs_defaults),
+        cmocka_unit_test(iptfs_is_judged),
         cmocka_unit_test(policies_are_judged),
         cmocka_unit_test(bad_attributes),
         cmocka_unit_test(bad_replay_windows),
