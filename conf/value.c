@@ -43,7 +43,7 @@ void value_hint(const struct arg *a, const char *fmt, ...)
         while (from > a->v->text && isspace((unsigned char)from[-1])) from--;
         while (from > a->v->text && !isspace((unsigned char)from[-1])) from--;
         issue_hint(a->ld->issues,
-                   "a value goes on to the end of its line: put '%.20s' on a line of "
+                   "a value goes on to the end of its line: put '%.60s' on a line of "
                    "its own",
                    from);
         return;
