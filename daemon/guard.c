@@ -14,13 +14,14 @@
 // budget is spent, a few of nft's durations later.
 #define NFT_BUDGET (NSEC_PER_SEC / 2)
 #define NFT_PAUSE 3
+#define NFT_RETRY NSEC_PER_SEC // after nft has failed
 
 struct guard {
     struct guard_conf conf;
     const struct policies *policies;
     struct guard_xfrm *xfrm; // IPv4, or NULL
     struct guard_nft_conf nft;
-    bool nft_on;
+    bool nft_on, nft_failed;
     bool v6_told, broad_told; // a warning once is enough
     struct loop_timer *timer;
     struct loop_timer *grace;    // of what one who died has left
@@ -38,11 +39,13 @@ static bool nft_load(struct guard *g)
     uint64_t start = clock_mono();
     guard_nft_script(&g->nft, g->policies, &script);
     bool good = guard_nft_run(text_str(&script), &why) == ERR_OK;
-    if (!good)
+    if (!good && !g->nft_failed) // once is enough
         log_say(LOG_ERROR, "guard", "policies are not guarded as they should be: %s", why.text);
+    g->nft_failed = !good;
     g->nft_done = clock_mono();
     g->nft_took = g->nft_done - start;
     g->spent += g->nft_took;
+    if (!good) loop_timer_at(g->timer, g->nft_done + NFT_RETRY);
     return good;
 }
 
@@ -107,6 +110,36 @@ static void leave_to_nft(struct guard *g)
     guard_xfrm_defaults(g->xfrm, nothing);
     policies_each(g->policies, drop_mirror, g);
     log_say(LOG_INFO, "guard", "policies name devices: nft guards IPv4 as well");
+}
+
+// ---- others ----
+
+static void put_mirror(void *ctx, const struct xfrm_policy *p)
+{
+    guard_xfrm_change(((struct guard *)ctx)->xfrm, p, p);
+}
+
+static void on_flushed(void *ctx)
+{
+    struct guard *g = ctx;
+    bool block[XFRM_DIRS];
+    if (!by_xfrm(g) || !g->policies) return;
+    log_say(LOG_WARN, "guard",
+            "somebody has flushed the kernel's IPsec policies: ours are put in again");
+    memcpy(block, guard_xfrm_blocked(g->xfrm), sizeof block);
+    guard_xfrm_forget(g->xfrm);
+    guard_xfrm_defaults(g->xfrm, block);
+    policies_each(g->policies, put_mirror, g);
+}
+
+// The rules of one who died are gone for good: only he knew his policies.
+void guard_restore(struct guard *g)
+{
+    if (!g->nft_on || !g->policies) return;
+    log_say(LOG_WARN, "guard",
+            "somebody has taken the table inet " GUARD_NFT_TABLE " away (nft flush ruleset?): it "
+            "is put in again");
+    nft_changed(g);
 }
 
 // ---- policies ----
@@ -195,7 +228,10 @@ static void keep_defaults(struct guard *g)
 
 void guard_watch(struct guard *g, const struct policies *ps)
 {
+    struct why why;
     g->policies = ps;
+    if (g->xfrm && guard_xfrm_watch(g->xfrm, g->conf.loop, on_flushed, g, &why) != ERR_OK)
+        log_say(LOG_INFO, "guard", "changes of the kernel's policies are not heard: %s", why.text);
     keep_defaults(g);
     unsigned left = g->xfrm ? guard_xfrm_former(g->xfrm) : 0;
     if (!g->defaults_left && !g->nft.left && left == 0) return;

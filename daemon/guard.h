@@ -58,6 +58,9 @@ void guard_add(struct guard *g, const struct xfrm_policy *p);
 void guard_del(struct guard *g, const struct xfrm_policy *p);
 void guard_change(struct guard *g, const struct xfrm_policy *old, const struct xfrm_policy *now);
 
+// Somebody has taken the table of nftables away: what is known goes in again at once.
+void guard_restore(struct guard *g);
+
 // What happens to packets without a policy (enum xfrm_default).
 void guard_defaults(struct guard *g, const uint8_t actions[XFRM_DIRS]);
 

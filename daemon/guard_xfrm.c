@@ -35,6 +35,9 @@ struct former {
 
 struct guard_xfrm {
     struct xfrm_client *client;
+    struct xfrm_client *news; // NULL: nobody listens
+    void (*flushed)(void *ctx);
+    void *flushed_ctx;
     struct xfrm_api api;
     uint32_t next;           // index, without direction
     bool blocked[XFRM_DIRS]; // by default
@@ -328,6 +331,32 @@ void guard_xfrm_change(struct guard_xfrm *g, const struct xfrm_policy *old,
     put(g, now, true);
 }
 
+// ---- others ----
+
+#define GROUP_POLICY (1U << (4 - 1)) // XFRMNLGRP_POLICY
+
+static void on_news(void *ctx, const struct xfrm_event *ev)
+{
+    struct guard_xfrm *g = ctx;
+    if (ev->kind == XFRM_EV_POL_FLUSH) g->flushed(g->flushed_ctx);
+}
+
+err_t guard_xfrm_watch(struct guard_xfrm *g, struct loop *loop, void (*fn)(void *ctx), void *ctx,
+                       struct why *why)
+{
+    const struct xfrm_client_options o = {.peer = XFRM_PEER_KERNEL, .groups = GROUP_POLICY};
+    g->flushed = fn;
+    g->flushed_ctx = ctx;
+    return xfrm_client_open_with(&o, loop, on_news, g, &g->news, why);
+}
+
+void guard_xfrm_forget(struct guard_xfrm *g)
+{
+    memset(g->blocked, 0, sizeof g->blocked);
+    g->allowances = false;
+    forget_formers(g);
+}
+
 // ---- life ----
 
 static err_t guard_xfrm_build(struct guard_xfrm *g, const char *tun, struct why *why)
@@ -359,6 +388,7 @@ void guard_xfrm_free(struct guard_xfrm *g)
 {
     struct why why;
     if (!g) return;
+    xfrm_client_close(g->news);
     if (clean(g, &why) != ERR_OK) log_say(LOG_WARN, "guard", "%s", why.text);
     xfrm_client_close(g->client);
     forget_formers(g);

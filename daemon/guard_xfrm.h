@@ -17,6 +17,11 @@ err_t guard_xfrm_new(const char *tun, struct guard_xfrm **out, struct why *why);
 unsigned guard_xfrm_former(const struct guard_xfrm *g); // policies found, without defaults
 void guard_xfrm_settle(struct guard_xfrm *g);           // those of them that have not come again go
 void guard_xfrm_free(struct guard_xfrm *g);             // NULL is fine
+// Calls fn from now on in the loop's thread when somebody has flushed the kernel's policies: ours
+// have gone with theirs, and guard_xfrm_forget() says so. Without, nobody hears of it. ERR_SYSTEM.
+err_t guard_xfrm_watch(struct guard_xfrm *g, struct loop *loop, void (*fn)(void *ctx), void *ctx,
+                       struct why *why);
+void guard_xfrm_forget(struct guard_xfrm *g); // all: what is to be there is added again
 // What no policy names, in all directions; and as it is.
 void guard_xfrm_defaults(struct guard_xfrm *g, const bool block[XFRM_DIRS]);
 const bool *guard_xfrm_blocked(const struct guard_xfrm *g);

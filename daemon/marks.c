@@ -37,6 +37,7 @@ struct marks {
     struct marked all[1 + STEER_LANES_MAX];
     bool idle; // there may be one that nobody needs
     bool table;
+    bool lost; // the table, by somebody else, and it could not be put in again
 };
 
 // ---- the mark of what is given to the host ----
@@ -276,8 +277,17 @@ static void on_ungive(void *ctx, uint32_t value)
 
 const struct control_marks marks_control = {on_lead, on_give, on_unlead, on_ungive, NULL};
 
+void marks_restore(struct marks *m)
+{
+    struct why why;
+    if (!m->table) return;
+    m->lost = write_table(m, &why) != ERR_OK;
+    if (m->lost) log_say(LOG_WARN, "marks", "%s", why.text);
+}
+
 void marks_tend(struct marks *m)
 {
+    if (m->lost) marks_restore(m);
     if (!m->idle) return;
     m->idle = false;
     for (unsigned lane = 1; lane <= STEER_LANES_MAX; lane++) {

@@ -37,6 +37,8 @@ struct marks *marks_new(const struct marks_conf *conf);
 void marks_free(struct marks *m);
 // For control_on_marks(); their ctx is the struct marks.
 extern const struct control_marks marks_control;
+// Somebody has taken the table away: it is put in again.
+void marks_restore(struct marks *m);
 // Takes devices away that nobody needs any more. After the policies' own routes have gone.
 void marks_tend(struct marks *m);
 // Their marks, devices and packets, an array of objects. NULL when out of memory.

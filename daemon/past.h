@@ -51,5 +51,7 @@ void past_add(struct past *p, const struct xfrm_policy *x);
 void past_del(struct past *p, const struct xfrm_policy *x);
 void past_change(struct past *p, const struct xfrm_policy *old, const struct xfrm_policy *now);
 void past_defaults(struct past *p, const uint8_t actions[XFRM_DIRS]);
+// Somebody has taken the table away: the marks are put in again.
+void past_restore(struct past *p);
 // Now and then: what the host does may have changed.
 void past_tend(struct past *p);

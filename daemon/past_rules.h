@@ -18,7 +18,8 @@
 #include "base/text.h"
 #include "daemon/policies.h"
 
-#define PAST_TABLE "inet pavise_past"
+#define PAST_TABLE_NAME "pavise_past"
+#define PAST_TABLE "inet " PAST_TABLE_NAME
 #define PAST_REMOVE "add table " PAST_TABLE "\ndelete table " PAST_TABLE "\n"
 
 // Each is one rule that the packets to protected networks pass.

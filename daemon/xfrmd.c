@@ -20,9 +20,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/guard.h"
+#include "daemon/guard_nft.h"
 #include "daemon/lent.h"
 #include "daemon/marks.h"
+#include "daemon/nft_watch.h"
 #include "daemon/past.h"
+#include "daemon/past_rules.h"
 #include "daemon/policies.h"
 #include "daemon/ready.h"
 #include "daemon/sandbox.h"
@@ -63,7 +66,8 @@ struct xfrmd {
     struct xdp *xdp; // NULL: not wanted
     struct sources *sources;
     struct marks *marks;
-    uint64_t busy; // when there was last a client, an SA or a policy (monotonic ns)
+    struct nft_watch *nft_watch; // NULL: none, or it is not possible
+    uint64_t busy;               // when there was last a client, an SA or a policy (monotonic ns)
     char stat_name[128], explain_name[128], trace_name[128];
     bool plain;   // IP in IP is listened to
     bool failed;  // ends with exit status 1
@@ -324,6 +328,22 @@ static err_t start_marks(struct xfrmd *d, struct why *why)
     return ERR_OK;
 }
 
+// nftables are everybody's.
+static void on_table_gone(void *ctx, const char *table)
+{
+    const struct xfrmd *d = ctx;
+    if (strcmp(table, GUARD_NFT_TABLE) == 0) guard_restore(d->guard);
+    if (strcmp(table, PAST_TABLE_NAME) == 0) past_restore(d->past);
+    if (strcmp(table, MARKS_TABLE) == 0) marks_restore(d->marks);
+}
+
+static void start_nft_watch(struct xfrmd *d)
+{
+    const struct nft_watch_hooks hooks = {
+        on_table_gone, d, {GUARD_NFT_TABLE, PAST_TABLE_NAME, MARKS_TABLE}};
+    d->nft_watch = nft_watch_new(d->loop, &hooks);
+}
+
 static err_t start_stat(struct xfrmd *d, struct why *why)
 {
     int n = snprintf(d->stat_name, sizeof d->stat_name, "%s" STAT_SUFFIX, d->options.socket);
@@ -407,6 +427,7 @@ static err_t xfrmd_start(struct xfrmd *d, struct why *why)
     TRY(start_lent(d, why));
     TRY(start_sources(d, why));
     TRY(start_marks(d, why));
+    start_nft_watch(d);
     TRY(start_stat(d, why));
     TRY(start_explain(d, why));
     TRY(start_trace(d, why));
@@ -425,6 +446,7 @@ static void xfrmd_stop(struct xfrmd *d)
 {
     struct xfrm_server *server = d->server;
     d->server = NULL; // nobody is told of the end of SAs
+    nft_watch_free(d->nft_watch);
     xfrmd_trace_free(d->trace);
     xfrmd_explain_free(d->explain);
     xfrmd_stat_free(d->stat);

@@ -176,8 +176,19 @@ def nft_fails(tap, alice, moon, cafe):
     before = seen(cafe)
     tap.equal("and nothing passes that the new policy names", (lost(alice), seen(cafe)), ([0, 0], before))
     os.remove(os.path.join(moon.dir, "broken"))
+    tap.check("it works again: the guard is told of the policy", wait_until(lambda: ALICE[6] in moon("nft list table inet pavise"), 30),
+              moon("nft list ruleset"))
     named(moon, "del")
-    tap.check("it works again: the rule is back", opens(moon), rules(moon, 4))
+    tap.check("and the rule is back when the policy goes", opens(moon), rules(moon, 4))
+
+
+def flushed(tap, alice, moon):
+    """A firewall's script begins by taking everybody's tables away."""
+    moon.nft("flush ruleset\n" + FIREWALL)
+    back = wait_until(lambda: all(t in moon("nft list tables") for t in ("table inet pavise_past", "table inet pavise\n")), 30)
+    tap.check("nft flush ruleset: marks and guard are put in again", back, moon("nft list tables"))
+    tap.check("with the policies", wait_until(lambda: NETS[6][1] in moon("nft list table inet pavise"), 30), moon("nft list ruleset"))
+    tap.equal("and what no policy names is forwarded", pings(alice), [3, 3])
 
 
 def translated(tap, alice, moon, cafe):
@@ -275,6 +286,7 @@ def test(lab, tap):
     marked(tap, alice, moon)
     flood(tap, alice, moon, cafe)
     nft_fails(tap, alice, moon, cafe)
+    flushed(tap, alice, moon)
     translated(tap, alice, moon, cafe)
     blocked(tap, alice, moon)
     xfrmd = dies(tap, alice, moon, cafe, xfrmd)
