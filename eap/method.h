@@ -41,6 +41,7 @@ struct eap {
     uint8_t msk[EAP_MSK_MAX];
     size_t msk_len;
     bool relayed;         // a RADIUS server has the methods (relay.h)
+    uint8_t asks;         // type of the server's last request
     uint8_t relayed_type; // ... and this one is under way; EAP_ANY: none yet
     size_t out_len;
     uint8_t *long_out; // what it has said, instead of `out`; NULL: nothing

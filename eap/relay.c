@@ -43,9 +43,11 @@ bool eap_relay_take(struct eap *e, span_t packet)
     e->out_len = 0;
     bool fits = !r.bad && len == packet.len && rd_left(&r) > 0 && packet.len <= EAP_RELAY_MAX;
     fits = fits && e->state == EAP_RUNS && code == EAP_CODE_RESPONSE && id == e->id;
-    // Who asks may be the server: then this is whose name it proves.
+    // Who asks may be the server: then this is whose name it proves. rfc3748 5.1 MUST NOT: unasked,
+    // or it would be another's name for what is proved already.
     bool named = fits && rd_u8(&r) == EAP_IDENTITY;
-    if (fits && !(named && eap_identity(rd_rest(&r), &e->peer) != ERR_OK)) return true;
+    if (named) fits = e->asks == EAP_IDENTITY && eap_identity(rd_rest(&r), &e->peer) == ERR_OK;
+    if (fits) return true;
     eap_fail(e, packet.len > EAP_RELAY_MAX ? "a packet of EAP is longer than RADIUS can carry"
                                            : "a packet of EAP is no response to the last request");
     return false;
@@ -99,7 +101,7 @@ static void more(struct eap *e, span_t packet)
         return;
     }
     e->id = packet.at[1];
-    uint8_t type = packet.at[EAP_HEAD_LEN];
+    uint8_t type = e->asks = packet.at[EAP_HEAD_LEN];
     if (type == e->relayed_type || type == EAP_NOTIFICATION) return;
     char name[EAP_NAME_MAX];
     e->relayed_type = type;
