@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "crypto/rng.h"
 #include "daemon/dhcp_talk.h"
+#include "daemon/rtnl.h"
 
 #define SUBJECT "dhcp"
 #define PACKET_MAX 2048 // bytes; longer answers are none
@@ -23,6 +24,8 @@ struct dhcp {
     struct strongswan_dhcp settings;
     char device[IF_NAMESIZE]; // "": any
     int packets, udp;
+    struct rtnl *rtnl; // NULL where a device is named
+    uint32_t way;      // index of the device by which the server was asked last; 0: not known
     struct dhcp_talks *talks;
     struct loop_io *io;
     struct loop_timer *timer;
@@ -175,12 +178,23 @@ static ip_t port_source_for(void *ctx, const ip_t *server)
     return e.ip;
 }
 
+// Answers come back by it. Others than the server's neighbours, clients behind a tunnel say, have
+// no part in that.
+static void note_way(struct dhcp *x, const ip_t *to)
+{
+    struct rtnl_way way;
+    struct why why;
+    if (!x->rtnl || !ip_eq(to, &x->settings.server)) return;
+    x->way = rtnl_way_to(x->rtnl, to, 0, &way, &why) == ERR_OK ? way.oif : 0;
+}
+
 static void port_send(void *ctx, const ip_t *to, span_t message)
 {
-    const struct dhcp *x = ctx;
+    struct dhcp *x = ctx;
     struct sockaddr_storage at;
     char text[IP_TEXT_MAX];
     socklen_t len = server_at(to, &at);
+    note_way(x, to);
     if (sendto(x->udp, message.at, message.len, 0, (struct sockaddr *)&at, len) >= 0) return;
     log_say(
         LOG_WARN, SUBJECT, "nothing can be sent to %s: %s%s", ip_show(to, text), strerror(errno),
@@ -211,16 +225,25 @@ static void rearm(struct dhcp *x)
     }
 }
 
+// -1: no more of them; 0: to be passed over.
+static ssize_t next_packet(const struct dhcp *x, uint8_t packet[PACKET_MAX])
+{
+    struct sockaddr_ll from = {0};
+    socklen_t len = sizeof from;
+    ssize_t n = recvfrom(x->packets, packet, PACKET_MAX, MSG_TRUNC, (struct sockaddr *)&from, &len);
+    bool elsewhere = x->way && (uint32_t)from.sll_ifindex != x->way;
+    return n > PACKET_MAX || (n > 0 && elsewhere) ? 0 : n;
+}
+
 static void on_packets(void *ctx, int fd, int events)
 {
     struct dhcp *x = ctx;
     uint8_t packet[PACKET_MAX];
     span_t message;
-    (void)events;
+    (void)fd, (void)events;
     for (unsigned i = 0; i < BURST_MAX; i++) {
-        ssize_t n = recv(fd, packet, sizeof packet, MSG_TRUNC);
+        ssize_t n = next_packet(x, packet);
         if (n < 0) break;
-        if ((size_t)n > sizeof packet) continue;
         if (!x->d->ike || dhcp_unwrap(span(packet, (size_t)n), &message) != ERR_OK) continue;
         dhcp_talks_hear(x->talks, message);
     }
@@ -243,6 +266,7 @@ err_t dhcp_start(struct iked *d, struct why *why)
     const struct dhcp_port port = {x,         port_now,      port_random, port_source_for,
                                    port_send, port_answered, port_lost};
     x->d = d;
+    if (!*x->device) TRY(rtnl_open(&x->rtnl, why));
     x->talks = dhcp_talks_new(&port, &x->settings);
     x->timer = loop_timer_new(d->loop, on_time, x);
     x->io = loop_io_new(d->loop, x->packets, LOOP_READ, on_packets, x);
@@ -255,6 +279,7 @@ void dhcp_free(struct dhcp *x, bool release)
     dhcp_talks_free(x->talks, release);
     loop_io_free(x->io);
     if (x->timer) loop_timer_free(x->timer);
+    rtnl_close(x->rtnl);
     if (x->packets >= 0) (void)close(x->packets);
     if (x->udp >= 0) (void)close(x->udp);
     free(x);

@@ -203,13 +203,14 @@ static bool same_net(const struct ifaddrs *i, const ip_t *ip)
     return true;
 }
 
-// The device to whose network the address belongs, if the child protects that network; 0: none.
+// The device to whose network the address belongs, if the child protects that network; 0: none, or
+// the peer itself is there and answers for itself.
 static int device_of(const struct child_sa *c, const ip_t *ip)
 {
     struct ifaddrs *all;
     int found = 0;
     endpoint_t e;
-    if (getifaddrs(&all) != 0) return 0;
+    if (ip_eq(ip, &c->sa->remote.ip) || getifaddrs(&all) != 0) return 0;
     for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
         bool usable = i->ifa_addr && i->ifa_netmask && i->ifa_addr->sa_family == AF_INET &&
                       !(i->ifa_flags & (IFF_LOOPBACK | IFF_NOARP));

@@ -287,12 +287,17 @@ static err_t give_lent(const struct ike_sa *sa, struct vips *v, const struct lea
                        struct why *why)
 {
     const struct why *reason = &sa->opening->lease.why;
+    char ip[IP_TEXT_MAX];
     if (w->ip.family != AF_INET) {
         return why_not(why, ERR_NOTFOUND, "DHCP servers are asked for IPv4 addresses only");
     }
     if (!v->lent && reason->text[0]) return why_not(why, ERR_LIMIT, "%s", reason->text);
     if (!v->lent || has_ip(v, &v->lent->ip)) {
         return why_not(why, ERR_LIMIT, "a DHCP server gives one address to an IKE SA");
+    }
+    if (!is_usable(sa, &v->lent->ip)) {
+        return why_not(why, ERR_LIMIT, "the DHCP server gives %s, which is an end of the tunnel",
+                       ip_show(&v->lent->ip, ip));
     }
     v->lease[v->n] = NULL;
     v->ip[v->n] = v->lent->ip;
