@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import PAVISE, PRELOAD, Failed, main, wait_until
+from lab import ECHO_SERVER, PAVISE, PRELOAD, Failed, main, wait_until
 from wire import mac_of
 
 FAMILIES = (4, 6)
@@ -25,15 +25,6 @@ GRACE = 2
 # is forwarded leaves, too.
 ROWS = (((), (1, 1, 1)), (("out",), (0, 0, 0)), (("in",), (0, 0, 1)), (("fwd",), (1, 1, 0)), (("in", "out", "fwd"), (0, 0, 0)))
 
-SERVER = f"""
-import socket
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-s.bind(("::", {ECHO}))
-print("bound", flush=True)
-while True:
-    data, peer = s.recvfrom(2000)
-    s.sendto(data, peer)
-"""
 # An IKE daemon's sockets: exempt from policies, as charon and pluto make them. As many answers as asked for: exit status 0.
 IKE = f"""
 import socket, struct, sys
@@ -202,7 +193,7 @@ def neighbours(macs):
 def test(lab, tap):
     hosts, macs = town(lab)
     _alice, moon, sun = hosts
-    server = sun.start(["/usr/bin/python3", "-c", SERVER], "echo")
+    server = sun.start(["/usr/bin/python3", "-c", ECHO_SERVER, ECHO], "echo")
     server.wait_for("bound", 5)
     sun.xfrmd()
     tunnel(sun, 1)

@@ -29,6 +29,15 @@ XFRMD = os.path.join(BUILD, "daemon/pavise-xfrmd")
 PAVISE = os.path.join(BUILD, "cli/pavise")
 NETNS = "/run/netns"
 PRELOAD = os.path.join(BUILD, "netlink/libpavise-netlink.so")
+ECHO_SERVER = """
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("::", int(sys.argv[1])))
+print("bound", flush=True)
+while True:
+    data, peer = s.recvfrom(2000)
+    s.sendto(data, peer)
+"""  # of UDP, both families; its argument is the port
 
 
 class Failed(Exception):

@@ -7,7 +7,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import PAVISE, main, wait_until
+from lab import ECHO_SERVER, PAVISE, main, wait_until
 
 LAN = {4: "10.1.0.0/16", 6: "fd00:1::/64"}
 ALICE = {4: "10.1.0.10", 6: "fd00:1::10"}
@@ -23,15 +23,6 @@ OUTER = ("192.0.2.1", "198.51.100.1")
 GCM = f"aead rfc4106(gcm(aes)) 0x{'0123456789abcdef' * 2}cafebabe 128"
 ECHO = 9500
 FULL = os.environ.get("PAVISE_FULL") == "1"
-SERVER = f"""
-import socket
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-s.bind(("::", {ECHO}))
-print("bound", flush=True)
-while True:
-    data, peer = s.recvfrom(2000)
-    s.sendto(data, peer)
-"""
 ASK = f"""
 import socket, sys
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
@@ -121,7 +112,7 @@ def served(host, family):
 
 def devices(tap, hosts, sun):
     alice, moon, cafe = hosts
-    server = cafe.start(["/usr/bin/python3", "-c", SERVER], "echo")
+    server = cafe.start(["/usr/bin/python3", "-c", ECHO_SERVER, ECHO], "echo")
     server.wait_for("bound", 30)
     cafe.nft(COUNT_CLEAR)
     sun.xfrmd()

@@ -35,14 +35,7 @@ static void put_config(struct sim *s, int node, const struct host *h)
 
 static struct sim *hosts(uint64_t seed, const struct host *alice, const struct host *bob)
 {
-    struct sim *s = papers_world(seed);
-    struct mint ca = AUTHORITY();
-    for (int i = 0; i < 2; i++) {
-        struct mint m = host_cert(&ca, i, "P-256");
-        put_host(i, &m, &ca);
-        mint_done(&m);
-    }
-    mint_done(&ca);
+    struct sim *s = papers_hosts(seed);
     put_config(s, BOB, bob);
     put_config(s, ALICE, alice);
     return s;

@@ -102,11 +102,7 @@ static struct sim *world(uint64_t seed, struct host alice, struct host bob)
     struct mint ca = AUTHORITY();
     memset(&web, 0, sizeof web);
     web.signer = MINT(.name = "CN=responder", .by = &ca, .ext = {"extendedKeyUsage=OCSPSigning"});
-    for (int i = 0; i < 2; i++) {
-        struct mint m = host_cert(&ca, i, "P-256");
-        put_host(i, &m, &ca);
-        mint_done(&m);
-    }
+    put_hosts(&ca, "P-256");
     mint_done(&ca);
     configure(s, BOB, &bob);
     configure(s, ALICE, &alice);

@@ -109,3 +109,21 @@ void put_host(int node, const struct mint *host, const struct mint *ca)
     put_key(node, "host.pem", host);
     put_cert(node, "x509ca", "ca.pem", ca);
 }
+
+void put_hosts(const struct mint *ca, const char *key)
+{
+    for (int i = 0; i < 2; i++) {
+        struct mint m = host_cert(ca, i, key);
+        put_host(i, &m, ca);
+        mint_done(&m);
+    }
+}
+
+struct sim *papers_hosts(uint64_t seed)
+{
+    struct sim *s = papers_world(seed);
+    struct mint ca = AUTHORITY();
+    put_hosts(&ca, "P-256");
+    mint_done(&ca);
+    return s;
+}

@@ -23,3 +23,6 @@ void put_pub(int node, const char *name, const struct mint *m);
 struct mint host_cert(const struct mint *ca, int node, const char *key);
 // x509/host.pem with its key, and x509ca/ca.pem.
 void put_host(int node, const struct mint *host, const struct mint *ca);
+// Both, with certificates of one authority.
+void put_hosts(const struct mint *ca, const char *key);
+struct sim *papers_hosts(uint64_t seed); // papers_world() with them; keys P-256

@@ -45,14 +45,7 @@ static err_t env_radius(void *ctx, struct ike_work *w)
 static struct sim *world(uint64_t seed, const char *client, const char *remote, const char *secret)
 {
     char conf[2000];
-    struct sim *s = papers_world(seed);
-    struct mint ca = AUTHORITY();
-    for (int i = 0; i < 2; i++) {
-        struct mint m = host_cert(&ca, i, "P-256");
-        put_host(i, &m, &ca);
-        mint_done(&m);
-    }
-    mint_done(&ca);
+    struct sim *s = papers_hosts(seed);
     server = (struct server){.s = s, .method = EAP_MSCHAPV2};
     s->node[BOB].env.radius = env_radius;
     (void)snprintf(conf, sizeof conf,
@@ -301,16 +294,20 @@ static void give_grant(void)
     memcpy(g->filter[0].at, "guests", g->filter[0].len = 6);
 }
 
+static void asks_for_address(struct sim *s, const char *pools)
+{
+    struct sim_result r;
+    reconfigure(s, pools, ASKED);
+    sim_initiate(s, ALICE, "net", &r);
+    run(s, 5);
+}
+
 static void addresses_and_time(void **state)
 {
     struct sim *s = world(80, CLIENT, ASKED, "Ar3etTnp");
-    struct sim_result r;
     (void)state;
-    reconfigure(s, "pools = radius\n", ASKED);
     give_grant();
-    sim_initiate(s, ALICE, "net", &r);
-    run(s, 5);
-    CHECK_EQ(r.err, ERR_OK);
+    asks_for_address(s, "pools = radius\n");
     CHECK(sim_told(s, BOB, "assigning virtual IP 10.7.0.9 to peer 'carol'"));
     CHECK(sim_told(s, ALICE, "the gateway names the DNS server 10.2.0.53"));
     CHECK(sim_told(s, ALICE, "received AUTH_LIFETIME of 600s"));
@@ -329,12 +326,9 @@ static void addresses_and_time(void **state)
 static void the_session_is_over(void **state)
 {
     struct sim *s = world(81, CLIENT, ASKED, "Ar3etTnp");
-    struct sim_result r;
     (void)state;
-    reconfigure(s, "pools = radius\n", ASKED);
     give_grant();
-    sim_initiate(s, ALICE, "net", &r);
-    run(s, 5);
+    asks_for_address(s, "pools = radius\n");
     CHECK_EQ(sim_ikes(s, BOB), 1);
     ike_sa_timer(s->node[ALICE].ike->all, TIMER_REAUTH, DUE_NEVER);
     ike_sa_timer(s->node[ALICE].ike->all, TIMER_LIFE, DUE_NEVER);
@@ -348,19 +342,14 @@ static void the_session_is_over(void **state)
 static void without_an_address_of_its_own(void **state)
 {
     struct sim *s = world(82, CLIENT, ASKED, "Ar3etTnp");
-    struct sim_result r;
     (void)state;
-    reconfigure(s, "pools = radius, spare\n", ASKED);
-    sim_initiate(s, ALICE, "net", &r);
-    run(s, 5);
+    asks_for_address(s, "pools = radius, spare\n");
     CHECK(sim_told(s, BOB, "assigning virtual IP 10.8.0.1 to peer 'carol'"));
     end(s);
     // What is no address of a host is not given, and nobody else's is.
     s = world(83, CLIENT, ASKED, "Ar3etTnp");
-    reconfigure(s, "pools = radius\n", ASKED);
     server.grant.ip4 = ip_from(AF_INET, (uint8_t[]){127, 0, 0, 1});
-    sim_initiate(s, ALICE, "net", &r);
-    run(s, 5);
+    asks_for_address(s, "pools = radius\n");
     CHECK_EQ(sim_children(s, BOB), 0);
     end(s);
 }

@@ -6,28 +6,7 @@
 #include <string.h>
 
 #include "test/check.h"
-
-static err_t none(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg)
-{
-    (void)ctx, (void)fn, (void)arg;
-    return ERR_OK;
-}
-static const struct xfrm_ops ops = {.policy_each = none};
-
-static void nothing(void *ctx, const struct xfrm_policy *p)
-{
-    (void)ctx, (void)p;
-}
-static void nothing_changed(void *ctx, const struct xfrm_policy *a, const struct xfrm_policy *b)
-{
-    (void)ctx, (void)a, (void)b;
-}
-
-static struct policies *policies_empty(void)
-{
-    const struct policies_hooks hooks = {nothing, nothing, nothing_changed, NULL};
-    return policies_new((struct xfrm_api){&ops, NULL}, &hooks);
-}
+#include "test/unit/daemon/cardboard.h"
 
 static struct xfrm_policy policy(uint8_t dir, const char *src, const char *dst)
 {
@@ -49,7 +28,7 @@ static void check_rule(const struct xfrm_policy *p, const struct guard_nft_conf 
 {
     static const struct guard_nft_conf both = BOTH;
     AUTO(text) struct text script = {0};
-    struct policies *ps = policies_empty();
+    struct policies *ps = cardboard_policies();
     policies_event(ps, &(struct xfrm_event){.kind = XFRM_EV_POL_NEW, .policy = p});
     guard_nft_script(conf ? conf : &both, ps, &script);
     policies_free(ps);
@@ -226,7 +205,7 @@ static void our_own_packets_are_exempt(void **state)
 static void check_frame(const struct guard_nft_conf *conf, const char *want, bool there)
 {
     AUTO(text) struct text script = {0};
-    struct policies *ps = policies_empty();
+    struct policies *ps = cardboard_policies();
     guard_nft_script(conf, ps, &script);
     policies_free(ps);
     if ((strstr(text_str(&script), want) != NULL) != there)

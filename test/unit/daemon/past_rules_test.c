@@ -5,22 +5,7 @@
 #include <string.h>
 
 #include "test/check.h"
-
-static err_t none(void *ctx, bool (*fn)(void *arg, const struct xfrm_policy *p), void *arg)
-{
-    (void)ctx, (void)fn, (void)arg;
-    return ERR_OK;
-}
-static const struct xfrm_ops ops = {.policy_each = none};
-
-static void nothing(void *ctx, const struct xfrm_policy *p)
-{
-    (void)ctx, (void)p;
-}
-static void nothing_changed(void *ctx, const struct xfrm_policy *a, const struct xfrm_policy *b)
-{
-    (void)ctx, (void)a, (void)b;
-}
+#include "test/unit/daemon/cardboard.h"
 
 static struct xfrm_policy policy(const char *src, const char *dst)
 {
@@ -38,8 +23,7 @@ static void add(struct policies *ps, const struct xfrm_policy *p)
 
 static struct policies *policies_of(const struct xfrm_policy *p, unsigned n)
 {
-    const struct policies_hooks hooks = {nothing, nothing, nothing_changed, NULL};
-    struct policies *ps = policies_new((struct xfrm_api){&ops, NULL}, &hooks);
+    struct policies *ps = cardboard_policies();
     for (unsigned i = 0; i < n; i++) add(ps, &p[i]);
     return ps;
 }
