@@ -12,7 +12,7 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import main, wait_until
+from lab import PAVISE, main, wait_until
 
 CAROL_MAC = "7a:a7:51:cc:22:4a"  # strongSwan makes the same of her identity
 
@@ -92,6 +92,24 @@ BY_IDENTITY = "farp dhcp", "server = 10.1.255.255\n identity_lease = yes\n use_s
 BROADCAST = "random", "interface = eth1"  # its sockets are opened since the connection names it
 
 
+# Who hears the gateway's DISCOVER, and offers an address for it: by which device, as which server.
+SPY = """
+from scapy.all import BOOTP, sniff
+def heard(p):
+    if BOOTP in p and p[BOOTP].op == 1:
+        print("asked", p[BOOTP].xid, bytes(p[BOOTP].chaddr[:6]).hex(), flush=True)
+sniff(iface="br0", filter="udp and dst port 67", prn=heard, store=0, started_callback=lambda: print("listens", flush=True))
+"""
+FORGER = """
+import sys
+from scapy.all import BOOTP, DHCP, IP, UDP, Ether, sendp
+xid, mac, device, us, offered = sys.argv[1:]
+options = [("message-type", "offer"), ("server_id", us), ("lease_time", 3600), "end"]
+sendp(Ether(dst="ff:ff:ff:ff:ff:ff") / IP(src=us, dst="10.1.0.1") / UDP(sport=67, dport=67) /
+      BOOTP(op=2, xid=int(xid), chaddr=bytes.fromhex(mac), yiaddr=offered) / DHCP(options=options), iface=device, verbose=0)
+"""
+
+
 class World:
     def __init__(self, lab):
         self.lab = lab
@@ -133,6 +151,21 @@ class World:
 
     def said(self, pattern):
         return re.findall(pattern, self.server.output())
+
+
+def forged(world, tap):
+    """Somebody outside knows what the gateway asks, and answers."""
+    world.gate(*BY_IDENTITY)
+    spy = world.venus.start(["/usr/bin/python3", "-c", SPY], "spy")
+    spy.wait_for("listens", 30)
+    world.carol.start([PAVISE, "up", "home", "--vici-socket", world.carol.vici], "up")
+    spy.wait_for("asked", 30)
+    asked = re.search(r"asked (\d+) (\w+)", spy.output()).groups()
+    for host, device, offered in ((world.carol, "eth0", "10.1.0.66"), (world.venus, "br0", "10.1.0.67")):
+        host(["/usr/bin/python3", "-c", FORGER, *asked, device, "10.1.0.20", offered])
+    told = wait_until(lambda: "DHCP OFFER 10.1.0.67" in world.gateway.output(), 30)
+    tap.check("offers are heard by the device that leads to the server, and by no other",
+              told and "10.1.0.66" not in world.gateway.output(), world.gateway.output())
 
 
 def by_identity(world, tap):
@@ -179,6 +212,7 @@ def test(lab, tap):
     world.serve()
     by_identity(world, tap)
     by_broadcast(world, tap)
+    forged(world, tap)
     tap.equal("a clean end", world.gateway.stop(), 0)
 
 
