@@ -78,6 +78,8 @@
 #define SAY_DHCP_TIMEOUT "DHCP %s timed out" // DISCOVER, REQUEST
 
 // ---- child SAs
+#define SAY_AGGFRAG_FLAGS \
+    "not using IP-TFS mode, peer sent unsupported flags (0x%02x) in USE_AGGFRAG notify"
 #define SAY_CHILD_UP "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s"
 #define SAY_CHILD_REFUSED "received %s notify, no CHILD_SA built"
 #define SAY_CHILD_FAILED "failed to establish CHILD_SA, keeping IKE_SA"

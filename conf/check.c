@@ -128,6 +128,29 @@ static void check_ipcomp(struct load *ld, const struct node *n, const struct con
     }
 }
 
+// An ESP packet holds pieces of several packets, which have their own padding; strongSwan's pages
+// rule the same out.
+static void check_iptfs(struct load *ld, const struct node *n, const struct conf_child *c)
+{
+    if (c->mode != CONF_IPTFS) return;
+    if (c->ipcomp) {
+        issue_error(ld->issues, schema_place(ld, n, "ipcomp"), "ipcomp",
+                    "packets of iptfs mode cannot be compressed");
+        issue_hint(ld->issues, "remove ipcomp, or write mode = tunnel");
+    }
+    if (c->tfc_padding) {
+        issue_error(ld->issues, schema_place(ld, n, "tfc_padding"), "tfc_padding",
+                    "iptfs mode pads by itself, and takes no other padding");
+        issue_hint(ld->issues, "remove tfc_padding, or write mode = tunnel");
+    }
+    if (c->esp.ah) {
+        issue_error(ld->issues, schema_place(ld, n, "ah_proposals"), "ah_proposals",
+                    "iptfs mode is a kind of ESP (RFC 9347): AH has none");
+        issue_hint(ld->issues,
+                   "write esp_proposals in the place of ah_proposals, or mode = tunnel");
+    }
+}
+
 static void check_shunt(struct load *ld, const struct node *n, const struct conf_child *c)
 {
     if (!is_shunt(c)) return;
@@ -426,6 +449,7 @@ static void check_conn(struct load *ld, struct owners *all, unsigned i)
         check_child_limits(ld, o->child[k], &c->child[k]);
         check_transport(ld, o->child[k], &c->child[k]);
         check_beet(ld, o->child[k], &c->child[k]);
+        check_iptfs(ld, o->child[k], &c->child[k]);
         check_shunt(ld, o->child[k], &c->child[k]);
         check_ipcomp(ld, o->child[k], &c->child[k]);
         check_ah(ld, o->child[k], c, &c->child[k]);

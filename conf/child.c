@@ -10,14 +10,11 @@
 
 #define NO_PROXY "transport proxy mode (Mobile IPv6) is not supported"
 
-static const struct word modes[] = {{"tunnel", CONF_TUNNEL, NULL},
-                                    {"transport", CONF_TRANSPORT, NULL},
-                                    {"beet", CONF_BEET, NULL},
-                                    {"pass", CONF_PASS, NULL},
-                                    {"drop", CONF_DROP, NULL},
-                                    {"transport_proxy", -1, NO_PROXY},
-                                    {"iptfs", -1, "IP-TFS (RFC 9347) is not supported yet"},
-                                    {0}};
+static const struct word modes[] = {
+    {"tunnel", CONF_TUNNEL, NULL},     {"transport", CONF_TRANSPORT, NULL},
+    {"beet", CONF_BEET, NULL},         {"iptfs", CONF_IPTFS, NULL},
+    {"pass", CONF_PASS, NULL},         {"drop", CONF_DROP, NULL},
+    {"transport_proxy", -1, NO_PROXY}, {0}};
 static const struct word actions[] = {{"none", CONF_NONE, NULL},
                                       {"start", CONF_START, NULL},
                                       {"trap", CONF_TRAP, NULL},

@@ -94,7 +94,7 @@ struct conf_ts {
     uint16_t port_lo, port_hi;
 };
 
-enum conf_mode { CONF_TUNNEL, CONF_TRANSPORT, CONF_BEET, CONF_PASS, CONF_DROP };
+enum conf_mode { CONF_TUNNEL, CONF_TRANSPORT, CONF_BEET, CONF_IPTFS, CONF_PASS, CONF_DROP };
 enum conf_start { CONF_NONE, CONF_TRAP, CONF_START, CONF_TRAP_START };
 enum conf_dpd_action { CONF_CLEAR, CONF_DPD_TRAP, CONF_RESTART };
 
@@ -146,6 +146,22 @@ struct conf_child {
     char *label; // of its selectors (RFC 9478), which only says that it is meant; NULL: none
 };
 #define CONF_LABEL_MAX 255 // bytes of a label
+
+// IP-TFS (RFC 9347), for all children with mode = iptfs: charon.iptfs of strongswan.conf.
+struct conf_iptfs {
+    uint32_t drop_time_us;   // inbound: a missing packet is waited for so long
+    uint32_t reorder_window; // ... and overtaken by so many
+    uint32_t init_delay_us;  // outbound: the first packet waits so long for company
+    uint32_t max_queue;      // bytes that may wait
+    uint32_t packet_size;    // of outer packets, header and all; 0: what the path takes
+    bool accept_fragments;   // no: the peer is asked to send packets whole
+    bool dont_frag;          // we send them whole, whatever the peer takes
+};
+#define CONF_IPTFS_DEFAULT                                                  \
+    {                                                                       \
+        .drop_time_us = 1000000, .reorder_window = 3, .max_queue = 1 << 20, \
+        .accept_fragments = true                                            \
+    }
 
 // IKE messages in pieces (RFC 7383). ACCEPT: understood, but not sent.
 enum conf_fragmentation {

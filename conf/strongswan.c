@@ -16,9 +16,11 @@
 
 #define SECONDS_MAX 1e6
 #define BLOCKS_DEPTH "plugins.addrblock.depth"
-#define UNUSED_MAX 4000 // bytes of names that are told
+#define UNUSED_MAX 4000      // bytes of names that are told
+#define IPTFS_PACKET_MIN 128 // IPv6, UDP and ESP take 100 of them
+#define IPTFS_QUEUE_MIN 1500
 
-enum kind { IS_REAL, IS_NUMBER, IS_PORT, IS_WIDE, IS_YES, IS_TEXT };
+enum kind { IS_REAL, IS_NUMBER, IS_PORT, IS_WIDE, IS_PLAIN, IS_YES, IS_TEXT };
 
 // Settings of section `charon`, and of `charon-systemd`, which goes before it.
 static const struct effective {
@@ -95,6 +97,15 @@ static const struct effective {
     TAKES("cert_cache", IS_YES, cert_cache),
     TAKES("cache_crls", IS_YES, cache_crls),
     TAKES("x509.enforce_critical", IS_YES, enforce_critical),
+    TAKES("iptfs.drop_time", IS_PLAIN, iptfs.drop_time_us),
+    TAKES("iptfs.reorder_window", IS_PORT, iptfs.reorder_window),
+    TAKES("iptfs.init_delay", IS_PLAIN, iptfs.init_delay_us),
+    TAKES("iptfs.max_queue_size", IS_PLAIN, iptfs.max_queue),
+    TAKES("iptfs.packet_size", IS_PLAIN, iptfs.packet_size),
+    TAKES("iptfs.accept_fragments", IS_YES, iptfs.accept_fragments),
+    // What charon looks for, and what its pages say; the latter counts where both are written.
+    TAKES("iptfs.dont_fragment", IS_YES, iptfs.dont_frag),
+    TAKES("iptfs.dont_frag", IS_YES, iptfs.dont_frag),
 #undef TAKES
 };
 
@@ -116,6 +127,7 @@ struct strongswan strongswan_default(void)
         .dos_protection = true,
         .spi_min = 0xc0000000,
         .spi_max = 0xcfffffff,
+        .iptfs = CONF_IPTFS_DEFAULT,
         .dhcp.server = {AF_INET, {255, 255, 255, 255}},
         .reuse_ikesa = true,
         .multiple_authentication = true,
@@ -210,8 +222,11 @@ static bool take_number(const char *text, enum kind kind, void *to)
 {
     double v;
     if (!strongswan_number(text, &v)) return false;
-    double max = kind == IS_PORT ? UINT16_MAX : kind == IS_WIDE ? UINT32_MAX : SECONDS_MAX;
+    bool wide = kind == IS_WIDE || kind == IS_PLAIN;
+    double max = kind == IS_PORT ? UINT16_MAX : wide ? UINT32_MAX : SECONDS_MAX;
     if (v > max) return false;
+    // Neither seconds nor parts of what is counted.
+    if (kind == IS_PLAIN && text[strspn(text, "0123456789")]) return false;
     if (kind == IS_REAL) {
         *(double *)to = v;
     } else {
@@ -239,6 +254,7 @@ static const char *example_of(enum kind kind)
         [IS_NUMBER] = "write a number, as in 30",
         [IS_PORT] = "write a number to 65535",
         [IS_WIDE] = "write a number of 32 bits, as in 0xc0000000",
+        [IS_PLAIN] = "write a plain number, as in 500000",
         [IS_YES] = "write yes or no",
         [IS_TEXT] = "write less",
     };
@@ -283,6 +299,25 @@ static void judge_dhcp(const struct tree *t, struct strongswan_dhcp *d, struct c
                 d->server_text);
     issue_hint(issues, "write its address, or the broadcast address of its network; without it "
                        "255.255.255.255 is asked");
+}
+
+// Less than the headers take, or than one packet: nothing could be sent.
+static void judge_iptfs(const struct tree *t, const struct conf_iptfs *c,
+                        struct conf_issues *issues)
+{
+    const struct setting *from;
+    bool thin = c->packet_size && c->packet_size < IPTFS_PACKET_MIN;
+    if (thin && strongswan_get(t, "iptfs.packet_size", &from)) {
+        issue_error(issues, from->at, from->key,
+                    "%u bytes are too few for an IP-TFS packet and its headers", c->packet_size);
+        issue_hint(issues, "write %d or more, or 0: as the path takes", IPTFS_PACKET_MIN);
+    }
+    if (c->max_queue < IPTFS_QUEUE_MIN && strongswan_get(t, "iptfs.max_queue_size", &from)) {
+        issue_error(issues, from->at, from->key, "a queue of %u bytes does not hold one packet",
+                    c->max_queue);
+        issue_hint(issues, "write %d or more; 1048576 is what is there without it",
+                   IPTFS_QUEUE_MIN);
+    }
 }
 
 // Values that mean something only together, or within bounds.
@@ -381,6 +416,7 @@ static void read_tree(const struct tree *t, struct strongswan *s, struct conf_is
     judge(t, s, issues);
     judge_depth(t, issues);
     judge_dhcp(t, &s->dhcp, issues);
+    judge_iptfs(t, &s->iptfs, issues);
     strongswan_attributes(t, s, issues);
     strongswan_logs(t, s, issues);
     strongswan_eap(t, s, issues);

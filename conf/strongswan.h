@@ -41,6 +41,7 @@ struct strongswan {
     uint32_t block_threshold, ikesa_limit;                         // 0: no limit
     bool dos_protection; // no: neither cookies nor block_threshold
     uint32_t spi_min, spi_max;
+    struct conf_iptfs iptfs;
     struct strongswan_dhcp dhcp;
     uint32_t fragment_size;
     uint32_t port, port_nat_t; // 0 = not given

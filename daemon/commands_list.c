@@ -57,6 +57,7 @@ static bool policy_wanted(const struct policy_list *l, const struct conf_conn *c
     case CONF_TUNNEL:
     case CONF_TRANSPORT:
     case CONF_BEET:
+    case CONF_IPTFS:
         return l->trap;
     }
     return false;

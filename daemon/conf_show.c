@@ -143,6 +143,8 @@ static const char *mode_name(enum conf_mode mode)
         return "TRANSPORT";
     case CONF_BEET:
         return "BEET";
+    case CONF_IPTFS:
+        return "IPTFS";
     case CONF_PASS:
         return "PASS";
     case CONF_DROP:

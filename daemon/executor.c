@@ -30,6 +30,27 @@ static void probe_sa(struct xfrm_sa *sa)
     memcpy(sa->aead.key, key, sizeof key);
 }
 
+static void unprobe(struct xfrm_api api, const struct xfrm_sa *sa)
+{
+    const struct xfrm_sa_id id = {.daddr = sa->daddr, .spi = sa->spi, .proto = sa->proto};
+    IGNORE(api.ops->sa_del(api.ctx, &id)); // it can do no harm
+}
+
+// Likewise IP-TFS (RFC 9347), which came with Linux 6.14 and may have been left out of it.
+static bool kernel_has_iptfs(struct xfrm_api api)
+{
+    struct xfrm_sa sa;
+    struct why why = {0};
+    probe_sa(&sa);
+    sa.mode = XFRM_IPTFS;
+    sa.dir = XFRM_SA_IN;
+    sa.iptfs = (struct xfrm_iptfs){.drop_time_us = XFRM_IPTFS_DROP_TIME,
+                                   .reorder_window = XFRM_IPTFS_REORDER_WINDOW};
+    err_t e = api.ops->sa_add(api.ctx, &sa, &why);
+    if (e == ERR_OK) unprobe(api, &sa);
+    return e == ERR_OK || e == ERR_EXISTS; // only after it has looked at the mode
+}
+
 // Whether a kernel has ESP is only known when it is asked for an SA; that also loads the module.
 static err_t check_kernel_esp(struct xfrm_api api, struct why *why)
 {
@@ -38,8 +59,7 @@ static err_t check_kernel_esp(struct xfrm_api api, struct why *why)
     probe_sa(&sa);
     err_t e = api.ops->sa_add(api.ctx, &sa, &said);
     if (e == ERR_OK || e == ERR_EXISTS) {
-        const struct xfrm_sa_id id = {.daddr = sa.daddr, .spi = sa.spi, .proto = sa.proto};
-        IGNORE(api.ops->sa_del(api.ctx, &id)); // it can do no harm
+        unprobe(api, &sa);
         return ERR_OK;
     }
     if (e == ERR_PERMISSION) {
@@ -60,6 +80,7 @@ static err_t open_kernel(struct loop *loop, xfrm_event_fn *fn, void *ctx, struct
         return e;
     }
     *out = (struct executor){.client = c, .kernel = true};
+    out->iptfs = kernel_has_iptfs(xfrm_client_api(c));
     return ERR_OK;
 }
 
@@ -70,7 +91,7 @@ static err_t open_xfrmd(const char *socket, struct loop *loop, xfrm_event_fn *fn
     const char *name = socket ? socket : XFRMD_SOCKET;
     const struct xfrm_client_options o = {XFRM_PEER_XFRMD, name, XFRM_GROUPS_DIPLOMAT};
     TRY(xfrm_client_open_with(&o, loop, fn, ctx, &c, why));
-    *out = (struct executor){.client = c, .kernel = false};
+    *out = (struct executor){.client = c, .kernel = false, .iptfs = true};
     return ERR_OK;
 }
 

@@ -9,6 +9,7 @@
 struct executor {
     struct xfrm_client *client;
     bool kernel; // else pavise-xfrmd
+    bool iptfs;  // has IP-TFS (RFC 9347)
 };
 
 // AUTO: pavise-xfrmd if it runs, else the kernel if it has ESP. socket: of pavise-xfrmd, "@name";

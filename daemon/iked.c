@@ -218,6 +218,7 @@ static err_t start_diplomat(struct iked *d, struct why *why)
     struct ike_options o = settings_for_ike(&d->strongswan);
     o.natt_port = d->options.port_nat_t;
     o.executor_is_kernel = d->executor.kernel;
+    o.executor_has_iptfs = d->executor.iptfs;
     if (o.connmark && d->executor.kernel)
         log_say(LOG_WARN, "iked",
                 "plugin connmark: with the kernel as executor no flow is remembered; rules of your "

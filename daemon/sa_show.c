@@ -203,6 +203,7 @@ static void put_traffic(struct vici_msg *m, const struct child_sa_view *v)
 static const char *mode_name(enum xfrm_mode mode)
 {
     if (mode == XFRM_TUNNEL) return "TUNNEL";
+    if (mode == XFRM_IPTFS) return "IPTFS";
     return mode == XFRM_BEET ? "BEET" : "TRANSPORT";
 }
 

@@ -223,6 +223,7 @@ struct ike_options settings_for_ike(const struct strongswan *s)
     o.linger_ns = s->delete_rekeyed_delay * NSEC_PER_SEC;
     protect(s, &o);
     o.sas_max = s->ikesa_limit;
+    o.iptfs = s->iptfs;
     o.spi_min = s->spi_min;
     o.spi_max = s->spi_max;
     o.idle_closes_ike = s->inactivity_close_ike;

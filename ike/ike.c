@@ -39,6 +39,8 @@ struct ike_options ike_options_default(void)
         .natt_port = 4500,
         .follow_redirects = true,
         .linger_ns = 5 * NSEC_PER_SEC,
+        .iptfs = CONF_IPTFS_DEFAULT,
+        .executor_has_iptfs = true,
         .executor_has_raw_esp = true,
         .sim = sim_settings_default(),
     };
@@ -50,6 +52,7 @@ void ike_set_options(struct ike *ike, const struct ike_options *options)
     ike->opt = *options;
     ike->opt.natt_port = old.natt_port;
     ike->opt.executor_is_kernel = old.executor_is_kernel;
+    ike->opt.executor_has_iptfs = old.executor_has_iptfs;
     ike->opt.executor_has_raw_esp = old.executor_has_raw_esp;
 }
 
@@ -224,6 +227,20 @@ static void mark_fresh(const struct ike *ike, struct conn *conns, bool once_more
     }
 }
 
+// Said with the configuration, since the peer is not even asked for it.
+static void warn_iptfs(struct ike *ike, const struct conn *c)
+{
+    for (unsigned i = 0; i < c->conf.child_n && c->fresh; i++) {
+        const struct conf_child *f = &c->conf.child[i];
+        if (f->mode != CONF_IPTFS || ike->opt.executor_has_iptfs) continue;
+        tell(
+            ike, NULL, LOG_WARN,
+            "%s of %s: mode = iptfs becomes tunnel mode, for this kernel has no IP-TFS; Linux 6.14 "
+            "with CONFIG_XFRM_IPTFS has it, and pavise-xfrmd (executor = pavise in section pavise)",
+            f->name, c->conf.name);
+    }
+}
+
 void ike_configure(struct ike *ike, const struct config *config)
 {
     struct conns conns;
@@ -244,7 +261,10 @@ void ike_configure(struct ike *ike, const struct config *config)
     stores_take(ike, &stores);
     conns_done(&ike->conns);
     ike->conns = conns;
-    for (struct conn *c = conns.first; c; c = c->next) conn_resolve(c, &ike->env);
+    for (struct conn *c = conns.first; c; c = c->next) {
+        conn_resolve(c, &ike->env);
+        warn_iptfs(ike, c);
+    }
     renew_conns(ike);
     command_start_all(ike);
     trap_prune(ike);

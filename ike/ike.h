@@ -56,6 +56,8 @@ struct ike_options {
     bool connmark;                     // flows of transport mode remember their SA by its mark
     bool executor_is_kernel;           // sees more of packets (config_kernel_only)
     bool libipsec_words;               // of acquires also what strongSwan's user-space ESP says
+    struct conf_iptfs iptfs;           // how children of mode IP-TFS behave
+    bool executor_has_iptfs;           // false: they are tunnels (a kernel before 6.14)
     bool executor_has_raw_esp;         // false: UDP encapsulation is forced (faked NAT detection)
 };
 struct ike_options ike_options_default(void);

@@ -70,6 +70,7 @@ static const struct notify_meaning meanings[] = {
     {N_PPK_IDENTITY_KEY, "RFC 9867 3.1", "one that it has, and a sign that it is the same", NULL},
     {N_INTERMEDIATE_EXCHANGE_SUPPORTED, "RFC 9242 3.1", "more key exchanges may come before AUTH",
      NULL},
+    {N_USE_AGGFRAG, "RFC 9347 5.1", "packets may be put together and cut (IP-TFS)", NULL},
     {N_ADDITIONAL_KEY_EXCHANGE, "RFC 9370 2.2.4", "the next key exchange belongs to this", NULL},
 };
 

@@ -176,6 +176,20 @@ static bool tell_nat(struct hearing *h, const struct notify *n)
     return true;
 }
 
+// rfc9347 6.1.4: requirements of the sender's.
+static void tell_aggfrag(struct hearing *h, const struct notify *n, struct text *t)
+{
+    if (n->data.len != 1) {
+        note_fault(&h->note, G_ERROR, "RFC 9347 6.1.4", "the sender has a fault",
+                   "USE_AGGFRAG has %zu bytes of data: it has to have one", n->data.len);
+        return;
+    }
+    uint8_t flags = n->data.at[0], unknown = flags & 0xfc;
+    if (flags & 1) text_add(t, ", it takes no packet in pieces");
+    if (flags & 2) text_add(t, ", it wants reports of congestion");
+    if (unknown) text_add(t, ", unknown requirements 0x%02x", unknown);
+}
+
 static void tell_notify(struct hearing *h, span_t body)
 {
     struct notify n;
@@ -194,6 +208,7 @@ static void tell_notify(struct hearing *h, span_t body)
         char ke[32];
         text_add(&t, ", %s", alg_show(ALG_KE, (uint16_t)(n.data.at[0] << 8 | n.data.at[1]), ke));
     }
+    if (n.type == N_USE_AGGFRAG) tell_aggfrag(h, &n, &t);
     json_t *j = note_payload(&h->note, "N", "%s", text_str(&t));
     if (j) (void)json_object_set_new(j, "notify", json_string(name));
     if (!error) return;

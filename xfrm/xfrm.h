@@ -149,6 +149,8 @@ struct xfrm_sa {
 #define XFRM_STATE_ALIGN4 64
 #define XFRM_STATE_ESN 128
 #define XFRM_SA_DONT_ENCAP_DSCP 1 // of extra_flags
+#define XFRM_SA_IN 1              // of dir
+#define XFRM_SA_OUT 2
 
 struct xfrm_sa_id {
     ip_t daddr;

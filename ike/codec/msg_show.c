@@ -70,7 +70,7 @@ static const struct short_name notifies[] = {
     {N_PPK_IDENTITY_KEY, "PPK_ID_KEY"},
     {N_INTERMEDIATE_EXCHANGE_SUPPORTED, "IKE_INT_SUP"},
     {N_ADDITIONAL_KEY_EXCHANGE, "ADD_KE"},
-    {16442, "USE_AGGFRAG"},
+    {N_USE_AGGFRAG, "AGGFRAG"},
     {N_USE_BEET_MODE, "BEET_MODE"},
 };
 

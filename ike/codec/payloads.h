@@ -180,6 +180,7 @@ err_t nonce_read(span_t body, span_t *out);
     X(NO_PPK_AUTH, 16437)                     \
     X(INTERMEDIATE_EXCHANGE_SUPPORTED, 16438) \
     X(ADDITIONAL_KEY_EXCHANGE, 16441)         \
+    X(USE_AGGFRAG, 16442)                     \
     X(USE_PPK_INT, 16445)                     \
     X(PPK_IDENTITY_KEY, 16446)                \
     X(USE_BEET_MODE, 40961) /* of the private range: strongSwan's */

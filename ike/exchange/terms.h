@@ -20,11 +20,6 @@ err_t terms_accept(struct turn *t, bool first, const struct child_sa *old, struc
 // refuses for another reason; ERR_NOCHOICE: it wants one that we do not offer.
 err_t terms_other_group(struct turn *t);
 
-// The mode as Notifies say it; tunnel mode needs none. The others come with
-// ESP_TFC_PADDING_NOT_SUPPORTED.
-void terms_put_mode(struct msgw *m, enum xfrm_mode mode);
-enum xfrm_mode terms_take_mode(const struct msg *in);
-
 // ---- the peer asks ----
 struct terms_question {
     bool first;

@@ -10,6 +10,7 @@
 #include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_cpu.h"
 #include "ike/exchange/terms_label.h"
+#include "ike/exchange/terms_mode.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/exchange/terms_null.h"
 #include "ike/exchange/unlike.h"
@@ -23,7 +24,8 @@ struct deal {
     struct proposals theirs;
     struct proposal chosen;
     struct ts_list tsi, tsr; // as asked for, then as granted
-    enum xfrm_mode mode;     // as asked for, then as granted
+    struct terms_mode asked;
+    enum xfrm_mode mode; // as asked for, then as granted
     bool peer_no_tfc;
     struct conn *conn;
     const struct conf_child *conf;
@@ -48,7 +50,8 @@ static err_t deal_read(struct turn *t, const struct terms_question *q, struct de
     TRY(take_sa(t->in, &d->theirs));
     TRY(take_ts(t->in, PAYLOAD_TSi, &d->tsi));
     TRY(take_ts(t->in, PAYLOAD_TSr, &d->tsr));
-    d->mode = terms_take_mode(t->in);
+    d->asked = terms_mode_take(t->in);
+    d->mode = d->asked.mode;
     d->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
     if (q->first) {
         d->ni = t->sa->opening->ni;
@@ -92,7 +95,7 @@ static unsigned ts_fit(const struct ike_sa *sa, const struct conf_child *f, cons
     bool first = list_begins_in(tsi, &remote) && list_begins_in(tsr, &local);
     if (ts_narrow(&remote, tsi, tsi) != ERR_OK) return 0;
     if (ts_narrow(&local, tsr, tsr) != ERR_OK) return 0;
-    unsigned same_mode = d->mode == child_sa_mode(f);
+    unsigned same_mode = d->mode == child_sa_mode(sa->ike, f);
     // rfc7296 2.9 MUST: the first selectors are in the answer if any policy of ours allows that
     return 1 + same_mode + 2 * whole + 4 * equal + 8 * first + 16 * suits(f, d);
 }
@@ -143,6 +146,15 @@ static err_t check_null(struct turn *t, const struct deal *d)
     return refuse(t, N_TS_UNACCEPTABLE, err, "the peer has not proved who it is: %s", why.text);
 }
 
+static void deal_mode(struct turn *t, struct deal *d)
+{
+    enum xfrm_mode wanted = child_sa_mode(t->ike, d->conf);
+    char text[TERMS_MODE_TEXT_MAX];
+    if (d->mode != wanted) d->mode = XFRM_TUNNEL;
+    if (!d->asked.unmet || wanted != XFRM_IPTFS) return;
+    tell(t->ike, t->sa, LOG_STORY, "%s", terms_mode_show(&d->asked, text));
+}
+
 static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct deal *d)
 {
     const struct ike_sa *sa = t->sa;
@@ -167,7 +179,7 @@ static err_t deal_traffic(struct turn *t, const struct child_sa *old, struct dea
     d->tsi = best_i;
     d->tsr = best_r;
     TRY(check_null(t, d));
-    if (d->mode != child_sa_mode(d->conf)) d->mode = XFRM_TUNNEL;
+    deal_mode(t, d);
     return d->mode == XFRM_TRANSPORT && sa->nat_remote && !old ? check_rival(t, d) : ERR_OK;
 }
 
@@ -252,7 +264,7 @@ static err_t deal_numbers(struct turn *t, const struct child_sa *old, struct dea
         d->reqid = reqid_get(r, d->conn, d->conf, many ? &t->sa->remote : NULL);
     }
     if (!d->reqid) return why_not(why, ERR_NOMEM, "out of memory");
-    TRY(install_spi(t->sa, d->reqid, child_sa_proto_wanted(d->conf), &d->spi, why));
+    TRY(install_spi(t->sa, d->reqid, child_sa_proto_wanted(d->conf), d->mode, &d->spi, why));
     d->said = d->spi;
     d->peer_cpi = terms_comp_take(t->in);
     if (d->peer_cpi) d->cpi = terms_comp_cpi(t->sa, d->conf, d->reqid);
@@ -283,6 +295,7 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         .replaces = q->old ? q->old->id : 0,
         .mode = d->mode,
         .peer_no_tfc = d->peer_no_tfc,
+        .peer_whole = d->asked.whole,
         .of_cpu = d->of_cpu,
         .cpu = d->cpu,
         .ke = d->ke,
@@ -314,7 +327,7 @@ static void write_answer(struct turn *t, const struct deal *d, bool first)
     if (d->ke) put_ke(&t->out, d->ke, span(d->value, d->value_len));
     put_ts(&t->out, PAYLOAD_TSi, &d->tsi, terms_label(d->conf));
     put_ts(&t->out, PAYLOAD_TSr, &d->tsr, terms_label(d->conf));
-    terms_put_mode(&t->out, d->mode);
+    terms_mode_put(&t->out, d->mode, !t->ike->opt.iptfs.accept_fragments);
     terms_comp_put(&t->out, d->said_cpi);
     terms_cpu_put(&t->out, d->of_cpu, d->cpu);
 }

@@ -12,6 +12,7 @@
 #include "ike/exchange/terms_comp.h"
 #include "ike/exchange/terms_cpu.h"
 #include "ike/exchange/terms_label.h"
+#include "ike/exchange/terms_mode.h"
 #include "ike/exchange/terms_nat.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
@@ -133,9 +134,10 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     if (!o) return why_not(why, ERR_NOMEM, "out of memory");
     TRY(reqid_for(sa, t, old));
     o->proto = child_sa_proto_wanted(t->conf);
-    TRY(install_spi(sa, o->reqid, o->proto, &spi, why));
+    o->mode = old ? old->mode : child_sa_mode(sa->ike, t->conf);
+    TRY(install_spi(sa, o->reqid, o->proto, o->mode, &spi, why));
     o->spi = spi;
-    o->mode = old ? old->mode : child_sa_mode(t->conf);
+    o->whole = !sa->ike->opt.iptfs.accept_fragments;
     o->cpi = terms_comp_cpi(sa, t->conf, o->reqid);
     TRY(offer_fill(sa, t, first, old, why));
     if (old) {
@@ -147,21 +149,6 @@ err_t terms_offer(struct ike_sa *sa, struct task *t, bool first, const struct ch
     return offer_ke(t, old, why);
 }
 
-void terms_put_mode(struct msgw *m, enum xfrm_mode mode)
-{
-    if (mode == XFRM_TRANSPORT) put_notify(m, N_USE_TRANSPORT_MODE, span(NULL, 0));
-    if (mode == XFRM_BEET) put_notify(m, N_USE_BEET_MODE, span(NULL, 0));
-    // Without a header that says how long the packet is, nobody can take padding off.
-    if (mode != XFRM_TUNNEL) put_notify(m, N_ESP_TFC_PADDING_NOT_SUPPORTED, span(NULL, 0));
-}
-
-enum xfrm_mode terms_take_mode(const struct msg *in)
-{
-    struct notify n;
-    if (notify_find(in, N_USE_TRANSPORT_MODE, &n) == ERR_OK) return XFRM_TRANSPORT;
-    return notify_find(in, N_USE_BEET_MODE, &n) == ERR_OK ? XFRM_BEET : XFRM_TUNNEL;
-}
-
 void terms_put(const struct task *t, bool first, struct msgw *m)
 {
     const struct offer *o = t->offer;
@@ -170,7 +157,7 @@ void terms_put(const struct task *t, bool first, struct msgw *m)
     if (o->ke) put_ke(m, ke_method(o->ke), ke_public(o->ke));
     put_ts(m, PAYLOAD_TSi, o->tsi, terms_label(t->conf));
     put_ts(m, PAYLOAD_TSr, o->tsr, terms_label(t->conf));
-    terms_put_mode(m, o->mode);
+    terms_mode_put(m, o->mode, o->whole);
     terms_comp_put(m, o->cpi);
     terms_cpu_put(m, t->acquired.of_cpu, t->acquired.cpu);
 }
@@ -210,12 +197,26 @@ static void tell_narrowed(const struct turn *t, const struct offer *o, const str
     if (less && !t->sa->vips) tell_alert(t->ike, t->sa, ALERT_TS_NARROWED);
 }
 
+// The responder may decline any mode for tunnel mode, but not choose another.
+static err_t answer_mode(struct turn *t, struct agreement *a, struct why *why)
+{
+    const struct terms_mode said = terms_mode_take(t->in);
+    char text[TERMS_MODE_TEXT_MAX];
+    struct notify n;
+    a->mode = said.mode;
+    a->peer_whole = said.whole;
+    a->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
+    // The peer has an SA that demands more than we can do.
+    if (said.unmet) return why_not(why, ERR_NOCHOICE, "%s", terms_mode_show(&said, text));
+    if (a->mode == XFRM_TUNNEL || a->mode == t->task->offer->mode) return ERR_OK;
+    return why_not(why, ERR_NOCHOICE, "the peer's mode is not the one that was asked for");
+}
+
 // What the answer says, checked against what was offered.
 static err_t answer_read(struct turn *t, bool first, struct agreement *a, struct why *why)
 {
     const struct offer *o = t->task->offer;
     struct proposals ps;
-    struct notify n;
     TRY(take_sa(t->in, &ps));
     TRY(proposal_check_answer(o->proposals, &ps, &a->chosen));
     if (a->chosen.spi_len != 4 || a->chosen.spi <= 255) return ERR_SYNTAX; // RFC 4303 2.1
@@ -224,9 +225,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a, struct
     TRY(take_ts(t->in, PAYLOAD_TSi, &a->tsi));
     TRY(take_ts(t->in, PAYLOAD_TSr, &a->tsr));
     TRY(terms_label_check(t->in, t->task->conf, why));
-    a->mode = terms_take_mode(t->in);
-    if (a->mode != XFRM_TUNNEL && a->mode != o->mode) return ERR_NOCHOICE;
-    a->peer_no_tfc = notify_find(t->in, N_ESP_TFC_PADDING_NOT_SUPPORTED, &n) == ERR_OK;
+    TRY(answer_mode(t, a, why));
     a->cpi = o->cpi ? terms_comp_take(t->in) : 0;
     if (a->mode == XFRM_TRANSPORT) terms_nat_back(t->sa, &a->tsi, &a->tsr);
     if (first) TRY(answer_own_address(t, a));
@@ -273,6 +272,7 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
         .replaces = old ? old->id : 0,
         .mode = a->mode,
         .peer_no_tfc = a->peer_no_tfc,
+        .peer_whole = a->peer_whole,
         .initiator = true,
         .ke = a->with_ke ? ke_method(task->offer->ke) : KE_NONE,
     };
@@ -378,6 +378,7 @@ static void tell_terms(const struct child_sa *c)
         tell(ike, c->sa, LOG_STORY, "%s is compressed: IPComp, CPIs %04x in, %04x out",
              c->conf->name, c->cpi_in, c->cpi_out);
     }
+    terms_mode_tell(c);
     if (c->peer_no_tfc && c->conf->tfc_padding) {
         tell(c->sa->ike, c->sa, LOG_STORY, "the peer takes no TFC padding: %s goes without",
              c->conf->name);

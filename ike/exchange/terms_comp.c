@@ -14,7 +14,8 @@ uint16_t terms_comp_cpi(struct ike_sa *sa, const struct conf_child *f, uint32_t 
     struct why why = {0};
     uint32_t cpi = 0;
     if (!f->ipcomp) return 0;
-    if (install_spi(sa, reqid, XFRM_PROTO_COMP, &cpi, &why) == ERR_OK) return (uint16_t)cpi;
+    if (install_spi(sa, reqid, XFRM_PROTO_COMP, XFRM_TUNNEL, &cpi, &why) == ERR_OK)
+        return (uint16_t)cpi;
     tell(sa->ike, sa, LOG_WARN, "%s goes uncompressed, the executor has no IPComp for it: %s",
          f->name, why.text);
     return 0;

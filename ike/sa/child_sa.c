@@ -24,6 +24,13 @@ static struct steering steering_for(struct ike_sa *sa, const struct child_spec *
     return trap ? *trap : steering_make(sa->ike, sa, spec->conn, spec->conf);
 }
 
+enum xfrm_mode child_sa_mode(const struct ike *ike, const struct conf_child *f)
+{
+    if (f->mode == CONF_TRANSPORT) return XFRM_TRANSPORT;
+    if (f->mode == CONF_BEET) return XFRM_BEET;
+    return f->mode == CONF_IPTFS && ike->opt.executor_has_iptfs ? XFRM_IPTFS : XFRM_TUNNEL;
+}
+
 struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
 {
     if (sa->child_n >= CHILDREN_MAX) return NULL;
@@ -42,6 +49,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .cpi_out = spec->cpi_out,
         .mode = spec->mode,
         .peer_no_tfc = spec->peer_no_tfc,
+        .peer_whole = spec->peer_whole,
         .of_cpu = spec->of_cpu,
         .cpu = spec->cpu,
         .esn = esn && esn->id == ESN_YES,

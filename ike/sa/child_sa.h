@@ -37,6 +37,7 @@ struct child_sa {
     enum xfrm_mode mode;
     bool esn, udp;
     bool peer_no_tfc;        // the peer said ESP_TFC_PADDING_NOT_SUPPORTED
+    bool peer_whole;         // ... and that it takes no packets in pieces (IP-TFS)
     bool initiator;          // of the exchange that made it: tells which keys are whose
     uint16_t ke;             // PFS group; 0 = none
     struct proposal *chosen; // proposal_keep()
@@ -72,17 +73,10 @@ struct child_spec { // what was agreed on
     uint32_t spi_in, spi_out, acquire_seq, replaces;
     uint16_t cpi_in, cpi_out;
     enum xfrm_mode mode;
-    bool initiator, peer_no_tfc, of_cpu;
+    bool initiator, peer_no_tfc, peer_whole, of_cpu;
     uint16_t ke;
     uint32_t cpu;
 };
-
-static inline enum xfrm_mode child_sa_mode(const struct conf_child *f) // as wished for
-{
-    return f->mode == CONF_TRANSPORT ? XFRM_TRANSPORT
-           : f->mode == CONF_BEET    ? XFRM_BEET
-                                     : XFRM_TUNNEL;
-}
 
 static inline uint8_t child_sa_proto(const struct child_sa *c) // enum xfrm_proto
 {
@@ -92,6 +86,9 @@ static inline uint8_t child_sa_proto_wanted(const struct conf_child *f)
 {
     return f->esp.ah ? XFRM_PROTO_AH : XFRM_PROTO_ESP;
 }
+
+// As it is wished for, and the executor can do it: what has no IP-TFS has tunnels in its place.
+enum xfrm_mode child_sa_mode(const struct ike *ike, const struct conf_child *f);
 
 // A new child of sa, not yet in the executor. NULL when out of memory or CHILDREN_MAX is reached.
 struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec);

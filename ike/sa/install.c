@@ -14,13 +14,16 @@
 #define CPI_MIN 0x100 // rfc3173 3.3: those that are agreed on
 #define CPI_MAX 0xefff
 
-err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, uint32_t *spi, struct why *why)
+err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, enum xfrm_mode mode,
+                  uint32_t *spi, struct why *why)
 {
     const struct xfrm_api *xfrm = &sa->ike->env.xfrm;
     const struct ike_options *opt = &sa->ike->opt;
     struct xfrm_sa like = {.proto = proto, .reqid = reqid, .mode = XFRM_TUNNEL}, got;
     stale_look(sa->ike);
     like.pcpu = UINT32_MAX;
+    // A kernel lets an SA have a direction only if that was named with its SPI.
+    if (mode == XFRM_IPTFS) like.dir = XFRM_SA_IN;
     told_where(&like, sa, false);
     bool comp = proto == XFRM_PROTO_COMP;
     TRY(xfrm->ops->sa_alloc_spi(xfrm->ctx, &like, comp ? CPI_MIN : opt->spi_min,

@@ -3,9 +3,10 @@
 
 #include "ike/sa/child_sa.h"
 
-// Reserves an SPI for what comes from the IKE SA's peer. proto: enum xfrm_proto. Errors: the
-// executor's, with a sentence.
-err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, uint32_t *spi, struct why *why);
+// Reserves an SPI for what comes from the IKE SA's peer. proto: enum xfrm_proto; mode: as far as it
+// is known. Errors: the executor's, with a sentence.
+err_t install_spi(struct ike_sa *sa, uint32_t reqid, uint8_t proto, enum xfrm_mode mode,
+                  uint32_t *spi, struct why *why);
 // The same SPI at our present address instead of the one it was reserved for.
 void install_spi_move(struct ike_sa *sa, const ip_t *from, uint8_t proto, uint32_t spi);
 // An SPI that no SA came to; 0 is fine.

@@ -49,6 +49,7 @@ struct offer {
     uint16_t cpi;              // ours, of IPComp; 0 = not offered
     uint32_t reqid;            // child SA: held; 0 once the child has it
     enum xfrm_mode mode;       // asked for
+    bool whole;                // ... IP-TFS, without pieces of packets
     struct ts_list *tsi, *tsr; // ts_keep(); NULL for an IKE SA
 };
 
@@ -58,7 +59,7 @@ struct agreement {
     struct nonce nonce; // the peer's
     struct ts_list tsi, tsr;
     enum xfrm_mode mode;
-    bool peer_no_tfc, with_ke;
+    bool peer_no_tfc, peer_whole, with_ke;
     uint16_t cpi; // the peer's, of IPComp; 0 = none
     struct secret shared;
     struct chain chain;

@@ -5,7 +5,12 @@
 #include "ike/sa/diplomat.h"
 
 #define UDP_ENCAP_ESPINUDP 2
-#define DIR_OUT 2 // XFRMA_SA_DIR
+
+// A whole packet goes inside a new one, alone or with others.
+static bool wraps(uint8_t mode)
+{
+    return mode == XFRM_TUNNEL || mode == XFRM_IPTFS;
+}
 
 void told_where(struct xfrm_sa *x, const struct ike_sa *sa, bool out)
 {
@@ -110,7 +115,7 @@ static void say_replay(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     uint32_t window = out ? 0 : c->conf->replay_window;
     if (window > XFRM_REPLAY_MAX) window = XFRM_REPLAY_MAX;
-    if (c->esn && !window && !x->dir) window = 1;
+    if (c->esn && !window && x->dir != XFRM_SA_OUT) window = 1;
     if (c->esn) x->flags |= XFRM_STATE_ESN;
     x->replay.window = window;
     x->replay.esn_given = c->esn || window > 32;
@@ -121,7 +126,7 @@ static void say_dscp(struct xfrm_sa *x, const struct child_sa *c, bool out)
     enum conf_dscp copy = c->conf->copy_dscp;
     bool outwards = copy == CONF_DSCP_OUT || copy == CONF_DSCP_BOTH;
     bool inwards = copy == CONF_DSCP_IN || copy == CONF_DSCP_BOTH;
-    if (x->mode != XFRM_TUNNEL) return;
+    if (!wraps(x->mode)) return;
     if (out && !outwards) x->extra_flags |= XFRM_SA_DONT_ENCAP_DSCP;
     if (!out && inwards) x->flags |= XFRM_STATE_DECAP_DSCP;
 }
@@ -136,17 +141,18 @@ static void say_steering(struct xfrm_sa *x, const struct steering *s, bool out)
 static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     const struct conf_child *f = c->conf;
-    bool tunnel = x->mode == XFRM_TUNNEL;
+    bool tunnel = wraps(x->mode);
     if (tunnel) x->flags |= XFRM_STATE_AF_UNSPEC; // inner family may differ from outer
     if (tunnel && !f->copy_ecn) x->flags |= XFRM_STATE_NOECN;
-    if (tunnel && !f->copy_df) x->flags |= XFRM_STATE_NOPMTUDISC;
+    if (tunnel && !f->copy_df && x->dir != XFRM_SA_IN) x->flags |= XFRM_STATE_NOPMTUDISC;
     // rfc4302 2.6: over IPv4 the header is a multiple of 4 bytes; a kernel thinks of 8 unless told.
     if (x->proto == XFRM_PROTO_AH && x->family == AF_INET) x->flags |= XFRM_STATE_ALIGN4;
     if (!out && f->icmp) x->flags |= XFRM_STATE_ICMP;
     say_steering(x, &c->steering, out);
     say_dscp(x, c, out);
-    // rfc7296 1.3.1: a peer that cannot take it off gets none; neither can any in transport mode.
-    if (out && tunnel && !c->peer_no_tfc && x->proto == XFRM_PROTO_ESP) x->tfcpad = f->tfc_padding;
+    // rfc7296 1.3.1: a peer that cannot take it off gets none; neither can any in other modes.
+    bool pads = x->mode == XFRM_TUNNEL && x->proto == XFRM_PROTO_ESP;
+    if (out && pads && !c->peer_no_tfc) x->tfcpad = f->tfc_padding;
 }
 
 // Of transport mode: what the SA may carry, if one selector can say it. Of BEET: the addresses that
@@ -164,6 +170,23 @@ static void say_selector(struct xfrm_sa *x, const struct child_sa *c, bool out)
     x->sel.sport = x->sel.sport_mask = x->sel.dport = x->sel.dport_mask = 0;
 }
 
+// rfc9347 5.1 MUST: the peer gets whole packets if it takes no others.
+static void say_iptfs(struct xfrm_sa *x, const struct child_sa *c, bool out)
+{
+    const struct conf_iptfs *s = &c->sa->ike->opt.iptfs;
+    if (x->mode != XFRM_IPTFS) return;
+    x->dir = out ? XFRM_SA_OUT : XFRM_SA_IN; // a kernel insists on it
+    if (!out) {
+        x->iptfs.drop_time_us = s->drop_time_us;
+        x->iptfs.reorder_window = (uint16_t)s->reorder_window;
+        return;
+    }
+    x->iptfs.dont_frag = s->dont_frag || c->peer_whole;
+    x->iptfs.init_delay_us = s->init_delay_us;
+    x->iptfs.max_queue = s->max_queue;
+    x->iptfs.pkt_size = s->packet_size;
+}
+
 // IPComp comes first and is the tunnel, if there is one; what protects it finds a packet.
 static enum xfrm_mode outer_mode(const struct child_sa *c)
 {
@@ -178,16 +201,17 @@ err_t told_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_keys *k,
     x->spi = out ? c->spi_out : c->spi_in;
     if (out && c->of_cpu) { // rfc9611 2: what comes in may come by any CPU
         x->pcpu = c->cpu;
-        x->dir = DIR_OUT;
+        x->dir = XFRM_SA_OUT;
     }
     x->mode = (uint8_t)outer_mode(c);
     x->seq = out ? c->acquire_seq : 0; // releases the packet that asked for it
+    say_iptfs(x, c, out);
     told_where(x, c->sa, out);
     say_limits(x, c);
     say_flags(x, c, out);
     say_replay(x, c, out);
     // Behind an IPComp tunnel packets are what that made of them.
-    if (c->mode != XFRM_TUNNEL) say_selector(x, c, out);
+    if (!wraps((uint8_t)c->mode)) say_selector(x, c, out);
     TRY(say_keys(x, c, i_keys ? &k->ei : &k->er, i_keys ? &k->ai : &k->ar, why));
     return ERR_OK;
 }

@@ -28,8 +28,8 @@ struct trap_plan {
     uint32_t id, reqid;
 };
 
-static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfrm_selector *sel,
-                                     enum xfrm_dir dir)
+static struct xfrm_policy policy_for(const struct ike *ike, const struct trap_plan *t,
+                                     const struct xfrm_selector *sel, enum xfrm_dir dir)
 {
     const struct conf_child *f = t->child;
     bool out = dir == XFRM_OUT, shunt = trap_is_shunt(f);
@@ -45,7 +45,7 @@ static struct xfrm_policy policy_for(const struct trap_plan *t, const struct xfr
     if (out && f->per_cpu) p.flags |= XFRM_POLICY_PER_CPU;
     p.tmpl_count = 1;
     p.tmpl[0] = (struct xfrm_tmpl){.proto = child_sa_proto_wanted(f),
-                                   .mode = (uint8_t)child_sa_mode(f),
+                                   .mode = (uint8_t)child_sa_mode(ike, f),
                                    .family = t->local.ip.family,
                                    .reqid = t->reqid,
                                    .aalgos = UINT32_MAX,
@@ -69,7 +69,7 @@ static err_t put_dir(struct ike *ike, const struct trap_plan *t, enum xfrm_dir d
                        t->child->name, SELECTORS_MAX);
     }
     for (unsigned i = 0; i < s.n; i++) {
-        struct xfrm_policy p = policy_for(t, &s.at[i], dir);
+        struct xfrm_policy p = policy_for(ike, t, &s.at[i], dir);
         TRY(policies_want(&ike->policies, (struct policy_owner){POLICY_OF_TRAP, t->id}, &p, NULL,
                           why));
     }
@@ -105,7 +105,7 @@ static void inherit_reqid(struct ike *ike, const struct trap_plan *t)
     struct xfrm_policy old, ours;
     if (!policies_before(&ike->policies)) return;
     if (selectors_make(&t->local_ts, &t->remote_ts, &s) != ERR_OK) return;
-    ours = policy_for(t, &s.at[0], XFRM_OUT);
+    ours = policy_for(ike, t, &s.at[0], XFRM_OUT);
     struct xfrm_policy_id id = {
         .dir = XFRM_OUT, .sel = ours.sel, .mark = ours.mark, .if_id = ours.if_id};
     const struct xfrm_api *xfrm = &ike->env.xfrm;

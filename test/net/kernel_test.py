@@ -85,6 +85,24 @@ def leaves_from_its_address(site, tap):
     site.iked[moon].stop()
 
 
+def without_iptfs(site, tap):
+    """Linux before 6.14: mode = iptfs is a tunnel, and the daemon says so."""
+    if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 14):
+        tap.skip("a kernel without IP-TFS", "this one may have it")
+        return
+    site.start(executor="kernel", inner=(4,), child_extra="mode = iptfs")
+    site.up()
+    said = site.iked[site.moon].output()
+    tap.check("no IP-TFS: said with the remedy", "mode = iptfs becomes tunnel mode" in said and "Linux 6.14" in said, said[-2000:])
+    tap.check("no IP-TFS: the peer is not asked for it", "AGGFRAG" not in said, said[-2000:])
+    tap.equal("no IP-TFS: ping passes", site.alice.ping(BOB[4], 3), 3)
+    state = site.moon("ip xfrm state")
+    tap.check("no IP-TFS: two tunnels", state.count("mode tunnel") == 2, state)
+    site.moon.pavise("down", "sites")
+    for process in site.iked.values():
+        process.stop()
+
+
 def without_esp(site, tap):
     """The daemon says at once that it cannot work here, and what to do; it never half-works."""
     try:
@@ -102,6 +120,7 @@ def test(lab, tap):
     if realkernel.host_has_esp():
         tunnel(site, tap)
         leaves_from_its_address(site, tap)
+        without_iptfs(site, tap)
         moves(site, tap)  # last: moon stays where it is then
         return
     without_esp(site, tap)

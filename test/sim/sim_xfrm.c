@@ -57,6 +57,13 @@ static bool keyed(const struct xfrm_sa *sa)
     return sa->aead.name[0] || sa->crypt.name[0] || sa->auth.name[0] || sa->comp[0];
 }
 
+// As a kernel judges them: the direction of an SA whose SPI was allocated has been said then.
+static bool aimless(const struct xfrm_sa *sa, const struct xfrm_sa *larval)
+{
+    bool other = larval && sa->dir && larval->dir != sa->dir;
+    return other || (sa->mode == XFRM_IPTFS && !sa->dir);
+}
+
 static err_t sa_add(void *ctx, const struct xfrm_sa *sa, struct why *why)
 {
     struct sim_xfrm *x = ctx;
@@ -67,6 +74,7 @@ static err_t sa_add(void *ctx, const struct xfrm_sa *sa, struct why *why)
     if (!keyed(sa)) return why_not(why, ERR_SYNTAX, "an SA without keys");
     if (x->cpus_less && sa->pcpu != UINT32_MAX) return why_not(why, ERR_SYNTAX, "no such CPU");
     if (sim_xfrm_find(x, &sa->daddr, sa->spi)) return why_not(why, ERR_EXISTS, "exists");
+    if (aimless(sa, NULL)) return why_not(why, ERR_SYNTAX, "no direction");
     return put(x, free_place(x), sa);
 }
 
@@ -76,6 +84,7 @@ static err_t sa_update(void *ctx, const struct xfrm_sa *sa, struct why *why)
     struct sim_sa *old = sim_xfrm_find(x, &sa->daddr, sa->spi);
     if (!keyed(sa)) return why_not(why, ERR_SYNTAX, "an SA without keys");
     if (!old) return why_not(why, ERR_NOTFOUND, "no such SA");
+    if (aimless(sa, &old->x)) return why_not(why, ERR_SYNTAX, "another direction");
     return put(x, old, sa);
 }
 
@@ -271,7 +280,8 @@ static bool serves(const struct xfrm_sa *x, const struct xfrm_tmpl *t, const ip_
     if (x->larval || x->proto != t->proto || x->reqid != t->reqid || x->mode != t->mode) {
         return false;
     }
-    if (t->mode == XFRM_TUNNEL) return ip_eq(&x->daddr, &t->daddr) && ip_eq(&x->saddr, &t->saddr);
+    if (t->mode == XFRM_TUNNEL || t->mode == XFRM_IPTFS)
+        return ip_eq(&x->daddr, &t->daddr) && ip_eq(&x->saddr, &t->saddr);
     return t->mode != XFRM_TRANSPORT || ip_eq(&x->daddr, dst);
 }
 

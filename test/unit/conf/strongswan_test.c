@@ -302,6 +302,33 @@ static void addresses_from_dhcp(void **state)
     strongswan_done(&s);
 }
 
+static void iptfs(void **state)
+{
+    (void)state;
+    struct strongswan s = loaded("charon {\n iptfs {\n  drop_time = 2000000\n  reorder_window = 5\n"
+                                 "  init_delay = 4294967295\n  max_queue_size = 65536\n"
+                                 "  packet_size = 1400\n  accept_fragments = no\n"
+                                 "  dont_frag = yes\n }\n}\n");
+    CHECK_EQ(s.iptfs.drop_time_us, 2000000);
+    CHECK_EQ(s.iptfs.reorder_window, 5);
+    CHECK_EQ(s.iptfs.init_delay_us, UINT32_MAX);
+    CHECK_EQ(s.iptfs.max_queue, 65536);
+    CHECK_EQ(s.iptfs.packet_size, 1400);
+    CHECK(!s.iptfs.accept_fragments && s.iptfs.dont_frag);
+    CHECK_STR(text_str(&s.unused), "");
+    strongswan_done(&s);
+    // charon itself looks for this one
+    s = loaded("charon {\n iptfs {\n  dont_fragment = yes\n }\n}\n");
+    CHECK(s.iptfs.dont_frag && s.iptfs.accept_fragments);
+    CHECK_EQ(s.iptfs.drop_time_us, 1000000);
+    CHECK_EQ(s.iptfs.reorder_window, 3);
+    CHECK_EQ(s.iptfs.max_queue, 1048576);
+    strongswan_done(&s);
+    s = loaded("charon {\n iptfs {\n  dont_fragment = yes\n  dont_frag = no\n }\n}\n");
+    CHECK(!s.iptfs.dont_frag);
+    strongswan_done(&s);
+}
+
 static void the_rest_is_named(void **state)
 {
     (void)state;
@@ -342,6 +369,12 @@ static void nonsense_is_refused(void **state)
         "charon {\n plugins {\n addrblock {\n strict = perhaps\n}\n}\n}\n",
         "charon {\n plugins {\n dhcp {\n server = ::1\n}\n}\n}\n",
         "charon {\n plugins {\n dhcp {\n server = 0.0.0.0\n}\n}\n}\n",
+        "charon {\n iptfs {\n drop_time = 1s\n}\n}\n",
+        "charon {\n iptfs {\n init_delay = 0.5\n}\n}\n",
+        "charon {\n iptfs {\n reorder_window = 65536\n}\n}\n",
+        "charon {\n iptfs {\n max_queue_size = 1000\n}\n}\n",
+        "charon {\n iptfs {\n packet_size = 100\n}\n}\n",
+        "charon {\n iptfs {\n dont_frag = perhaps\n}\n}\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -448,6 +481,7 @@ int main(void)
         cmocka_unit_test(loggers),
         cmocka_unit_test(loggers_of_both),
         cmocka_unit_test(addresses_from_dhcp),
+        cmocka_unit_test(iptfs),
         cmocka_unit_test(the_rest_is_named),
         cmocka_unit_test(sims),
         cmocka_unit_test(cards_in_readers),
