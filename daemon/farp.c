@@ -67,21 +67,23 @@ static err_t attach_requests(const struct farp *f)
     return attach(f, code, sizeof code / sizeof *code);
 }
 
-err_t farp_open(struct farp **out, struct why *why)
+struct farp *farp_open(void)
 {
     struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP)};
     struct farp *f = calloc(1, sizeof *f);
-    if (!f) return why_not(why, ERR_NOMEM, "out of memory");
-    // Of no protocol, so that nothing comes in before the filter stands.
-    f->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (f->fd >= 0 && attach_nothing(f) == ERR_OK &&
-        bind(f->fd, (struct sockaddr *)&at, sizeof at) == 0) {
-        *out = f;
-        return ERR_OK;
+    if (f) {
+        // Of no protocol, so that nothing comes in before the filter stands.
+        f->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (f->fd >= 0 && attach_nothing(f) == ERR_OK &&
+            bind(f->fd, (struct sockaddr *)&at, sizeof at) == 0)
+            return f;
     }
-    err_t err = why_not(why, ERR_SYSTEM, "ARP cannot be heard (plugin farp): %s", strerror(errno));
+    log_say(LOG_ERROR, SUBJECT,
+            "ARP is not answered for clients, and their neighbours will not find them: %s "
+            "(plugin farp; it needs CAP_NET_RAW)",
+            f ? strerror(errno) : err_text(ERR_NOMEM));
     farp_free(f);
-    return err;
+    return NULL;
 }
 
 void farp_free(struct farp *f)

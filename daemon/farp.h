@@ -11,9 +11,9 @@
 
 struct farp;
 
-// Opens the socket: before the sandbox, which forbids that. Errors: ERR_NOMEM, ERR_SYSTEM, with a
-// sentence.
-err_t farp_open(struct farp **out, struct why *why);
+// Opens the socket: before the sandbox, which forbids that. NULL: it cannot be had, which was
+// logged.
+struct farp *farp_open(void);
 // Begins to listen, as d->farp. ERR_NOMEM.
 err_t farp_start(struct iked *d, struct why *why);
 void farp_free(struct farp *f); // nothing is answered any more; NULL is fine

@@ -346,11 +346,12 @@ static const char *socket_of(const struct iked *d, const struct config *c)
     return d->strongswan.vici_socket && !given ? d->strongswan.vici_socket : c->vici_socket;
 }
 
-// The sandbox forbids them. Without the former there are other ways to an address.
-static err_t open_packet_sockets(struct iked *d, const struct config *c, struct why *why)
+// The sandbox forbids them. A host may forbid them, too, and loads both plugins because Debian's
+// packages say so: tunnels come up all the same.
+static void open_packet_sockets(struct iked *d, const struct config *c)
 {
     if (d->strongswan.dhcp.load || config_asks_dhcp(c)) d->dhcp = dhcp_open(&d->strongswan.dhcp);
-    return d->strongswan.farp ? farp_open(&d->farp, why) : ERR_OK;
+    if (d->strongswan.farp) d->farp = farp_open();
 }
 
 static err_t start(struct iked *d, struct why *why)
@@ -363,7 +364,7 @@ static err_t start(struct iked *d, struct why *why)
     const char *socket = socket_of(d, c);
     start_state(&d->options);
     if (e == ERR_OK && scripts_needed(c)) e = scripts_start(d->options.config, c, &d->scripts, why);
-    if (e == ERR_OK) e = open_packet_sockets(d, c, why);
+    if (e == ERR_OK) open_packet_sockets(d, c);
     if (e == ERR_OK) e = start_sandbox(d, socket, why);
     if (e == ERR_OK && d->scripts) e = scripts_listen(d->scripts, d->loop);
     if (e == ERR_OK && d->scripts) e = hold_start(d);
