@@ -84,6 +84,7 @@ const struct topic topics[] = {
     {"stages", "a packet's walk, while it happens",
      "Outbound: classify (which policy), resolve (which SA), measure, number, wrap, seal, send. "
      "Inbound: find_sa, replay, open, unwrap, conform (was the SA allowed to carry it), deliver. "
+     "In mode iptfs packets gather before they are numbered, and are unpacked before conform. "
      "Whatever is dropped is dropped by one of these stages, and each reason has a word, which "
      "'pavise xfrm stat' counts. (RFC 4301 5)",
      "pavise trace --drops"},

@@ -12,6 +12,7 @@ static const char *way_of(const struct trace_record *r)
     return r->path == outbound     ? "out"
            : r->path == inbound    ? "in"
            : r->path == complaints ? "icmp"
+           : r->path == payloads   ? "out"
                                    : "dummy";
 }
 
@@ -22,6 +23,7 @@ static const char *verdict_of(enum trace_end end)
         [TRACE_DELIVERED] = "delivered",   [TRACE_CLEAR] = "passes in clear",
         [TRACE_WAITS] = "waits for an SA", [TRACE_JOINED] = "joined",
         [TRACE_EMPTY] = "empty",           [TRACE_HEARD] = "heard",
+        [TRACE_UNPACKED] = "unpacked",
     };
     return words[end];
 }

@@ -20,6 +20,22 @@ static err_t check_selector(const struct xfrm_selector *s, struct why *why)
     return ERR_OK;
 }
 
+static err_t check_mode(const struct xfrm_policy *p, const struct xfrm_tmpl *t, struct why *why)
+{
+    switch (t->mode) {
+    case XFRM_TRANSPORT:
+    case XFRM_TUNNEL:
+    case XFRM_BEET:
+        return ERR_OK;
+    case XFRM_IPTFS:
+        // what leaves is not the policy's packets: nothing around it could be chosen by them
+        if (p->tmpl_count == 1 && t->proto == XFRM_PROTO_ESP) return ERR_OK;
+        return why_not(why, ERR_RANGE, "template: mode iptfs is for ESP, and stands alone");
+    default:
+        return why_not(why, ERR_RANGE, "template: unknown mode %u", t->mode);
+    }
+}
+
 // `before`: the family of what this template is put around.
 static err_t check_tmpl(const struct xfrm_policy *p, const struct xfrm_tmpl *t, uint16_t before,
                         struct why *why)
@@ -28,9 +44,7 @@ static err_t check_tmpl(const struct xfrm_policy *p, const struct xfrm_tmpl *t, 
     if (t->proto != XFRM_PROTO_ESP && t->proto != XFRM_PROTO_AH && t->proto != XFRM_PROTO_COMP) {
         return why_not(why, ERR_RANGE, "template: %u is no IPsec protocol", t->proto);
     }
-    if (t->mode != XFRM_TUNNEL && t->mode != XFRM_TRANSPORT && t->mode != XFRM_BEET) {
-        return why_not(why, ERR_RANGE, "template: unknown mode %u", t->mode);
-    }
+    TRY(check_mode(p, t, why));
     if (t->mode == XFRM_TRANSPORT && t->family != before) {
         return why_not(why, ERR_RANGE, "template: transport mode cannot change the address family");
     }

@@ -324,7 +324,7 @@ static uint32_t spi_random(uint32_t min, uint32_t max)
 // the keys.
 static const struct sa *elder_of(const struct control *c, const struct xfrm_sa *x)
 {
-    static const uint8_t modes[] = {XFRM_TUNNEL, XFRM_TRANSPORT, XFRM_BEET};
+    static const uint8_t modes[] = {XFRM_TUNNEL, XFRM_TRANSPORT, XFRM_BEET, XFRM_IPTFS};
     const struct sa *sa = NULL;
     for (unsigned i = 0; x->reqid && !sa && i < sizeof modes; i++) {
         const struct lane_key key = {x->daddr, x->reqid, x->proto, modes[i]};

@@ -60,6 +60,7 @@ struct seat {
     unsigned in_count;
     uint64_t generation, next_tick;
     uint64_t dummies_due; // monotonic ns
+    uint64_t agg_due;     // the same of SAs of mode iptfs
     uint64_t wake;        // bit i: worker i got packets from us and has not been woken yet
 };
 

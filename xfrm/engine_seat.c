@@ -340,13 +340,14 @@ static void serve_more(struct seat *s)
     }
 }
 
-// Until the next tick or dummy packet, whatever comes first.
+// Until the next tick, dummy packet or end of a delay, whatever comes first.
 static int sleep_ms(const struct seat *s)
 {
-    if (s->dummies_due == UINT64_MAX) return TICK_MS;
+    const uint64_t due = s->dummies_due < s->agg_due ? s->dummies_due : s->agg_due;
+    if (due == UINT64_MAX) return TICK_MS;
     uint64_t now = clock_mono();
-    if (s->dummies_due <= now) return 0;
-    uint64_t ms = (s->dummies_due - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+    if (due <= now) return 0;
+    uint64_t ms = (due - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
     return ms < TICK_MS ? (int)ms : TICK_MS;
 }
 
@@ -393,6 +394,8 @@ void *seat_run(void *seat)
         for (int i = 0; i < n; i++) serve(s, &ready[i]);
         look_after_held(s);
         s->dummies_due = dummy_send(&s->worker);
+        s->agg_due = agg_run(&s->worker);
+        wake_others(s);
         if (s->hops) hops_ask(s->hops, s->worker.now);
         rcu_quiescent_state();
     }
@@ -546,7 +549,7 @@ static err_t seat_build(struct seat *s, unsigned index, struct why *why)
     s->worker.allow_clear_in = e->conf.allow_clear_in;
     s->worker.mss = e->conf.mss;
     s->worker.dummy.rate = e->conf.dummy_rate;
-    s->dummies_due = UINT64_MAX;
+    s->dummies_due = s->agg_due = UINT64_MAX;
     TRY(link_mtu_new(e->conf.fwmark, &s->links, why));
     s->egress = egress_new(s->links);
     if (!s->egress) return why_not(why, ERR_NOMEM, "engine: out of memory");

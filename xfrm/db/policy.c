@@ -22,8 +22,9 @@ struct policy *policy_new(const struct xfrm_policy *conf, struct lanes *ls)
     p->if_id = conf->if_id;
     p->spi = conf->tmpl[0].spi;
     p->saddr = conf->tmpl[0].saddr;
-    p->one_tunnel = conf->dir == XFRM_OUT && conf->tmpl_count == 1 &&
-                    conf->tmpl[0].mode == XFRM_TUNNEL && !conf->tmpl[0].optional;
+    bool tunnel = conf->tmpl[0].mode == XFRM_TUNNEL || conf->tmpl[0].mode == XFRM_IPTFS;
+    p->one_tunnel =
+        conf->dir == XFRM_OUT && conf->tmpl_count == 1 && tunnel && !conf->tmpl[0].optional;
     p->per_cpu = conf->dir == XFRM_OUT && (conf->flags & XFRM_POLICY_PER_CPU);
     for (unsigned i = 0; conf->dir == XFRM_OUT && i < conf->tmpl_count; i++) {
         if (conf->tmpl[i].mode == XFRM_TRANSPORT) continue; // its destination is the packet's

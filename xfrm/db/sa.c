@@ -53,6 +53,14 @@ static err_t check_kind(const struct xfrm_sa *x, struct why *why)
     return ERR_OK;
 }
 
+static err_t check_iptfs(const struct xfrm_sa *x, struct why *why)
+{
+    if (x->proto != XFRM_PROTO_ESP) return why_not(why, ERR_RANGE, "mode iptfs is for ESP only");
+    if (x->tfcpad) return why_not(why, ERR_RANGE, "mode iptfs takes no TFC padding");
+    if (x->dir || x->larval) return ERR_OK;
+    return why_not(why, ERR_RANGE, "mode iptfs needs a direction (XFRMA_SA_DIR)");
+}
+
 // The inner family must be known where the inner header is not carried.
 static err_t check_mode(const struct xfrm_sa *x, struct why *why)
 {
@@ -60,6 +68,8 @@ static err_t check_mode(const struct xfrm_sa *x, struct why *why)
     switch (x->mode) {
     case XFRM_TUNNEL:
         return ERR_OK;
+    case XFRM_IPTFS:
+        return check_iptfs(x, why);
     case XFRM_TRANSPORT:
         if (x->larval || !s->family || s->family == x->family) return ERR_OK;
         return why_not(why, ERR_UNSUPPORTED, "transport mode cannot change the address family");
@@ -136,6 +146,7 @@ static void sa_destroy(struct sa *sa)
 {
     sealer_free(sa->sealer);
     replay_done(&sa->replay);
+    agg_drop(sa->agg);
     conf_free(sa->conf);
     pages_free(sa);
 }
@@ -161,7 +172,7 @@ static err_t sa_arm(struct sa *sa, struct why *why)
     sa->icv_len = (uint8_t)sealer_icv_len(sa->sealer);
     TRY(replay_init(&sa->replay, sa->conf->x.replay.window));
     replay_import(&sa->replay, &sa->conf->x.replay);
-    return ERR_OK;
+    return sa->iptfs ? agg_new(&sa->conf->x, &sa->agg, why) : ERR_OK;
 }
 
 // As the kernel numbers them in a template's mask: bit 0 for none, an AEAD's too.
@@ -183,6 +194,7 @@ static struct sa *sa_make(const struct xfrm_sa *x)
     sa->spi = be32(x->spi);
     sa->proto = x->proto;
     sa->larval = x->larval;
+    sa->iptfs = x->mode == XFRM_IPTFS;
     sa->auth_bit = auth_bit(x);
     sa->bytes = x->current.bytes;
     sa->packets = x->current.packets;

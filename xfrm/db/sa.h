@@ -13,6 +13,7 @@
 #include "base/pages.h"
 #include "base/rcu.h"
 #include "crypto/sealer.h"
+#include "xfrm/db/agg.h"
 #include "xfrm/db/lifetime.h"
 #include "xfrm/db/replay.h"
 #include "xfrm/path/pkt.h"
@@ -79,6 +80,7 @@ struct sa {
     bool dying;  // soft lifetime is over: a younger SA is preferred
     bool dead;   // hard lifetime is over or removed: carries no packet
     bool larval; // no keys yet (ALLOCSPI, ACQUIRE): carries no packet; never changes
+    bool iptfs;  // mode iptfs; never changes
 
     // packet state that packets of one direction need
     struct replay replay; // inbound
@@ -91,6 +93,7 @@ struct sa {
     } pmtu;                  // outbound: what the path takes, pmtu.h; any worker may write (atomic)
 
     // packet state that not every packet needs
+    struct agg *agg;               // mode iptfs
     struct sa_hole hole[SA_HOLES]; // outbound
     uint32_t auth_bit;             // that templates must have in aalgos; never changes
     uint64_t used_mono;            // first use: monotonic ns; 0 = never

@@ -124,7 +124,8 @@ static bool read_piece(const struct pkt *p, struct piece *out)
 
 static bool needs_whole(const struct policy *p)
 {
-    return p && p->conf.tmpl_count > 0 && p->conf.tmpl[0].mode != XFRM_TUNNEL;
+    if (!p || p->conf.tmpl_count == 0) return false;
+    return p->conf.tmpl[0].mode != XFRM_TUNNEL && p->conf.tmpl[0].mode != XFRM_IPTFS;
 }
 
 // Is it for a policy that takes whole packets, as far as can be told without ports? All pieces get

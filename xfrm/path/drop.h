@@ -14,6 +14,10 @@
     X(BOMB, "bomb", "XfrmInStateProtoError", "IPComp: inflates to more than an IP packet holds")  \
     X(EXPIRED_IN, "expired-in", "XfrmInStateExpired", "hard lifetime of the inbound SA is over")  \
     X(MODE, "mode", "XfrmInStateModeError", "inner packet does not fit the SA's mode")            \
+    X(IPTFS, "iptfs", "XfrmInIptfsError",                                                         \
+      "IP-TFS: a packet of which a part was lost, or a payload that makes no sense")              \
+    X(IPTFS_LATE, "iptfs-late", "XfrmInIptfsError",                                               \
+      "IP-TFS: came when those behind it had stopped waiting")                                    \
     X(ECN, "ecn", "XfrmInHdrError",                                                               \
       "marked as having met congestion, but the inner packet knows no ECN")                       \
     X(FRAGMENT_IN, "fragment-in", "XfrmInHdrError",                                               \
@@ -46,6 +50,8 @@
       "ESP in UDP takes no IP options, extension headers or further layer around it")             \
     X(UDP_SOURCE, "udp-source", "XfrmOutError",                                                   \
       "no socket has the UDP port that the SA's packets come from")                               \
+    X(IPTFS_QUEUE, "iptfs-queue", "XfrmOutNoQueueSpace",                                          \
+      "IP-TFS: more bytes wait for their SA than may (max-queue-size)")                           \
     X(TTL, "ttl", "XfrmOutStateModeError", "hop limit reached zero")                              \
     X(NO_BUFFER_IN, "no-buffer-in", "XfrmInBufferError", "out of packet buffers")                 \
     X(NO_BUFFER_OUT, "no-buffer-out", "XfrmOutError", "out of packet buffers")                    \

@@ -163,7 +163,7 @@ static void measure(struct worker *w, struct explain *x, struct pkt *p)
     x->len = p->len;
     x->wire = size_on_wire(p, p->len);
     x->path_mtu = pmtu_of(w, p->sas[p->sa_count - 1]);
-    if (!x->path_mtu) return;
+    if (!x->path_mtu || pmtu_is_cut_inside(p)) return;
     x->fits = size_limit(p, x->path_mtu);
     if (x->wire <= x->path_mtu) return;
     if (pmtu_refuses(p, x->path_mtu, &tell)) {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "xfrm/path/aggfrag.h"
 #include "xfrm/path/ecn.h"
 #include "xfrm/path/mode.h"
 
@@ -40,6 +41,16 @@ static enum drop tunnel(struct pkt *p, uint8_t next, const struct xfrm_sa *x,
 {
     if (!version_fits(p, next)) return DROP_MODE;
     return (before && flow_repeat(p, before)) || flow_read(p) ? tos_merge(p, x) : DROP_MALFORMED_IN;
+}
+
+// rfc9347 2.3 MUST: nothing but such payloads, and dummy packets, goes by such an SA. Those, too,
+// count among the numbers that the receiver puts in order.
+static enum drop iptfs(struct pkt *p, uint8_t next)
+{
+    if (next == IPPROTO_NONE) p->len = 0;
+    if (next != AGG_PROTO && next != IPPROTO_NONE) return DROP_MODE;
+    p->aggfrag = true;
+    return DROP_NONE;
 }
 
 // ---- transport and BEET: the header is put back ----
@@ -134,6 +145,8 @@ enum drop mode_in(struct pkt *p, uint8_t next, const struct pkt *before)
         return transport(p, next, conf);
     case XFRM_BEET:
         return beet(p, next, &conf->x);
+    case XFRM_IPTFS:
+        return iptfs(p, next);
     default:
         return tunnel(p, next, &conf->x, before);
     }

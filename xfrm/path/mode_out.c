@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "xfrm/path/aggfrag.h"
 #include "xfrm/path/ecn.h"
 #include "xfrm/path/mode.h"
 
@@ -46,6 +47,17 @@ static enum drop tunnel(struct pkt *p, struct mode_head *h, const struct sa_conf
     p->outer_tos = tunnel_tos(&conf->x, p->flow.tos);
     p->outer_df = tunnel_df(p, &conf->x);
     p->outer_label = h->next == IPPROTO_IPV6 ? p->flow.label : 0;
+    return DROP_NONE;
+}
+
+// rfc9347 2.2.5: one header for several inner packets, which differ: it says nothing of them.
+static enum drop iptfs(struct pkt *p, struct mode_head *h, const struct sa_conf *conf)
+{
+    h->next = AGG_PROTO;
+    p->from = conf->from;
+    p->to = conf->to;
+    p->outer_tos = 0; // rfc9347 3.1: not ECN-capable, as nobody here would slow down
+    p->outer_df = !(conf->x.flags & XFRM_STATE_NOPMTUDISC);
     return DROP_NONE;
 }
 
@@ -117,6 +129,8 @@ enum drop mode_out(struct pkt *p, struct mode_head *h)
         return transport(p, h, conf);
     case XFRM_BEET:
         return beet(p, h, conf);
+    case XFRM_IPTFS:
+        return iptfs(p, h, conf);
     default:
         return tunnel(p, h, conf);
     }

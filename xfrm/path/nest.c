@@ -70,6 +70,10 @@ static bool is_nested(const struct worker *w, struct pkt *p)
     // socket, if a policy lets it.
     struct sa *inside = sa_asked(w->db, &ask);
     if (!inside || !own_or_claim(w, inside)) return false;
+    if (inside->iptfs) { // no policy may ask for it
+        p->drop = DROP_MODE;
+        return false;
+    }
     p->head = p->at;
     p->head_len = s.len;
     p->at += s.len;

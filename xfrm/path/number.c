@@ -13,9 +13,7 @@ static uint64_t last_seq(const struct sa *sa)
     return wide ? UINT64_MAX - 1 : UINT32_MAX;
 }
 
-// The SA has gone since the burst found it: its successor is there, before anybody takes the elder
-// away, and carries the packet. With several SAs around one another that is left alone.
-static void pass_on(struct worker *w, struct pkt *p)
+void number_pass_on(struct worker *w, struct pkt *p)
 {
     if (!p->policy || !p->policy->one_tunnel || p->sa_count != 1) return;
     struct sa *heir = resolve_sa(w, p, 0);
@@ -26,7 +24,7 @@ void out_number(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        if (sa_flag(&p->sa->dead)) pass_on(w, p);
+        if (sa_flag(&p->sa->dead)) number_pass_on(w, p);
         struct sa *sa = p->sa;
         if (sa_is_numbered(sa) && sa->next_seq > last_seq(sa)) {
             // rfc4303 3.3.3 MUST NOT: a number is never used twice. IKE rekeys long before.

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "xfrm/db/counter.h"
-#include "xfrm/path/stages.h"
+#include "xfrm/path/agg_path.h"
 #include "xfrm/path/trace.h"
 
 // clang-format off: a table of contents keeps its columns
@@ -14,6 +14,7 @@ const struct stage outbound[] = {
     {"resolve", out_resolve},   // policy -> SA; none: hold and acquire  RFC 4301 4.4.2
     {"own", out_own},           // the SA is another worker's: over to it
     {"measure", out_measure},   // does it fit into the path MTU?        RFC 4301 8.2, 1191, 8201
+    {"gather", out_gather},     // mode iptfs: it waits for others       RFC 9347 2.1
     {"number", out_number},     // next sequence number                  RFC 4303 3.3.3
     {"wrap", out_wrap},         // ESP header, padding, outer DSCP, ECN  RFC 4303 3.3.2, 6040
     {"seal", out_seal},         // encrypt and authenticate              RFC 4106, 7634, 3602
@@ -29,6 +30,7 @@ const struct stage inbound[] = {
     {"open", in_open},       // verify and decrypt                    RFC 4303 3.4.4
     {"commit", in_commit},   // only now may the window move
     {"unwrap", in_unwrap},   // padding, ECN, inner header            RFC 4303 2.4, 6040
+    {"unpack", in_unpack},   // mode iptfs: inner packets out of payloads RFC 9347 2.2
     {"nest", in_nest},       // inside is ESP or AH for us, again       RFC 4301 5.2
     {"conform", in_conform}, // was it allowed to use this SA?        RFC 4301 5.2
     {"deliver", in_deliver}, // to the host
@@ -40,6 +42,20 @@ const struct stage dummies[] = {
     {"number", out_number}, // as above: they use up the SA as any packet does
     {"blank", out_blank},   // ESP around nothing, next header 59     RFC 4303 2.6
     {"seal", out_seal},     {"send", out_send}, {NULL, NULL},
+};
+
+const struct stage payloads[] = {
+    // filled by gather.c
+    {"number", out_number}, {"wrap", out_wrap}, // as above, around several inner packets
+    {"seal", out_seal},     {"send", out_send}, {NULL, NULL},
+};
+
+const struct stage unpacked[] = {
+    // what one burst has no room for; as above
+    {"nest", in_nest},
+    {"conform", in_conform},
+    {"deliver", in_deliver},
+    {NULL, NULL},
 };
 
 const struct stage complaints[] = {
@@ -95,6 +111,7 @@ static void burst_walk(struct worker *w, const struct stage *path, struct burst 
 void path_out(struct worker *w, struct burst *b)
 {
     burst_walk(w, outbound, b);
+    if (w->agg.ready_count > 0) gather_flush_ready(w);
 }
 
 void path_in(struct worker *w, struct burst *b)
@@ -110,4 +127,20 @@ void path_icmp(struct worker *w, struct burst *b)
 void path_dummy(struct worker *w, struct burst *b)
 {
     burst_walk(w, dummies, b);
+}
+
+void path_payloads(struct worker *w, struct burst *b)
+{
+    burst_walk(w, payloads, b);
+}
+
+// In the midst of another burst's walk, which somebody may be looking at.
+void path_unpacked(struct worker *w, struct burst *b)
+{
+    burst_sweep(w, b); // those that unpack has ended
+    for (const struct stage *s = unpacked; s->name && b->n > 0; s++) {
+        s->run(w, b);
+        burst_sweep(w, b);
+    }
+    b->n = 0;
 }

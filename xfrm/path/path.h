@@ -46,6 +46,8 @@ struct colleagues {
     void (*give_back)(void *ctx, struct pkt *p); // the buffer of another worker's pool
 };
 
+struct agg; // xfrm/db/agg.h
+
 struct icmp_budget { // icmp.c: how often the executor may still speak
     uint64_t at;
     uint32_t left;
@@ -73,6 +75,12 @@ struct worker {
         uint32_t rate; // packets a second of each SA, at most DUMMY_RATE_MAX; 0: none
         uint64_t due;  // monotonic ns of the next ones; 0: there was nothing to cover
     } dummy;
+    struct { // SAs of mode iptfs: agg_path.h
+        struct agg *armed;
+        uint64_t due; // monotonic ns: when to look after those
+        unsigned ready_count;
+        struct sa *ready[BURST_MAX]; // to be sent at the end of the burst
+    } agg;
     struct icmp_budget icmp;
     uint16_t mss;        // segments that TCP may offer through an SA: mss.h
     bool allow_clear_in; // default policy for inner packets without an inbound policy: false = drop
@@ -96,12 +104,17 @@ extern const struct stage outbound[]; // ends with {NULL, NULL}
 extern const struct stage inbound[];
 extern const struct stage complaints[]; // of routers
 extern const struct stage dummies[];
+extern const struct stage payloads[]; // of mode iptfs: several inner packets each
+extern const struct stage unpacked[]; // inner packets that come out of them
 
 // The packets are owned by the callee from here on.
 void path_out(struct worker *w, struct burst *b);   // inner IP packets from the TUN device
 void path_in(struct worker *w, struct burst *b);    // ESP: at = ESP header, from/to/udp set
 void path_icmp(struct worker *w, struct burst *b);  // ICMP to the host: at = ICMP header, to set
 void path_dummy(struct worker *w, struct burst *b); // empty outbound packets of their SAs (dummy.c)
+void path_payloads(struct worker *w, struct burst *b); // outbound, filled (gather.c)
+// Inner packets beyond a burst, which is empty afterwards (unpack.c).
+void path_unpacked(struct worker *w, struct burst *b);
 
 // ---- dummy: empty packets that cover an SA's silence (dummy.c) ----
 #define DUMMY_RATE_MAX 1000 // a second, of an SA
@@ -111,6 +124,12 @@ void path_dummy(struct worker *w, struct burst *b); // empty outbound packets of
 // Sends those that are due at w->now. When to call it again: monotonic ns; UINT64_MAX: after the
 // database has changed.
 uint64_t dummy_send(struct worker *w);
+
+// ---- mode iptfs: what waits (agg_timer.c) ----
+// Looks after the SAs whose time has come at w->now. When to call it again: monotonic ns;
+// UINT64_MAX: after the next burst.
+uint64_t agg_run(struct worker *w);
+void agg_forget_all(struct worker *w); // the worker ends
 
 // ---- assemble: datagrams of which pieces are still missing (assemble.c) ----
 #define ASSEMBLIES_MAX 16                // datagrams, each with a buffer of the pool

@@ -65,6 +65,10 @@ struct pkt {
     uint8_t *own;   // the pool's buffer
     uint8_t home;   // whose pool: the worker's index
 
+    // mode iptfs: outbound a payload of several packets, of which so many end in it; inbound a
+    // payload that has not been taken apart yet
+    bool filled, aggfrag;
+    uint16_t carried;
     bool dummy; // outbound: carries nothing (RFC 4303 2.6) and is counted apart
     bool cut;   // outbound: fragmented on its further way, whatever the inner header says
     uint8_t

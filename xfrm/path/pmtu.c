@@ -70,10 +70,17 @@ bool pmtu_refuses(const struct pkt *p, uint32_t mtu, uint32_t *tell)
     return p->len > *tell;
 }
 
+bool pmtu_is_cut_inside(const struct pkt *p)
+{
+    const struct sa *sa = p->sas[0];
+    return sa->iptfs && !rcu_dereference(sa->conf)->x.iptfs.dont_frag;
+}
+
 static void measure(struct worker *w, struct pkt *p, const struct pkt *told)
 {
     uint32_t tell, mtu = pmtu_of(w, p->sas[p->sa_count - 1]);
     p->path_mtu = mtu;
+    if (pmtu_is_cut_inside(p)) return;
     if (!mtu || size_on_wire(p, p->len) <= mtu) return;
     if (!pmtu_refuses(p, mtu, &tell)) {
         p->cut = true;
@@ -92,7 +99,7 @@ void out_measure(struct worker *w, struct burst *b)
         measure(w, b->p[i], told);
         if (b->p[i]->drop) {
             told = b->p[i];
-        } else if (i == 0 || b->p[i]->run != b->p[i - 1]->run) {
+        } else if (!b->p[i]->sa->iptfs && (i == 0 || b->p[i]->run != b->p[i - 1]->run)) {
             hole_watch(w, b->p[i]); // what follows it in its train says the same
         }
     }

@@ -20,6 +20,8 @@ uint32_t pmtu_of(struct worker *w, struct sa *sa);
 uint32_t pmtu_back(struct worker *w, struct sa *sa);
 // A router has said that no more than `mtu` bytes get through.
 void pmtu_learn(const struct worker *w, struct sa *sa, uint32_t mtu);
+// Mode iptfs: the packet may be longer than the path, as it is cut inside its SA.
+bool pmtu_is_cut_inside(const struct pkt *p);
 // Does a packet that is too long for `mtu` have to be refused? Then *tell would fit. Otherwise it
 // is fragmented on its way.
 bool pmtu_refuses(const struct pkt *p, uint32_t mtu, uint32_t *tell);

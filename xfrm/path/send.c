@@ -1,5 +1,6 @@
 // send.c - ESP packets leave through the port (RFC 3948 where a NAT is on the way).
 #include "xfrm/db/counter.h"
+#include "xfrm/path/aggfrag.h"
 #include "xfrm/path/stages.h"
 
 void out_send(struct worker *w, struct burst *b)
@@ -10,8 +11,12 @@ void out_send(struct worker *w, struct burst *b)
         if (b->p[i]->drop == DROP_SEND)
             count_set(&b->p[i]->sa->pmtu.link_until, 0); // the link may have changed
         if (b->p[i]->drop) continue;
-        count_add(b->p[i]->dummy ? &w->dummies : &w->packets_out, 1);
-        if (b->p[i]->dummy) continue;
-        count_add(&w->bytes_out, b->p[i]->inner);
+        if (b->p[i]->dummy) {
+            count_add(&w->dummies, 1);
+            continue;
+        }
+        bool filled = b->p[i]->filled;
+        count_add(&w->packets_out, filled ? b->p[i]->carried : 1);
+        count_add(&w->bytes_out, b->p[i]->inner - (filled ? AGG_HEADER : 0));
     }
 }

@@ -2,6 +2,8 @@
 
 #include <netinet/in.h>
 
+#include "xfrm/path/aggfrag.h"
+
 #define UDP_HEADER 8
 #define TRAILER 2       // pad length, next header
 #define PSEUDO_HEADER 8 // of BEET, with padding
@@ -21,7 +23,9 @@ static uint32_t head_of(bool v6)
 // What goes into ESP or AH, and the header that stands in front of it then.
 static uint32_t payload_of(struct size *s, const struct xfrm_sa *x)
 {
-    uint32_t payload = x->mode == XFRM_TUNNEL ? s->len : s->len - s->head;
+    bool whole = x->mode == XFRM_TUNNEL || x->mode == XFRM_IPTFS;
+    uint32_t payload = whole ? s->len : s->len - s->head;
+    if (x->mode == XFRM_IPTFS) payload += AGG_HEADER; // alone in it
     if (x->mode == XFRM_TRANSPORT) return payload;
     // BEET carries IPv4 options behind a pseudo-header
     uint32_t options = x->mode == XFRM_BEET && !s->v6 ? s->head - IP4_HEADER : 0;

@@ -9,6 +9,7 @@ void out_classify(struct worker *w, struct burst *b);
 void out_resolve(struct worker *w, struct burst *b);
 void out_own(struct worker *w, struct burst *b);
 void out_measure(struct worker *w, struct burst *b);
+void out_gather(struct worker *w, struct burst *b);
 void out_number(struct worker *w, struct burst *b);
 void out_wrap(struct worker *w, struct burst *b);
 void out_seal(struct worker *w, struct burst *b);
@@ -25,6 +26,7 @@ void in_replay(struct worker *w, struct burst *b);
 void in_open(struct worker *w, struct burst *b);
 void in_commit(struct worker *w, struct burst *b);
 void in_unwrap(struct worker *w, struct burst *b);
+void in_unpack(struct worker *w, struct burst *b);
 void in_nest(struct worker *w, struct burst *b);
 void in_conform(struct worker *w, struct burst *b);
 void in_deliver(struct worker *w, struct burst *b);
@@ -132,6 +134,11 @@ static inline uint32_t mark_set(uint32_t before, const struct xfrm_mark *output)
 {
     return output->value | output->mask ? (before & ~output->mask) | output->value : 0;
 }
+
+// ---- number.c ----
+// The SA has gone since the burst found it: its successor is there, before anybody takes the elder
+// away, and carries the packet. With several SAs around one another that is left alone.
+void number_pass_on(struct worker *w, struct pkt *p);
 
 // ---- account.c: traffic of an SA against its lifetime ----
 // Counts one packet of `bytes`; raises the EXPIRE event when a limit is reached. False: the hard

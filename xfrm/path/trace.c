@@ -150,6 +150,11 @@ uint64_t trace_lost(const struct trace *t)
 
 // ---- what a record says of its packet ----
 
+static bool goes_out(const struct stage *path)
+{
+    return path == outbound || path == dummies || path == payloads;
+}
+
 static void note_plain(const struct trace *t, struct trace_record *r, const struct pkt *p)
 {
     r->plain_len = p->len;
@@ -279,7 +284,7 @@ static void follow(struct trace *t, const struct worker *w, const struct stage *
     r->worker = (uint16_t)w->index;
     if (path == outbound) {
         note_plain(t, r, p);
-    } else if (path != dummies) { // before it is decrypted where it stands
+    } else if (!goes_out(path)) { // before it is decrypted where it stands
         note_ends(r, p);
         if (path == complaints) r->proto = p->to.ip.family == AF_INET6 ? IPPROTO_ICMPV6 : 1;
         if (path == inbound && r->proto == 0) r->proto = XFRM_PROTO_ESP;
@@ -305,7 +310,7 @@ static void choose(struct trace *t, const struct worker *w, const struct stage *
 
 static bool is_wanted(const struct trace_spec *spec, const struct stage *path)
 {
-    return path == outbound || path == dummies ? spec->out : spec->in;
+    return goes_out(path) ? spec->out : spec->in;
 }
 
 // Has it a packet of this burst? Outbound it is chosen when pieces have been put together, by the
@@ -340,10 +345,11 @@ static enum trace_end end_of(const struct stage *path, const struct stage *s, co
 {
     if (p->drop) return TRACE_DROPPED;
     if (p->held) return TRACE_WAITS;
+    if (path == inbound && s->run == in_unpack) return TRACE_UNPACKED;
     if (path == inbound) return s->run == in_deliver ? TRACE_DELIVERED : TRACE_EMPTY;
     if (path == complaints) return TRACE_HEARD;
     if (s->run == out_send) return TRACE_SENT;
-    return s->run == out_assemble ? TRACE_JOINED : TRACE_CLEAR;
+    return s->run == out_assemble || s->run == out_gather ? TRACE_JOINED : TRACE_CLEAR;
 }
 
 static bool matches(const struct trace_spec *spec, const struct trace_record *r)
@@ -376,7 +382,7 @@ static void note_stage(const struct trace *t, const struct followed *f, const st
 {
     struct trace_record *r = f->r;
     const bool last = s[1].run == out_send && !f->p->drop; // a stage before it is sent
-    if (last && (path == outbound || path == dummies)) {
+    if (last && (goes_out(path))) {
         note_ends(r, f->p);
         note_outer(t, r, f->p);
     }

@@ -33,9 +33,12 @@ enum trace_end {
     TRACE_DELIVERED, // to the host
     TRACE_CLEAR,     // out, in clear: no policy, or one that says so
     TRACE_WAITS,     // for an SA; it will walk again
-    TRACE_JOINED,    // a fragment that is part of a larger packet now, or waits for the rest of it
-    TRACE_EMPTY,     // in, and carries nothing: a dummy packet
-    TRACE_HEARD,     // an ICMP message about an SA's path
+    // a part of a larger packet now, or waits for the rest of it: a fragment, or what mode iptfs
+    // puts together
+    TRACE_JOINED,
+    TRACE_UNPACKED, // in, mode iptfs: its inner packets go on, or wait for their rest
+    TRACE_EMPTY,    // in, and carries nothing: a dummy packet
+    TRACE_HEARD,    // an ICMP message about an SA's path
 };
 
 struct trace_sa {
@@ -54,7 +57,7 @@ struct trace_policy {
 };
 
 struct trace_record {
-    const struct stage *path; // outbound, inbound, dummies, complaints
+    const struct stage *path; // outbound, inbound, dummies, payloads, complaints
     uint8_t stage;            // the last that it came to
     uint8_t burst;            // packets in its burst at the start
     uint16_t worker;

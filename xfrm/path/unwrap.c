@@ -52,7 +52,7 @@ static enum drop unwrap(const struct worker *w, struct pkt *p, const struct pkt 
     if (d) return d;
     const struct xfrm_mark *mark = &rcu_dereference(p->sa->conf)->x.output_mark;
     p->mark = (p->mark & ~mark->mask) | mark->value;
-    if (next != IPPROTO_NONE || !sa_is_esp(p->sa)) return mode_in(p, next, before);
+    if (next != IPPROTO_NONE || !sa_is_esp(p->sa) || p->sa->iptfs) return mode_in(p, next, before);
     p->done = true; // rfc4303 2.6 MUST: a dummy packet is discarded without notice
     return DROP_NONE;
 }
@@ -64,7 +64,7 @@ void in_unwrap(struct worker *w, struct burst *b)
         struct pkt *p = b->p[i];
         p->drop = unwrap(w, p, before);
         if (p->drop) continue;
-        if (!p->done) before = p;
+        if (!p->done && !p->aggfrag) before = p;
         p->sas[p->sa_count++] = p->sa; // in_nest() keeps the count below PKT_SAS_MAX
         if (!account_packet(w, p->sa, p->len)) p->drop = DROP_EXPIRED_IN;
     }

@@ -11,6 +11,7 @@ err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, un
     memset(w, 0, sizeof *w);
     w->db = db;
     w->exits = *exits;
+    w->agg.due = UINT64_MAX;
     w->pool = pool_new(buffers < BUFFERS_MIN ? BUFFERS_MIN : buffers);
     w->hold = hold_new();
     w->comp = comp_new();
@@ -22,6 +23,7 @@ err_t worker_init(struct worker *w, struct db *db, const struct exits *exits, un
 
 void worker_done(struct worker *w)
 {
+    agg_forget_all(w);
     hold_free(w->hold);
     assemblies_free(w->assemblies, w->pool);
     pool_free(w->pool);

@@ -155,6 +155,7 @@ void out_wrap(struct worker *w, struct burst *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
         struct pkt *p = b->p[i];
-        p->drop = p->flow.ttl == 0 ? DROP_TTL : wrap(w, p);
+        // what is in a payload has been looked at when it was gathered
+        p->drop = p->flow.ttl == 0 && !p->filled ? DROP_TTL : wrap(w, p);
     }
 }
