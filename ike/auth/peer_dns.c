@@ -107,12 +107,19 @@ static unsigned keys_sort(const struct look *l, const struct dnssec_answer *a,
     return n;
 }
 
+// Only certificates can be said to be in a group, or issued by a policy, and only they are asked
+// about again.
+static bool may_be_key(const struct look *l)
+{
+    const struct conf_side *side = l->p->side;
+    return l->source->ipseckey && !side->group_n && !side->policy_n && !l->p->again;
+}
+
 static err_t keys_look(struct look *l)
 {
     struct dnssec_answer a = {0};
     struct ipseckey keys[DNSSEC_RRS_MAX];
-    // Only certificates can be said to be in a group, and only they are asked about again.
-    if (!l->source->ipseckey || l->p->side->group_n || l->p->again) return ERR_NOTFOUND;
+    if (!may_be_key(l)) return ERR_NOTFOUND;
     TRY(look_ask(l, RDATA_IPSECKEY, &a));
     err_t err = ERR_NOTFOUND;
     unsigned n = keys_sort(l, &a, keys);

@@ -289,6 +289,21 @@ static void what_a_certificate_says_counts(void **state)
     refused(s, 2, "it is not the certificate that was sent");
 }
 
+// A bare key says nothing of what only a certificate can say.
+static void a_key_is_no_certificate(void **state)
+{
+    static const char *const wants[] = {"cert_policy = 1.3.6.1.4.1.55555.1", "groups = friends"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct sim *s = hosts(55 + i);
+        dns_key(B, 1, &keys[1]);
+        dns_cert(B, CERT_RR_PKIX, &keys[1]); // neither does this one
+        put_config(s, BOB, (struct terms){.local = KEY, .remote = "certs = alice.pem"});
+        put_config(s, ALICE, (struct terms){.local = KEY, .remote = wants[i]});
+        refused(s, 1, "nor does DNS prove it");
+    }
+}
+
 // Reauthentication asks about certificates once more when the new IKE SA is up.
 static void reauthentication_asks_again(void **state)
 {
@@ -316,6 +331,7 @@ int main(void)
         cmocka_unit_test(only_names_of_hosts_are_asked_for),
         cmocka_unit_test(a_certificate_is_believed),
         cmocka_unit_test(what_a_certificate_says_counts),
+        cmocka_unit_test(a_key_is_no_certificate),
         cmocka_unit_test(reauthentication_asks_again),
     };
     return cmocka_run_group_tests(tests, papers_begin, end);
