@@ -78,6 +78,8 @@
 #define SAY_DHCP_TIMEOUT "DHCP %s timed out" // DISCOVER, REQUEST
 
 // ---- child SAs
+#define SAY_RADIUS_CLOSES "deleting IKE_SA after RADIUS timeout"
+#define SAY_RADIUS_CLOSES_ALL "deleting all IKE_SAs after RADIUS timeout"
 #define SAY_AGGFRAG_FLAGS \
     "not using IP-TFS mode, peer sent unsupported flags (0x%02x) in USE_AGGFRAG notify"
 #define SAY_CHILD_UP "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s"

@@ -81,6 +81,7 @@ static const struct entry acct_keys[] = {
     OF_ACCT("accounting_requires_vip", IS_YES, requires_vip),
     OF_ACCT("accounting_send_class", IS_YES, send_class),
     OF_ACCT("accounting_close_on_timeout", IS_YES, close_on_timeout),
+    OF_ACCT("close_all_on_timeout", IS_YES, close_all),
     {0}};
 static const struct entry dae_keys[] = {OF_DAE("enable", IS_YES, on),
                                         OF_DAE("listen", IS_ADDRESS, listen),
@@ -90,9 +91,6 @@ static const struct entry dae_keys[] = {OF_DAE("enable", IS_YES, on),
 // clang-format on
 
 // What is not done, where it is asked for.
-static const char *const refused[][2] = {
-    {"close_all_on_timeout", "IKE SAs are not closed because a RADIUS server is silent"},
-};
 static const char *const refused_sections[][2] = {
     {"forward", "attributes are not carried between IKE and RADIUS"},
     {"xauth", "XAuth belongs to IKEv1, which is not supported"},
@@ -211,17 +209,6 @@ static void refuse(const struct setting *s, const char *why, struct conf_issues 
     issue_hint(issues, "leave it out");
 }
 
-// Known, and known not to be there?
-static bool is_refused(const struct setting *s, struct conf_issues *issues)
-{
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        if (strcmp(s->key, refused[i][0]) != 0) continue;
-        if (refused[i][1] && !value_is_no(s->value.text)) refuse(s, refused[i][1], issues);
-        return true;
-    }
-    return false;
-}
-
 static void unknown(const struct setting *s, const struct entry *keys, struct conf_issues *issues)
 {
     const char *names[16] = {0};
@@ -261,7 +248,7 @@ static void read_plugin(const struct node *n, struct reading *r)
         if (habit) put(s, habit, &r->out->habits, r->issues);
         const struct entry *acct = entry_of(acct_keys, s->key);
         if (acct) put(s, acct, &r->out->acct, r->issues);
-        if (k || habit || acct || strcmp(s->key, "load") == 0 || is_refused(s, r->issues)) continue;
+        if (k || habit || acct || strcmp(s->key, "load") == 0) continue;
         unknown(s, plugin_keys, r->issues);
     }
     check_sections(n, r->issues);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "base/words.h"
 #include "crypto/rng.h"
 #include "daemon/radius_acct.h"
 #include "ike/radius.h"
@@ -128,14 +129,28 @@ static void env_tell(void *ctx, enum log_level level, const char *sentence)
     log_say(level, "radius", "%s", sentence);
 }
 
+// ---- silence -----------------------------------------------------------------------------------
+
+void radius_silence(struct iked *d, uint32_t sa)
+{
+    const struct ike_choice one = {.ike_id = sa}, every = {0};
+    bool all = d->strongswan.radius.acct.close_all;
+    unsigned matches;
+    if (!d->ike || (!all && !sa)) return;
+    log_say(LOG_WARN, "radius", all ? SAY_RADIUS_CLOSES_ALL : SAY_RADIUS_CLOSES);
+    ike_terminate(d->ike, all ? &every : &one, &matches, NULL, NULL);
+}
+
 // ---- questions of the diplomat -----------------------------------------------------------------
 
 static void on_answer(struct radius_query *q)
 {
     struct ike_radius *ask = (struct ike_radius *)((char *)q - offsetof(struct ike_radius, q));
     struct iked *d = q->ctx;
+    bool silent = q->err == ERR_TIMEOUT;
     if (d->ike) ike_work_done(d->ike, &ask->w);
     if (!d->ike) ask->w.free(&ask->w);
+    if (silent) radius_silence(d, 0); // who asked has been refused
 }
 
 err_t radius_send(struct iked *d, struct radius_query *q, struct why *why)

@@ -81,19 +81,18 @@ static void put_back(struct radius_acct *a, struct record *r)
     a->waiting++;
 }
 
-// rfc2866 2.1: who is not accounted for is not served, unless our user wants it so.
+// rfc2866 2.1: who is not accounted for is not served, unless our user wants it so, once it was.
 static void unheard(struct radius_acct *a, const struct question *p)
 {
     static const char *const names[] = {
         [ACCT_START] = "start", [ACCT_STOP] = "stop", [ACCT_INTERIM] = "interim"};
+    const struct radius_accounting *conf = &a->d->strongswan.radius.acct;
     const struct record *r = p->record;
-    unsigned matches;
     log_say(LOG_WARN, "radius", "the accounting %s record of IKE SA #%u is lost: %s",
             names[r->status], r->sa, p->q.why.text);
-    if (r->status == ACCT_STOP || !a->d->strongswan.radius.acct.close_on_timeout || !a->d->ike)
-        return;
-    const struct ike_choice it = {.ike_id = r->sa};
-    ike_terminate(a->d->ike, &it, &matches, NULL, NULL);
+    if (p->q.err != ERR_TIMEOUT) return;
+    if (r->status == ACCT_INTERIM && !conf->close_on_timeout) return;
+    radius_silence(a->d, r->status == ACCT_STOP ? 0 : r->sa);
 }
 
 static void on_answer(struct radius_query *q)

@@ -230,6 +230,14 @@ err_t radius_ask(struct radius_client *c, struct radius_query *q, struct why *wh
     return begin(c, q, why);
 }
 
+// Where another server can be asked, half as often: the peer that waits has a life of its own.
+static unsigned tries_of(const struct radius_client *c, const struct radius_query *q)
+{
+    unsigned tries = c->conf.server[q->server].tries;
+    bool others = !q->bound && best_server(c, q->tried) >= 0;
+    return others ? (tries + 1) / 2 : tries;
+}
+
 // ---- time --------------------------------------------------------------------------------------
 
 // It stays silent: the next one, if this is the first question of a conversation.
@@ -259,7 +267,7 @@ void radius_tick(struct radius_client *c)
     for (struct radius_query *q = c->all, *next; q; q = next) {
         next = q->next;
         if (q->at > now) continue;
-        if (q->repeated >= c->conf.server[q->server].tries) {
+        if (q->repeated >= tries_of(c, q)) {
             give_up(c, q); // what it links in stands before those that are still to be looked at
             continue;
         }

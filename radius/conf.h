@@ -30,8 +30,10 @@ struct radius_habits {
 };
 
 struct radius_accounting {
-    bool on, requires_vip, send_class, close_on_timeout;
-    uint32_t interval_s; // of interim records; 0: where the server asks for them
+    bool on, requires_vip, send_class;
+    bool close_on_timeout; // an IKE SA whose interim record nobody acknowledges
+    bool close_all;        // all IKE SAs, whenever all servers are silent
+    uint32_t interval_s;   // of interim records; 0: where the server asks for them
 };
 
 struct radius_dae_conf { // RFC 5176

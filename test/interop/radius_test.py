@@ -301,6 +301,21 @@ def others(site, tap, server):
     goes(site)
 
 
+def silence(site, tap, server):
+    """close_all_on_timeout: the server falls silent, and a record is lost."""
+    text = STRONGSWAN.format(secret=SECRET).replace("retransmit_timeout = 5", "retransmit_timeout = 0.3")
+    conf = site.sun.file("own.conf", text.replace("accounting_interval", "close_all_on_timeout = yes\n            accounting_interval"))
+    site.iked[site.sun] = site.sun.iked(GATEWAY, "--strongswan-conf", conf)
+    good, said = comes(site, "carol", "Ar3etTnp")
+    server.process.stop()
+    told = site.iked[site.sun].wait_for("deleting all IKE_SAs after RADIUS timeout", 60)
+    tap.check("nobody answers an interim record: all IKE SAs end", good and told, said + site.iked[site.sun].output()[-2000:])
+    tap.check("... on both sides", wait_until(lambda: site.spis(site.sun) == set() and site.spis(site.moon) == set(), 30),
+              site.iked[site.sun].output()[-2000:])
+    goes(site)
+    site.iked[site.sun].stop()
+
+
 def test(lab, tap):
     if missing():
         tap.skip("FreeRADIUS", missing())
@@ -320,7 +335,7 @@ def test(lab, tap):
     tap.equal("the gateway ends: its last record is there before it has", (good, server.count("Stop")), (True, ends + 1))
     goes(site)
     tap.equal("no SA is left", wait_until(lambda: site.spis(site.sun) == set(), 30) or site.spis(site.sun), True)
-    server.process.stop()
+    silence(site, tap, server)
 
 
 if __name__ == "__main__":

@@ -410,7 +410,8 @@ static void radius_servers(void **state)
     CHECK_STR(text_str(&s.unused), "");
     strongswan_done(&s);
     s = loaded(RADIUS("   accounting = yes\n   accounting_interval = 5m\n   class_group = yes\n"
-                      "   accounting_close_on_timeout = no\n"));
+                      "   accounting_close_on_timeout = no\n   close_all_on_timeout = yes\n"));
+    CHECK(s.radius.acct.close_all && !strongswan_default().radius.acct.close_all);
     CHECK(s.radius.acct.on && !s.radius.acct.close_on_timeout && s.radius.habits.class_group);
     CHECK_EQ(s.radius.acct.interval_s, 300);
     CHECK(!s.radius.dae.on);
@@ -447,7 +448,7 @@ static void radius_that_cannot_be(void **state)
         {RADIUS("   dae {\n    listen = moon\n    secret = tellnobody\n   }\n"),
          "'moon' is no value for listen"},
         {RADIUS("   forward {\n    ike_to_radius = 1\n   }\n"), "between IKE and RADIUS"},
-        {RADIUS("   close_all_on_timeout = yes\n"), "close_all_on_timeout"},
+        {RADIUS("   close_all_on_timeout = perhaps\n"), "close_all_on_timeout"},
         {RADIUS("   accounting = perhaps\n"), "'perhaps' is no value for accounting"},
         {RADIUS("   retransmit_base = -1\n"), "'-1' is no value for retransmit_base"},
         {RADIUS("   sockets = 0\n"), "'0' is no value for sockets"},
