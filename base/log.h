@@ -18,5 +18,10 @@ bool log_wanted(enum log_level level);
 // subject: what the line is about, e.g. "net-net[3]" or "xfrm"; never NULL.
 void log_say(enum log_level level, const char *subject, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-// A ready-made sink: "HH:MM:SS.mmm subject: line" on stderr.
+// Ready-made sinks: "HH:MM:SS.mmm subject: line" on stderr, and "<N>subject: line" for systemd's
+// journal, which knows the time and takes N as the priority (sd-daemon(3)).
 void log_to_stderr(void *ctx, enum log_level level, const char *subject, const char *line);
+void log_to_journal(void *ctx, enum log_level level, const char *subject, const char *line);
+// Which of them: the latter where systemd says that stderr is its journal (JOURNAL_STREAM,
+// systemd.exec(5)). To be asked before a sandbox.
+log_sink_t *log_stderr_sink(void);

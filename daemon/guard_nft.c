@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,6 +284,25 @@ void guard_nft_drop_script(const struct guard_nft_conf *conf, struct text *out)
 
 // ---- the program ----
 
+// What ends the daemon often goes to all its processes, from systemd or a terminal, and just then
+// nft takes away what we have put there: it may finish.
+static int spawn_shielded(pid_t *pid, const posix_spawn_file_actions_t *actions, char *const argv[])
+{
+    sigset_t ends;
+    posix_spawnattr_t attributes;
+    int e = posix_spawnattr_init(&attributes);
+    if (e != 0) return e;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGHUP);
+    (void)posix_spawnattr_setsigmask(&attributes, &ends);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    e = posix_spawnp(pid, "nft", actions, &attributes, argv, environ);
+    (void)posix_spawnattr_destroy(&attributes);
+    return e;
+}
+
 static err_t spawn_nft(int in, int out, pid_t *pid, struct why *why)
 {
     char *const argv[] = {(char[]){"nft"}, (char[]){"-f"}, (char[]){"-"}, NULL};
@@ -292,7 +312,7 @@ static err_t spawn_nft(int in, int out, pid_t *pid, struct why *why)
     (void)posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
     (void)posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     (void)posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-    int failed = posix_spawnp(pid, "nft", &actions, NULL, argv, environ);
+    int failed = spawn_shielded(pid, &actions, argv);
     (void)posix_spawn_file_actions_destroy(&actions);
     if (failed == 0) return ERR_OK;
     return why_not(why, failed == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM,
@@ -345,6 +365,8 @@ static err_t nft(const char *script, char answer[ANSWER_MAX], struct why *why)
     if (e != ERR_OK) return e;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return ERR_OK;
+    if (WIFSIGNALED(status))
+        return why_not(why, ERR_SYSTEM, "nft was ended by signal %d", WTERMSIG(status));
     return why_not(why, ERR_SYSTEM, "nft: %s", answer);
 }
 

@@ -111,6 +111,12 @@ static void say_plainly(void *ctx, enum log_level level, const char *subject, co
     if (is_wanted(t, level, subject)) log_to_stderr(NULL, level, subject, line);
 }
 
+static void say_to_journal(void *ctx, enum log_level level, const char *subject, const char *line)
+{
+    const struct log_target *t = ctx;
+    if (is_wanted(t, level, subject)) log_to_journal(NULL, level, subject, line);
+}
+
 // "NN[GRP] <name|id> line": there is one thread that counts.
 static void charons_line(const struct log_target *t, const char *subject, const char *line,
                          struct text *out)
@@ -299,7 +305,7 @@ static err_t open_target(struct log_target *t, const char *what, log_sink_t **si
 {
     const char *rest;
     if (strcmp(what, "stderr") == 0) {
-        *sink = say_plainly;
+        *sink = log_stderr_sink() == log_to_journal ? say_to_journal : say_plainly;
         return ERR_OK;
     }
     if ((rest = rest_after(what, "syslog")) != NULL) {

@@ -527,7 +527,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     log_set_level(o.log_level);
-    log_add_sink(log_to_stderr, NULL);
+    log_add_sink(log_stderr_sink(), NULL);
     (void)signal(SIGPIPE, SIG_IGN); // a client that hangs up is not the end
     return xfrmd_run(&o);
 }
