@@ -43,6 +43,7 @@ secrets {
 # As Debian's packages say. Both want packet sockets.
 PLUGINS = """
 charon {
+    load_modular = yes
     plugins {
         farp {
             load = yes
