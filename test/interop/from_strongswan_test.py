@@ -78,7 +78,7 @@ def test(lab, tap):
         tap.skip("from strongSwan to Pavise", strongswan.missing())
         return
     commands = page()
-    tap.equal("the page has its commands", [(k, len(v)) for k, v in commands.items()], [("Change over", 7), ("Back again", 2)])
+    tap.equal("the page has its commands", [(k, len(v)) for k, v in commands.items()], [("Change over", 7), ("Back again", 3)])
     site = Sites(lab)
     peer = strongswan.StrongSwan(site.sun, site.config("sun", **PEER))
     machine = Machine(site.moon)
@@ -94,6 +94,7 @@ def test(lab, tap):
         pass
     served(site, tap, "the peer is served by strongSwan again")
     tap.check("by charon", "charon" in machine.run("swanctl --version --daemon").stdout)
+    tap.equal("and no file of Pavise is left", machine.run("find /usr/local -type f -o -type l").stdout, "")
     machine.run("systemctl stop strongswan")
     peer.stop()
 
