@@ -6,35 +6,22 @@
 // As many entries as the shortest packets, IPv4 headers, could fill the queue with.
 #define SHORTEST 20
 
-// rfc9347 2.5: what the window and the time may hold up is bounded here, not by the peer.
-static err_t check(const struct xfrm_iptfs *t, struct why *why)
+static uint32_t at_most(uint32_t n, uint32_t limit)
 {
-    if (t->reorder_window > AGG_WINDOW_MAX) {
-        return why_not(why, ERR_RANGE, "an IP-TFS reorder window of %u packets is larger than %u",
-                       t->reorder_window, AGG_WINDOW_MAX);
-    }
-    if (t->max_queue > AGG_QUEUE_MAX) {
-        return why_not(why, ERR_RANGE, "an IP-TFS queue of %u bytes is longer than %u",
-                       t->max_queue, AGG_QUEUE_MAX);
-    }
-    if (t->pkt_size && t->pkt_size < AGG_PKT_SIZE_MIN) {
-        return why_not(why, ERR_RANGE, "IP-TFS packets of %u bytes are shorter than %u",
-                       t->pkt_size, AGG_PKT_SIZE_MIN);
-    }
-    return ERR_OK;
+    return n < limit ? n : limit;
 }
 
 static bool fill_out(struct agg *a, const struct xfrm_iptfs *t)
 {
-    const size_t entries = t->max_queue / SHORTEST + 1;
-    a->out.most = t->max_queue;
-    a->out.at = malloc(t->max_queue + entries * sizeof(struct agg_entry));
+    a->out.most = at_most(t->max_queue, AGG_QUEUE_MAX);
+    const size_t entries = a->out.most / SHORTEST + 1;
+    a->out.at = malloc(a->out.most + entries * sizeof(struct agg_entry));
     return a->out.at != NULL;
 }
 
 static bool fill_in(struct agg *a, const struct xfrm_sa *x)
 {
-    const uint32_t n = x->iptfs.reorder_window;
+    const uint32_t n = at_most(x->iptfs.reorder_window, AGG_WINDOW_MAX);
     a->in.want = x->replay.in_seq + 1;
     a->in.window = n;
     a->in.part.at = malloc(AGG_INNER_MAX);
@@ -48,7 +35,11 @@ static bool fill_in(struct agg *a, const struct xfrm_sa *x)
 
 err_t agg_new(const struct xfrm_sa *x, struct agg **out, struct why *why)
 {
-    TRY(check(&x->iptfs, why));
+    const uint32_t size = x->iptfs.pkt_size;
+    if (size && size < AGG_PKT_SIZE_MIN) {
+        return why_not(why, ERR_RANGE, "IP-TFS packets of %u bytes are shorter than %u", size,
+                       AGG_PKT_SIZE_MIN);
+    }
     struct agg *a = calloc(1, sizeof *a);
     if (!a) return ERR_NOMEM;
     a->refs = 1;

@@ -10,12 +10,14 @@
 
 #include "xfrm/xfrm.h"
 
-// Payloads that may wait for a missing one: each may have the length of an IP packet.
+// Payloads that may wait for a missing one, whatever larger window was asked for: each may have the
+// length of an IP packet, and the peer chooses.
 #define AGG_WINDOW_MAX 256
 #define AGG_PAYLOAD_MAX UINT16_MAX
 #define AGG_INNER_MAX (40U + UINT16_MAX) // the longest IPv6 packet
-#define AGG_QUEUE_MAX (16U << 20)        // bytes of inner packets; a worker sends them at one go
-#define AGG_PKT_SIZE_MIN 160 // outer headers of IPv6 in UDP, ICV, and room for what is inside
+#define AGG_QUEUE_MAX \
+    (16U << 20) // bytes of inner packets, whatever more was allowed: they leave at one go
+#define AGG_PKT_SIZE_MIN 128 // as strongswan.conf: headers, ICV, and a little room
 
 // An outbound packet in the queue; its bytes follow.
 struct agg_entry {

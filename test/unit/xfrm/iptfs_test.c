@@ -422,6 +422,19 @@ static void without_a_window_they_go_as_they_come(void **state)
     ends_free(&e);
 }
 
+static void no_window_is_without_end(void **state)
+{
+    (void)state;
+    struct ends e =
+        numbered(AGG_WINDOW_MAX + 3,
+                 &(struct xfrm_iptfs){.drop_time_us = 1000, .reorder_window = UINT16_MAX});
+    for (unsigned i = 2; i <= AGG_WINDOW_MAX + 1; i++) in_frame(&e, i);
+    CHECK_EQ(e.sun->delivered.n, 0);
+    in_frame(&e, AGG_WINDOW_MAX + 2);
+    CHECK_EQ(e.sun->delivered.n, AGG_WINDOW_MAX + 1);
+    ends_free(&e);
+}
+
 static void a_removed_sa_forgets_what_waited(void **state)
 {
     (void)state;
@@ -719,13 +732,7 @@ static void what_cannot_be_is_refused(void **state)
     (void)state;
     struct rig *r = rig_new();
     struct why why = {""};
-    struct xfrm_sa x = sa_of(1);
-    x.iptfs.reorder_window = AGG_WINDOW_MAX + 1;
-    not_taken(r, &x);
-    x = sa_of(2);
-    x.iptfs.max_queue = AGG_QUEUE_MAX + 1;
-    not_taken(r, &x);
-    x = sa_of(2);
+    struct xfrm_sa x = sa_of(2);
     x.iptfs.pkt_size = AGG_PKT_SIZE_MIN - 1;
     not_taken(r, &x);
     x = sa_of(2);
@@ -754,6 +761,7 @@ int main(void)
         cmocka_unit_test(the_window_brings_order),
         cmocka_unit_test(the_time_ends_the_waiting),
         cmocka_unit_test(without_a_window_they_go_as_they_come),
+        cmocka_unit_test(no_window_is_without_end),
         cmocka_unit_test(a_removed_sa_forgets_what_waited),
         cmocka_unit_test(dummy_packets_and_padding_carry_nothing),
         cmocka_unit_test(padding_may_come_between_fragments),
