@@ -139,6 +139,23 @@ static bool wants_radius(const struct config *c)
     return false;
 }
 
+// As the daemon does: it goes on without.
+static void check_triplets(const char *file, const struct strongswan *s, json_t *all)
+{
+    struct why why = {0};
+    if (strongswan_triplets(s, &why) == ERR_OK) return;
+    const struct conf_issue i = {.file = file,
+                                 .line = 1,
+                                 .column = 1,
+                                 .token = "triplets",
+                                 .what = why.text,
+                                 .hint = "until that is right, no triplets of EAP-SIM are known",
+                                 .warning = true};
+    const struct conf_issues l = {.n = 1, .issue = (struct conf_issue[]){i}};
+    if (all) json_add(all, file_json(file, true, &l));
+    if (!all) print_issue(&i);
+}
+
 static bool check_daemon_file(const char *file, json_t *all, struct pair *p)
 {
     struct strongswan s;
@@ -154,6 +171,7 @@ static bool check_daemon_file(const char *file, json_t *all, struct pair *p)
         if (ok) printf("%s: %sok%s\n", file, paint(GREEN), paint(PLAIN));
         if (ok && s.unused.len) printf("      of no effect here: %s\n", text_str(&s.unused));
     }
+    if (ok) check_triplets(file, &s, all);
     strongswan_done(&s);
     return ok;
 }

@@ -287,6 +287,19 @@ static void check_eap_server(struct load *ld, const struct origin *o, const stru
     }
 }
 
+// A gateway that knows no password at all: nobody can come in.
+static void check_eap_passwords(struct load *ld, const struct node *n, const struct conf_side *s)
+{
+    bool known = ld->out->eap_n > 0 || (s->eap == EAP_MSCHAPV2 && ld->out->ntlm_n > 0);
+    bool asks = s->eap == EAP_MD5 || s->eap == EAP_GTC || s->eap == EAP_MSCHAPV2;
+    if (!n || s->auth != CONF_AUTH_EAP || s->radius || !asks || known) return;
+    issue_warn(ld->issues, schema_place(ld, n, "auth"), "auth",
+               "nobody has a password for eap-%s: every client is refused", eap_keyword(s->eap));
+    issue_hint(ld->issues,
+               "write sections eap-NAME in secrets, each with the id of a client and its "
+               "secret, or auth = eap-radius");
+}
+
 static void check_eap(struct load *ld, const struct origin *o, const struct conf_conn *c)
 {
     if (!o->local[0] || !o->remote[0]) return;
@@ -296,6 +309,9 @@ static void check_eap(struct load *ld, const struct origin *o, const struct conf
     }
     check_eap_server(ld, o, c);
     check_eap_radius(ld, o, c);
+    unsigned i = 0;
+    for (const struct conf_side *s = &c->remote; s && i < CONF_SIDES_MAX && !ld->loose; s = s->next)
+        check_eap_passwords(ld, o->remote[i++], s);
 }
 
 // ---- two children for the same packets ----

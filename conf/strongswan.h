@@ -100,4 +100,7 @@ struct strongswan {
 // ERR_PERMISSION, ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM.
 err_t strongswan_load(const char *path, struct strongswan *out, struct conf_issues *issues);
 struct strongswan strongswan_default(void);
+// Can the triplets of EAP-SIM be read? ERR_OK also where there are none and none are named. Errors
+// with a sentence that names the file.
+err_t strongswan_triplets(const struct strongswan *s, struct why *why);
 void strongswan_done(struct strongswan *s);

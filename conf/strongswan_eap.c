@@ -83,3 +83,13 @@ void strongswan_eap(const struct tree *t, struct strongswan *s, struct conf_issu
     issue_error(issues, suites->at, suites->key, "this list is too long");
     issue_hint(issues, "write less than %u characters", TLS_SUITES_MAX);
 }
+
+err_t strongswan_triplets(const struct strongswan *s, struct why *why)
+{
+    struct simcards *cards = simcards_new(0);
+    unsigned n;
+    if (!cards) return why_not(why, ERR_NOMEM, "out of memory");
+    err_t e = sim_triplets_load(cards, s->triplets ? s->triplets : SIM_TRIPLETS_FILE, &n, why);
+    simcards_free(cards);
+    return e == ERR_NOTFOUND && !s->triplets ? ERR_OK : e;
+}

@@ -121,12 +121,34 @@ def radius(tap):
         os.rmdir(path)
 
 
+def triplets(tap):
+    """The file of triplets is read, too."""
+    path = "/tmp/pavise-check-triplets-" + str(os.getpid())
+    os.mkdir(path)
+    conf, file = (os.path.join(path, name) for name in ("strongswan.conf", "triplets.dat"))
+    try:
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write("charon {\n plugins {\n eap-sim-file {\n triplets = " + file + "\n}\n }\n}\n")
+        for text, want in ((None, 1), ("carol,30000000000000000000000000000000,30112233,305566778899AABB\n", 0), ("carol,3\n", 1)):
+            if text:
+                with open(file, "w", encoding="utf-8") as f:
+                    f.write(text)
+            done = check("good", "--json", conf)
+            said = [i for part in json.loads(done.stdout) for i in part["issues"]]
+            tap.check(f"triplets: {want} warnings", done.returncode == 0 and len(said) == want and all(file in i["what"] for i in said), said)
+    finally:
+        for name in (conf, file):
+            os.unlink(name)
+        os.rmdir(path)
+
+
 def test(_lab, tap):
     for folder, status in (("bad", 1), ("warned", 0), ("papers", 1), ("papers/warned", 0), ("locked", 1)):
         corpus(tap, folder, status)
     people(tap)
     strongswan(tap)
     radius(tap)
+    triplets(tap)
 
 
 if __name__ == "__main__":
