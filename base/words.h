@@ -58,14 +58,54 @@
 #define SAY_NOT_LISTED "peer identity '%s' not whitelisted"
 #define SAY_MOBIKE "peer supports MOBIKE"
 #define SAY_UP "IKE_SA %s[%u] established between %s[%s]...%s[%s]"
+#define SAY_REKEY_IN "scheduling rekeying in %" PRIu64 "s"
+#define SAY_REAUTH_IN "scheduling reauthentication in %" PRIu64 "s"
+#define SAY_IKE_LIFE "maximum IKE_SA lifetime %" PRIu64 "s"
+#define SAY_TRYING_AGAIN "peer not responding, trying again (%u/%u)" // attempt, keyingtries
+#define SAY_HALF_OPEN_OVER "deleting half open IKE_SA with %s after timeout"
+#define SAY_NO_CHILDLESS "peer does not support childless IKE_SA initiation"
+#define SAY_NOT_CHILDLESS "peer did not initiate a childless IKE_SA"
+#define SAY_CHILDLESS "peer tried to initiate a childless IKE_SA"
+#define SAY_STALE "destroying duplicate IKE_SA for peer '%s', received INITIAL_CONTACT"
+#define SAY_DUPLICATE "deleting duplicate IKE_SA for peer '%s' due to uniqueness policy"
+#define SAY_UNIQUE_REFUSED "canceling IKE_SA setup due to uniqueness policy"
+#define SAY_REAUTH "reauthenticating IKE_SA %s[%u]"
+// Seconds.
+#define SAY_NO_REAUTH \
+    "initiator did not reauthenticate as requested, IKE_SA %s[%u] will timeout in %" PRIu64 "s"
 #define SAY_AUTH_LIFETIME \
     "received AUTH_LIFETIME of %" PRIu64 "s, scheduling reauthentication in %" PRIu64 "s"
 #define SAY_AUTH_LATER \
     "received AUTH_LIFETIME of %" PRIu64 "s, reauthentication already scheduled in %" PRIu64 "s"
 
+// ---- MOBIKE, and peers behind NATs that move (addresses and ports)
+#define SAY_LOCAL_MOVED "local endpoint changed from %s[%u] to %s[%u]"
+#define SAY_REMOTE_MOVED "remote endpoint changed from %s[%u] to %s[%u]"
+#define SAY_NAT_NOT_HERE "local host is not behind NAT anymore"
+#define SAY_NAT_NOT_THERE "remote host is not behind NAT anymore"
+#define SAY_NAT_CHANGED "detected changes in NAT mappings, initiating MOBIKE update"
+#define SAY_NAT_MAPPING \
+    "NAT mappings of CHILD_SA ESP/0x%08x/%s changed to %s[%u], queuing update job"
+#define SAY_PATH_GONE "old path is not available anymore, try to find another"
+#define SAY_PATH_LOOK "looking for a route to %s ..."
+#define SAY_PATH_CHECK "checking path %s - %s"
+#define SAY_PATH_NONE "no route found to reach %s, MOBIKE update deferred"
+#define SAY_MOVE "requesting address change using MOBIKE"
+#define SAY_ADDRESSES "sending address list update using MOBIKE"
+
 // ---- virtual addresses
 #define SAY_ASSIGNED "assigning virtual IP %s to peer '%s'"
 #define SAY_WANTS_ADDRESS "peer requested virtual IP %s" // address, or %any
+#define SAY_LEASE_NEW "assigning new lease to '%s'"
+#define SAY_LEASE_OFFLINE "reassigning offline lease to '%s'"
+#define SAY_LEASE_ONLINE "reassigning online lease to '%s'"
+#define SAY_LEASE_TAKEN "reassigning existing offline lease by '%s' to '%s'"
+#define SAY_LEASE_BACK "lease %s by '%s' went offline"
+#define SAY_POOL_FULL "pool '%s' is full, unable to assign address"
+#define SAY_NO_ADDRESS "no virtual IP found for %s requested by '%s'"
+#define SAY_NO_ADDRESS_SENT "no virtual IP found, sending %s"      // INTERNAL_ADDRESS_FAILURE
+#define SAY_NO_REQUEST "expected a virtual IP request, sending %s" // FAILED_CP_REQUIRED
+#define SAY_NO_CONFIG_CHILD "configuration payload negotiation failed, no CHILD_SA built"
 #define SAY_ADDRESS_HERE "installing new virtual IP %s"
 #define SAY_DNS_HERE "installing DNS server %s to %s" // address, file
 
@@ -93,13 +133,26 @@
 #define SAY_ACQUIRE_REQID "creating acquire job for policy with reqid {%u}"
 #define SAY_REKEY_CHILD "creating rekey job for CHILD_SA %s/0x%08x/%s"
 #define SAY_DELETED_SA "deleted SAD entry with SPI %08x"
-#define SAY_CHILD_CLOSING "closing CHILD_SA %s{%u} with SPIs %08x_i %08x_o and TS %s === %s"
+#define SAY_REKEYED_CHILD \
+    "rekeyed CHILD_SA %s{%u} with SPIs %08x_i %08x_o with %s{%u} with SPIs %08x_i %08x_o"
+#define SAY_EXPIRED_CHILD "creating delete job for CHILD_SA %s/0x%08x/%s"
+#define SAY_IDLE_CHILD "deleting CHILD_SA after %" PRIu64 " seconds of inactivity"
+#define SAY_IDLE_IKE "deleting IKE_SA after %" PRIu64 " seconds of CHILD_SA inactivity"
+#define SAY_RESTARTING "restarting CHILD_SA %s"
+#define SAY_CHILD_CLOSING                                                                          \
+    "closing CHILD_SA %s{%u} with SPIs %08x_i (%" PRIu64 " bytes) %08x_o (%" PRIu64 " bytes) and " \
+    "TS %s === %s"
+#define SAY_CHILD_CLOSED "CHILD_SA %s{%u} closed"
+#define SAY_NO_TFC "received ESP_TFC_PADDING_NOT_SUPPORTED, not using ESPv3 TFC padding"
 
 // ---- ends
 #define SAY_IKE_DELETING "deleting IKE_SA %s[%u] between %s[%s]...%s[%s]"
 #define SAY_IKE_DELETED "IKE_SA deleted"
-#define SAY_DELETE_RECEIVED "received DELETE for %s" // IKE_SA ..., ESP CHILD_SA ...
-#define SAY_DELETE_SENT "sending DELETE for %s"
+#define SAY_IKE_REKEYED "IKE_SA %s[%u] rekeyed between %s[%s]...%s[%s]"
+#define SAY_DELETE_RECEIVED "received DELETE for IKE_SA %s[%u]"
+#define SAY_DELETE_SENT "sending DELETE for IKE_SA %s[%u]"
+#define SAY_CHILD_DELETE_RECEIVED "received DELETE for %s CHILD_SA with SPI %08x" // ESP, AH
+#define SAY_CHILD_DELETE_SENT "sending DELETE for %s CHILD_SA with SPI %08x"
 
 // ---- certificates (subjects and URLs; times as RFC 5322 has them)
 #define SAY_CERT "using certificate \"%s\""

@@ -547,6 +547,7 @@ static void answer_first_child(struct turn *t)
     uint16_t type = t->refuse ? t->refuse : N_INVALID_SYNTAX;
     put_notify(&t->out, type, span(NULL, 0));
     tell_alert(t->ike, t->sa, ALERT_KEEP_ON_CHILD_SA_FAILURE);
+    tell(t->ike, t->sa, LOG_STORY, SAY_CHILD_FAILED);
     tell(t->ike, t->sa, LOG_WARN, "the IKE SA is up, but its first child SA is not: %s",
          notify_name(type, name));
 }
@@ -613,6 +614,7 @@ err_t auth_end_round(struct turn *t)
     if (judge_listed(t, &why) != ERR_OK) return auth_fails(t, why.text);
     if (!round_over(sa)) return auth_wait(t);
     if (up_must_refuse(sa, sa->initial_contact)) {
+        tell(t->ike, sa, LOG_STORY, SAY_UNIQUE_REFUSED);
         return auth_fails(t, "the peer has an IKE SA already (unique = keep)");
     }
     sa->opening->asked = (struct held){0};

@@ -42,6 +42,7 @@ static void follow_up(struct child_sa *c, enum close_why why)
         trap = f->close_action == CONF_TRAP || f->close_action == CONF_TRAP_START;
     } else if (why == CLOSED_DEAD) {
         again = f->dpd_action == CONF_RESTART;
+        if (again) tell(ike, c->sa, LOG_STORY, SAY_RESTARTING, f->name);
         trap = f->dpd_action == CONF_DPD_TRAP;
     } else if (why == CLOSED_EXPIRED || why == CLOSED_FAILED) {
         again = starts(f);
@@ -78,8 +79,11 @@ static void switch_successor(const struct child_sa *c)
 static void tell_closing(const struct child_sa *c)
 {
     char local[200], remote[200];
-    tell(c->sa->ike, c->sa, LOG_STORY, SAY_CHILD_CLOSING, c->conf->name, c->id, c->spi_in,
-         c->spi_out, ts_show(c->local_ts, local, sizeof local),
+    uint64_t in = 0, out = 0, packets;
+    (void)install_counted(c, false, &in, &packets);
+    (void)install_counted(c, true, &out, &packets);
+    tell(c->sa->ike, c->sa, LOG_STORY, SAY_CHILD_CLOSING, c->conf->name, c->id, c->spi_in, in,
+         c->spi_out, out, ts_show(c->local_ts, local, sizeof local),
          ts_show(c->remote_ts, remote, sizeof remote));
 }
 
@@ -91,6 +95,7 @@ void close_child(struct child_sa *c, enum close_why why)
         tell_closing(c);
         tell_event(CHILD_EV_DOWN, c->sa, c);
         follow_up(c, c->state == CHILD_DELETING ? c->why : why);
+        tell(c->sa->ike, c->sa, LOG_STORY, SAY_CHILD_CLOSED, c->conf->name, c->id);
     }
     child_gone(c);
 }

@@ -304,6 +304,37 @@ static err_t give_lent(const struct ike_sa *sa, struct vips *v, const struct lea
     return ERR_OK;
 }
 
+// How the pool came by the lease.
+static void tell_lease(const struct ike_sa *sa, const struct lease_wish *w)
+{
+    char name[ID_TEXT_MAX], before[ID_TEXT_MAX];
+    id_show(w->who, name);
+    switch (pools_last(sa->ike->pools)) {
+    case LEASE_NEW:
+        tell(sa->ike, sa, LOG_STORY, SAY_LEASE_NEW, name);
+        return;
+    case LEASE_OFFLINE:
+        tell(sa->ike, sa, LOG_STORY, SAY_LEASE_OFFLINE, name);
+        return;
+    case LEASE_ONLINE:
+        tell(sa->ike, sa, LOG_STORY, SAY_LEASE_ONLINE, name);
+        return;
+    case LEASE_TAKEN:
+        id_show(pools_last_owner(sa->ike->pools), before);
+        tell(sa->ike, sa, LOG_STORY, SAY_LEASE_TAKEN, before, name);
+        return;
+    }
+}
+
+static void tell_full(const struct ike_sa *sa, const struct lease_wish *w)
+{
+    for (unsigned i = 0; i < w->pool_n; i++) {
+        const struct conf_pool *p = config_pool(sa->ike->config, w->pools[i]);
+        bool meant = p && p->lo.family == w->ip.family;
+        if (meant) tell(sa->ike, sa, LOG_STORY, SAY_POOL_FULL, w->pools[i]);
+    }
+}
+
 // Of the connection's pools those from `first` to the one before `end`.
 static err_t give_pooled(const struct ike_sa *sa, struct vips *v, struct lease_wish *w,
                          unsigned first, unsigned end, struct why *why)
@@ -312,9 +343,12 @@ static err_t give_pooled(const struct ike_sa *sa, struct vips *v, struct lease_w
     if (first >= end) return ERR_NOTFOUND;
     w->pools = sa->conn->conf.pool + first;
     w->pool_n = end - first;
-    TRY(pools_acquire(sa->ike->pools, w, &l, why));
+    err_t err = pools_acquire(sa->ike->pools, w, &l, why);
+    if (err == ERR_LIMIT) tell_full(sa, w);
+    if (err != ERR_OK) return err;
     v->lease[v->n] = l;
     v->ip[v->n] = *lease_ip(l);
+    tell_lease(sa, w);
     return ERR_OK;
 }
 
@@ -332,18 +366,38 @@ static err_t give_any(const struct ike_sa *sa, struct vips *v, struct lease_wish
     return last == ERR_NOTFOUND ? err : last;
 }
 
+static ip_t wanted_ip(const struct cp_attr *a)
+{
+    ip_t ip;
+    if (cp_addr(a, &ip) != ERR_OK) ip = (ip_t){0};
+    ip.family = a->type == CP_IP6_ADDRESS ? AF_INET6 : AF_INET;
+    return ip;
+}
+
+static const char *wanted_show(const ip_t *ip, char buf[IP_TEXT_MAX])
+{
+    if (!ip_is_any(ip)) return ip_show(ip, buf);
+    return ip->family == AF_INET ? "%any" : "%any6";
+}
+
+static void tell_not_given(const struct ike_sa *sa, const struct cp_attr *a)
+{
+    char text[IP_TEXT_MAX], name[ID_TEXT_MAX];
+    const ip_t ip = wanted_ip(a);
+    tell(sa->ike, sa, LOG_STORY, SAY_NO_ADDRESS, wanted_show(&ip, text),
+         id_show(ike_sa_whose(sa), name));
+}
+
 // One more address for the peer, as this attribute asks for it.
 static err_t give_one(struct ike_sa *sa, struct vips *v, const struct cp_attr *a, struct why *why)
 {
     char ip[IP_TEXT_MAX], name[ID_TEXT_MAX];
     struct lease_wish w = {.who = ike_sa_whose(sa),
+                           .ip = wanted_ip(a),
                            .has = (const struct lease *const *)v->lease,
                            .has_n = v->n,
                            .replaces = vips_replaces(sa)};
-    if (cp_addr(a, &w.ip) != ERR_OK) w.ip = (ip_t){0};
-    w.ip.family = a->type == CP_IP6_ADDRESS ? AF_INET6 : AF_INET;
-    tell(sa->ike, sa, LOG_STORY, SAY_WANTS_ADDRESS,
-         ip_is_any(&w.ip) ? (w.ip.family == AF_INET ? "%any" : "%any6") : ip_show(&w.ip, ip));
+    tell(sa->ike, sa, LOG_STORY, SAY_WANTS_ADDRESS, wanted_show(&w.ip, ip));
     const ip_t *granted = granted_address(sa, v, w.ip.family);
     if (granted) v->ip[v->n] = *granted;
     if (!granted) TRY(give_any(sa, v, &w, why));
@@ -370,6 +424,14 @@ static void give_back_unused(struct ike_sa *sa)
     v->lent = NULL;
 }
 
+static void tell_no_address(const struct turn *t)
+{
+    char name[40];
+    tell(t->ike, t->sa, LOG_STORY, SAY_NO_ADDRESS_SENT,
+         notify_name(N_INTERNAL_ADDRESS_FAILURE, name));
+    tell(t->ike, t->sa, LOG_STORY, SAY_NO_CONFIG_CHILD);
+}
+
 static err_t give_all(struct turn *t, const struct cp *request)
 {
     struct ike_sa *sa = t->sa;
@@ -380,12 +442,14 @@ static err_t give_all(struct turn *t, const struct cp *request)
         if (!is_address(request->attr[i].type)) continue;
         // rfc7296 3.15.4: what cannot be given is left out, as long as there is something.
         err_t err = give_one(sa, v, &request->attr[i], &why);
+        if (err != ERR_OK) tell_not_given(sa, &request->attr[i]);
         if (err == ERR_LIMIT) tell(t->ike, sa, LOG_WARN, "%s", why.text);
     }
     give_back_unused(sa);
     if (v->n) return ERR_OK;
     vips_drop(sa);
     tell_alert(t->ike, sa, ALERT_VIP_FAILURE);
+    tell_no_address(t);
     return refuse(t, N_INTERNAL_ADDRESS_FAILURE, ERR_LIMIT, "no address for the peer: %s",
                   why.text);
 }
@@ -458,11 +522,14 @@ static void reply_make(const struct ike_sa *sa, const struct cp *request, struct
 
 static err_t without_request(struct turn *t)
 {
+    char failed[40];
     for (unsigned i = 0; i < t->sa->conn->conf.pool_n; i++) {
         const char *name = t->sa->conn->conf.pool[i];
         const struct conf_pool *p = config_pool(t->ike->config, name);
         bool dhcp = strcmp(name, CONF_POOL_DHCP) == 0;
         if (!dhcp && (!p || p->lo.family == AF_UNSPEC)) continue;
+        tell(t->ike, t->sa, LOG_STORY, SAY_NO_REQUEST, notify_name(N_FAILED_CP_REQUIRED, failed));
+        tell(t->ike, t->sa, LOG_STORY, SAY_NO_CONFIG_CHILD);
         return refuse(t, N_FAILED_CP_REQUIRED, ERR_NOCHOICE,
                       "the peer asks for no address, but %s has pools and gives one to everybody",
                       ike_sa_name(t->sa));
@@ -482,6 +549,7 @@ err_t config_answer(struct turn *t)
     }
     if (request.type != CFG_REQUEST || !wants_address(&request)) return without_request(t);
     if (sa->conn->conf.pool_n == 0) {
+        tell_no_address(t);
         return refuse(t, N_INTERNAL_ADDRESS_FAILURE, ERR_NOTFOUND,
                       "the peer asks for an address, but %s has none to give (pools)",
                       ike_sa_name(sa));

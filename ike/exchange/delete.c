@@ -13,6 +13,19 @@ static void put_delete(struct msgw *m, const struct delete_payload *d)
     msgw_end(m);
 }
 
+static const char *protocol_name(uint8_t protocol)
+{
+    return protocol == PROTO_AH ? "AH" : "ESP";
+}
+
+static void tell_deleting(const struct ike_sa *sa)
+{
+    char us[ID_TEXT_MAX], peer[ID_TEXT_MAX], here[IP_TEXT_MAX], there[IP_TEXT_MAX];
+    tell(sa->ike, sa, LOG_STORY, SAY_IKE_DELETING, ike_sa_name(sa), sa->id,
+         ip_show(&sa->local.ip, here), id_show(&sa->local_id, us), ip_show(&sa->remote.ip, there),
+         id_show(&sa->remote_id, peer));
+}
+
 // ---- we close ----------------------------------------------------------------------------------
 
 err_t delete_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
@@ -24,6 +37,7 @@ err_t delete_child_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct
     d.protocol = t->spi ? t->protocol : c->chosen->protocol;
     d.spi[0] = t->spi ? t->spi : c->spi_in;
     if (c) c->state = CHILD_DELETING;
+    tell(sa->ike, sa, LOG_STORY, SAY_CHILD_DELETE_SENT, protocol_name(d.protocol), d.spi[0]);
     put_delete(m, &d);
     return ERR_OK;
 }
@@ -43,7 +57,9 @@ err_t delete_child_on_response(struct turn *t)
 err_t delete_ike_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     const struct delete_payload d = {.protocol = PROTO_IKE};
-    (void)sa, (void)why;
+    (void)why;
+    tell_deleting(sa);
+    tell(sa->ike, sa, LOG_STORY, SAY_DELETE_SENT, ike_sa_name(sa), sa->id);
     if (t->notify) put_notify(m, t->notify, span(NULL, 0));
     put_delete(m, &d);
     return ERR_OK;
@@ -68,6 +84,7 @@ static bool delete_half(struct turn *t, uint8_t protocol, uint32_t spi_out, uint
     // An SA that the peer has made at our wish, and closed again, before its answer is here?
     if (!c && making) mine->deleted_spi = spi_out;
     if (!c) return false;
+    tell(t->ike, sa, LOG_STORY, SAY_CHILD_DELETE_RECEIVED, protocol_name(protocol), spi_out);
     *spi_in = c->spi_in;
     bool rekeyed = c->state == CHILD_REKEYED;
     if (mine && mine->kind == TASK_REKEY_CHILD) {
@@ -108,6 +125,8 @@ err_t delete_on_request(struct turn *t)
             delete_children(t, &d, d.protocol == PROTO_AH ? &ah : &esp);
             continue;
         }
+        tell(t->ike, t->sa, LOG_STORY, SAY_DELETE_RECEIVED, ike_sa_name(t->sa), t->sa->id);
+        tell_deleting(t->sa);
         // rfc7296 1.4.1 MUST: an empty answer; the IKE SA is gone with it.
         t->fatal = true;
         t->why = CLOSED_BY_PEER;

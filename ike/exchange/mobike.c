@@ -170,6 +170,7 @@ err_t mobike_move_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct 
 {
     (void)t, (void)why;
     sa->roam.pending = false;
+    tell(sa->ike, sa, LOG_STORY, SAY_MOVE);
     put_notify(m, N_UPDATE_SA_ADDRESSES, span(NULL, 0));
     if (sa->roam.natt) natd_put(sa, m);
     put_no_nats(sa, m);
@@ -238,6 +239,7 @@ err_t mobike_move_on_response(struct turn *t)
 err_t mobike_addresses_ask(struct ike_sa *sa, struct task *t, struct msgw *m, struct why *why)
 {
     (void)t, (void)why;
+    tell(sa->ike, sa, LOG_STORY, SAY_ADDRESSES);
     put_addresses(sa, m);
     if (!sa->roam.ours_n) put_notify(m, N_NO_ADDITIONAL_ADDRESSES, span(NULL, 0));
     put_no_nats(sa, m);
@@ -261,7 +263,7 @@ void mobike_on_probe(struct turn *t)
     struct ike_sa *sa = t->sa;
     if (!sa->roam.on || !sa->roam.decides || sa->state != IKE_UP || sa->roam.pending) return;
     if (!seen_otherwise(sa, t->in)) return;
-    tell(t->ike, sa, LOG_INFO, "the peer may see us at another address or port than before");
+    tell(t->ike, sa, LOG_STORY, SAY_NAT_CHANGED);
     roam_announce(sa);
 }
 

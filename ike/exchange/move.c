@@ -1,5 +1,6 @@
 #include "ike/exchange/move.h"
 
+#include "base/words.h"
 #include "ike/sa/diplomat.h"
 #include "ike/sa/install.h"
 
@@ -13,9 +14,23 @@ static void move_offer(struct ike_sa *sa, const ip_t *from)
     install_spi_move(sa, from, XFRM_PROTO_COMP, t->offer->cpi);
 }
 
+static void tell_moved(const struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)
+{
+    char from[IP_TEXT_MAX], to[IP_TEXT_MAX];
+    if (!endpoint_eq(&sa->local, local)) {
+        tell(sa->ike, sa, LOG_STORY, SAY_LOCAL_MOVED, ip_show(&sa->local.ip, from), sa->local.port,
+             ip_show(&local->ip, to), local->port);
+    }
+    if (!endpoint_eq(&sa->remote, remote)) {
+        tell(sa->ike, sa, LOG_STORY, SAY_REMOTE_MOVED, ip_show(&sa->remote.ip, from),
+             sa->remote.port, ip_show(&remote->ip, to), remote->port);
+    }
+}
+
 void move_ends(struct ike_sa *sa, const endpoint_t *local, const endpoint_t *remote)
 {
     ip_t from = sa->local.ip;
+    tell_moved(sa, local, remote);
     sa->was_local = sa->local;
     sa->was_remote = sa->remote;
     sa->local = *local;

@@ -80,6 +80,8 @@ void natd_take_again(struct ike_sa *sa, const struct msg *in, const struct datag
     bool to_fits = hash_among(in, N_NAT_DETECTION_DESTINATION_IP, &d->to, &destination);
     if (!source || !destination) return;
     bool changed = sa->nat_remote == from_fits || sa->nat_local == to_fits;
+    if (sa->nat_local && to_fits) tell(sa->ike, sa, LOG_STORY, SAY_NAT_NOT_HERE);
+    if (sa->nat_remote && from_fits) tell(sa->ike, sa, LOG_STORY, SAY_NAT_NOT_THERE);
     sa->nat_remote = !from_fits;
     sa->nat_local = !to_fits;
     if (changed) tell_nat(sa, true);

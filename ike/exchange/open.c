@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/request.h"
 #include "ike/exchange/terms_cpu.h"
@@ -232,7 +233,8 @@ bool open_retry(struct ike_sa *sa)
     if (!sa->initiator || (tries && sa->tries + 1 >= tries) || ike->shutdown.on) return false;
     struct ike_sa *again = open_new(ike, sa->conn, NULL, &why, &err);
     if (!again) return false;
-    tell(ike, sa, LOG_STORY, "no answer: trying again from the beginning (attempt %u)",
+    tell(ike, sa, LOG_STORY, SAY_TRYING_AGAIN, sa->tries + 2, tries);
+    tell(ike, sa, LOG_INFO, "no answer: trying again from the beginning (attempt %u)",
          sa->tries + 2);
     again->tries = sa->tries + 1;
     hand_over(sa, again);
@@ -270,15 +272,21 @@ static void ask_for_children(const struct ike_sa *old, struct ike_sa *sa)
     }
 }
 
+// Who proves itself by EAP, or has an address of ours, has to begin itself.
+static bool is_up_to_peer(const struct ike_sa *sa)
+{
+    return sa->eap_id || (sa->vips && !sa->vips->given);
+}
+
 void open_reauth(struct ike_sa *old)
 {
     if (old->state != IKE_UP || queue_find(&old->queue, TASK_DELETE_IKE, 0)) return;
     struct ike *ike = old->ike;
     struct why why = {0};
     err_t err;
-    if (old->eap_id) {
-        tell(ike, old, LOG_STORY,
-             "time to authenticate again, which is up to the peer: it proves itself by EAP");
+    if (is_up_to_peer(old)) {
+        uint64_t left = (old->timer[TIMER_LIFE] - ike_now(ike)) / NSEC_PER_SEC;
+        tell(ike, old, LOG_STORY, SAY_NO_REAUTH, ike_sa_name(old), old->id, left);
         return;
     }
     struct conn *conn = ike_conn(ike, ike_sa_name(old));
@@ -289,7 +297,8 @@ void open_reauth(struct ike_sa *old)
         tell(ike, old, LOG_ERROR, "cannot reauthenticate: %s", why.text);
         return;
     }
-    tell(ike, old, LOG_STORY, "time to authenticate again: a new IKE SA [%u] will take over",
+    tell(ike, old, LOG_STORY, SAY_REAUTH, ike_sa_name(old), old->id);
+    tell(ike, old, LOG_INFO, "time to authenticate again: a new IKE SA [%u] will take over",
          sa->id);
     sa->reauth_of = old->id;
     old->pointed = true;

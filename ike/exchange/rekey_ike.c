@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/order.h"
+#include "base/words.h"
 #include "ike/auth/recheck.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/followup.h"
@@ -100,6 +101,15 @@ static struct ike_sa *birth_sa(struct ike_sa *old, const struct birth *b)
     return sa;
 }
 
+static void tell_rekeyed(const struct ike_sa *sa)
+{
+    char us[ID_TEXT_MAX], peer[ID_TEXT_MAX], here[IP_TEXT_MAX], there[IP_TEXT_MAX];
+    up_tell_clocks(sa);
+    tell(sa->ike, sa, LOG_STORY, SAY_IKE_REKEYED, ike_sa_name(sa), sa->id,
+         ip_show(&sa->local.ip, here), id_show(&sa->local_id, us), ip_show(&sa->remote.ip, there),
+         id_show(&sa->remote_id, peer));
+}
+
 static void inherit(struct ike_sa *old, struct ike_sa *heir)
 {
     heir->elder = 0;
@@ -131,6 +141,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *heir)
     granted_move(old, heir);
     heir->past = old->past;
     waiter_move(&old->enders, &heir->enders);
+    tell_rekeyed(heir);
     tell(heir->ike, heir, LOG_STORY, "IKE SA %s[%u] goes on as [%u], with fresh keys",
          ike_sa_name(heir), old->id, heir->id);
     tell_event(IKE_EV_REKEYED, heir, NULL);

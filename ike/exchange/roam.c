@@ -1,5 +1,6 @@
 #include "ike/exchange/roam.h"
 
+#include "base/words.h"
 #include "ike/exchange/close.h"
 #include "ike/exchange/move.h"
 #include "ike/exchange/request.h"
@@ -184,10 +185,12 @@ static void seek(struct ike_sa *sa, const struct here *h)
     struct roam *r = &sa->roam;
     struct ways w;
     char us[IP_TEXT_MAX], peer[IP_TEXT_MAX];
+    tell(sa->ike, sa, LOG_STORY, SAY_PATH_LOOK, ip_show(&sa->remote.ip, peer));
     ways_find(sa, h, &w);
     roam_set_ways(r, NULL, 0);
     r->pending = true;
     if (w.n == 0) {
+        tell(sa->ike, sa, LOG_STORY, SAY_PATH_NONE, ip_show(&sa->remote.ip, peer));
         tell(sa->ike, sa, LOG_WARN, "there is no way to the peer: waiting for the network");
         return;
     }
@@ -283,6 +286,7 @@ void roam_look(struct ike_sa *sa)
     if (sa->state != IKE_UP || sa->rekeyed || sa->elder) return;
     // Who follows only looks whether its address is there: routes change often where many call.
     bool good = r->decides ? still_good(sa, &h) : is_here(&h, &sa->local.ip);
+    if (!good) tell(sa->ike, sa, LOG_STORY, SAY_PATH_GONE);
     if (r->decides && (!good || r->pending)) {
         seek(sa, &h);
     } else if (!good) {

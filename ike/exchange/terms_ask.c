@@ -380,8 +380,7 @@ static void tell_terms(const struct child_sa *c)
     }
     terms_mode_tell(c);
     if (c->peer_no_tfc && c->conf->tfc_padding) {
-        tell(c->sa->ike, c->sa, LOG_STORY, "the peer takes no TFC padding: %s goes without",
-             c->conf->name);
+        tell(c->sa->ike, c->sa, LOG_STORY, SAY_NO_TFC);
     }
 }
 
@@ -399,9 +398,17 @@ void terms_ours_up(struct turn *t, struct child_sa *c)
     waiter_end(&t->task->waiters, ERR_OK, sentence);
 }
 
+static void tell_replaced(const struct child_sa *c, const struct child_sa *old)
+{
+    if (!old) return;
+    tell(c->sa->ike, c->sa, LOG_STORY, SAY_REKEYED_CHILD, old->conf->name, old->id, old->spi_in,
+         old->spi_out, c->conf->name, c->id, c->spi_in, c->spi_out);
+}
+
 void terms_fresh(struct child_sa *c)
 {
     tell_terms(c);
+    tell_replaced(c, child_sa_by_id(c->sa, c->replaces));
     tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} has fresh keys", c->conf->name, c->id);
     tell_event(CHILD_EV_REKEYED, c->sa, c);
 }

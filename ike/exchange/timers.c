@@ -61,6 +61,7 @@ static void on_retransmit(struct ike_sa *sa)
 
 static void on_close(struct ike_sa *sa)
 {
+    char peer[IP_TEXT_MAX];
     if (sa->state == IKE_CLOSED) {
         ike_sa_gone(sa);
     } else if (sa->state == IKE_INIT_SENT) {
@@ -68,6 +69,7 @@ static void on_close(struct ike_sa *sa)
         tell(sa->ike, sa, LOG_ERROR, "%s", why.text);
         close_ike(sa, CLOSED_FAILED, sa->opening->refused_err, why.text);
     } else if (sa->state == IKE_INIT_DONE || sa->state == IKE_AUTH_MORE) {
+        tell(sa->ike, sa, LOG_STORY, SAY_HALF_OPEN_OVER, ip_show(&sa->remote.ip, peer));
         tell(sa->ike, sa, LOG_INFO, "the peer began, but never authenticated");
         tell_alert(sa->ike, sa, ALERT_HALF_OPEN_TIMEOUT);
         close_ike(sa, CLOSED_FAILED, ERR_TIMEOUT, "half-open for too long");
@@ -96,12 +98,12 @@ static void on_idle(struct child_sa *c)
         return;
     }
     if (!idle_is_over(c)) return;
-    tell(c->sa->ike, c->sa, LOG_STORY, "child SA %s{%u} was not used for %lu s: closing it",
-         c->conf->name, c->id, (unsigned long)idle_limit_s(c));
     if (c->sa->ike->opt.idle_closes_ike && !is_accompanied(c)) {
+        tell(c->sa->ike, c->sa, LOG_STORY, SAY_IDLE_IKE, idle_limit_s(c));
         close_ike_ask(c->sa, CLOSED_ASKED, 0, NULL);
         return;
     }
+    tell(c->sa->ike, c->sa, LOG_STORY, SAY_IDLE_CHILD, idle_limit_s(c));
     close_child_ask(c, CLOSED_ASKED, NULL);
 }
 
@@ -225,6 +227,7 @@ void timers_rekey_child(struct child_sa *c)
 
 static void on_expire(struct ike *ike, const struct xfrm_event *ev)
 {
+    char to[IP_TEXT_MAX];
     struct child_sa *c = child_sa_of(ike, ev->sa);
     if (!c || ev->sa->larval) return;
     if (!ev->hard) {
@@ -232,6 +235,8 @@ static void on_expire(struct ike *ike, const struct xfrm_event *ev)
         return;
     }
     if (c->state == CHILD_LINGER) return;
+    tell(ike, c->sa, LOG_STORY, SAY_EXPIRED_CHILD, c->chosen->protocol == PROTO_AH ? "AH" : "ESP",
+         ev->sa->spi, ip_show(&ev->sa->daddr, to));
     tell(ike, c->sa, LOG_WARN, "child SA %s{%u} was not replaced in time (life_time): closing it",
          c->conf->name, c->id);
     if (c->state == CHILD_REKEYED) {
@@ -301,10 +306,13 @@ static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
 
 static void on_mapping(struct ike *ike, const struct xfrm_event *ev)
 {
+    char us[IP_TEXT_MAX], peer[IP_TEXT_MAX];
     struct child_sa *c = child_sa_of(ike, ev->sa);
     if (!c || c->spi_in != ev->sa->spi || c->sa->state != IKE_UP) return;
     // rfc7296 2.23: only a peer behind a NAT is followed, and only by who is not behind one itself.
     if (!c->sa->nat_remote || c->sa->nat_local) return;
+    tell(ike, c->sa, LOG_STORY, SAY_NAT_MAPPING, c->spi_in, ip_show(&c->local, us),
+         ip_show(&ev->new_peer.ip, peer), ev->new_peer.port);
     move_to(c->sa, &c->sa->local, &ev->new_peer);
 }
 

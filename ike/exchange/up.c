@@ -8,6 +8,22 @@
 #include "ike/sa/diplomat.h"
 #include "ike/sa/granted.h"
 
+// What is left, rounded: clocks of nanoseconds say 19.999 s of 20.
+static uint64_t seconds_to(const struct ike_sa *sa, enum ike_timer t)
+{
+    return (sa->timer[t] - ike_now(sa->ike) + NSEC_PER_SEC / 2) / NSEC_PER_SEC;
+}
+
+void up_tell_clocks(const struct ike_sa *sa)
+{
+    struct ike *ike = sa->ike;
+    bool rekeys = sa->timer[TIMER_REKEY] != DUE_NEVER, ends = sa->timer[TIMER_LIFE] != DUE_NEVER;
+    bool reauth = sa->timer[TIMER_REAUTH] != DUE_NEVER && sa->conn->conf.reauth_s;
+    if (rekeys) tell(ike, sa, LOG_STORY, SAY_REKEY_IN, seconds_to(sa, TIMER_REKEY));
+    if (reauth) tell(ike, sa, LOG_STORY, SAY_REAUTH_IN, seconds_to(sa, TIMER_REAUTH));
+    if (ends) tell(ike, sa, LOG_STORY, SAY_IKE_LIFE, seconds_to(sa, TIMER_LIFE));
+}
+
 static uint64_t in_seconds(const struct ike_sa *sa, uint64_t s)
 {
     return ike_now(sa->ike) + s * NSEC_PER_SEC;
@@ -57,6 +73,7 @@ void up_now(struct ike_sa *sa)
     up_clocks(sa);
     tell(sa->ike, sa, LOG_STORY, SAY_UP, ike_sa_name(sa), sa->id, ip_show(&sa->local.ip, here),
          id_show(&sa->local_id, us), ip_show(&sa->remote.ip, there), id_show(&sa->remote_id, peer));
+    up_tell_clocks(sa);
     tell_event(IKE_EV_UP, sa, NULL);
     waiter_end(&sa->waiters, ERR_OK, "the IKE SA is up");
 }
@@ -164,6 +181,16 @@ static bool have_crossed(const struct ike_sa *sa, const struct ike_sa *other)
     return are_twins(sa, other) && sa->born_at < other->up_at;
 }
 
+static void tell_replaced(const struct ike_sa *sa, const struct ike_sa *other, bool contact)
+{
+    char peer[ID_TEXT_MAX];
+    id_show(ike_sa_whose(sa), peer);
+    tell(sa->ike, sa, LOG_STORY, contact ? SAY_STALE : SAY_DUPLICATE, peer);
+    tell(sa->ike, other, LOG_STORY,
+         contact ? "the peer has begun anew: this IKE SA is stale"
+                 : "a newer IKE SA of the same peer replaces this");
+}
+
 void up_replace_others(struct ike_sa *sa)
 {
     enum conf_unique unique = sa->conn->conf.unique;
@@ -175,9 +202,7 @@ void up_replace_others(struct ike_sa *sa)
         if (other->id == sa->reauth_of) continue; // goes when the new one is complete
         if (have_crossed(sa, other)) continue;    // up_settle_twins()
         tell_alert(sa->ike, other, ALERT_UNIQUE_REPLACE);
-        tell(sa->ike, other, LOG_STORY,
-             contact ? "the peer has begun anew: this IKE SA is stale"
-                     : "a newer IKE SA of the same peer replaces this");
+        tell_replaced(sa, other, contact);
         // The peer may have forgotten it: nothing is sent through it any more. But packets of the
         // peer may still be on their way, and its executor may not know yet.
         for (struct child_sa *c = other->children; c; c = c->next) retire_child(sa, c);

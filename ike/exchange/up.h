@@ -8,6 +8,8 @@
 void up_now(struct ike_sa *sa);
 // Only the clocks: for an IKE SA that takes over from a rekeyed one.
 void up_clocks(struct ike_sa *sa);
+// Says when they are due.
+void up_tell_clocks(const struct ike_sa *sa);
 // `unique = keep`: is there another IKE SA of this peer, at another address?
 bool up_must_refuse(const struct ike_sa *sa, bool initial_contact);
 // Ends what the new IKE SA replaces. Call when its first child SA is in use.

@@ -121,8 +121,9 @@ static bool fits(const struct lease *l)
     return !l->pool->gone && in_range(l->pool, &l->ip);
 }
 
-static void hold(struct lease *l, struct lease **out)
+static void hold(struct pools *p, struct lease *l, struct lease **out)
 {
+    p->last = l->held ? LEASE_ONLINE : LEASE_OFFLINE;
     if (l->held++ == 0) {
         idle_remove(l);
         l->pool->online++;
@@ -159,6 +160,21 @@ void pools_release(struct pools *p, struct lease *l)
     pool_drop_if_gone(p, pool);
 }
 
+enum lease_origin pools_last(const struct pools *p)
+{
+    return p->last;
+}
+
+const struct id *pools_last_owner(const struct pools *p)
+{
+    return &p->last_owner;
+}
+
+bool lease_is_shared(const struct lease *l)
+{
+    return l->held > 1;
+}
+
 const ip_t *lease_ip(const struct lease *l)
 {
     return &l->ip;
@@ -186,9 +202,11 @@ static err_t give_wanted(struct pools *p, struct pool *pool, const struct lease_
     if (ip_is_any(&w->ip) || !in_range(pool, &w->ip)) return ERR_NOTFOUND;
     struct lease *l = lease_at(p, &w->ip);
     if (l && (!is_of(l, w->who) || has_already(w, l))) return ERR_NOTFOUND;
-    if (!l) l = lease_make(p, pool, &w->ip, w->who);
+    bool is_new = !l;
+    if (is_new) l = lease_make(p, pool, &w->ip, w->who);
     if (!l) return ERR_NOMEM;
-    hold(l, out);
+    hold(p, l, out);
+    if (is_new) p->last = LEASE_NEW;
     return ERR_OK;
 }
 
@@ -200,13 +218,13 @@ static err_t give_old(struct pools *p, struct pool *pool, const struct lease_wis
     for (struct lease *l = p->by_id[owner_hash(p, w->who)]; l; l = l->id_next) {
         if (l->pool != pool || !is_of(l, w->who) || !fits(l) || has_already(w, l)) continue;
         if (!l->held) {
-            hold(l, out);
+            hold(p, l, out);
             return ERR_OK;
         }
         shared = l;
     }
     if (!shared || !w->replaces) return ERR_NOTFOUND;
-    hold(shared, out);
+    hold(p, shared, out);
     return ERR_OK;
 }
 
@@ -239,7 +257,8 @@ static err_t give_new(struct pools *p, struct pool *pool, const struct lease_wis
     if (!look_on(p, pool)) return ERR_NOTFOUND;
     struct lease *l = lease_make(p, pool, &pool->next_never, w->who);
     if (!l) return ERR_NOMEM;
-    hold(l, out);
+    hold(p, l, out);
+    p->last = LEASE_NEW;
     return ERR_OK;
 }
 
@@ -252,8 +271,10 @@ static err_t give_idle(struct pools *p, struct pool *pool, const struct lease_wi
     if (!old) return ERR_NOTFOUND;
     struct lease *l = lease_make(p, pool, &old->ip, w->who);
     if (!l) return ERR_NOMEM;
+    p->last_owner = id_of(old);
     lease_drop(p, old);
-    hold(l, out);
+    hold(p, l, out);
+    p->last = LEASE_TAKEN;
     return ERR_OK;
 }
 

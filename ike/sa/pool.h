@@ -34,6 +34,12 @@ struct lease_wish {
 // this family), ERR_NOMEM.
 err_t pools_acquire(struct pools *p, const struct lease_wish *w, struct lease **out,
                     struct why *why);
+// How the last one came about: nobody had it, its owner had given it back, its owner has it still,
+// or somebody else (pools_last_owner()) had given it back.
+enum lease_origin { LEASE_NEW, LEASE_OFFLINE, LEASE_ONLINE, LEASE_TAKEN };
+enum lease_origin pools_last(const struct pools *p);
+const struct id *pools_last_owner(const struct pools *p);
+bool lease_is_shared(const struct lease *l);          // by several IKE SAs
 void pools_release(struct pools *p, struct lease *l); // NULL is fine
 const ip_t *lease_ip(const struct lease *l);
 const char *lease_pool(const struct lease *l); // its name

@@ -37,6 +37,8 @@ struct pools {
     struct pool *first; // in the order of the configuration that brought them
     struct lease *by_ip[POOL_BUCKETS], *by_id[POOL_BUCKETS];
     uint64_t version;
+    enum lease_origin last; // of the last lease that was given
+    struct id last_owner;
 };
 
 // An idle lease. NULL when out of memory.

@@ -2,13 +2,24 @@
 
 #include <stdlib.h>
 
+#include "base/words.h"
 #include "ike/sa/diplomat.h"
+
+static void give_back(const struct ike_sa *sa, struct lease *l)
+{
+    char ip[IP_TEXT_MAX], name[ID_TEXT_MAX];
+    if (l && !lease_is_shared(l)) {
+        tell(sa->ike, sa, LOG_STORY, SAY_LEASE_BACK, ip_show(lease_ip(l), ip),
+             id_show(ike_sa_whose(sa), name));
+    }
+    pools_release(sa->ike->pools, l);
+}
 
 void vips_forget(struct ike_sa *sa)
 {
     struct vips *v = sa->vips;
     if (!v) return;
-    for (unsigned i = 0; i < v->n; i++) pools_release(sa->ike->pools, v->lease[i]);
+    for (unsigned i = 0; i < v->n; i++) give_back(sa, v->lease[i]);
     if (v->given) sa->ike->given_n--;
     free(v->given);
     free(v->lent);

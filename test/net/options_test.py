@@ -104,7 +104,7 @@ def silence(hosts, tap):
         return state(hosts[0]).count("mode tunnel")
     tap.equal("the padded child SA is there", tunnels(), 2)
     gone = wait_until(lambda: tunnels() == 0, 2 * SILENCE + 6, 0.3)
-    tap.check("silence ends it", gone and any("was not used for 3 s" in h.daemon.output() for h in hosts),
+    tap.check("silence ends it", gone and any("deleting CHILD_SA after 3 seconds of inactivity" in h.daemon.output() for h in hosts),
               state(hosts[0]))
     tap.check("a packet wakes it", ping6(hosts[0], 56) and tunnels() == 2, state(hosts[0]))
 

@@ -143,7 +143,7 @@ static void silence_ends_it(void **state)
         CHECK_EQ(sim_children(s, ALICE), 1);
     }
     sim_run(s, 30 * SECOND);
-    CHECK(sim_told(s, ALICE, "was not used for 60 s: closing it"));
+    CHECK(sim_told(s, ALICE, "deleting CHILD_SA after 60 seconds of inactivity"));
     CHECK_EQ(sim_children(s, ALICE), 0);
     CHECK_EQ(sim_children(s, BOB), 0);
     CHECK_EQ(sim_ikes(s, ALICE), 1); // stays, and so does the trap
@@ -204,7 +204,7 @@ static void no_padding_in_transport_mode(void **state)
     sim_run(s, SECOND);
     CHECK_EQ(r.err, ERR_OK);
     CHECK_EQ(sim_xfrm_sas(&s->node[ALICE].xfrm), 2);
-    for (int i = ALICE; i <= BOB; i++) CHECK(sim_told(s, i, "the peer takes no TFC padding"));
+    for (int i = ALICE; i <= BOB; i++) CHECK(sim_told(s, i, "not using ESPv3 TFC padding"));
     for (unsigned i = 0; i < SIM_SAS; i++) CHECK_EQ(s->node[ALICE].xfrm.sa[i].x.tfcpad, 0);
     sim_free(s);
 }
