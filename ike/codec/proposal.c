@@ -210,15 +210,31 @@ static const char *transform_show(const struct transform *t, char *buf, size_t c
     return buf;
 }
 
-const char *proposal_show(const struct proposal *p, char buf[256])
+static size_t show_type(const struct proposal *p, unsigned type, char *at, size_t room, bool first)
 {
     size_t used = 0;
-    buf[0] = 0;
-    for (unsigned i = 0; i < p->n && used < 255; i++) {
+    for (unsigned i = 0; i < p->n && used < room; i++) {
         char one[64];
-        int n = snprintf(buf + used, 256 - used, "%s%s", i ? "/" : "",
+        if (p->t[i].type != type) continue;
+        int n = snprintf(at + used, room - used, "%s%s", first && !used ? "" : "/",
                          transform_show(&p->t[i], one, sizeof one));
         used += n > 0 ? (size_t)n : 0;
     }
+    return used < room ? used : room;
+}
+
+const char *proposal_show(const struct proposal *p, char buf[256])
+{
+    // The order in which strongSwan's users know them; it is not that of the types' numbers.
+    static const uint8_t first[] = {ALG_ENCR, ALG_INTEG, ALG_PRF, ALG_KE};
+    size_t used = 0;
+    buf[0] = 0;
+    for (size_t i = 0; i < sizeof first; i++) {
+        used += show_type(p, first[i], buf + used, 256 - used, used == 0);
+    }
+    for (unsigned type = ALG_ADDKE1; type <= ALG_ADDKE7; type++) {
+        used += show_type(p, type, buf + used, 256 - used, used == 0);
+    }
+    (void)show_type(p, ALG_ESN, buf + used, 256 - used, used == 0);
     return buf;
 }

@@ -61,6 +61,11 @@ static bool joins(struct ike_sa *sa, const struct open_wish *w)
     return true;
 }
 
+static bool is_with(const struct ike_sa *sa, const struct open_wish *w)
+{
+    return w->to.family == AF_UNSPEC || ip_eq(&sa->remote.ip, &w->to);
+}
+
 // An IKE SA of this connection that is there to be used: up, or (initiated by us) on its way.
 static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
 {
@@ -68,7 +73,7 @@ static struct ike_sa *usable(struct ike *ike, const struct open_wish *w)
     for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, w->conn->conf.name, sa));) {
         bool coming = sa->initiator && sa->state < IKE_UP;
         if (sa->elder || (sa->reauth_of && !sa->waits) || (found && found->id > sa->id)) continue;
-        if (queue_find(&sa->queue, TASK_DELETE_IKE, 0)) continue;
+        if (queue_find(&sa->queue, TASK_DELETE_IKE, 0) || !is_with(sa, w)) continue;
         if (sa->state == IKE_UP || coming) found = sa;
     }
     return found;
@@ -94,6 +99,24 @@ static bool will_go(const struct child_sa *c)
     return queue_find(q, TASK_DELETE_CHILD, c->id) || queue_find(q, TASK_DELETE_IKE, 0);
 }
 
+// Is it the child that is wanted, and does it take the packet that asks? A narrowed one may not.
+static bool serves(const struct child_sa *c, const struct open_wish *w)
+{
+    const struct acquired *a = &w->acquired;
+    const struct ts_list src = {.n = 1, .ts = {a->src}}, dst = {.n = 1, .ts = {a->dst}};
+    if (!child_sa_in_use(c) || c->of_cpu || strcmp(c->conf->name, w->child->name) != 0)
+        return false;
+    if (!a->seq || !a->known || !c->narrowed) return true;
+    return ts_subset(&src, c->local_ts) && ts_subset(&dst, c->remote_ts);
+}
+
+static const struct child_sa *server(const struct ike_sa *sa, const struct open_wish *w)
+{
+    const struct child_sa *c = sa->state == IKE_UP && is_with(sa, w) ? sa->children : NULL;
+    while (c && !serves(c, w)) c = c->next;
+    return c;
+}
+
 static bool wish_is_true(struct ike *ike, const struct open_wish *w)
 {
     if (w->acquired.of_cpu) return cpu_is_served(ike, w);
@@ -101,8 +124,7 @@ static bool wish_is_true(struct ike *ike, const struct open_wish *w)
     // With a virtual address the trap holds packets of our other ones: no SA will ever carry those.
     bool never = w->conn->conf.vip_n > 0;
     for (struct ike_sa *sa = NULL; (sa = ike_sa_of_name(ike, w->conn->conf.name, sa));) {
-        const struct child_sa *c =
-            sa->state == IKE_UP ? child_sa_by_name(sa, w->child->name) : NULL;
+        const struct child_sa *c = server(sa, w);
         if (!c || will_go(c)) continue;
         uint64_t since = c->moved_at > c->installed_at ? c->moved_at : c->installed_at;
         if (!w->acquired.seq || never || now - since < JUST_NOW_NS) return true;
@@ -116,7 +138,10 @@ static struct ike_sa *open_new(struct ike *ike, struct conn *conn, const ip_t *t
 {
     endpoint_t local, remote;
     conn_resolve(conn, &ike->env);
-    *err = conn_endpoints(conn, &ike->env, ike->opt.natt_port, &local, &remote, why);
+    bool anybody = to && !conn_names_peer(conn);
+    *err = anybody
+               ? conn_endpoints_to(conn, &ike->env, ike->opt.natt_port, to, &local, &remote, why)
+               : conn_endpoints(conn, &ike->env, ike->opt.natt_port, &local, &remote, why);
     if (*err != ERR_OK) return NULL;
     if (to) remote.ip = *to;
     if (to && local.ip.family != to->family) local.ip = ike->env.source_for(ike->env.ctx, to);
@@ -145,7 +170,7 @@ static void open_first(struct ike *ike, const struct open_wish *w)
 {
     struct why why = {0};
     err_t err;
-    struct ike_sa *sa = open_new(ike, w->conn, NULL, &why, &err);
+    struct ike_sa *sa = open_new(ike, w->conn, w->to.family ? &w->to : NULL, &why, &err);
     if (!sa) {
         tell(ike, NULL, LOG_ERROR, "%s cannot be initiated: %s", w->conn->conf.name, why.text);
         tell_alert(ike, NULL, ALERT_PEER_ADDR_FAILED);

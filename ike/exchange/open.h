@@ -9,7 +9,8 @@ struct open_wish {
     struct conn *conn;
     const struct conf_child *child; // NULL: the IKE SA only
     struct acquired acquired;       // all zero: no packet waits
-    struct job *job;                // may be NULL; a hold of its own is taken
+    ip_t to; // where the peer is, if the connection does not say; AF_UNSPEC: where that says
+    struct job *job; // may be NULL; a hold of its own is taken
 };
 // Sees to it that the wish comes true: nothing to do if it has, one more waiter if it is on its
 // way, another child SA of an IKE SA that is up, or a new IKE SA.

@@ -296,6 +296,7 @@ static err_t deal_install(struct turn *t, const struct terms_question *q, struct
         .mode = d->mode,
         .peer_no_tfc = d->peer_no_tfc,
         .peer_whole = d->asked.whole,
+        .narrowed = q->old && q->old->narrowed,
         .of_cpu = d->of_cpu,
         .cpu = d->cpu,
         .ke = d->ke,

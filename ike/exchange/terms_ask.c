@@ -191,10 +191,19 @@ static err_t answer_own_address(const struct turn *t, struct agreement *a)
 }
 
 // Virtual addresses are narrower than what was asked for before there were any.
-static void tell_narrowed(const struct turn *t, const struct offer *o, const struct agreement *a)
+static bool is_narrowed(const struct turn *t, const struct agreement *a)
 {
+    const struct offer *o = t->task->offer;
     bool less = !ts_subset(o->tsi, &a->tsi) || !ts_subset(o->tsr, &a->tsr);
-    if (less && !t->sa->vips) tell_alert(t->ike, t->sa, ALERT_TS_NARROWED);
+    return less && !t->sa->vips;
+}
+
+// Will packets come that the trap holds and this child SA must not carry?
+static bool leaves_trap_more(const struct turn *t, const struct agreement *a)
+{
+    const struct task *task = t->task;
+    return is_narrowed(t, a) &&
+           trap_is_there(t->ike, task->conn->conf.name, task->conf->name, NULL);
 }
 
 // The responder may decline any mode for tunnel mode, but not choose another.
@@ -237,7 +246,7 @@ static err_t answer_read(struct turn *t, bool first, struct agreement *a, struct
         a->tsi.n && a->tsr.n && ts_subset(&a->tsi, o->tsi) && ts_subset(&a->tsr, o->tsr);
     if (!narrower) return ERR_NOCHOICE;
     TRY(terms_blocks_check(t->sa, &a->tsr, why));
-    tell_narrowed(t, o, a);
+    if (is_narrowed(t, a)) tell_alert(t->ike, t->sa, ALERT_TS_NARROWED);
     return answer_read_ke(t, a);
 }
 
@@ -273,6 +282,7 @@ static err_t answer_install(struct turn *t, const struct agreement *a,
         .mode = a->mode,
         .peer_no_tfc = a->peer_no_tfc,
         .peer_whole = a->peer_whole,
+        .narrowed = old ? old->narrowed : leaves_trap_more(t, a),
         .initiator = true,
         .ke = a->with_ke ? ke_method(task->offer->ke) : KE_NONE,
     };

@@ -298,6 +298,10 @@ static void on_acquire(struct ike *ike, const struct xfrm_event *ev)
     tell(ike, NULL, LOG_INFO, "a packet asks for child SA %s of %s", child_name, conn_name);
     struct open_wish w = {.conn = conn, .child = child, .acquired.seq = ev->seq};
     packet_of(&ev->trigger, &w.acquired);
+    if (trap_is_for_anybody(conn, child)) {
+        if (!w.acquired.known || !conn_may_be_peer(conn, &ev->trigger.dst.ip)) return;
+        w.to = ev->trigger.dst.ip;
+    }
     w.acquired.of_cpu = ev->pcpu_given && child->per_cpu && has_child(ike, conn, child);
     w.acquired.cpu = ev->pcpu;
     if (w.acquired.of_cpu) w.acquired.seq = 0; // it does not wait: the SA for all CPUs has it

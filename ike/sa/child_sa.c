@@ -50,6 +50,7 @@ struct child_sa *child_sa_new(struct ike_sa *sa, const struct child_spec *spec)
         .mode = spec->mode,
         .peer_no_tfc = spec->peer_no_tfc,
         .peer_whole = spec->peer_whole,
+        .narrowed = spec->narrowed,
         .of_cpu = spec->of_cpu,
         .cpu = spec->cpu,
         .esn = esn && esn->id == ESN_YES,

@@ -38,6 +38,7 @@ struct child_sa {
     bool esn, udp;
     bool peer_no_tfc;        // the peer said ESP_TFC_PADDING_NOT_SUPPORTED
     bool peer_whole;         // ... and that it takes no packets in pieces (IP-TFS)
+    bool narrowed;           // less than its trap, which asks again for the rest
     bool initiator;          // of the exchange that made it: tells which keys are whose
     uint16_t ke;             // PFS group; 0 = none
     struct proposal *chosen; // proposal_keep()
@@ -73,7 +74,7 @@ struct child_spec { // what was agreed on
     uint32_t spi_in, spi_out, acquire_seq, replaces;
     uint16_t cpi_in, cpi_out;
     enum xfrm_mode mode;
-    bool initiator, peer_no_tfc, peer_whole, of_cpu;
+    bool initiator, peer_no_tfc, peer_whole, of_cpu, narrowed;
     uint16_t ke;
     uint32_t cpu;
 };

@@ -211,11 +211,30 @@ static bool pick_local(const struct conn *c, const struct env *env, const ip_t *
     return out->family == remote->family;
 }
 
+bool conn_names_peer(const struct conn *c)
+{
+    for (unsigned i = 0; i < c->conf.remote_addr_n; i++) {
+        if (host_single(&c->conf.remote_addr[i]) || c->conf.remote_addr[i].name) return true;
+    }
+    return false;
+}
+
+uint16_t conn_peer_family(const struct conn *c)
+{
+    const struct conf_host *h = c->conf.remote_addr;
+    if (c->conf.remote_addr_n != 1) return AF_UNSPEC;
+    return h->any ? h->family : h->lo.family;
+}
+
+bool conn_may_be_peer(const struct conn *c, const ip_t *ip)
+{
+    return hosts_fit(c->conf.remote_addr, c->conf.remote_addr_n, c->named_remote, ip) > 0;
+}
+
 err_t conn_endpoints(const struct conn *c, const struct env *env, uint16_t natt_port,
                      endpoint_t *local, endpoint_t *remote, struct why *why)
 {
-    ip_t us = {0}, peer = {0};
-    char text[IP_TEXT_MAX];
+    ip_t peer = {0};
     if (!pick_remote(c, &peer)) {
         bool named = false;
         for (unsigned i = 0; i < c->conf.remote_addr_n; i++) {
@@ -230,16 +249,24 @@ err_t conn_endpoints(const struct conn *c, const struct env *env, uint16_t natt_
                        "remote_addrs of %s names no single host, so only the peer can begin",
                        c->conf.name);
     }
-    if (!pick_local(c, env, &peer, &us)) {
+    return conn_endpoints_to(c, env, natt_port, &peer, local, remote, why);
+}
+
+err_t conn_endpoints_to(const struct conn *c, const struct env *env, uint16_t natt_port,
+                        const ip_t *peer, endpoint_t *local, endpoint_t *remote, struct why *why)
+{
+    ip_t us = {0};
+    char text[IP_TEXT_MAX];
+    if (!pick_local(c, env, peer, &us)) {
         return why_not(why, ERR_NOTFOUND, "no route to %s: no local address to speak from",
-                       ip_show(&peer, text));
+                       ip_show(peer, text));
     }
     uint16_t local_port = c->conf.local_port ? c->conf.local_port : 500;
     uint16_t remote_port = c->conf.remote_port ? c->conf.remote_port : 500;
     // A peer on a port of its own expects the non-ESP marker, which we send from port 4500 only.
     if (remote_port != 500) local_port = natt_port;
     *local = (endpoint_t){us, local_port};
-    *remote = (endpoint_t){peer, remote_port};
+    *remote = (endpoint_t){*peer, remote_port};
     return ERR_OK;
 }
 

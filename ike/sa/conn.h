@@ -36,6 +36,12 @@ unsigned conn_fit(const struct conn *c, const ip_t *local, const ip_t *remote);
 // Where to call and from where. ERR_NOTFOUND, ERR_UNSUPPORTED (remote is %any), with a sentence.
 err_t conn_endpoints(const struct conn *c, const struct env *env, uint16_t natt_port,
                      endpoint_t *local, endpoint_t *remote, struct why *why);
+// The same to a peer that is known otherwise. ERR_NOTFOUND, with a sentence.
+err_t conn_endpoints_to(const struct conn *c, const struct env *env, uint16_t natt_port,
+                        const ip_t *peer, endpoint_t *local, endpoint_t *remote, struct why *why);
+bool conn_names_peer(const struct conn *c);      // does remote_addrs say where to call?
+uint16_t conn_peer_family(const struct conn *c); // of all peers; AF_UNSPEC: of either
+bool conn_may_be_peer(const struct conn *c, const ip_t *ip);
 // May an IKE SA of this connection be at this address of ours? A name stands for wherever the host
 // is.
 bool conn_may_be_local(const struct conn *c, const ip_t *ip);

@@ -155,8 +155,9 @@ static void say_flags(struct xfrm_sa *x, const struct child_sa *c, bool out)
     if (out && pads && !c->peer_no_tfc) x->tfcpad = f->tfc_padding;
 }
 
-// Of transport mode: what the SA may carry, if one selector can say it. Of BEET: the addresses that
-// its packets get back, which are the same in all selectors.
+// Of transport mode: what the SA may carry, if one selector can say it; of a tunnel that takes less
+// than its trap, too, so that a packet which it must not carry finds no SA and asks for one. Of
+// BEET: the addresses that its packets get back, which are the same in all selectors.
 static void say_selector(struct xfrm_sa *x, const struct child_sa *c, bool out)
 {
     struct selectors s;
@@ -211,7 +212,8 @@ err_t told_sa(struct xfrm_sa *x, struct child_sa *c, const struct child_keys *k,
     say_flags(x, c, out);
     say_replay(x, c, out);
     // Behind an IPComp tunnel packets are what that made of them.
-    if (!wraps((uint8_t)c->mode)) say_selector(x, c, out);
+    bool part = out && c->narrowed && !c->cpi_in;
+    if (part || !wraps((uint8_t)c->mode)) say_selector(x, c, out);
     TRY(say_keys(x, c, i_keys ? &k->ei : &k->er, i_keys ? &k->ai : &k->ar, why));
     return ERR_OK;
 }
@@ -225,7 +227,7 @@ void told_comp(struct xfrm_sa *x, const struct child_sa *c, bool out)
     (void)strncpy(x->comp, "deflate", sizeof x->comp - 1);
     told_where(x, c->sa, out);
     say_flags(x, c, out);
-    if (c->mode != XFRM_TUNNEL) say_selector(x, c, out);
+    if (c->mode != XFRM_TUNNEL || (out && c->narrowed)) say_selector(x, c, out);
 }
 
 struct xfrm_sa_id told_comp_id(const struct child_sa *c, bool out)

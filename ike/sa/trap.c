@@ -44,9 +44,10 @@ static struct xfrm_policy policy_for(const struct ike *ike, const struct trap_pl
     if (shunt) return p;
     if (out && f->per_cpu) p.flags |= XFRM_POLICY_PER_CPU;
     p.tmpl_count = 1;
+    uint16_t outer = t->local.ip.family ? t->local.ip.family : sel->src.ip.family;
     p.tmpl[0] = (struct xfrm_tmpl){.proto = child_sa_proto_wanted(f),
                                    .mode = (uint8_t)child_sa_mode(ike, f),
-                                   .family = t->local.ip.family,
+                                   .family = outer,
                                    .reqid = t->reqid,
                                    .aalgos = UINT32_MAX,
                                    .ealgos = UINT32_MAX,
@@ -129,11 +130,19 @@ void trap_inherit_reqid(struct ike *ike, struct conn *conn, const struct conf_ch
     inherit_reqid(ike, &plan);
 }
 
+bool trap_is_for_anybody(const struct conn *conn, const struct conf_child *child)
+{
+    return child->mode == CONF_TRANSPORT && !conn_names_peer(conn);
+}
+
 static err_t plan_make(struct ike *ike, struct trap_plan *t, struct why *why)
 {
     TRY(steering_check(ike, t->child, why));
     t->steering = steering_make(ike, NULL, t->conn, t->child);
-    if (!trap_is_shunt(t->child)) {
+    if (trap_is_for_anybody(t->conn, t->child)) {
+        // As of a shunt, "dynamic" is every address: the packet will tell.
+        t->local.ip.family = t->remote.ip.family = conn_peer_family(t->conn);
+    } else if (!trap_is_shunt(t->child)) {
         TRY(conn_endpoints(t->conn, &ike->env, ike->opt.natt_port, &t->local, &t->remote, why));
     }
     // A shunt has no peer: "dynamic" is every address. Nor is our virtual address known yet.

@@ -39,3 +39,5 @@ bool trap_is_there(const struct ike *ike, const char *conn, const char *child, u
 void trap_prune(struct ike *ike);
 void traps_remove(struct ike *ike); // all
 void traps_done(struct traps *t);   // forgets all; leaves the executor alone
+// A trap whose packets say who the peer is: transport mode, and remote_addrs names no host.
+bool trap_is_for_anybody(const struct conn *conn, const struct conf_child *child);

@@ -219,7 +219,7 @@ static void whose_order_counts(void **state)
                          "esp_proposals = aes128gcm16, aes256gcm16");
         CHECK_EQ(up(s).err, ERR_OK);
         const char *ike =
-            theirs ? "IKE:AES_CBC_128/PRF_HMAC_SHA2_256/" : "IKE:AES_CBC_256/PRF_HMAC_SHA2_384/";
+            theirs ? "IKE:AES_CBC_128/HMAC_SHA2_256_128/" : "IKE:AES_CBC_256/HMAC_SHA2_384_192/";
         CHECK(sim_told(s, ALICE, ike));
         CHECK(sim_told(s, ALICE, theirs ? "ESP:AES_GCM_16_128" : "ESP:AES_GCM_16_256"));
         sim_free(s);

@@ -145,6 +145,67 @@ static void packet_comes_first(void **state)
     }
 }
 
+// What the responder grants is less than the trap holds: packets of the rest must not go by it, and
+// have child SAs of their own.
+static void the_rest_asks_again(void **state)
+{
+    struct sim *s = sim_new(41);
+    (void)state;
+    sim_configure(s, BOB, SPLIT);
+    sim_net_net_side(s, ALICE, "", "start_action = trap");
+    packet_waits(s, "10.1.3.7/32", "10.2.200.1/32", 17, 1, 2);
+    CHECK_EQ(sim_children(s, ALICE), 1);
+    prefix_t low;
+    CHECK_OK(prefix_parse("10.2.128.0/17", &low));
+    const struct xfrm_selector *sel = &sim_outbound(s, ALICE)->x.sel;
+    CHECK(ip_eq(&sel->dst.ip, &low.ip) && sel->dst.len == low.len);
+    packet_waits(s, "10.1.3.7/32", "10.2.200.1/32", 17, 1, 2); // was on its way
+    CHECK_EQ(sim_children(s, ALICE), 1);
+    packet_waits(s, "10.1.3.7/32", "10.2.7.1/32", 17, 1, 2);
+    CHECK(sim_told(s, BOB, "low{2} established"));
+    CHECK_EQ(sim_children(s, ALICE), 2);
+    CHECK_EQ(sim_ikes(s, ALICE), 1);
+    sim_free(s);
+
+    // Without a trap nothing is said of it: who asks for less than there is has it so.
+    s = sim_new(42);
+    struct sim_result r;
+    sim_configure(s, BOB, SPLIT);
+    sim_net_net_side(s, ALICE, "", "");
+    sim_initiate(s, ALICE, "net", &r);
+    sim_run(s, SECOND);
+    CHECK_EQ(sim_children(s, ALICE), 1);
+    CHECK_EQ(sim_outbound(s, ALICE)->x.sel.dst.len, 0);
+    sim_free(s);
+}
+
+#define ANYBODY(node, action)                                                                   \
+    "connections { net { remote_addrs = 192.0.2.0/24\n" SIM_SUITE "\n local_addrs = " node "\n" \
+    "local { auth = psk\n id = " node " }\n remote { auth = psk }\n children { net {\n"         \
+    "mode = transport\n start_action = " action                                                 \
+    " } } } } secrets { ike { secret = \"correct horse\" } }\n"
+
+// A trap for whoever is spoken to: the packet says who that is.
+static void anybody(void **state)
+{
+    struct sim *s = sim_new(43);
+    (void)state;
+    sim_configure(s, BOB, ANYBODY("192.0.2.2", "none"));
+    sim_configure(s, ALICE, ANYBODY("192.0.2.1", "trap"));
+    CHECK_EQ(s->node[ALICE].xfrm.policies, 2);
+    packet_waits(s, "192.0.2.1/32", "198.51.100.7/32", 17, 1, 2); // is nobody of remote_addrs
+    CHECK_EQ(s->sent, 0);
+    packet_waits(s, "192.0.2.1/32", "192.0.2.2/32", 17, 1, 2);
+    CHECK(sim_told(s, ALICE, "TS 192.0.2.1/32 === 192.0.2.2/32"));
+    packet_waits(s, "192.0.2.1/32", "192.0.2.2/32", 17, 1, 3);
+    CHECK_EQ(sim_ikes(s, ALICE), 1);
+    CHECK_EQ(sim_children(s, ALICE), 1);
+    CHECK_EQ(sim_children(s, BOB), 1);
+    packet_waits(s, "192.0.2.1/32", "192.0.2.9/32", 17, 1, 3); // another host: another IKE SA
+    CHECK(sim_told(s, ALICE, "to 192.0.2.9"));
+    sim_free(s);
+}
+
 // What no selector can be made of is no reason to offer less.
 static void odd_packets(void **state)
 {
@@ -417,6 +478,8 @@ int main(void)
         cmocka_unit_test(trap_while_the_ike_sa_is_up),
         cmocka_unit_test(every_action),
         cmocka_unit_test(packet_comes_first),
+        cmocka_unit_test(the_rest_asks_again),
+        cmocka_unit_test(anybody),
         cmocka_unit_test(odd_packets),
         cmocka_unit_test(somebody_elses_acquire),
         cmocka_unit_test(start),

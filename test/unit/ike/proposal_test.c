@@ -220,7 +220,7 @@ static void same_suite(void **state)
 {
     (void)state;
     CHECK_STR(IKE("aes256-sha256-prfsha256-x25519", "aes256-sha256-prfsha256-x25519"),
-              "AES_CBC_256/PRF_HMAC_SHA2_256/HMAC_SHA2_256_128/CURVE_25519");
+              "AES_CBC_256/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/CURVE_25519");
     CHECK_STR(ESP("aes128gcm16-esn", "aes128gcm16-noesn-esn"), "AES_GCM_16_128/EXT_SEQ");
 }
 
@@ -257,13 +257,13 @@ static void combined_mode_has_no_integrity_algorithm(void **state)
     (void)state;
     // NONE, if offered, is part of the answer
     CHECK_STR(IKE("aes256gcm16-prfsha256-x25519", "aes256gcm16-none:3-prfsha256-x25519"),
-              "AES_GCM_16_256/PRF_HMAC_SHA2_256/NONE/CURVE_25519");
+              "AES_GCM_16_256/NONE/PRF_HMAC_SHA2_256/CURVE_25519");
     CHECK_STR(IKE("aes256gcm16-prfsha256-x25519", "aes256gcm16-sha256-prfsha256-x25519"),
               "nothing");
     // mixed proposals: only the pairs that are allowed
     CHECK_STR(IKE("aes256gcm16-aes128-sha256-prfsha256-x25519",
                   "aes256gcm16-aes128-sha256-prfsha256-x25519"),
-              "AES_CBC_128/PRF_HMAC_SHA2_256/HMAC_SHA2_256_128/CURVE_25519");
+              "AES_CBC_128/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/CURVE_25519");
     CHECK_STR(ESP("aes256gcm16-aes128-sha256-none:3-noesn", "aes256gcm16-none:3-sha256-noesn"),
               "AES_GCM_16_256/NONE/NO_EXT_SEQ");
 }
@@ -285,7 +285,7 @@ static void no_cipher_goes_without_integrity(void **state)
     CHECK_STR(ESP("aes256ctr-aesxcbc-noesn", "aes256ctr-aesxcbc-noesn"),
               "AES_CTR_256/AES_XCBC_96/NO_EXT_SEQ");
     CHECK_STR(IKE("3des-sha1-prfaescmac-x25519", "3des-sha1-prfaescmac-x25519"),
-              "3DES_CBC/PRF_AES128_CMAC/HMAC_SHA1_96/CURVE_25519");
+              "3DES_CBC/HMAC_SHA1_96/PRF_AES128_CMAC/CURVE_25519");
 }
 
 static void absent_esn_means_no_esn(void **state)
@@ -381,7 +381,7 @@ static void answer_within_the_offer(void **state)
     CHECK_STR(answered(PROTO_IKE, ours, "aes128gcm16-prfsha256-ecp256", 1),
               "AES_GCM_16_128/PRF_HMAC_SHA2_256/ECP_256");
     CHECK_STR(answered(PROTO_IKE, ours, "aes256-sha256-prfsha256-ecp256", 2),
-              "AES_CBC_256/PRF_HMAC_SHA2_256/HMAC_SHA2_256_128/ECP_256");
+              "AES_CBC_256/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/ECP_256");
     CHECK_STR(answered(PROTO_ESP, "aes128gcm16-noesn", "aes128gcm16", 1), "AES_GCM_16_128");
     CHECK_STR(answered(PROTO_ESP, "aes128gcm16-noesn", "aes128gcm16-none:3-noesn", 1),
               "AES_GCM_16_128/NONE/NO_EXT_SEQ");
