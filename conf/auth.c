@@ -20,7 +20,8 @@ static const char kinds_hint[] =
 // What a word between two dashes says. keys and hashes are sets.
 struct rule_word {
     const char *word;
-    uint8_t keys, hash;
+    uint8_t keys;
+    hash_set_t hash;
     bool pss, pkcs1;
 };
 #define KEY_BIT(kind) ((uint8_t)(1U << (kind)))
@@ -35,6 +36,7 @@ static const struct rule_word rule_words[] = {
     {"ed25519", KEY_BIT(KEY_ED25519), 0, false, false},
     {"ed448", KEY_BIT(KEY_ED448), 0, false, false},
     {"sha1", 0, HASH_BIT(HASH_SHA1), false, false},
+    {"sha224", 0, HASH_BIT(HASH_SHA224), false, false},
     {"sha256", 0, HASH_BIT(HASH_SHA256), false, false},
     {"sha384", 0, HASH_BIT(HASH_SHA384), false, false},
     {"sha512", 0, HASH_BIT(HASH_SHA512), false, false},

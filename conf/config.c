@@ -55,6 +55,18 @@ static err_t load_into(struct parser *p, const char *path, span_t text, struct c
     return finish(p, path, c);
 }
 
+// No files of credentials, and nothing is judged.
+static err_t outline_into(struct parser *p, const char *path, struct config *c)
+{
+    struct load ld = {.tree = p->tree, .issues = p->issues, .out = c};
+    TRY(parse_all(p, path, span(NULL, 0)));
+    if (p->unbalanced) return ERR_SYNTAX;
+    TRY(inherit_all(p->tree, p->issues));
+    ld.folder = folder_of(p->tree, path);
+    if (ld.folder) top_read(&ld);
+    return ld.nomem || !ld.folder ? ERR_NOMEM : ERR_OK;
+}
+
 static void say_limit(struct conf_issues *issues, const char *path, err_t e)
 {
     if (issues->errors || e == ERR_OK) return;
@@ -99,6 +111,24 @@ err_t config_load(const char *path, struct config **out, struct conf_issues *iss
 {
     struct parser p = {.issues = issues, .may_include = true};
     return load(&p, path, span(NULL, 0), out);
+}
+
+err_t config_load_outline(const char *path, struct config **out)
+{
+    struct tree tree;
+    struct conf_issues issues = {.legacy = true};
+    struct parser p = {.tree = &tree, .issues = &issues, .may_include = true};
+    struct config *c = config_new();
+    if (!c) return ERR_NOMEM;
+    err_t e = tree_init(&tree);
+    if (e == ERR_OK) {
+        e = outline_into(&p, path, c);
+        tree_done(&tree);
+    }
+    conf_issues_done(&issues);
+    if (e != ERR_OK) config_free(c);
+    if (e == ERR_OK) *out = c;
+    return e;
 }
 
 err_t config_load_text(const char *name, span_t text, struct config **out,

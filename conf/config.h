@@ -296,7 +296,11 @@ struct conf_issues {
 // Errors: ERR_SYNTAX (see issues), ERR_NOTFOUND / ERR_PERMISSION (an issue names the file),
 // ERR_NOMEM.
 err_t config_load(const char *path, struct config **out, struct conf_issues *issues);
-// The same for text in memory (tests, fuzzing); includes are refused.
+// As much of a file as can be understood, whatever else is wrong, and without what its credentials
+// are: for who wants to know what the file names (scripts, pools), and uses no connection of it.
+// Errors: ERR_SYNTAX (braces do not balance), ERR_NOTFOUND, ERR_PERMISSION, ERR_NOMEM.
+err_t config_load_outline(const char *path, struct config **out);
+// config_load() of text in memory (tests, fuzzing); includes are refused.
 err_t config_load_text(const char *name, span_t text, struct config **out,
                        struct conf_issues *issues);
 struct config *config_hold(struct config *c); // one more holder; returns c

@@ -378,10 +378,17 @@ bool acert_is_issued_by(const struct acert *a, const struct cert *issuer, struct
     return pubkey_verify(cert_pubkey(issuer), &s, a->signed_part, a->signature) == ERR_OK;
 }
 
+const char *acert_issuer_name(const struct acert *a, char buf[CERT_NAME_MAX])
+{
+    (void)snprintf(buf, CERT_NAME_MAX, "?");
+    dn_show(a->issuer, buf, CERT_NAME_MAX);
+    return buf;
+}
+
 const char *acert_name(const struct acert *a, char buf[ACERT_NAME_MAX])
 {
-    char issuer[CERT_NAME_MAX] = "?", serial[2 * ACERT_SERIAL_LEN_MAX + 1] = "";
-    dn_show(a->issuer, issuer, sizeof issuer);
+    char issuer[CERT_NAME_MAX], serial[2 * ACERT_SERIAL_LEN_MAX + 1] = "";
+    acert_issuer_name(a, issuer);
     for (size_t i = 0; i < a->serial.len; i++) {
         (void)snprintf(serial + 2 * i, sizeof serial - 2 * i, "%02x", a->serial.at[i]);
     }

@@ -211,6 +211,7 @@ static err_t policies_check(const struct walk *w, X509_STORE_CTX *ctx, struct wh
         ASN1_OBJECT_free(oid);
         if (found) continue;
         char name[CERT_NAME_MAX];
+        log_say(w->level, "cert", SAY_POLICY_LACKS, w->terms->policies[i]);
         return why_not(why, ERR_AUTH,
                        "certificate \"%s\" is not good for the policy %s that `cert_policy` "
                        "asks for; have one issued under it",
@@ -229,7 +230,7 @@ static err_t cacerts_check(const struct walk *w, struct why *why)
             if (cert_eq(w->chain.cert[i], w->terms->cacerts[k])) return ERR_OK;
         }
     }
-    if (!w->quick) log_say(w->level, "cert", SAY_OTHER_CA, cert_name(w->terms->cacerts[0], ca));
+    log_say(w->level, "cert", SAY_OTHER_CA, cert_name(w->terms->cacerts[0], ca));
     return why_not(why, ERR_AUTH, "no authority that `cacerts` names has signed certificate \"%s\"",
                    cert_name(w->peer[0], name));
 }
@@ -296,8 +297,12 @@ static err_t chain_try(struct walk *w, struct why *why)
 err_t chain_find(struct walk *w, struct why *why)
 {
     struct why unused = {""};
+    enum log_level level = w->level;
     w->quick = true;
-    if (chain_try(w, &unused) == ERR_OK) return ERR_OK;
+    w->level = LOG_DEBUG;
+    err_t e = chain_try(w, &unused);
+    w->level = level;
+    if (e == ERR_OK) return ERR_OK;
     w->quick = false;
     w->chain = (struct trust_chain){0};
     return chain_try(w, why);

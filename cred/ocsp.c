@@ -17,6 +17,12 @@ static err_t unknown(struct status *out, const char *reason)
     return why_not(&out->why, ERR_AUTH, "the OCSP answer %s", reason);
 }
 
+static err_t malformed(const struct walk *w, struct status *out)
+{
+    log_say(w->level, "cert", SAY_OCSP_MALFORMED);
+    return unknown(out, "is malformed");
+}
+
 OCSP_CERTID *ocsp_certid(const struct walk *w, unsigned depth)
 {
     // rfc6960 B.1: every responder knows certificates by SHA-1
@@ -106,7 +112,10 @@ static err_t times_judge(const struct walk *w, const ASN1_GENERALIZEDTIME *from,
     until = since + OCSP_FRESH_S;
     if (to && time_from_asn1(to, &until) != ERR_OK) return unknown(out, "has malformed times");
     if (since > w->now + OCSP_SKEW_S) return unknown(out, "is from the future; are clocks right?");
-    if (until < w->now - OCSP_SKEW_S) return unknown(out, "is out of date");
+    if (until < w->now - OCSP_SKEW_S) {
+        tell_ocsp_stale(w, until);
+        return unknown(out, "is out of date");
+    }
     // However far ahead the next one is: keys that were lost are reported in between.
     if (!to || until > w->now + OCSP_FRESH_S) until = w->now + (to ? OCSP_FRESH_S : CRL_KEEP_S);
     out->until = until;
@@ -121,7 +130,10 @@ static err_t basic_judge(const struct walk *w, unsigned depth, OCSP_BASICRESP *b
     OCSP_CERTID *id = ocsp_certid(w, depth);
     int found = id && OCSP_resp_find_status(basic, id, &state, &reason, &when, &from, &to);
     OCSP_CERTID_free(id);
-    if (!found) return unknown(out, "is about another certificate");
+    if (!found) {
+        log_say(w->level, "cert", SAY_OCSP_OTHER);
+        return unknown(out, "is about another certificate");
+    }
     TRY(times_judge(w, from, to, out));
     tell_ocsp(w, out);
     if (state == V_OCSP_CERTSTATUS_GOOD) {
@@ -144,10 +156,12 @@ static err_t response_judge(const struct walk *w, unsigned depth, OCSP_RESPONSE 
                        OCSP_response_status_str(code));
     }
     OCSP_BASICRESP *basic = OCSP_response_get1_basic(response);
-    if (!basic) return unknown(out, "is malformed");
+    if (!basic) return malformed(w, out);
     err_t e;
     // Responders that make answers ahead leave the nonce out; a wrong one is an old answer.
-    if (request && OCSP_check_nonce(request, basic) == 0)
+    bool other_nonce = request && OCSP_check_nonce(request, basic) == 0;
+    if (other_nonce) log_say(w->level, "cert", SAY_OCSP_NONCE);
+    if (other_nonce)
         e = unknown(out, "has another nonce than the question: it was recorded earlier");
     else if (!signature_judge(w, depth, basic))
         e = unknown(out, "is not signed by the issuer nor by whom it delegated that to");
@@ -165,8 +179,7 @@ err_t ocsp_judge(const struct walk *w, unsigned depth, span_t answer, OCSP_REQUE
     const unsigned char *at = answer.at;
     OCSP_RESPONSE *response =
         answer.len <= FETCH_OCSP_MAX ? d2i_OCSP_RESPONSE(NULL, &at, (long)answer.len) : NULL;
-    err_t e =
-        response ? response_judge(w, depth, response, request, out) : unknown(out, "is malformed");
+    err_t e = response ? response_judge(w, depth, response, request, out) : malformed(w, out);
     OCSP_RESPONSE_free(response);
     ERR_clear_error();
     return e;
@@ -215,7 +228,10 @@ void ocsp_check(const struct walk *w, unsigned depth, struct status *out)
 {
     struct uris u;
     if (w->t->no_ocsp) return;
-    if (w->t->cache && crl_cache_status(w->t->cache, w->chain.cert[depth], w->now, out)) return;
+    if (w->t->cache && crl_cache_status(w->t->cache, w->chain.cert[depth], w->now, out)) {
+        log_say(w->level, "cert", SAY_OCSP_CACHED);
+        return;
+    }
     staple_check(w, depth, out);
     if (out->state != REVOKE_UNKNOWN || !w->t->fetcher || !w->t->cache) return;
     if (w->terms->offline) return;
@@ -224,5 +240,6 @@ void ocsp_check(const struct walk *w, unsigned depth, struct status *out)
         if (crl_cache_need(w->t->cache, u.at[i], w->now, &out->why) != CRL_WAIT)
             ocsp_ask(w, depth, u.at[i], NULL, out);
     }
+    if (u.n && out->state == REVOKE_UNKNOWN) log_say(w->level, "cert", SAY_OCSP_GAVE_UP);
     uris_done(&u);
 }

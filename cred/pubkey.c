@@ -264,6 +264,8 @@ const EVP_MD *scheme_md(uint8_t hash)
     switch (hash) {
     case HASH_SHA1:
         return EVP_sha1();
+    case HASH_SHA224:
+        return EVP_sha224();
     case HASH_SHA256:
         return EVP_sha256();
     case HASH_SHA384:

@@ -20,6 +20,7 @@ static err_t say_time(int code, const struct cert *c, const struct walk *w, stru
 {
     char name[CERT_NAME_MAX], end[32], now[32];
     bool young = code == X509_V_ERR_CERT_NOT_YET_VALID;
+    tell_times(w, c);
     return why_not(why, ERR_AUTH, "certificate \"%s\" %s %s, and the clock says %s; %s",
                    cert_name(c, name), young ? "is not valid before" : "expired at",
                    day_show(young ? cert_not_before(c) : cert_not_after(c), end),
@@ -134,6 +135,7 @@ static err_t say_issuer(const struct cert *c, const struct walk *w, struct why *
     char name[CERT_NAME_MAX], other[CERT_NAME_MAX];
     TRY(say_issuer_unfit(c, w, why));
     TRY(say_circle(c, w, why));
+    tell_no_issuer(w, c);
     if (w->miss_child) {
         return why_not(why, ERR_AUTH,
                        "the signature of certificate \"%s\" does not verify with the key of \"%s\"",
@@ -161,6 +163,9 @@ static void tell_known(int code, const struct cert *c, const struct walk *w)
     if (code == X509_V_ERR_PATH_LENGTH_EXCEEDED) {
         long allowed = X509_get_pathlen(cert_x509(c));
         log_say(w->level, "cert", SAY_PATH_LEN, (long)w->depth - 1, allowed);
+    }
+    if (code == X509_V_ERR_NO_EXPLICIT_POLICY && w->terms->n_policies > 0) {
+        log_say(w->level, "cert", SAY_POLICY_LACKS, w->terms->policies[0]);
     }
     if (code == X509_V_ERR_CERT_CHAIN_TOO_LONG) {
         log_say(w->level, "cert", SAY_PATH_LONG, (unsigned)TRUST_CHAIN_MAX - 1);

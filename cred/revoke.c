@@ -239,9 +239,10 @@ static err_t look_run(struct look *k, struct probe *p, STACK_OF(X509_CRL) * list
     // does, not knowing must not become believing.
     if (X509_verify_cert(p->ctx) != 1 || !same_path(w, p->ctx)) return ERR_CRYPTO;
     for (unsigned i = 0; i + 1 < w->chain.n; i++) {
-        bool stale = k->noted[i] && k->at[i].state == REVOKE_UNKNOWN && still_speaks(&k->at[i]);
-        if (stale && lists_ended(w, lists, w->chain.cert[i], &k->at[i].until))
-            tell_crl(w, &k->at[i]);
+        struct status *s = &k->at[i];
+        s->stale = k->noted[i] && s->state == REVOKE_UNKNOWN && still_speaks(s) &&
+                   lists_ended(w, lists, w->chain.cert[i], &s->until);
+        if (s->stale) tell_crl(w, s);
         if (k->noted[i]) continue;
         k->at[i].state = REVOKE_GOOD;
         k->at[i].until = lists_until(w, lists, w->chain.cert[i]);
@@ -276,6 +277,7 @@ static err_t crl_look(const struct walk *w, struct status *at)
         if (at[i].sent && k.at[i].state == REVOKE_REVOKED) at[i] = k.at[i];
         if (at[i].state != REVOKE_UNKNOWN) continue;
         // That a server failed says more than what is missing without it.
+        at[i].stale = k.at[i].stale;
         if (k.at[i].state != REVOKE_UNKNOWN || !at[i].failed) at[i] = k.at[i];
         if (at[i].state == REVOKE_GOOD) tell_crl(w, &at[i]);
     }
@@ -313,6 +315,7 @@ static err_t crl_take(const struct walk *w, const char *url, span_t bytes, struc
         e = crl_cache_put(w->t->cache, url, crl, bytes.len, w->now);
         crl_keep(w, crl);
     } else {
+        log_say(w->level, "cert", SAY_CRL_UNSIGNED);
         e = why_not(why, e, "the CRL from %.80s is signed by nobody we know", url);
     }
     X509_CRL_free(crl);
@@ -327,7 +330,10 @@ static bool crl_fetch(const struct walk *w, const char *url, struct why *why)
     if (crl_cache_need(w->t->cache, url, w->now, why) == CRL_WAIT) return false;
     log_say(w->level, "cert", SAY_CRL_FETCH, url);
     err_t e = w->t->fetcher->get(w->t->fetcher->ctx, &ask, &got, why);
-    if (e != ERR_OK) log_say(w->level, "cert", SAY_FETCH_FAILED, why->text);
+    if (e != ERR_OK) {
+        log_say(w->level, "cert", SAY_FETCH_FAILED, why->text);
+        log_say(w->level, "cert", SAY_CRL_FAILED);
+    }
     if (e == ERR_OK) e = crl_take(w, url, span(got.at, got.len), why);
     fetched_done(&got);
     if (e != ERR_OK) crl_cache_fail(w->t->cache, url, w->now, why);
@@ -428,13 +434,16 @@ static err_t unknown_judge(struct walk *w, unsigned depth, const struct status *
     refuse = refuse && !w->terms->offline;
     if (uri || s->failed || !s->no_lists) w->chain.open = true;
     cert_name(w->chain.cert[depth], name);
-    log_say(w->level, "cert", SAY_STATUS_UNKNOWN);
+    log_say(w->level, "cert", s->stale ? SAY_STATUS_STALE : SAY_STATUS_UNKNOWN);
     IGNORE(why_not(&w->chain.note, ERR_OK,
                    "whether certificate \"%.60s\" was revoked is unknown: %s", name,
                    reason)); // it is stored
     if (!refuse) return ERR_OK;
     w->chain.fault = TRUST_FAULT_STATUS;
-    log_say(w->level, "cert", SAY_RULE_CRL, uri ? "FAILED" : "SKIPPED",
+    log_say(w->level, "cert", SAY_RULE_CRL,
+            s->stale ? "STALE"
+            : uri    ? "FAILED"
+                     : "SKIPPED",
             rule == REVOCATION_STRICT ? "GOOD" : "SKIPPED");
     return why_not(why, ERR_AUTH,
                    "whether certificate \"%.60s\" was revoked is unknown, and "

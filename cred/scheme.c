@@ -10,10 +10,12 @@ static const struct {
     uint8_t kind, hash;
 } algorithms[] = {
     {NID_sha1WithRSAEncryption, SCHEME_RSA, HASH_SHA1},
+    {NID_sha224WithRSAEncryption, SCHEME_RSA, HASH_SHA224},
     {NID_sha256WithRSAEncryption, SCHEME_RSA, HASH_SHA256},
     {NID_sha384WithRSAEncryption, SCHEME_RSA, HASH_SHA384},
     {NID_sha512WithRSAEncryption, SCHEME_RSA, HASH_SHA512},
     {NID_ecdsa_with_SHA1, SCHEME_ECDSA, HASH_SHA1},
+    {NID_ecdsa_with_SHA224, SCHEME_ECDSA, HASH_SHA224},
     {NID_ecdsa_with_SHA256, SCHEME_ECDSA, HASH_SHA256},
     {NID_ecdsa_with_SHA384, SCHEME_ECDSA, HASH_SHA384},
     {NID_ecdsa_with_SHA512, SCHEME_ECDSA, HASH_SHA512},
@@ -42,6 +44,7 @@ static const struct {
     [HASH_SHA3_256] = {NID_sha3_256, 32, "SHA3-256"},
     [HASH_SHA3_384] = {NID_sha3_384, 48, "SHA3-384"},
     [HASH_SHA3_512] = {NID_sha3_512, 64, "SHA3-512"},
+    [HASH_SHA224] = {NID_sha224, 28, "SHA2-224"},
 };
 #define HASH_IDS (sizeof hashes / sizeof *hashes)
 
@@ -242,7 +245,7 @@ const char *scheme_show(const struct scheme *s, char buf[SCHEME_TEXT_MAX])
 {
     static const char *const hashed[HASH_IDS] = {"NONE",     "SHA1",     "SHA2_256", "SHA2_384",
                                                  "SHA2_512", "NULL",     NULL,       NULL,
-                                                 "SHA3_256", "SHA3_384", "SHA3_512"};
+                                                 "SHA3_256", "SHA3_384", "SHA3_512", "SHA2_224"};
     static const unsigned curves[HASH_IDS] = {0, 0, 256, 384, 521};
     uint8_t h = s->hash < HASH_IDS && hashed[s->hash] ? s->hash : HASH_NONE;
     switch (s->kind) {
@@ -254,7 +257,8 @@ const char *scheme_show(const struct scheme *s, char buf[SCHEME_TEXT_MAX])
         break;
     case SCHEME_ECDSA:
         (void)snprintf(buf, SCHEME_TEXT_MAX, "ECDSA_WITH_SHA%s%u_DER",
-                       h >= HASH_SHA3_256 ? "3_" : "", h == HASH_SHA1 ? 1 : hashes[h].len * 8);
+                       h >= HASH_SHA3_256 && h <= HASH_SHA3_512 ? "3_" : "",
+                       h == HASH_SHA1 ? 1 : hashes[h].len * 8);
         break;
     case SCHEME_ECDSA_FIXED:
         (void)snprintf(buf, SCHEME_TEXT_MAX, "ECDSA-%u", curves[h]);

@@ -13,10 +13,11 @@ enum hash_id {
     HASH_SHA384 = 3,
     HASH_SHA512 = 4,
     HASH_IDENTITY = 5, // EdDSA hashes by itself (RFC 8420)
-    // Of certificates only (RFC 8692): IKE has no numbers for them.
+    // Of certificates only (RFC 8692, RFC 4055): IKE has no numbers for them.
     HASH_SHA3_256 = 8,
     HASH_SHA3_384 = 9,
     HASH_SHA3_512 = 10,
+    HASH_SHA224 = 11,
 };
 
 // A set of them: bit 1 << id.
@@ -28,9 +29,9 @@ typedef uint16_t hash_set_t;
                   HASH_BIT(HASH_IDENTITY)))
 
 // ... and in the certificates that they show.
-#define HASHES_SOUND                                                                   \
-    ((hash_set_t)(HASHES_DEFAULT | HASH_BIT(HASH_SHA3_256) | HASH_BIT(HASH_SHA3_384) | \
-                  HASH_BIT(HASH_SHA3_512)))
+#define HASHES_SOUND                                                                 \
+    ((hash_set_t)(HASHES_DEFAULT | HASH_BIT(HASH_SHA224) | HASH_BIT(HASH_SHA3_256) | \
+                  HASH_BIT(HASH_SHA3_384) | HASH_BIT(HASH_SHA3_512)))
 
 enum scheme_kind {
     SCHEME_NONE = 0,

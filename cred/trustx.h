@@ -98,6 +98,7 @@ struct status {
     bool sent;       // ... in an answer that the peer has sent along
     bool failed;     // `why` is about a server
     bool no_lists;   // UNKNOWN: there was no list at all
+    bool stale;      // UNKNOWN: there is one, which is out of date
     int64_t until;   // GOOD: seconds since 1970
     int64_t since;   // REVOKED
     unsigned reason; // REVOKED: RFC 5280 5.3.1
@@ -109,6 +110,9 @@ void tell_path(const struct walk *w);
 void tell_revoked(const struct walk *w, const struct status *s);
 void tell_crl(const struct walk *w, const struct status *s); // until when it is, or was, good
 void tell_ocsp(const struct walk *w, const struct status *s);
+void tell_ocsp_stale(const struct walk *w, int64_t since);
+void tell_times(const struct walk *w, const struct cert *c);     // when it is valid, and now is not
+void tell_no_issuer(const struct walk *w, const struct cert *c); // that we know and believe
 void tell_name(const X509_NAME *n, char out[CERT_NAME_MAX]);
 
 // ocsp.c: asks the responders that the certificate and the authorities name.

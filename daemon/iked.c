@@ -317,7 +317,11 @@ static err_t read_config(struct iked *d, struct config **out, struct why *why)
     if (!d->options.vici_only || access(d->options.config, F_OK) == 0) {
         err_t e = reload_read(d, out, why);
         if (e == ERR_OK || !d->options.vici_only) return e;
-        log_say(LOG_WARN, "conf", "%s; going on without it (--vici-only)", why->text);
+        log_say(LOG_WARN, "conf",
+                "%s; going on without it, but for scripts that it names "
+                "(--vici-only)",
+                why->text);
+        if (config_load_outline(d->options.config, out) == ERR_OK) return ERR_OK;
     }
     struct conf_issues issues = {0};
     err_t e = config_load_text("nothing", span(NULL, 0), out, &issues);

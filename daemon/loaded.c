@@ -137,13 +137,10 @@ static bool names_script(const struct config *c, const char *command)
 
 bool loaded_script(struct iked *d, const char *command)
 {
-    struct conf_issues issues = {.legacy = true}; // only scripts matter here
     struct config *now;
     if (!d->scripts) return false;
     if (names_script(d->loaded->file, command)) return true;
-    err_t err = config_load(d->options.config, &now, &issues);
-    conf_issues_done(&issues);
-    if (err != ERR_OK) return false;
+    if (config_load_outline(d->options.config, &now) != ERR_OK) return false;
     loaded_scripts_in(d, now);
     scripts_reload(d->scripts);
     return names_script(now, command);

@@ -62,10 +62,7 @@ static char **allowed_by(const struct config *c)
 static void allow_anew(struct queue *q)
 {
     struct config *c = NULL;
-    struct conf_issues issues = {.legacy = true}; // only scripts matter here
-    err_t e = config_load(q->path, &c, &issues);
-    conf_issues_done(&issues);
-    if (e != ERR_OK) return; // the daemon did not take it either
+    if (config_load_outline(q->path, &c) != ERR_OK) return;
     char **list = allowed_by(c);
     config_free(c);
     if (!list) return;

@@ -44,6 +44,7 @@ static bool same_proof(const struct conn *c, const struct ike_sa *sa, const stru
 static bool eap_fits(const struct conn *c, const struct ike_sa *sa, const struct choice *want)
 {
     if (c->conf.local.auth == CONF_AUTH_EAP && !want->alone) return false;
+    if (want->relayed && !c->conf.remote.radius) return false;
     if (want->eap_id && !eap_round_fits(&c->conf.remote, want->eap_id)) return false;
     return !want->like || same_proof(c, sa, want->like);
 }

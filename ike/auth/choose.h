@@ -19,6 +19,7 @@ struct choice {
     bool alone;                 // by EAP: it proves us, too, and the peer can do with that
     const struct id *eap_id;    // whom EAP has named; NULL: nobody yet
     const struct conn *like;    // we have proved ourselves as this one wants it; NULL: not yet
+    bool relayed;               // a RADIUS server has proved it: so the connection must have it
     bool more;                  // another round follows (RFC 4739)
 };
 // Of those that have not been tried yet (opening). NULL: none fits, and the sentence says what came

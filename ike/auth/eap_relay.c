@@ -19,6 +19,7 @@ struct eap_relay {
     int server;
     struct radius_bytes state;
     struct granted *granted; // NULL: not accepted yet
+    struct blob groups;      // that the server has named: length and text of each
 };
 
 struct relay_ask {
@@ -36,6 +37,7 @@ void eap_relay_done(struct eap_part *part)
 {
     if (!part->relay) return;
     granted_free(part->relay->granted);
+    blob_done(&part->relay->groups);
     wipe(part->relay, sizeof *part->relay);
     free(part->relay);
     part->relay = NULL;
@@ -55,40 +57,59 @@ static void tell_end(struct ike_sa *sa, bool accepted)
          id_show(&sa->remote_id, name));
 }
 
-static bool names(const struct radius_bytes *b, const char *group)
+static void add_group(struct ike_sa *sa, wr_t *w, const struct radius_bytes *b, bool by_class)
 {
-    return b->len == strlen(group) && strncasecmp((const char *)b->at, group, b->len) == 0;
+    char text[ID_TEXT_MAX];
+    struct id id = {.type = ID_KEY_ID, .len = b->len};
+    memcpy(id.data, b->at, b->len);
+    id_show(&id, text);
+    if (by_class) tell(sa->ike, sa, LOG_STORY, SAY_RADIUS_GROUP, text);
+    if (!by_class) tell(sa->ike, sa, LOG_STORY, SAY_RADIUS_FILTER, text);
+    wr_u8(w, b->len);
+    wr_bytes(w, span(b->at, b->len));
 }
 
-// Is it in one of the groups that the section wants? The server says which are the client's.
-static bool is_in_group(const struct ike_sa *sa, const struct radius_grant *g)
+// The server says which groups are the client's, in attributes that the administrator has chosen.
+static err_t keep_groups(struct ike_sa *sa, const struct radius_grant *g)
 {
-    const struct conf_side *side = round_theirs(sa);
     const struct radius_habits *habits = &sa->ike->opt.radius;
-    bool found = side->group_n == 0;
-    for (unsigned i = 0; i < side->group_n; i++) {
-        for (unsigned k = 0; k < g->class_n && habits->class_group; k++) {
-            found |= names(&g->class[k], side -> group[i]);
-        }
-        for (unsigned k = 0; k < g->filter_n && habits->filter_id && g->tunnel_esp; k++) {
-            found |= names(&g->filter[k], side->group[i]);
-        }
+    uint8_t all[(RADIUS_CLASSES_MAX + RADIUS_FILTERS_MAX) * (1 + RADIUS_VALUE_MAX)];
+    wr_t w = wr_into(all, sizeof all);
+    for (unsigned i = 0; i < g->class_n && habits->class_group; i++)
+        add_group(sa, &w, &g->class[i], true);
+    for (unsigned i = 0; i < g->filter_n && habits->filter_id && g->tunnel_esp; i++)
+        add_group(sa, &w, &g->filter[i], false);
+    return blob_set(&sa->opening->eap.relay->groups, wr_span(&w));
+}
+
+static bool is_one_of(const struct conf_side *side, span_t name)
+{
+    bool found = false;
+    for (unsigned i = 0; i < side->group_n && !found; i++) {
+        found = name.len == strlen(side->group[i]) &&
+                strncasecmp((const char *)name.at, side->group[i], name.len) == 0;
     }
-    if (!found) tell(sa->ike, sa, LOG_STORY, SAY_GROUPS, side->group[0]);
+    return found;
+}
+
+bool eap_relay_fits(const struct ike_sa *sa, const struct conf_side *side)
+{
+    const struct eap_relay *relay = sa->opening->eap.relay;
+    if (!side->group_n) return true;
+    if (!relay) return false;
+    rd_t r = rd_from(blob_span(&relay->groups));
+    bool found = false;
+    while (rd_left(&r) > 0 && !found) found = is_one_of(side, rd_bytes(&r, rd_u8(&r)));
     return found;
 }
 
 static void grant(struct ike_sa *sa, const struct radius_grant *g)
 {
     struct eap_part *part = &sa->opening->eap;
-    if (!is_in_group(sa, g)) {
-        eap_relay_lose(part->talk, "the RADIUS server names no group of the client that the "
-                                   "connection wants (groups)");
-        return;
-    }
     granted_free(part->relay->granted);
     part->relay->granted = granted_new(g);
-    if (!part->relay->granted) eap_relay_lose(part->talk, err_text(ERR_NOMEM));
+    if (!part->relay->granted || keep_groups(sa, g) != ERR_OK)
+        eap_relay_lose(part->talk, err_text(ERR_NOMEM));
 }
 
 void eap_relay_known(struct ike_sa *sa)

@@ -12,6 +12,9 @@ bool eap_relay_is_on(const struct ike_sa *sa);
 err_t eap_relay_start(struct ike_sa *sa, void (*done)(struct ike_sa *sa));
 // The peer's next packet. Results likewise.
 err_t eap_relay_go_on(struct ike_sa *sa, span_t packet, void (*done)(struct ike_sa *sa));
+// Is the client in one of the groups that this section wants, if it wants any? After the server has
+// accepted it.
+bool eap_relay_fits(const struct ike_sa *sa, const struct conf_side *side);
 // The peer has proved itself: what the server has granted it is the IKE SA's.
 void eap_relay_known(struct ike_sa *sa);
 void eap_relay_done(struct eap_part *part); // wipes

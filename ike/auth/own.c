@@ -152,10 +152,10 @@ struct cert *own_issuer(const struct cred_own *own)
 // Which groups we are in, for a gateway that asks for some.
 static void put_acerts(struct ike_sa *sa, struct msgw *m, const struct cred_own *own)
 {
-    char name[ACERT_NAME_MAX];
+    char name[CERT_NAME_MAX];
     for (unsigned i = 0; i < own->acert_n; i++) {
         put_cert(m, CERT_ATTRIBUTE, acert_der(own->acert[i]));
-        tell(sa->ike, sa, LOG_STORY, SAY_ACERT_SENT, acert_name(own->acert[i], name));
+        tell(sa->ike, sa, LOG_STORY, SAY_ACERT_SENT, acert_issuer_name(own->acert[i], name));
     }
 }
 

@@ -111,6 +111,7 @@ err_t peer_work_signature(const struct peer_work *p, const struct pubkey *key, s
     TRY(scheme_of(p, &scheme, &sig, why));
     // Method 1 is RSA with SHA-1 and nothing else; who wants better says so with hashes.
     if (p->method == AUTH_RSA && !rules.hashes) rules.hashes = HASH_BIT(HASH_SHA1);
+    if (!rules.hashes) rules.hashes = HASHES_DEFAULT; // as offered: certificates may have others
     if (rules_key(&rules, key, &reason) != ERR_OK ||
         rules_scheme(&rules, &scheme, &reason) != ERR_OK) {
         return why_not(why, ERR_AUTH, "it has signed in a way that remote.auth does not allow: %s",
@@ -233,6 +234,12 @@ static void look_early(struct peer_work *p, struct cert *const *chain, unsigned 
     p->early_s = (uint64_t)(begin - now);
 }
 
+// Is the key itself not believed, or only what the connection asks for besides not there?
+static bool is_of_key(enum trust_fault fault)
+{
+    return fault != TRUST_FAULT_POLICY && fault != TRUST_FAULT_STATUS;
+}
+
 // key: under which the verdict may be kept; NULL: it may not.
 static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigned n,
                          const struct terms *terms, const uint8_t *key)
@@ -242,6 +249,7 @@ static err_t chain_check(struct peer_work *p, struct cert *const *chain, unsigne
     err_t err = trust_verify(trust, chain, n, &terms->t, (int64_t)p->now_s, &path, &p->why);
     p->distrusted = err == ERR_AUTH;
     if (p->distrusted) p->fault = path.fault;
+    if (p->distrusted && is_of_key(path.fault)) p->lacks = pubkey_kind(cert_pubkey(chain[0]));
     if (err != ERR_OK) look_early(p, chain, n, &terms->t);
     if (err != ERR_OK) return err;
     if (key) verdict_keep(trust, key, &path, (int64_t)p->now_s);
@@ -360,6 +368,27 @@ static err_t check_key_by_id(struct peer_work *p)
     return ERR_NOTFOUND;
 }
 
+static uint8_t kind_of_signature(const struct peer_work *p)
+{
+    struct scheme scheme = {0};
+    span_t sig;
+    IGNORE(scheme_of(p, &scheme, &sig, NULL)); // an unknown one is of no kind
+    switch (scheme.kind) {
+    case SCHEME_RSA:
+    case SCHEME_PSS:
+        return KEY_RSA;
+    case SCHEME_ECDSA:
+    case SCHEME_ECDSA_FIXED:
+        return KEY_ECDSA;
+    case SCHEME_ED25519:
+        return KEY_ED25519;
+    case SCHEME_ED448:
+        return KEY_ED448;
+    default:
+        return 0;
+    }
+}
+
 // It sent none: those that we have of it.
 static err_t check_known(struct peer_work *p)
 {
@@ -378,6 +407,7 @@ static err_t check_known(struct peer_work *p)
     }
     if (err == ERR_NOTFOUND) err = check_key_by_id(p);
     if (err != ERR_NOTFOUND) return err;
+    p->lacks = kind_of_signature(p);
     return why_not(&p->why, ERR_AUTH,
                    "it sent no certificate, and there is none of %.150s here (x509, pubkey)",
                    id_show(&p->id, id));
@@ -387,7 +417,7 @@ static err_t check_known(struct peer_work *p)
 static void acerts_read(struct peer_work *p)
 {
     for (unsigned i = 0; i < p->cert_n && p->acert_n < TRUST_ACERTS_MAX; i++) {
-        char name[ACERT_NAME_MAX];
+        char name[CERT_NAME_MAX];
         struct why why = {""};
         if (p->cert[i].encoding != CERT_ATTRIBUTE) continue;
         err_t e = acert_read(blob_span(&p->cert[i].data), &p->acert[p->acert_n], &why);
@@ -396,7 +426,7 @@ static void acerts_read(struct peer_work *p)
                     why.text[0] ? why.text : err_text(e));
             continue;
         }
-        log_say(p->level, "cert", SAY_ACERT_HEARD, acert_name(p->acert[p->acert_n], name));
+        log_say(p->level, "cert", SAY_ACERT_HEARD, acert_issuer_name(p->acert[p->acert_n], name));
         p->acert_n++;
     }
 }
@@ -440,12 +470,21 @@ err_t peer_work_proven(struct peer_work *p, struct cert *cert)
     return err;
 }
 
+static void tell_no_key(const struct peer_work *p)
+{
+    static const char *const kinds[] = {
+        [KEY_RSA] = "RSA", [KEY_ECDSA] = "ECDSA", [KEY_ED25519] = "ED25519", [KEY_ED448] = "ED448"};
+    char name[ID_TEXT_MAX];
+    log_say(p->level, "cert", SAY_NO_KEY, kinds[p->lacks], id_show(&p->id, name));
+}
+
 void peer_work_run(struct ike_work *w)
 {
     struct peer_work *p = (struct peer_work *)w;
     struct sent s = {0};
     p->err = judge(p, &s);
     if (p->err != ERR_OK) peer_dns_judge(p, s.n ? s.cert[0] : NULL);
+    if (p->err != ERR_OK && p->lacks && !p->again) tell_no_key(p);
     if (p->err == ERR_LIMIT) p->err = ERR_AUTH; // a verdict: it must not look like too much to do
     sent_done(&s);
 }

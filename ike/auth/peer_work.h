@@ -43,6 +43,7 @@ struct peer_work {
     bool key_is_right; // the signature has verified
     bool distrusted;   // a certificate was not believed; `fault` says why
     enum trust_fault fault;
+    uint8_t lacks; // of which kind (KEY_RSA) no key of the peer is believed; 0: it is not that
     struct why why, how, note, fetched;
     int64_t from, until;   // when its certificate is valid, seconds since 1970; 0: it has none
     struct blocks *blocks; // the addresses that its certificate is good for (RFC 3779); NULL: all

@@ -403,7 +403,8 @@ static err_t find_conn(struct turn *t, const struct id *idi, struct why *why)
     want.idr = NULL;
     if (!conn && named) conn = choose_conn(sa, &want, why);
     if (!conn) {
-        tell(t->ike, sa, LOG_STORY, SAY_NO_CONFIG);
+        tell(t->ike, sa, LOG_STORY, "%s",
+             sa->opening->tried_n ? SAY_NO_OTHER_CONFIG : SAY_NO_CONFIG);
         return ERR_NOTFOUND;
     }
     take_conn(sa, conn);

@@ -11,6 +11,7 @@
 //                                  <--  AUTH, likewise; SA, TSi, TSr
 #include "base/words.h"
 #include "ike/auth/choose.h"
+#include "ike/auth/eap_relay.h"
 #include "ike/auth/eap_round.h"
 #include "ike/auth/own.h"
 #include "ike/auth/ppk.h"
@@ -209,27 +210,17 @@ err_t eap_on_wish(struct turn *t)
 
 // Another connection that may have a peer of this name, and in which we prove ourselves in the way
 // that we already have.
-static err_t next_conn(struct turn *t, const struct id *who, struct why *why)
+static err_t next_conn(struct turn *t, const struct choice *want, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     struct opening *o = sa->opening;
-    const struct id *want = &round_theirs(sa)->eap_id;
-    char a[ID_TEXT_MAX], b[ID_TEXT_MAX];
-    tell(t->ike, sa, LOG_STORY, SAY_EAP_ID_UNFIT, id_show(want, a), id_type_name(want->type),
-         id_show(who, b), id_type_name(who->type));
     tell(t->ike, sa, LOG_STORY, SAY_CONFIG_UNFIT, ike_sa_name(sa));
     bool room = round_is_first(sa) && o->tried_n < sizeof o->tried / sizeof *o->tried;
-    const struct choice by_name = {.idi = &sa->remote_id,
-                                   .by = CONF_AUTH_EAP,
-                                   .alone = eap_round_is_alone(sa),
-                                   .eap_id = who,
-                                   .like = sa->conn};
     if (room) o->tried[o->tried_n++] = sa->conn;
-    struct conn *conn = room ? choose_conn(sa, &by_name, why) : NULL;
+    struct conn *conn = room ? choose_conn(sa, want, why) : NULL;
     if (!conn) {
-        tell(t->ike, sa, LOG_STORY, SAY_NO_CONFIG);
-        return why_not(why, ERR_AUTH, "no connection wants a peer that is %.100s in EAP (eap_id)",
-                       b);
+        tell(t->ike, sa, LOG_STORY, SAY_NO_OTHER_CONFIG);
+        return ERR_AUTH;
     }
     conn_get(conn);
     conn_put(sa->conn);
@@ -241,11 +232,48 @@ static err_t next_conn(struct turn *t, const struct id *who, struct why *why)
     return ERR_OK;
 }
 
+static err_t find_by_name(struct turn *t, const struct id *who, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    const struct id *want = &round_theirs(sa)->eap_id;
+    char a[ID_TEXT_MAX], b[ID_TEXT_MAX];
+    const struct choice by_name = {.idi = &sa->remote_id,
+                                   .by = CONF_AUTH_EAP,
+                                   .alone = eap_round_is_alone(sa),
+                                   .eap_id = who,
+                                   .like = sa->conn};
+    tell(t->ike, sa, LOG_STORY, SAY_EAP_ID_UNFIT, id_show(want, a), id_type_name(want->type),
+         id_show(who, b), id_type_name(who->type));
+    if (next_conn(t, &by_name, why) == ERR_OK) return ERR_OK;
+    return why_not(why, ERR_AUTH, "no connection wants a peer that is %.100s in EAP (eap_id)", b);
+}
+
+// The server has named the client's groups, and what it may do in one it may not in another.
+static err_t find_by_group(struct turn *t, struct why *why)
+{
+    struct ike_sa *sa = t->sa;
+    struct id who = *eap_peer(sa->opening->eap.talk);
+    const struct choice by_group = {.idi = &sa->remote_id,
+                                    .by = CONF_AUTH_EAP,
+                                    .alone = eap_round_is_alone(sa),
+                                    .eap_id = &who,
+                                    .like = sa->conn,
+                                    .relayed = true};
+    while (eap_relay_is_on(sa) && !eap_relay_fits(sa, round_theirs(sa))) {
+        tell(t->ike, sa, LOG_STORY, SAY_GROUPS, round_theirs(sa)->group[0]);
+        if (next_conn(t, &by_group, why) == ERR_OK) continue;
+        return why_not(why, ERR_AUTH,
+                       "the RADIUS server names no group of the client that the connection wants "
+                       "(groups)");
+    }
+    return ERR_OK;
+}
+
 static err_t name_known(struct turn *t, struct why *why)
 {
     struct ike_sa *sa = t->sa;
     struct id who = *eap_peer(sa->opening->eap.talk);
-    if (!eap_round_fits(round_theirs(sa), &who)) TRY(next_conn(t, &who, why));
+    if (!eap_round_fits(round_theirs(sa), &who)) TRY(find_by_name(t, &who, why));
     TRY(eap_round_go_on(sa, receive_resume, why));
     eap_round_tell(sa);
     return ERR_OK;
@@ -286,6 +314,7 @@ err_t eap_on_response(struct turn *t)
 
 static err_t hear_proof(struct turn *t, struct why *why)
 {
+    TRY(find_by_group(t, why));
     TRY(round_expects_more(t->sa, t->in, why));
     TRY(check_auth(t, why));
     return eap_round_known(t->sa);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "test/sim/papers.h"
+#include "test/unit/cred/heard.h"
 
 static void side(struct sim *s, int node, const char *local, const char *remote, const char *conn)
 {
@@ -302,8 +303,10 @@ static void another_authority(void **state)
     struct mint alice = host_cert(&other, ALICE, NULL);
     (void)state;
     struct sim *s = with_alice(30, &alice, &ca);
+    heard_begin();
     refused_for(s, BOB, "no authority that we trust has signed certificate \"C=CH, CN=alice\"",
                 ALERT_CERT_NO_ISSUER);
+    heard("no trusted ECDSA public key found for 'alice.example.org'");
     mint_done(&alice);
     mint_done(&other);
     mint_done(&ca);

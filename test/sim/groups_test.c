@@ -79,7 +79,7 @@ static void who_brings_one_comes_in(void **state)
             MINT_AC_DER(.by = &aa, .holder = &ca, .groups = {"sales"})); // another's: not sent
     configure(s, SALES, "");
     CHECK_OK(come(s));
-    told(s, ALICE, "sending attribute certificate");
+    told(s, ALICE, "sending attribute certificate issued by \"");
     // A second time by a verdict that is kept, and over rekeying.
     struct sim_result r;
     sim_rekey_ike(s, BOB);

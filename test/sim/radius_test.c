@@ -383,6 +383,37 @@ static void groups_by_class(void **state)
     }
 }
 
+// Which of two connections is the client's is known when the server has named its groups.
+static void a_connection_for_each_group(void **state)
+{
+#define OF(name, group, net)                                                               \
+    name " {\n " SIM_SUITE "\n local " GATE "remote { auth = eap-radius\n eap_id = %any\n" \
+         "groups = " group "\n }\n children { net { local_ts = " net "\n remote_ts = "     \
+         "10.1.0.0/16\n } } }\n"
+    static const char *const names[] = {"research", "accounting", "sales"};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct sim *s = world(120 + i, CLIENT, ASKED, "Ar3etTnp");
+        sim_configure(s, BOB,
+                      "connections {\n" OF("research", "research", "10.2.0.0/16")
+                          OF("accounting", "accounting", "10.2.0.0/16") "}\n");
+        s->node[BOB].opt.radius.class_group = true;
+        ike_set_options(s->node[BOB].ike, &s->node[BOB].opt);
+        server.grant.class_n = 1;
+        server.grant.class[0].len = (uint8_t)strlen(names[i]);
+        memcpy(server.grant.class[0].at, names[i], strlen(names[i]));
+        if (i == 2) {
+            is_refused(s, BOB, "no alternative config found");
+            continue;
+        }
+        comes_in(s);
+        CHECK_STR(s->node[BOB].ike->all->conn->conf.name, names[i]);
+        CHECK(!sim_told(s, BOB, "switching to peer config 'accounting'") == (i == 0));
+        CHECK(!sim_told(s, BOB, "group membership to 'research' required") == (i == 0));
+        end(s);
+    }
+}
+
 // Child SAs that are gone still count.
 static void traffic_of_all(void **state)
 {
@@ -502,6 +533,7 @@ int main(void)
         cmocka_unit_test(the_session_is_over),
         cmocka_unit_test(without_an_address_of_its_own),
         cmocka_unit_test(groups_by_class),
+        cmocka_unit_test(a_connection_for_each_group),
         cmocka_unit_test(traffic_of_all),
         cmocka_unit_test(a_wrong_password),
         cmocka_unit_test(a_silent_server),

@@ -256,6 +256,30 @@ static void classes_of_keys_and_hashes(void **state)
     }
 }
 
+// What the file names is known although a key of it cannot be read.
+static void an_outline_is_there_whatever_is_wrong(void **state)
+{
+    char path[128];
+    struct config *c = NULL;
+    AUTO(conf_issues) struct conf_issues issues = {0};
+    (void)state;
+    put_text(".", "swanctl.conf",
+             "defaults { updown = /bin/one }\n"
+             "connections { site {\n local { certs = none.pem }\n proposals = aes\n"
+             "children { net : defaults { modus = tunnel }\n more { updown = /bin/two } } } }\n"
+             "secrets { private-x { file = none.pem\n secret = x } }\n");
+    path_of(path, sizeof path, "swanctl.conf", "");
+    CHECK_EQ(config_load(path, &c, &issues), ERR_SYNTAX);
+    CHECK_OK(config_load_outline(path, &c));
+    CHECK(c->conn_n == 1 && c->conn[0].child_n == 2);
+    CHECK_STR(c->conn[0].child[0].updown, "/bin/one");
+    CHECK_STR(c->conn[0].child[1].updown, "/bin/two");
+    config_free(c);
+    put_text(".", "swanctl.conf", "connections { site {\n children { net { updown = /bin/one }\n");
+    CHECK_EQ(config_load_outline(path, &c), ERR_SYNTAX);
+    CHECK_EQ(config_load_outline("/nonexistent/swanctl.conf", &c), ERR_NOTFOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(strange_files, begin, end),
         cmocka_unit_test_setup_teardown(nobody_to_believe, begin, end),
         cmocka_unit_test_setup_teardown(authorities, begin, end),
+        cmocka_unit_test_setup_teardown(an_outline_is_there_whatever_is_wrong, begin, end),
         cmocka_unit_test(classes_of_keys_and_hashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "test/check.h"
+#include "test/unit/cred/heard.h"
 #include "test/unit/cred/mint.h"
 
 #define DAY 86400
@@ -405,6 +406,12 @@ static void keys_and_hashes_are_strong_enough(void **state)
                  SPEC(MOON, .hash = "SHA3-512"));
     believed(s);
     scene_done(s);
+    s = scene_of(SPEC(ROOT, .key = "RSA"), SPEC(SUB, .key = "RSA", .hash = "SHA224"),
+                 SPEC(MOON, .hash = "SHA224"));
+    believed(s);
+    s->terms.rules.hashes = HASH_BIT(HASH_SHA256);
+    refused(s, "CN=moon", "SHA2-224");
+    scene_done(s);
     refused_and_done(scene_of(SPEC(ROOT), SPEC(SUB, .key = "RSA"), SPEC(MOON, .hash = "MD5")),
                      "CN=moon", "algorithm");
 }
@@ -491,6 +498,51 @@ static void two_that_sign_each_other_end_nowhere(void **state)
     scene_done(s);
 }
 
+// strongSwan's sentences, which people's scripts wait for.
+static void what_is_found_is_told(void **state)
+{
+    (void)state;
+    static const char *const policy[] = {"1.2.3.6"};
+    struct mint other = MINT(.name = "CN=Other", .ext = {MINT_CA});
+    struct scene *s = scene_usual();
+    s->terms.revocation = REVOCATION_RELAXED;
+    heard_begin();
+    believed(s);
+    heard("using untrusted intermediate certificate \"CN=Sub\"");
+    CHECK_OK(trust_add_ca(s->store, s->sub.cert, &s->why));
+    heard_begin();
+    believed(s);
+    heard("using trusted intermediate ca certificate \"CN=Sub\"");
+    not_heard("untrusted");
+    s->terms.policies = policy;
+    s->terms.n_policies = 1;
+    refused(s, "CN=moon", "policy");
+    heard("constraint requires cert policy 1.2.3.6");
+    scene_done(s);
+
+    s = scene_usual();
+    s->n = 1; // the authority between is not sent
+    heard_begin();
+    refused(s, "CN=moon", "no authority");
+    heard("no issuer certificate found for \"CN=moon\"\nissuer is \"CN=Sub\"\n");
+    scene_done(s);
+
+    s = scene_of(SPEC(ROOT), SPEC(SUB), SPEC(MOON, .to = MINT_NOW - 1));
+    heard_begin();
+    refused(s, "CN=moon", "expired");
+    heard("subject certificate invalid (valid from ");
+    scene_done(s);
+
+    s = scene_usual();
+    s->chain[0] = other.cert;
+    s->n = 1;
+    heard_begin();
+    refused(s, "CN=Other", "signs itself");
+    heard("self-signed certificate \"CN=Other\" is not trusted");
+    scene_done(s);
+    mint_done(&other);
+}
+
 static void raw_keys_are_compared(void **state)
 {
     (void)state;
@@ -527,6 +579,7 @@ int main(void)
         cmocka_unit_test(long_chains_end),
         cmocka_unit_test(searches_end),
         cmocka_unit_test(two_that_sign_each_other_end_nowhere),
+        cmocka_unit_test(what_is_found_is_told),
         cmocka_unit_test(raw_keys_are_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
