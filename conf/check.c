@@ -245,7 +245,8 @@ static void check_null(struct load *ld, const struct origin *o, const struct con
 static void check_eap_radius(struct load *ld, const struct origin *o, const struct conf_conn *c)
 {
     for (const struct conf_side *s = &c->local; s; s = s->next) {
-        if (!s->radius) continue;
+        // rfc5998 3: EAP alone, and only methods that prove us, too, will do.
+        if (!s->radius || (s == &c->local && c->remote.radius)) continue;
         issue_error(ld->issues, schema_place(ld, o->local[0], "auth"), "auth",
                     "eap-radius is how a gateway proves its clients, and this is what we prove");
         issue_hint(ld->issues,
@@ -259,10 +260,6 @@ static void check_eap_radius(struct load *ld, const struct origin *o, const stru
                     "no RADIUS server is asked about these clients");
         issue_hint(ld->issues, "write auth = eap-radius in remote, or name a section of pools");
     }
-    if (!c->remote.radius || c->local.auth != CONF_AUTH_EAP) return;
-    issue_error(ld->issues, schema_place(ld, o->remote[0], "auth"), "auth",
-                "nobody but the RADIUS server knows whether EAP proves the gateway, too");
-    issue_hint(ld->issues, "give the gateway's side auth = pubkey and certs = ...");
 }
 
 // rfc5998 4 MUST: where EAP alone is to prove both sides, only methods that can.

@@ -9,18 +9,18 @@
 #define TYPE_RESULT 33 // EAP-TLV extensions: whole packets, with their heads
 #define RESULT_LEN 11
 
-// Result TLV, mandatory, of two bytes: success.
-static const uint8_t success[] = {0x80, 3, 0, 2, 0, 1};
+// Result TLV, mandatory, of two bytes: success, failure.
+static const uint8_t success[] = {0x80, 3, 0, 2, 0, 1}, failure[] = {0x80, 3, 0, 2, 0, 2};
 
 static err_t bare_write(struct eap *e, span_t packet)
 {
     return tls_write(pieces_tls(e), span(packet.at + EAP_HEAD_LEN, packet.len - EAP_HEAD_LEN));
 }
 
-static err_t result_write(struct eap *e, uint8_t code, uint8_t id)
+static err_t result_write(struct eap *e, uint8_t code, uint8_t id, const uint8_t what[6])
 {
     uint8_t buf[RESULT_LEN] = {code, id, 0, RESULT_LEN, TYPE_RESULT};
-    memcpy(buf + EAP_HEAD_LEN + 1, success, sizeof success);
+    memcpy(buf + EAP_HEAD_LEN + 1, what, sizeof success);
     return tls_write(pieces_tls(e), SPAN(buf));
 }
 
@@ -30,9 +30,9 @@ static bool is_result(span_t in, uint8_t code)
            in.at[EAP_HEAD_LEN] == TYPE_RESULT;
 }
 
-static bool is_success(span_t in)
+static bool says(span_t in, const uint8_t what[6])
 {
-    return in.len == RESULT_LEN && memcmp(in.at + EAP_HEAD_LEN + 1, success, sizeof success) == 0;
+    return in.len == RESULT_LEN && memcmp(in.at + EAP_HEAD_LEN + 1, what, sizeof success) == 0;
 }
 
 // The packet with its head again, for the conversation inside.
@@ -65,7 +65,7 @@ static err_t server_went(struct eap *e)
     if (inner->state == EAP_FAILED) return inside_failed(e);
     if (inner->state == EAP_KNOWS) TRY(inside_begin(e));
     if (inner->state != EAP_SUCCEEDED) return bare_write(e, eap_packet(inner));
-    return result_write(e, EAP_CODE_REQUEST, (uint8_t)(inner->id + 1));
+    return result_write(e, EAP_CODE_REQUEST, (uint8_t)(inner->id + 1), success);
 }
 
 static err_t server_up(struct eap *e)
@@ -81,7 +81,7 @@ static err_t server_up(struct eap *e)
         take_bare(inner, EAP_CODE_RESPONSE, inner->id, buf, n);
         return server_went(e);
     }
-    e->done = is_result(span(bare, n), EAP_CODE_RESPONSE) && is_success(span(bare, n));
+    e->done = is_result(span(bare, n), EAP_CODE_RESPONSE) && says(span(bare, n), success);
     if (e->done) return inside_succeeded(e);
     eap_fail(e, "PEAP: the peer says that it has failed");
     return ERR_AUTH;
@@ -91,12 +91,14 @@ static err_t server_up(struct eap *e)
 
 static err_t peer_result(struct eap *e, span_t in)
 {
-    e->done = is_success(in) && (*pieces_inner(e))->done;
+    // The end of it is EAP Failure, which the server says when it knows that we know.
+    if (says(in, failure)) return result_write(e, EAP_CODE_RESPONSE, in.at[1], failure);
+    e->done = says(in, success) && (*pieces_inner(e))->done;
     if (!e->done) {
-        eap_fail(e, "PEAP: the server says that it has failed, or ends too early");
+        eap_fail(e, "PEAP: the server ends it too early");
         return ERR_AUTH;
     }
-    TRY(result_write(e, EAP_CODE_RESPONSE, in.at[1]));
+    TRY(result_write(e, EAP_CODE_RESPONSE, in.at[1], success));
     return pieces_key(e);
 }
 

@@ -117,6 +117,15 @@ static void accepted(struct eap *e, span_t packet, span_t msk)
         put_end(e, EAP_CODE_FAILURE);
         return;
     }
+    // rfc5998 4 MUST: we have said that EAP proves us, too
+    if (e->terms.alone && (!msk.len || !eap_may_be_alone(e->relayed_type))) {
+        eap_fail(e,
+                 "EAP-only authentication requires a mutual and MSK deriving EAP method, but %s "
+                 "is not",
+                 eap_name(e->relayed_type, name));
+        put_end(e, EAP_CODE_FAILURE);
+        return;
+    }
     if (msk.len > sizeof e->msk) msk.len = sizeof e->msk;
     if (msk.len) memcpy(e->msk, msk.at, msk.len);
     e->msk_len = msk.len;

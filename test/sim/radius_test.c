@@ -86,12 +86,17 @@ static bool hear(const struct radius_query *q)
 
 static void talk_begin(void)
 {
-    struct eap_terms t = {.server = true, .method = server.method, .secrets = psk_store_new()};
+    struct eap_terms t = {.server = true,
+                          .method = server.method,
+                          .secrets = psk_store_new(),
+                          .sim = simcards_new(1),
+                          .sim_set = sim_settings_default()};
     CHECK_OK(psk_add(t.secrets, span_str("Ar3etTnp"), NULL, 0));
     CHECK_OK(eap_identity(span(server.user.at, server.user.len), &t.other));
     eap_free(server.talk);
     server.talk = eap_new(&t);
     psk_store_free(t.secrets);
+    simcards_free(t.sim);
     if (server.asks_again) {
         CHECK_OK(eap_ask(server.talk));
     } else {
@@ -414,6 +419,41 @@ static void a_connection_for_each_group(void **state)
     }
 }
 
+// rfc5998: the gateway has no certificate, and the server's method proves it, if it can.
+static void the_server_proves_the_gateway_too(void **state)
+{
+    static const struct {
+        uint8_t method;
+        const char *client;
+    } cases[] = {{EAP_AKA, "eap-aka"}, {EAP_MSCHAPV2, "eap"}};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        char conf[1000];
+        struct sim *s = world(130 + i, CLIENT, ASKED, "Ar3etTnp");
+        sim_configure(
+            s, BOB,
+            "connections { net {\n " SIM_SUITE "\n local { auth = eap-radius\n"
+            "id = bob.example.org\n }\n remote " ASKED
+            "children { net { local_ts = 10.2.0.0/16\n remote_ts = 10.1.0.0/16\n } } } }\n");
+        (void)snprintf(
+            conf, sizeof conf,
+            "connections { net {\n " SIM_SUITE "\n remote_addrs = 192.0.2.2\n"
+            "local " CLIENT "remote { auth = %s\n id = bob.example.org\n }\n"
+            "children { net { local_ts = 10.1.0.0/16\n remote_ts = 10.2.0.0/16\n } } } }\n"
+            "secrets { eap-carol { id = carol\n secret = Ar3etTnp\n } }\n",
+            cases[i].client);
+        sim_configure(s, ALICE, conf);
+        server.method = cases[i].method;
+        if (i > 0) {
+            is_refused(s, BOB, "RADIUS authentication of 'carol' failed");
+            continue;
+        }
+        comes_in(s);
+        CHECK(sim_told(s, BOB, "allow mutual EAP-only authentication"));
+        end(s);
+    }
+}
+
 // Child SAs that are gone still count.
 static void traffic_of_all(void **state)
 {
@@ -534,6 +574,7 @@ int main(void)
         cmocka_unit_test(without_an_address_of_its_own),
         cmocka_unit_test(groups_by_class),
         cmocka_unit_test(a_connection_for_each_group),
+        cmocka_unit_test(the_server_proves_the_gateway_too),
         cmocka_unit_test(traffic_of_all),
         cmocka_unit_test(a_wrong_password),
         cmocka_unit_test(a_silent_server),
