@@ -226,4 +226,8 @@
 #define SAY_CA_SENT "sending issuer cert \"%s\""
 #define SAY_CERT_HEARD "received end entity cert \"%s\""
 #define SAY_CA_HEARD "received issuer cert \"%s\""
+#define SAY_URL_SENT "sending hash-and-url \"%s\""
+#define SAY_URL_HEARD "received hash-and-url for end entity cert \"%s\""
+#define SAY_CA_URL_HEARD "received hash-and-url for issuer cert \"%s\""
+#define SAY_SIGNATURE_UNFIT "signature not acceptable: %s"
 #define SAY_DNS_ASK "performing a DNS query for %s RRs of '%s'" // IPSECKEY, CERT; name

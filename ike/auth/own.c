@@ -125,13 +125,15 @@ static void put_cert(struct msgw *m, uint8_t encoding, span_t data)
 }
 
 // rfc7296 3.6: by its hash and where it is, for a peer that has said it looks there.
-static void put_x509(const struct opening *o, struct msgw *m, const struct cert *c, const char *url)
+static void put_x509(struct ike_sa *sa, struct msgw *m, const struct cert *c, const char *url)
 {
+    const struct opening *o = sa->opening;
     uint8_t data[KEY_HASH_LEN + CERT_URL_MAX];
     wr_t w = wr_into(data, sizeof data);
     wr_bytes(&w, span(cert_sha1(c), KEY_HASH_LEN));
     wr_bytes(&w, span_str(url ? url : ""));
     bool named = url && o->peer_looks_up && wr_done(&w) == ERR_OK;
+    if (named) tell(sa->ike, sa, LOG_STORY, SAY_URL_SENT, url);
     put_cert(m, named ? CERT_HASH_URL : CERT_X509, named ? wr_span(&w) : cert_der(c));
 }
 
@@ -183,10 +185,10 @@ static void put_chain(struct ike_sa *sa, struct msgw *m)
     if (!always && !o->asked_cert) return;
     // rfc7296 3.6 MUST: the first certificate is that of the key that signs.
     char name[CERT_NAME_MAX];
-    put_x509(o, m, own->cert, own->url);
+    put_x509(sa, m, own->cert, own->url);
     tell(sa->ike, sa, LOG_STORY, SAY_CERT_SENT, cert_name(own->cert, name));
     for (unsigned i = 0; i < own->chain_n; i++) {
-        put_x509(o, m, own->chain[i], own->chain_url[i]);
+        put_x509(sa, m, own->chain[i], own->chain_url[i]);
         tell(sa->ike, sa, LOG_STORY, SAY_CA_SENT, cert_name(own->chain[i], name));
     }
     put_acerts(sa, m, own);

@@ -14,7 +14,7 @@ void peer_dns_judge(struct peer_work *p, struct cert *shown);
 
 // ---- of peer_work.c, for this ----
 // Has that key signed? ERR_AUTH with a sentence.
-err_t peer_work_signature(const struct peer_work *p, const struct pubkey *key, struct why *why);
+err_t peer_work_signature(struct peer_work *p, const struct pubkey *key, struct why *why);
 // ... then p->how says how.
 void peer_work_say_how(struct peer_work *p);
 // The whole verdict about a certificate that needs no authority: the key, the identity, when it is

@@ -48,6 +48,8 @@ static err_t fetch(struct peer_work *p, struct sent *s, unsigned i, struct why *
         IGNORE(why_not(&p->fetched, ERR_OK, "fetched certificate \"%s\" from %.120s",
                        cert_name(s->cert[s->n], name), url)); // only the sentence
     }
+    if (s->n == 0) log_say(p->level, "cert", SAY_URL_HEARD, url);
+    if (s->n > 0) log_say(p->level, "cert", SAY_CA_URL_HEARD, url);
     tell_cert(p, s->cert[s->n], s->n == 0);
     s->n += n;
     return ERR_OK;
@@ -102,24 +104,31 @@ static err_t scheme_of(const struct peer_work *p, struct scheme *scheme, span_t 
     return why_not(why, ERR_AUTH, "it has signed with an algorithm that is not known here");
 }
 
-err_t peer_work_signature(const struct peer_work *p, const struct pubkey *key, struct why *why)
+static err_t not_allowed(const struct peer_work *p, const struct why *reason, struct why *why)
+{
+    log_say(p->level, "cert", SAY_SIGNATURE_UNFIT, reason->text);
+    return why_not(why, ERR_AUTH, "it has signed in a way that remote.auth does not allow: %s",
+                   reason->text);
+}
+
+err_t peer_work_signature(struct peer_work *p, const struct pubkey *key, struct why *why)
 {
     struct key_rules rules = p->side->ike_rules.rules;
     struct scheme scheme;
     struct why reason = {0};
     span_t sig;
     TRY(scheme_of(p, &scheme, &sig, why));
+    if (pubkey_verify(key, &scheme, blob_span(&p->octets), sig) != ERR_OK)
+        return why_not(why, ERR_AUTH, "its signature is not of the key that it shows");
+    // It is who it says; another connection may want what it has.
+    p->key_is_right = true;
     // Method 1 is RSA with SHA-1 and nothing else; who wants better says so with hashes.
     if (p->method == AUTH_RSA && !rules.hashes) rules.hashes = HASH_BIT(HASH_SHA1);
     if (!rules.hashes) rules.hashes = HASHES_DEFAULT; // as offered: certificates may have others
     if (rules_key(&rules, key, &reason) != ERR_OK ||
-        rules_scheme(&rules, &scheme, &reason) != ERR_OK) {
-        return why_not(why, ERR_AUTH, "it has signed in a way that remote.auth does not allow: %s",
-                       reason.text);
-    }
-    err_t err = pubkey_verify(key, &scheme, blob_span(&p->octets), sig);
-    if (err == ERR_OK) return ERR_OK;
-    return why_not(why, ERR_AUTH, "its signature is not of the key that it shows");
+        rules_scheme(&rules, &scheme, &reason) != ERR_OK)
+        return not_allowed(p, &reason, why);
+    return ERR_OK;
 }
 
 void peer_work_say_how(struct peer_work *p)
@@ -262,7 +271,6 @@ static err_t check_cert(struct peer_work *p, struct cert *const *chain, unsigned
                         const struct terms *terms, const uint8_t *key)
 {
     TRY(peer_work_signature(p, cert_pubkey(chain[0]), &p->why));
-    p->key_is_right = true;
     TRY(chain_check(p, chain, n, terms, key));
     peer_work_say_how(p);
     return ERR_OK;
@@ -309,7 +317,6 @@ static err_t check_again(struct peer_work *p, const uint8_t key[VERDICT_KEY_LEN]
     log_say(p->level, "cert", SAY_CERT, cert_name(own, name));
     log_say(p->level, "cert", "it was judged good a moment ago, and by the same rules");
     err_t err = peer_work_signature(p, cert_pubkey(own), &p->why);
-    p->key_is_right = err == ERR_OK;
     if (err == ERR_OK) {
         believed(p, own, blocks, &note);
         peer_work_say_how(p);
@@ -340,7 +347,6 @@ static err_t check_key(struct peer_work *p, const struct pubkey *key)
         known[n++] = l->key;
     }
     TRY(peer_work_signature(p, key, &p->why));
-    p->key_is_right = true;
     TRY(trust_verify_key(key, known, n, &side->ike_rules.rules, &p->why));
     peer_work_say_how(p);
     return ERR_OK;

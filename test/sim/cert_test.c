@@ -229,6 +229,26 @@ static void another_connection_wants_this_authority(void **state)
     sim_free(s);
 }
 
+// Likewise what `auth` says of keys and hashes.
+static void another_connection_wants_this_signature(void **state)
+{
+    static const char *const wrong[] = {"ecdsa-384", "pubkey-sha512", "rsa"};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        char conf[1000];
+        struct sim *s = pair(170 + i, "P-256", "", "");
+        (void)snprintf(conf, sizeof conf,
+                       "connections {\n wrong {\n" FOR_ALL "remote {\n auth = ike:%s\n } }\n"
+                       "right {\n" FOR_ALL "remote {\n auth = ecdsa-256-sha256\n } } }\n",
+                       wrong[i]);
+        sim_configure(s, BOB, conf);
+        sim_establish(s);
+        CHECK(sim_told(s, BOB, "selected peer config 'wrong' unacceptable"));
+        CHECK(sim_told(s, BOB, "IKE_SA right[1] established"));
+        sim_free(s);
+    }
+}
+
 // Several certificates here, no identity in the section: the peer says whom it wants.
 static void the_peer_says_whom_it_wants(void **state)
 {
@@ -511,6 +531,7 @@ int main(void)
         cmocka_unit_test(bare_public_keys),
         cmocka_unit_test(a_pinned_certificate),
         cmocka_unit_test(another_connection_wants_this_authority),
+        cmocka_unit_test(another_connection_wants_this_signature),
         cmocka_unit_test(a_key_is_a_name),
         cmocka_unit_test(the_peer_says_whom_it_wants),
         cmocka_unit_test(a_key_nobody_has_given_is_refused),
