@@ -9,15 +9,20 @@
 
 #define SERVER_ID 7
 
-static struct eap *talk_new(void)
+static struct eap *talk_of(bool alone)
 {
-    struct eap_terms t = {.server = true};
+    struct eap_terms t = {.server = true, .alone = alone};
     struct eap_name_is name;
     CHECK_OK(id_parse("carol", &t.other, NULL));
     struct eap *e = eap_new(&t);
     assert_non_null(e);
     CHECK_OK(eap_relay_begin(e, "", &name));
     return e;
+}
+
+static struct eap *talk_new(void)
+{
+    return talk_of(false);
 }
 
 static span_t packet(uint8_t code, uint8_t type, const char *text, uint8_t buf[64])
@@ -93,12 +98,37 @@ static void a_name_too_early(void **state)
     eap_free(e);
 }
 
+// rfc5998 4: what does not prove the gateway, or gives no key, does not do where nothing else does.
+static void alone_only_what_proves_both(void **state)
+{
+    static const uint8_t msk[64] = {1};
+    static const struct {
+        bool alone;
+        uint8_t type;
+        size_t key;
+        enum eap_state end;
+    } cases[] = {{true, EAP_MSCHAPV2, 64, EAP_FAILED}, {true, EAP_MD5, 0, EAP_FAILED},
+                 {true, EAP_SIM, 0, EAP_FAILED},       {true, EAP_SIM, 64, EAP_SUCCEEDED},
+                 {true, EAP_TLS, 64, EAP_SUCCEEDED},   {false, EAP_MD5, 0, EAP_SUCCEEDED}};
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct eap *e = talk_of(cases[i].alone);
+        asks(e, cases[i].type);
+        eap_relay_give(e, EAP_SUCCEEDED, span(NULL, 0), span(msk, cases[i].key));
+        CHECK_EQ(eap_state(e), cases[i].end);
+        CHECK_EQ(eap_packet(e).at[0], cases[i].end == EAP_FAILED ? 4 : 3);
+        CHECK_EQ(eap_msk(e).len, cases[i].end == EAP_FAILED ? 0 : cases[i].key);
+        eap_free(e);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_server_may_ask_for_a_name),
         cmocka_unit_test(a_name_that_nobody_asks_for),
         cmocka_unit_test(a_name_too_early),
+        cmocka_unit_test(alone_only_what_proves_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
