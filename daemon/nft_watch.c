@@ -18,6 +18,7 @@ struct nft_watch {
     struct mnl_socket *socket;
     struct loop_io *io;
     bool doubted[NFT_WATCH_TABLES_MAX];
+    bool changed; // something in a table that is not ours
 };
 
 // ---- is it there? ----
@@ -57,21 +58,35 @@ static int take_name(const struct nlattr *a, void *ctx)
     return MNL_CB_OK;
 }
 
+// A rule or a chain names its table as a table names itself.
+_Static_assert((int)NFTA_RULE_TABLE == (int)NFTA_TABLE_NAME &&
+                   (int)NFTA_CHAIN_TABLE == (int)NFTA_TABLE_NAME,
+               "take_name reads all three");
+
 static int take_news(const struct nlmsghdr *h, void *ctx)
 {
     struct nft_watch *w = ctx;
     const char *const *tables = w->hooks.tables, *name = NULL;
     const struct nfgenmsg *m = mnl_nlmsg_get_payload(h);
-    if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE)) return MNL_CB_OK;
+    const unsigned what = h->nlmsg_type & 0xff;
+    bool gone = what == NFT_MSG_DELTABLE, ours = false;
+    bool rules = what == NFT_MSG_NEWRULE || what == NFT_MSG_DELRULE || what == NFT_MSG_DELCHAIN;
+    if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || (!gone && !rules)) return MNL_CB_OK;
     if (mnl_nlmsg_get_payload_len(h) < sizeof *m) return MNL_CB_OK;
     (void)mnl_attr_parse(h, sizeof *m, take_name, &name);
-    for (unsigned i = 0; name && tables[i]; i++) w->doubted[i] |= strcmp(name, tables[i]) == 0;
+    for (unsigned i = 0; name && tables[i]; i++) {
+        if (strcmp(name, tables[i]) != 0) continue;
+        ours = true;
+        w->doubted[i] |= gone;
+    }
+    w->changed |= !ours;
     return MNL_CB_OK;
 }
 
 static void doubt_all(struct nft_watch *w)
 {
     memset(w->doubted, true, sizeof w->doubted);
+    w->changed = true;
 }
 
 static void read_news(struct nft_watch *w)
@@ -90,6 +105,8 @@ static void on_news(void *ctx, int fd, int events)
     struct nft_watch *w = ctx;
     (void)fd, (void)events;
     read_news(w);
+    if (w->changed) w->hooks.changed(w->hooks.ctx);
+    w->changed = false;
     for (unsigned i = 0; w->hooks.tables[i]; i++) {
         const bool doubted = w->doubted[i];
         w->doubted[i] = false;

@@ -227,6 +227,12 @@ void past_tend(struct past *p)
     loop_timer_at(p->timer, now);
 }
 
+void past_look(struct past *p)
+{
+    p->next_look = 0;
+    past_tend(p);
+}
+
 // ---- life ----
 
 static err_t past_build(struct past *p, struct why *why)

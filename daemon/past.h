@@ -55,3 +55,5 @@ void past_defaults(struct past *p, const uint8_t actions[XFRM_DIRS]);
 void past_restore(struct past *p);
 // Now and then: what the host does may have changed.
 void past_tend(struct past *p);
+// The same at once: the host's rules have changed.
+void past_look(struct past *p);

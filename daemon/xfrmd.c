@@ -337,10 +337,16 @@ static void on_table_gone(void *ctx, const char *table)
     if (strcmp(table, MARKS_TABLE) == 0) marks_restore(d->marks);
 }
 
+static void on_rules_changed(void *ctx)
+{
+    const struct xfrmd *d = ctx;
+    past_look(d->past);
+}
+
 static void start_nft_watch(struct xfrmd *d)
 {
     const struct nft_watch_hooks hooks = {
-        on_table_gone, d, {GUARD_NFT_TABLE, PAST_TABLE_NAME, MARKS_TABLE}};
+        on_table_gone, on_rules_changed, d, {GUARD_NFT_TABLE, PAST_TABLE_NAME, MARKS_TABLE}};
     d->nft_watch = nft_watch_new(d->loop, &hooks);
 }
 
