@@ -332,6 +332,12 @@ const char *id_show(const struct id *id, char buf[ID_TEXT_MAX])
     return buf;
 }
 
+span_t id_name(const struct id *id, char buf[ID_TEXT_MAX])
+{
+    bool bytes = id->type == ID_FQDN || id->type == ID_RFC822_ADDR || id->type == ID_KEY_ID;
+    return bytes ? id_data(id) : span_str(id_show(id, buf));
+}
+
 const char *id_type_name(uint8_t type)
 {
     switch (type) {

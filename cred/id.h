@@ -50,4 +50,6 @@ bool id_is_pattern(const struct id *id); // "%any" or a wildcard: not to be sent
 // As strongSwan prints it. buf of ID_TEXT_MAX is returned; unprintable bytes are escaped.
 #define ID_TEXT_MAX (4 * ID_MAX + 8)
 const char *id_show(const struct id *id, char buf[ID_TEXT_MAX]);
+// The same without its type, as names are said in EAP and to RADIUS servers; borrowed from either.
+span_t id_name(const struct id *id, char buf[ID_TEXT_MAX]);
 const char *id_type_name(uint8_t type); // "ID_FQDN"

@@ -215,10 +215,7 @@ static void put_who(wr_t *w, const struct iked *d, const struct ike_sa_view *v,
                     const struct ike_sa *sa)
 {
     char text[ID_TEXT_MAX];
-    const struct id *who = ike_sa_whose(sa);
-    bool bytes = who->type == ID_FQDN || who->type == ID_RFC822_ADDR || who->type == ID_KEY_ID;
-    if (!bytes) (void)id_show(who, text);
-    span_t name = bytes ? span(who->data, who->len) : span_str(text);
+    span_t name = id_name(ike_sa_whose(sa), text);
     if (name.len > RADIUS_VALUE_MAX) name.len = RADIUS_VALUE_MAX;
     const struct radius_station station = {.user = name,
                                            .local = v->local,

@@ -44,10 +44,7 @@ struct search {
 static bool is_named(const struct ike_sa *sa, const char *prefix, const struct radius_bytes *name)
 {
     char text[ID_TEXT_MAX];
-    const struct id *who = ike_sa_whose(sa);
-    bool bytes = who->type == ID_FQDN || who->type == ID_RFC822_ADDR || who->type == ID_KEY_ID;
-    if (!bytes) (void)id_show(who, text);
-    span_t is = bytes ? span(who->data, who->len) : span_str(text);
+    span_t is = id_name(ike_sa_whose(sa), text);
     size_t n = strlen(prefix);
     bool before = n && name->len > n && memcmp(name->at, prefix, n) == 0;
     return span_eq(is, span(name->at, name->len)) ||

@@ -282,13 +282,6 @@ err_t eap_nt_hash(const struct eap *e, const struct id *who, uint8_t out[MSCHAP_
     return err;
 }
 
-span_t eap_text(const struct id *id, char buf[ID_TEXT_MAX])
-{
-    bool bytes = id->type == ID_FQDN || id->type == ID_RFC822_ADDR || id->type == ID_KEY_ID;
-    if (bytes) return span(id->data, id->len);
-    return span_str(id_show(id, buf));
-}
-
 // An identity is looked up and compared, so it must not be a word that means several.
 err_t eap_identity(span_t text, struct id *out)
 {

@@ -81,7 +81,6 @@ void eap_random(struct eap *e, void *out, size_t n);
 err_t eap_secret(const struct eap *e, const struct id *who, struct secret *out);
 // ... as an NT hash.
 err_t eap_nt_hash(const struct eap *e, const struct id *who, uint8_t out[MSCHAP_HASH_LEN]);
-span_t eap_text(const struct id *id, char buf[ID_TEXT_MAX]); // an identity, as it is said in EAP
 
 // server.c, peer.c: a packet whose header is good.
 void server_take(struct eap *e, uint8_t code, uint8_t id, span_t body);

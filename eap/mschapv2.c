@@ -122,7 +122,7 @@ static void put_refusal(struct eap *e, wr_t *out)
 static bool is_same_user(const struct eap *e, span_t name)
 {
     char text[ID_TEXT_MAX];
-    span_t said = user_of(eap_text(&e->peer, text)), now = user_of(name);
+    span_t said = user_of(id_name(&e->peer, text)), now = user_of(name);
     return said.len == now.len && (!now.len || memcmp(said.at, now.at, now.len) == 0);
 }
 
@@ -190,7 +190,7 @@ static err_t put_response(struct eap *e, wr_t *out)
 {
     struct eap_mschapv2 *m = &e->own.mschap;
     char text[ID_TEXT_MAX];
-    span_t name = eap_text(&e->terms.us, text);
+    span_t name = id_name(&e->terms.us, text);
     const struct mschap f = facts(e, user_of(name));
     if (name.len > EAP_NAME_LEN_MAX) return ERR_RANGE;
     TRY(mschap_response(&f, m->response));
@@ -225,7 +225,7 @@ static err_t on_challenge(struct eap *e, uint8_t id, rd_t *r, wr_t *out)
 static err_t on_proof(struct eap *e, rd_t *r, wr_t *out)
 {
     char text[ID_TEXT_MAX];
-    span_t name = user_of(eap_text(&e->terms.us, text));
+    span_t name = user_of(id_name(&e->terms.us, text));
     const struct mschap f = facts(e, name);
     uint8_t want[MSCHAP_PROOF_LEN], got[MSCHAP_PROOF_LEN];
     size_t len = sizeof got;

@@ -6,7 +6,7 @@
 static void on_identity(struct eap *e, uint8_t id)
 {
     char text[ID_TEXT_MAX];
-    span_t us = eap_text(&e->terms.us, text);
+    span_t us = id_name(&e->terms.us, text);
     wr_t w = packet_begin(e, EAP_CODE_RESPONSE, id, EAP_IDENTITY);
     wr_bytes(&w, us);
     packet_end(e, &w);

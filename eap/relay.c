@@ -11,7 +11,7 @@
 err_t eap_relay_begin(struct eap *e, const char *prefix, struct eap_name_is *out)
 {
     char text[ID_TEXT_MAX];
-    span_t name = eap_text(&e->peer, text);
+    span_t name = id_name(&e->peer, text);
     wr_t w = wr_into(out->packet, sizeof out->packet);
     e->said_n = 0;
     e->out_len = 0;

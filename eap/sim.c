@@ -233,7 +233,7 @@ static bool can(const struct eap *e)
 {
     char text[ID_TEXT_MAX];
     const struct id *who = e->terms.server ? &e->peer : &e->terms.us;
-    return e->terms.sim && sim_has_triplets(e->terms.sim, eap_text(who, text));
+    return e->terms.sim && sim_has_triplets(e->terms.sim, id_name(who, text));
 }
 
 const struct eap_method eap_sim = {

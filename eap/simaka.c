@@ -14,10 +14,10 @@ err_t simaka_ready(struct eap *e)
     struct simaka *m = calloc(1, sizeof *m);
     if (!m) return ERR_NOMEM;
     e->own.simaka = m;
-    TRY(sim_name_set(&m->who, eap_text(e->terms.server ? &e->peer : &e->terms.us, text)));
+    TRY(sim_name_set(&m->who, id_name(e->terms.server ? &e->peer : &e->terms.us, text)));
     m->name = m->who;
     if (!e->terms.server || !e->aliased) return ERR_OK;
-    return sim_name_set(&m->name, eap_text(&e->alias, text));
+    return sim_name_set(&m->name, id_name(&e->alias, text));
 }
 
 void simaka_end(struct eap *e)

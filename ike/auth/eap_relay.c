@@ -165,13 +165,9 @@ static void ask_free(struct ike_work *w)
 static err_t put_user(const struct ike_sa *sa, wr_t *w)
 {
     char name[RADIUS_NAME_MAX + ID_TEXT_MAX], text[ID_TEXT_MAX];
-    const struct id *peer = eap_peer(sa->opening->eap.talk);
-    bool bytes = peer->type == ID_FQDN || peer->type == ID_RFC822_ADDR || peer->type == ID_KEY_ID;
-    if (!bytes) (void)id_show(peer, text);
-    span_t who = bytes ? span(peer->data, peer->len) : span_str(text);
     wr_t n = wr_into(name, sizeof name);
     wr_bytes(&n, span_str(sa->ike->opt.radius.id_prefix));
-    wr_bytes(&n, who);
+    wr_bytes(&n, id_name(eap_peer(sa->opening->eap.talk), text));
     TRY(wr_done(&n));
     const struct radius_station s = {.user = wr_span(&n),
                                      .local = sa->local,
