@@ -64,7 +64,8 @@ ACCIDENTS = [
 
 STATS = r"sbrk|mmap|used|free|since"  # of the moment
 ALGORITHMS = r"^  (?!AES_(CBC|GCM_16) |CURVE_25519|PRF_HMAC_SHA2_256|HMAC_SHA2_256_128|ML_KEM_768)"  # a few of them will do
-STAGES = "assemble|classify|resolve|own|measure|number|wrap|seal|nest|send|find_sa|replay|open|commit|unwrap|conform|deliver"
+STAGES = "assemble|classify|resolve|own|measure|gather|number|wrap|seal|nest|send|" \
+         "find_sa|replay|open|commit|unwrap|unpack|conform|deliver"
 
 
 def equal(text):

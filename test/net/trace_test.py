@@ -13,9 +13,9 @@ from lab import PAVISE, main, wait_until
 from sites import ALICE, BOB, OUTER, Sites
 from tunnel_test import tshark
 
-OUT = ["assemble", "classify", "resolve", "own", "measure", "number", "wrap", "seal", "nest", "send"]
+OUT = ["assemble", "classify", "resolve", "own", "measure", "gather", "number", "wrap", "seal", "nest", "send"]
 PINGS = 1500  # more than the rings hold, both ways
-IN = ["find_sa", "own", "replay", "open", "commit", "unwrap", "nest", "conform", "deliver"]
+IN = ["find_sa", "own", "replay", "open", "commit", "unwrap", "unpack", "nest", "conform", "deliver"]
 
 # Asks for everything and does not read until a file is there; then prints what there is, and what is said to be lost.
 SLOW = """import json, os, socket, sys, time
