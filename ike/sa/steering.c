@@ -18,19 +18,13 @@ static bool note_mark(void *arg, const struct xfrm_policy *p)
     return true;
 }
 
-#define FIRST_MARK_MAX 0x007fffffU // leaves as many behind it
-
 // Policies that an earlier run has left, and flows that conntrack knows, may be other peers': their
-// marks are not given to somebody else. Of flows nobody asks: it begins anywhere.
-static void begin_behind_old(struct ike *ike, const struct conf_child *f)
+// marks are not given to somebody else.
+static void begin_behind_old(struct ike *ike)
 {
     const struct xfrm_api *xfrm = &ike->env.xfrm;
-    const bool whole = f->mark_in_mask == UINT32_MAX && f->mark_out_mask == UINT32_MAX;
     if (ike->marks_looked) return;
     ike->marks_looked = true;
-    if (ike->opt.connmark && whole)
-        ike->env.random(ike->env.ctx, &ike->last_mark, sizeof ike->last_mark);
-    ike->last_mark &= FIRST_MARK_MAX;
     if (policies_before(&ike->policies))
         IGNORE(xfrm->ops->policy_each(xfrm->ctx, note_mark, &ike->last_mark));
 }
@@ -93,7 +87,7 @@ struct steering steering_make(struct ike *ike, struct ike_sa *sa, const struct c
         .if_id_in = f->if_id_in,
         .if_id_out = f->if_id_out,
     };
-    if (f->mark_in >= CONF_EACH_DIR || f->mark_out >= CONF_EACH_DIR) begin_behind_old(ike, f);
+    if (f->mark_in >= CONF_EACH_DIR || f->mark_out >= CONF_EACH_DIR) begin_behind_old(ike);
     choose(&ike->last_mark, &s.in.value, &s.out.value);
     choose(&ike->last_if_id, &s.if_id_in, &s.if_id_out);
     choose_of_sa(ike, sa, &conn->conf, &sa_in, &sa_out);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ike/sa/diplomat.h"
 #include "test/sim/sim.h"
 
 #define DEVICE 7 // of every host here: "eth0"
@@ -211,14 +210,13 @@ static void what_the_kernel_is_told(void **state)
 // policies say what that is for; of transport mode alone.
 static void flows_of_transport_mode(void **state)
 {
-    enum { ANY = 1 }; // chosen
     static const struct {
         const char *lines;
         bool flows;
         uint32_t given;
     } rows[] = {
-        {"mode = transport\n mark_in = %unique\n mark_out = %unique", true, ANY},
-        {"mode = transport\n mark_in = %unique-dir\n mark_out = %unique-dir", true, ANY},
+        {"mode = transport\n mark_in = %unique\n mark_out = %unique", true, 1},
+        {"mode = transport\n mark_in = %unique-dir\n mark_out = %unique-dir", true, 2},
         {"mode = transport\n mark_in = 5\n mark_out = 5\n set_mark_in = %same", true, 5},
         {"mode = transport\n mark_out = 5", false, 0},
         {"mark_in = %unique\n mark_out = %unique", false, 0},
@@ -240,29 +238,10 @@ static void flows_of_transport_mode(void **state)
         const struct xfrm_policy *out = policy_of(s, ALICE, XFRM_OUT);
         CHECK_EQ(!!(out->flags & XFRM_POLICY_FLOWS), rows[i].flows);
         CHECK_EQ(policy_of(s, ALICE, XFRM_IN)->flags, out->flags);
-        uint32_t given = sa_of(s, ALICE, false)->output_mark.value;
-        CHECK_EQ(given, rows[i].given == ANY ? s->node[ALICE].ike->last_mark : rows[i].given);
+        CHECK_EQ(sa_of(s, ALICE, false)->output_mark.value, rows[i].given);
         CHECK_EQ(policy_of(s, BOB, XFRM_OUT)->flags, 0);
         sim_free(s);
     }
-}
-
-// Conntrack remembers marks when neither daemon does.
-static void marks_for_flows_begin_anywhere(void **state)
-{
-    uint32_t first[2];
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        struct sim *s = world(60 + i);
-        s->node[ALICE].opt.connmark = true;
-        sim_net_net_side(s, BOB, "", "");
-        sim_net_net_side(s, ALICE, "", "mark_in = %unique\n mark_out = %unique");
-        initiate(s);
-        first[i] = policy_of(s, ALICE, XFRM_OUT)->mark.value;
-        CHECK(first[i] > 1 && first[i] <= 0x800000);
-        sim_free(s);
-    }
-    CHECK(first[0] != first[1]);
 }
 
 // What an earlier run has left may be another peer's, and so may flows that have its mark.
@@ -336,7 +315,6 @@ int main(void)
         cmocka_unit_test(what_the_kernel_is_told),
         cmocka_unit_test(flows_of_transport_mode),
         cmocka_unit_test(devices_of_shunts),
-        cmocka_unit_test(marks_for_flows_begin_anywhere),
         cmocka_unit_test(marks_of_an_earlier_run_are_left_alone),
         cmocka_unit_test(what_cannot_be),
     };
