@@ -171,6 +171,26 @@ static void settings_and_wishes(void **state)
     sim_free(s);
 }
 
+// What a kernel takes of an SA that names its direction: no flags and no window of the other one.
+static void flags_by_direction(void **state)
+{
+    struct sim *s = sim_new(12);
+    (void)state;
+    sim_net_net(s, "",
+                IPTFS "\n esp_proposals = aes128gcm16-esn\n replay_window = 0\n"
+                      " copy_df = no\n copy_dscp = in\n icmp = yes");
+    sim_establish(s);
+    const struct xfrm_sa *out = outbound(s, ALICE), *in = inbound(s, ALICE);
+    CHECK_EQ(out->flags, XFRM_STATE_AF_UNSPEC | XFRM_STATE_NOPMTUDISC | XFRM_STATE_ESN);
+    CHECK_EQ(in->flags,
+             XFRM_STATE_AF_UNSPEC | XFRM_STATE_ICMP | XFRM_STATE_DECAP_DSCP | XFRM_STATE_ESN);
+    CHECK_EQ(out->extra_flags, XFRM_SA_DONT_ENCAP_DSCP);
+    CHECK_EQ(in->extra_flags, 0);
+    CHECK_EQ(out->replay.window, 0);
+    CHECK_EQ(in->replay.window, 1);
+    sim_free(s);
+}
+
 // ---- declined ----------------------------------------------------------------------------------
 
 #define DECLINED "net goes in tunnel mode: the peer does not use IP-TFS (RFC 9347)"
@@ -363,6 +383,7 @@ int main(void)
         cmocka_unit_test(despite_losses),
         cmocka_unit_test(later_than_the_ike_sa),
         cmocka_unit_test(settings_and_wishes),
+        cmocka_unit_test(flags_by_direction),
         cmocka_unit_test(one_side_only),
         cmocka_unit_test(another_mode),
         cmocka_unit_test(executor_without),

@@ -184,6 +184,25 @@ static void refused_with_both_lists(void **state)
     CHECK(said(2, "\"refuser\":[\"AES_GCM_16_128/"));
 }
 
+// rfc9347 6.1.4: one octet of requirements.
+static void demands_of_aggfrag(void **state)
+{
+    const uint8_t flags = 0x83;
+    (void)state;
+    for (size_t len = 0; len <= 1; len++) {
+        struct msgw m = message(X_SA_INIT, IKE_FLAG_INITIATOR, 0, false);
+        struct notify n = {.type = N_USE_AGGFRAG, .data = span(&flags, len)};
+        add_suite(&m, 128);
+        add_rest(&m, 32);
+        notify_write(msgw_begin(&m, PAYLOAD_N), &n);
+        msgw_end(&m);
+        udp(false, 500, finish(&m), false);
+    }
+    CHECK(said(0, "USE_AGGFRAG has 0 bytes of data: it has to have one"));
+    CHECK(
+        said(1, "no packet in pieces, it wants reports of congestion, unknown requirements 0x80"));
+}
+
 static void a_payload_that_breaks_the_message(void **state)
 {
     (void)state;
@@ -249,6 +268,7 @@ int main(void)
         TEST(again_and_never_answered),
         TEST(the_same_number_with_other_bytes),
         TEST(refused_with_both_lists),
+        TEST(demands_of_aggfrag),
         TEST(a_payload_that_breaks_the_message),
         TEST(pieces_that_never_come),
         TEST(numbers_of_esp),
