@@ -89,7 +89,7 @@ json_t *control_list_of(struct vici_client *c, const char *command, const char *
 const char *control_sa_id(const json_t *line)
 {
     const char *id = json_str(line, "ikesa-uniqueid");
-    return *id ? id : json_str(line, "ikesa-uniqued");
+    return *id ? id : json_str(line, "ikesa-uniqueid");
 }
 
 void control_print_line(const json_t *line, uint64_t start_ns)

@@ -33,7 +33,7 @@ json_t *control_act(struct vici_client *c, const struct control_act *act);
 // Did the answer say success? Says why not on stderr.
 bool control_succeeded(const json_t *answer);
 // The number of the IKE SA that a log line speaks of. strongSwan says "ikesa-uniqueid" and
-// documents "ikesa-uniqued": either is understood.
+// documents "ikesa-uniqueid": either is understood.
 const char *control_sa_id(const json_t *line);
 // Prints one log line of the story, with the seconds since start_ns.
 void control_print_line(const json_t *line, uint64_t start_ns);

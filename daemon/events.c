@@ -38,7 +38,7 @@ static unsigned vici_level(enum log_level level)
     return 3;
 }
 
-// The key really is called "ikesa-uniqued" in the protocol.
+// Of strongSwan's own keys: its documentation says ikesa-uniqued, its programs ikesa-uniqueid.
 void events_put_line(struct vici_msg *m, const struct story_line *l, bool with_thread)
 {
     vici_kv(m, "group", "%s", l->group);
@@ -46,7 +46,7 @@ void events_put_line(struct vici_msg *m, const struct story_line *l, bool with_t
     if (with_thread) vici_kv(m, "thread", "1"); // there is but one
     if (l->sa) {
         vici_kv(m, "ikesa-name", "%s", l->name[0] ? l->name : SA_UNNAMED);
-        vici_kv(m, "ikesa-uniqued", "%u", l->sa);
+        vici_kv(m, "ikesa-uniqueid", "%u", l->sa);
     }
     vici_kv(m, "msg", "%s", l->text);
 }

@@ -39,6 +39,12 @@ static struct reqid_entry *entry_find(const struct reqids *r, const struct conn 
     return at ? at->what : NULL;
 }
 
+static struct reqid_entry *entry_of(const struct reqids *r, uint32_t reqid)
+{
+    const struct index_place *at = index_first(&r->by_number, reqid);
+    return at ? at->what : NULL;
+}
+
 err_t reqids_init(struct reqids *r, const struct xfrm_api *xfrm)
 {
     r->xfrm = xfrm;
@@ -62,6 +68,35 @@ static bool highest_policy(void *arg, const struct xfrm_policy *p)
     return true;
 }
 
+struct vacancy {
+    struct heap_node node; // the first, so that one is the other
+    uint32_t reqid;
+};
+
+static bool is_lower(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct vacancy *x = (const void *)a, *y = (const void *)b;
+    return x->reqid < y->reqid;
+}
+
+// Without memory the number is not given out again, and nothing else happens.
+static void vacate(struct reqids *r, uint32_t reqid)
+{
+    struct vacancy *v = calloc(1, sizeof *v);
+    if (!v) return;
+    v->reqid = reqid;
+    heap_add(&r->vacant, &v->node, is_lower);
+}
+
+static uint32_t occupy(struct reqids *r)
+{
+    struct vacancy *v = (void *)r->vacant.root;
+    uint32_t reqid = v->reqid;
+    heap_del(&r->vacant, &v->node, is_lower);
+    free(v);
+    return reqid;
+}
+
 #define REQID_LAST 0x7fffffff // far from wrapping, even next to odd numbers of others
 
 static uint32_t reqid_next(struct reqids *r)
@@ -71,10 +106,13 @@ static uint32_t reqid_next(struct reqids *r)
         IGNORE(r->xfrm->ops->policy_each(r->xfrm->ctx, highest_policy, &r->last));
         if (r->last > REQID_LAST) r->last = 0;
     }
-    const char *conn, *child;
+    while (r->vacant.root) {
+        uint32_t reqid = occupy(r);
+        if (!entry_of(r, reqid)) return reqid; // a configuration may name it by now
+    }
     do {
         r->last = r->last < REQID_LAST ? r->last + 1 : 1;
-    } while (reqid_owner(r, r->last, &conn, &child) == ERR_OK);
+    } while (entry_of(r, r->last));
     return r->last;
 }
 
@@ -131,12 +169,6 @@ uint32_t reqid_get(struct reqids *r, const struct conn *conn, const struct conf_
     return e->reqid;
 }
 
-static struct reqid_entry *entry_of(const struct reqids *r, uint32_t reqid)
-{
-    const struct index_place *at = index_first(&r->by_number, reqid);
-    return at ? at->what : NULL;
-}
-
 void reqid_hold(struct reqids *r, uint32_t reqid)
 {
     struct reqid_entry *e = entry_of(r, reqid);
@@ -149,9 +181,8 @@ void reqid_put(struct reqids *r, uint32_t reqid)
     if (!e) return;
     if (e->holds) e->holds--;
     if (e->holds || e->peer.ip.family == AF_UNSPEC) return;
-    // Who comes back finds the number that it had, as with strongSwan.
-    if (e->reqid == r->last) r->last--;
     entry_free(r, e);
+    vacate(r, reqid);
 }
 
 bool reqid_settled(const struct reqids *r, const struct conn *conn, const struct conf_child *child)
@@ -181,6 +212,7 @@ err_t reqid_owner(const struct reqids *r, uint32_t reqid, const char **conn, con
 void reqids_done(struct reqids *r)
 {
     while (r->first) entry_free(r, r->first);
+    while (r->vacant.root) (void)occupy(r);
     index_done(&r->by_owner);
     index_done(&r->by_number);
 }

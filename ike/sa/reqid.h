@@ -2,6 +2,7 @@
 // configured child; a peer of a connection that many peers share gets its own.
 #pragma once
 
+#include "base/heap.h"
 #include "ike/sa/conn.h"
 #include "ike/sa/index.h"
 
@@ -9,7 +10,8 @@ struct reqids {
     const struct xfrm_api *xfrm;
     struct reqid_entry *first;
     struct index by_owner, by_number;
-    uint32_t last; // highest given out; 0 = the executor has not been looked at yet
+    uint32_t last;      // highest given out; 0 = the executor has not been looked at yet
+    struct heap vacant; // given out and back again, up to it
 };
 
 err_t reqids_init(struct reqids *r, const struct xfrm_api *xfrm); // ERR_NOMEM
@@ -19,7 +21,8 @@ err_t reqids_init(struct reqids *r, const struct xfrm_api *xfrm); // ERR_NOMEM
 uint32_t reqid_get(struct reqids *r, const struct conn *conn, const struct conf_child *child,
                    const endpoint_t *peer);
 void reqid_hold(struct reqids *r, uint32_t reqid);
-// Ends a hold. Numbers of connections with one peer stay theirs for ever. 0 is fine.
+// Ends a hold. Numbers of connections with one peer stay theirs for ever; of the others the lowest
+// that is vacant is given out next, as by strongSwan. 0 is fine.
 void reqid_put(struct reqids *r, uint32_t reqid);
 // Has a child of a connection with one peer its number already?
 bool reqid_settled(const struct reqids *r, const struct conn *conn, const struct conf_child *child);

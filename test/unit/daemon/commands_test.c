@@ -563,9 +563,9 @@ static void the_caller_hears_the_story(void **state)
     CHECK_OK(vici_register(f->c, "control-log"));
     ask(f, "initiate", "child=home", "success=yes");
     want_events(f, "control-log: group=IKE level=1 msg=before there is an SA\n"
-                   "control-log: group=IKE level=1 ikesa-name=net ikesa-uniqued=1 "
+                   "control-log: group=IKE level=1 ikesa-name=net ikesa-uniqueid=1 "
                    "msg=of this connection\n"
-                   "control-log: group=IKE level=0 ikesa-name=net ikesa-uniqued=1 "
+                   "control-log: group=IKE level=0 ikesa-name=net ikesa-uniqueid=1 "
                    "msg=a warning\n");
     ask(f, "initiate", "child=home loglevel=3", "success=yes");
     CHECK(strstr(text_str(&f->events), "a detail"));
