@@ -149,7 +149,7 @@ def boot(folder):
     for name in ("told", "log", "journal"):
         path = os.path.join(shared, name)
         told[name] = open(path, encoding="utf-8", errors="replace").read() if os.path.exists(path) else ""
-    console = re.sub(r"\x1b[^a-zA-Z]*[a-zA-Z]", "", machine.stdout + machine.stderr)[-2000:]
+    console = re.sub(r"\x1b[^a-zA-Z]*[a-zA-Z]", "", machine.stdout + machine.stderr)
     return dict(line.split("=", 1) for line in told["told"].splitlines() if "=" in line), told, console
 
 
@@ -159,7 +159,10 @@ def test(lab, tap):
         tap.skip("services of systemd", why)
         return
     said, files, console = boot(lab.dir)
-    detail = "\n".join((str(said), files["log"][-2000:], files["journal"][-4000:], console))
+    if "Welcome to" not in console and not said:
+        tap.skip("services of systemd", "no container comes up here: " + (console.strip().splitlines() or ["no word"])[-1])
+        return
+    detail = "\n".join((str(said), files["log"][-2000:], files["journal"][-4000:], console[-2000:]))
     wanted = (("both services start, with all that their units forbid", "started", "0"),
               ("the first packets wait for the tunnel", "first", "3"),
               ("systemctl reload", "reloaded", "0"),
