@@ -10,8 +10,6 @@
 #include "daemon/guard_nft.h"
 #include "daemon/sources.h"
 
-#define DIR_IN 1 // struct xfrm_sa: dir
-#define DIR_OUT 2
 #define ALL_BITS UINT32_MAX
 #define SUFFIX_MAX 3 // "-64"
 #define REMOVE "add table inet " MARKS_TABLE "\ndelete table inet " MARKS_TABLE "\n"
@@ -251,7 +249,7 @@ static void on_unlead(void *ctx, const struct xfrm_policy *p)
 
 static bool is_inbound(const struct xfrm_sa *x)
 {
-    return x->dir == DIR_IN || (x->dir != DIR_OUT && sources_is_ours(&x->daddr));
+    return x->dir == XFRM_SA_IN || (x->dir != XFRM_SA_OUT && sources_is_ours(&x->daddr));
 }
 
 static err_t on_give(void *ctx, const struct xfrm_sa *x, uint32_t value, struct why *why)

@@ -5,9 +5,6 @@
 
 #include "base/log.h"
 
-#define DIR_IN 1 // struct xfrm_sa: dir
-#define DIR_OUT 2
-
 struct open_source {
     uint16_t number;
     unsigned count; // SAs; 0: free
@@ -83,7 +80,7 @@ bool sources_is_ours(const ip_t *address)
 // An SA whose source is somebody else's address is one of incoming packets: its port is the peer's.
 static bool sends_from_here(const struct xfrm_sa *x)
 {
-    return x->dir == DIR_OUT || (x->dir != DIR_IN && sources_is_ours(&x->saddr));
+    return x->dir == XFRM_SA_OUT || (x->dir != XFRM_SA_IN && sources_is_ours(&x->saddr));
 }
 
 static err_t open_source(struct sources *s, enum engine_family f, uint16_t number, struct why *why)

@@ -3,9 +3,6 @@
 
 #include "netlink/codec.h"
 
-#define DIR_IN 1 // of XFRMA_SA_DIR
-#define DIR_OUT 2
-
 // All attributes of an SA in the kernel's order (copy_to_user_state_extra).
 void codec_sa_attrs_write(struct message *m, const struct xfrm_sa *sa);
 // Fills the fields that attributes carry; sa->family, flags and replay.window are set already.

@@ -94,11 +94,11 @@ static void iptfs_put(struct message *m, const struct xfrm_sa *sa)
 {
     const struct xfrm_iptfs *t = &sa->iptfs;
     if (sa->mode != XFRM_IPTFS) return;
-    if (sa->dir == DIR_IN) {
+    if (sa->dir == XFRM_SA_IN) {
         message_put_u32(m, UAPI_IPTFS_DROP_TIME, t->drop_time_us);
         message_put(m, UAPI_IPTFS_REORDER_WINDOW, &t->reorder_window, sizeof t->reorder_window);
     }
-    if (sa->dir != DIR_OUT) return;
+    if (sa->dir != XFRM_SA_OUT) return;
     if (t->dont_frag) (void)message_reserve(m, UAPI_IPTFS_DONT_FRAG, 0);
     message_put_u32(m, UAPI_IPTFS_INIT_DELAY, t->init_delay_us);
     message_put_u32(m, UAPI_IPTFS_MAX_QSIZE, t->max_queue);
@@ -234,7 +234,7 @@ static void iptfs_read(const struct attrs *a, struct xfrm_sa *sa)
 {
     struct xfrm_iptfs *t = &sa->iptfs;
     if (sa->mode != XFRM_IPTFS) return;
-    bool in = sa->dir == DIR_IN, out = sa->dir == DIR_OUT;
+    bool in = sa->dir == XFRM_SA_IN, out = sa->dir == XFRM_SA_OUT;
     *t = (struct xfrm_iptfs){
         .drop_time_us = in ? attrs_u32(a, UAPI_IPTFS_DROP_TIME, XFRM_IPTFS_DROP_TIME) : 0,
         .dont_frag = out && attrs_has(a, UAPI_IPTFS_DONT_FRAG),

@@ -103,45 +103,46 @@ static err_t check_replay(const struct attrs *a, const struct xfrm_sa *sa, uint8
 static err_t misplaced(const char *what, uint8_t dir, struct why *why)
 {
     return why_not(why, ERR_SYNTAX, "%s does not go with an SA for %s packets", what,
-                   dir == DIR_IN ? "incoming" : "outgoing");
+                   dir == XFRM_SA_IN ? "incoming" : "outgoing");
 }
 
 // What says how to send, and what says how to receive.
 static err_t check_iptfs_in(const struct attrs *a, struct why *why)
 {
-    if (attrs_has(a, UAPI_IPTFS_DONT_FRAG)) return misplaced("IP-TFS dont-frag", DIR_IN, why);
-    if (attrs_has(a, UAPI_IPTFS_INIT_DELAY)) return misplaced("IP-TFS init-delay", DIR_IN, why);
+    if (attrs_has(a, UAPI_IPTFS_DONT_FRAG)) return misplaced("IP-TFS dont-frag", XFRM_SA_IN, why);
+    if (attrs_has(a, UAPI_IPTFS_INIT_DELAY)) return misplaced("IP-TFS init-delay", XFRM_SA_IN, why);
     if (attrs_has(a, UAPI_IPTFS_MAX_QSIZE)) {
-        return misplaced("IP-TFS max-queue-size", DIR_IN, why);
+        return misplaced("IP-TFS max-queue-size", XFRM_SA_IN, why);
     }
-    return attrs_has(a, UAPI_IPTFS_PKT_SIZE) ? misplaced("IP-TFS pkt-size", DIR_IN, why) : ERR_OK;
+    return attrs_has(a, UAPI_IPTFS_PKT_SIZE) ? misplaced("IP-TFS pkt-size", XFRM_SA_IN, why)
+                                             : ERR_OK;
 }
 
 static err_t check_iptfs_out(const struct attrs *a, struct why *why)
 {
-    if (attrs_has(a, UAPI_IPTFS_DROP_TIME)) return misplaced("IP-TFS drop-time", DIR_OUT, why);
+    if (attrs_has(a, UAPI_IPTFS_DROP_TIME)) return misplaced("IP-TFS drop-time", XFRM_SA_OUT, why);
     if (!attrs_has(a, UAPI_IPTFS_REORDER_WINDOW)) return ERR_OK;
-    return misplaced("IP-TFS reorder-window", DIR_OUT, why);
+    return misplaced("IP-TFS reorder-window", XFRM_SA_OUT, why);
 }
 
 static err_t check_flags_in(const struct xfrm_sa *sa, struct why *why)
 {
-    if (sa->flags & XFRM_STATE_NOPMTUDISC) return misplaced("flag nopmtudisc", DIR_IN, why);
+    if (sa->flags & XFRM_STATE_NOPMTUDISC) return misplaced("flag nopmtudisc", XFRM_SA_IN, why);
     if (sa->extra_flags & XFRM_SA_XFLAG_DONT_ENCAP_DSCP) {
-        return misplaced("flag dont-encap-dscp", DIR_IN, why);
+        return misplaced("flag dont-encap-dscp", XFRM_SA_IN, why);
     }
     if (sa->extra_flags & XFRM_SA_XFLAG_OSEQ_MAY_WRAP) {
-        return misplaced("flag oseq-may-wrap", DIR_IN, why);
+        return misplaced("flag oseq-may-wrap", XFRM_SA_IN, why);
     }
     return ERR_OK;
 }
 
 static err_t check_flags_out(const struct attrs *a, const struct xfrm_sa *sa, struct why *why)
 {
-    if (sa->flags & XFRM_STATE_DECAP_DSCP) return misplaced("flag decap-dscp", DIR_OUT, why);
-    if (sa->flags & XFRM_STATE_ICMP) return misplaced("flag icmp", DIR_OUT, why);
-    if (sa->flags & XFRM_STATE_WILDRECV) return misplaced("flag wildrecv", DIR_OUT, why);
-    if (HAS(MTIMER_THRESH)) return misplaced("a mapping timer", DIR_OUT, why);
+    if (sa->flags & XFRM_STATE_DECAP_DSCP) return misplaced("flag decap-dscp", XFRM_SA_OUT, why);
+    if (sa->flags & XFRM_STATE_ICMP) return misplaced("flag icmp", XFRM_SA_OUT, why);
+    if (sa->flags & XFRM_STATE_WILDRECV) return misplaced("flag wildrecv", XFRM_SA_OUT, why);
+    if (HAS(MTIMER_THRESH)) return misplaced("a mapping timer", XFRM_SA_OUT, why);
     return ERR_OK;
 }
 
@@ -152,15 +153,16 @@ static err_t check_numbers(const struct attrs *a, const struct xfrm_sa *sa, uint
 {
     const struct xfrm_replay *r = &sa->replay;
     bool extended = HAS(REPLAY_ESN_VAL), esn = sa->flags & XFRM_STATE_ESN;
-    bool high = extended && !esn && (sa->dir == DIR_IN ? r->in_seq : r->out_seq) >> 32;
+    bool high = extended && !esn && (sa->dir == XFRM_SA_IN ? r->in_seq : r->out_seq) >> 32;
     if (high) return misplaced("a number above 32 bits without ESN", sa->dir, why);
-    if (sa->dir == DIR_IN) {
+    if (sa->dir == XFRM_SA_IN) {
         bool wrong = extended && r->out_seq;
-        return wrong ? misplaced("the number of an outgoing packet", DIR_IN, why) : ERR_OK;
+        return wrong ? misplaced("the number of an outgoing packet", XFRM_SA_IN, why) : ERR_OK;
     }
-    if (legacy_window || r->window || r->words) return misplaced("a replay window", DIR_OUT, why);
+    if (legacy_window || r->window || r->words)
+        return misplaced("a replay window", XFRM_SA_OUT, why);
     if (r->in_seq || (!extended && r->bitmap[0])) {
-        return misplaced("the number of an incoming packet", DIR_OUT, why);
+        return misplaced("the number of an incoming packet", XFRM_SA_OUT, why);
     }
     return ERR_OK;
 }
@@ -172,15 +174,15 @@ static err_t check_dir(const struct attrs *a, const struct xfrm_sa *sa, uint8_t 
         return why_not(why, ERR_SYNTAX, "an SA for one CPU needs a direction (XFRMA_SA_DIR)");
     }
     if (!sa->dir) return ERR_OK;
-    TRY(sa->dir == DIR_IN ? check_flags_in(sa, why) : check_flags_out(a, sa, why));
-    TRY(sa->dir == DIR_IN ? check_iptfs_in(a, why) : check_iptfs_out(a, why));
+    TRY(sa->dir == XFRM_SA_IN ? check_flags_in(sa, why) : check_flags_out(a, sa, why));
+    TRY(sa->dir == XFRM_SA_IN ? check_iptfs_in(a, why) : check_iptfs_out(a, why));
     return check_numbers(a, sa, legacy_window, why);
 }
 
 // rfc3948 4: who is behind a NAT keeps its mapping alive, and only in UDP there is one.
 static err_t check_keepalive(const struct xfrm_sa *sa, struct why *why)
 {
-    if (!sa->nat_keepalive_s || (sa->dir == DIR_OUT && sa->encap.type)) return ERR_OK;
+    if (!sa->nat_keepalive_s || (sa->dir == XFRM_SA_OUT && sa->encap.type)) return ERR_OK;
     return why_not(why, ERR_SYNTAX,
                    "NAT keepalives need an SA for outgoing packets with UDP encapsulation");
 }

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#define DIR_OUT 2 // XFRM_SA_DIR_OUT
 // As many entries as the shortest packets, IPv4 headers, could fill the queue with.
 #define SHORTEST 20
 
@@ -45,7 +44,7 @@ err_t agg_new(const struct xfrm_sa *x, struct agg **out, struct why *why)
     a->refs = 1;
     a->id =
         (struct xfrm_sa_id){.daddr = x->daddr, .spi = x->spi, .proto = x->proto, .mark = x->mark};
-    bool good = x->dir == DIR_OUT ? fill_out(a, &x->iptfs) : fill_in(a, x);
+    bool good = x->dir == XFRM_SA_OUT ? fill_out(a, &x->iptfs) : fill_in(a, x);
     if (!good) {
         agg_drop(a);
         return ERR_NOMEM;

@@ -10,8 +10,6 @@
 #include "xfrm/db/sa.h"
 #include "xfrm/db/selector.h"
 
-#define DIR_IN 1 // XFRM_SA_DIR_IN
-
 struct lane {
     struct cds_list_head sas; // rcu; struct sa, member in_lane
     struct lane_key key;
@@ -158,7 +156,7 @@ static bool source_fits(const ip_t *wanted, const ip_t *have)
 static bool sa_fits(const struct sa *sa, const struct lane_ask *ask)
 {
     const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
-    if (sa_flag(&sa->dead) || x->dir == DIR_IN) return false;
+    if (sa_flag(&sa->dead) || x->dir == XFRM_SA_IN) return false;
     if (ask->spi && ask->spi != x->spi) return false;
     // rfc9611 2: an SA of another CPU is that CPU's alone
     if (x->pcpu != UINT32_MAX && x->pcpu != ask->cpu) return false;

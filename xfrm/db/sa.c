@@ -11,7 +11,6 @@
 
 #define ENCAP_UDP 2 // UDP_ENCAP_ESPINUDP
 #define LEGACY_WINDOW_MAX 32
-#define DIR_OUT 2 // XFRM_SA_DIR_OUT
 
 // ---- what the kernel checks in verify_newsa_info(), and what this executor cannot do ----
 
@@ -97,7 +96,7 @@ static err_t check_replay(const struct xfrm_sa *x, struct why *why)
     if (!x->replay.esn_given) {
         return why_not(why, ERR_RANGE, "ESN needs its replay state (replay-window with flag esn)");
     }
-    if (x->replay.window == 0 && x->dir != DIR_OUT) {
+    if (x->replay.window == 0 && x->dir != XFRM_SA_OUT) {
         return why_not(why, ERR_RANGE, "ESN needs a replay window");
     }
     return ERR_OK;

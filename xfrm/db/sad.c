@@ -7,7 +7,6 @@
 #include "base/htab.h"
 #include "crypto/rng.h"
 
-#define DIR_IN 1  // XFRM_SA_DIR_IN
 #define LARGE 256 // SAs; with all that belongs to them the size of a core's own cache
 
 struct sad {
@@ -229,7 +228,7 @@ static bool wants_cover(const struct sa *sa)
 {
     const struct xfrm_sa *x = &sa->conf->x;
     if (sa->larval || x->proto != XFRM_PROTO_ESP || x->mode != XFRM_TUNNEL) return false;
-    return x->tfcpad && x->dir != DIR_IN;
+    return x->tfcpad && x->dir != XFRM_SA_IN;
 }
 
 static void sad_enter_table(struct sad *s, struct sa *sa)

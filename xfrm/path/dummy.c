@@ -11,7 +11,6 @@
 #include "xfrm/path/pmtu.h"
 #include "xfrm/path/stages.h"
 
-#define DIR_OUT 2   // XFRM_SA_DIR_OUT
 #define LATE_MAX 10 // a worker that was late makes up for 1/LATE_MAX of a second, not for more
 
 // How many of each SA are due.
@@ -31,7 +30,7 @@ static bool is_covered(const struct worker *w, struct sa *sa)
     const struct xfrm_sa *x = &rcu_dereference(sa->conf)->x;
     if (sa_flag(&sa->dying) || sa_flag(&sa->dead)) return false;
     // who has not been told the direction knows it when a packet has left
-    bool out = x->dir == DIR_OUT || count_get(&sa->next_seq) > x->replay.out_seq + 1;
+    bool out = x->dir == XFRM_SA_OUT || count_get(&sa->next_seq) > x->replay.out_seq + 1;
     return out && own_or_claim_out(w, sa);
 }
 

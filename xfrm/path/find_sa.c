@@ -5,8 +5,6 @@
 
 #include "xfrm/path/comp.h"
 
-#define DIR_OUT 2 // XFRM_SA_DIR_OUT
-
 bool sa_can_ask(uint8_t proto, uint32_t len)
 {
     switch (proto) {
@@ -45,7 +43,7 @@ static enum drop judge(const struct pkt *p)
     // rfc4303 3.4.2 MUST: without a valid SA the packet is discarded
     if (!p->sa || p->sa->larval) return DROP_NO_SA;
     const struct sa_conf *conf = rcu_dereference(p->sa->conf);
-    if (conf->x.dir == DIR_OUT) return DROP_NO_SA;
+    if (conf->x.dir == XFRM_SA_OUT) return DROP_NO_SA;
     if (sa_flag(&p->sa->dead)) return DROP_EXPIRED_IN;
     return conf->udp == p->udp ? DROP_NONE : DROP_ENCAP;
 }
