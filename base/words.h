@@ -40,6 +40,8 @@
 #define SAY_RADIUS_END "RADIUS authentication of '%.160s' %s" // identity, "successful" or "failed"
 #define SAY_RADIUS_GROUP "received group membership '%s' from RADIUS"
 #define SAY_RADIUS_FILTER "received RADIUS attribute Filter-Id: '%s'"
+#define SAY_RADIUS_CLOSES "deleting IKE_SA after RADIUS timeout"
+#define SAY_RADIUS_CLOSES_ALL "deleting all IKE_SAs after RADIUS timeout"
 #define SAY_EAP_ONLY "allow mutual EAP-only authentication"
 #define SAY_EAP_ID_UNFIT \
     "constraint check failed: EAP identity '%s' (%s) required, not matched by '%s' (%s)"
@@ -91,7 +93,6 @@
     "NAT mappings of CHILD_SA ESP/0x%08x/%s changed to %s[%u], queuing update job"
 #define SAY_PATH_GONE "old path is not available anymore, try to find another"
 #define SAY_PATH_LOOK "looking for a route to %s ..."
-#define SAY_PATH_CHECK "checking path %s - %s"
 #define SAY_PATH_NONE "no route found to reach %s, MOBIKE update deferred"
 #define SAY_MOVE "requesting address change using MOBIKE"
 #define SAY_ADDRESSES "sending address list update using MOBIKE"
@@ -121,8 +122,6 @@
 #define SAY_DHCP_TIMEOUT "DHCP %s timed out" // DISCOVER, REQUEST
 
 // ---- child SAs
-#define SAY_RADIUS_CLOSES "deleting IKE_SA after RADIUS timeout"
-#define SAY_RADIUS_CLOSES_ALL "deleting all IKE_SAs after RADIUS timeout"
 #define SAY_AGGFRAG_FLAGS \
     "not using IP-TFS mode, peer sent unsupported flags (0x%02x) in USE_AGGFRAG notify"
 #define SAY_CHILD_UP "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s"
@@ -170,7 +169,6 @@
 #define SAY_TIMES_BAD "%s certificate invalid (valid from %s to %s)" // subject or issuer
 #define SAY_NO_KEY "no trusted %s public key found for '%s'"         // RSA, ECDSA, ED25519, ED448
 #define SAY_POLICY_LACKS "constraint requires cert policy %s"
-#define SAY_OTHER_CERT "constraint check failed: peer not authenticated with peer cert '%s'"
 #define SAY_PATH_LONG "maximum path length of %u exceeded"
 #define SAY_PATH_LEN "path length of %ld violates constraint of %ld"
 #define SAY_STATUS_CHECK "checking certificate status of \"%s\""

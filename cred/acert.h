@@ -41,6 +41,6 @@ bool acert_is_issued_by(const struct acert *a, const struct cert *issuer, struct
 // ---- for people ----
 #define ACERT_NAME_MAX (CERT_NAME_MAX + CERT_SERIAL_MAX)
 // Its serial number and its issuer; buf is returned.
-// Only who has issued it.
-const char *acert_issuer_name(const struct acert *a, char buf[CERT_NAME_MAX]);
 const char *acert_name(const struct acert *a, char buf[ACERT_NAME_MAX]);
+// Only who has issued it; likewise.
+const char *acert_issuer_name(const struct acert *a, char buf[CERT_NAME_MAX]);

@@ -303,6 +303,17 @@ static bool is_up_to_peer(const struct ike_sa *sa)
     return sa->eap_id || (sa->vips && !sa->vips->given);
 }
 
+static void tell_up_to_peer(const struct ike_sa *sa)
+{
+    const uint64_t end = sa->timer[TIMER_LIFE], now = ike_now(sa->ike);
+    if (end == DUE_NEVER) { // the peer's wish alone (AUTH_LIFETIME): nothing ends it here
+        tell(sa->ike, sa, LOG_INFO, "time to authenticate again, which is up to the peer");
+        return;
+    }
+    const uint64_t left = end > now ? (end - now) / NSEC_PER_SEC : 0;
+    tell(sa->ike, sa, LOG_STORY, SAY_NO_REAUTH, ike_sa_name(sa), sa->id, left);
+}
+
 void open_reauth(struct ike_sa *old)
 {
     if (old->state != IKE_UP || queue_find(&old->queue, TASK_DELETE_IKE, 0)) return;
@@ -310,8 +321,7 @@ void open_reauth(struct ike_sa *old)
     struct why why = {0};
     err_t err;
     if (is_up_to_peer(old)) {
-        uint64_t left = (old->timer[TIMER_LIFE] - ike_now(ike)) / NSEC_PER_SEC;
-        tell(ike, old, LOG_STORY, SAY_NO_REAUTH, ike_sa_name(old), old->id, left);
+        tell_up_to_peer(old);
         return;
     }
     struct conn *conn = ike_conn(ike, ike_sa_name(old));
